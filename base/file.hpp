@@ -1,0 +1,15 @@
+// Files that are either whole or not there: written under a temporary name, then renamed.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace dflop {
+
+/// The whole content; InputError when the file cannot be read.
+std::string ReadFile(const std::string& path);
+
+/// Creates missing folders, writes beside the target, renames. RunError (naming the path) when the disk says no.
+void WriteFile(const std::string& path, std::string_view content);
+
+}  // namespace dflop

@@ -1,0 +1,228 @@
+#include "base/json.hpp"
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr std::size_t kMaxDepth = 64;
+
+/// Builds our value from the library's parse events; the library itself would let a repeated key pass.
+class Builder final : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  Builder(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  Json Take() { return std::move(root_); }
+
+  bool null() override { return Put(Json()); }
+  bool boolean(bool value) override { return Put(Json(value)); }
+  bool number_integer(number_integer_t value) override { return Put(Json(std::int64_t{value})); }
+  bool number_unsigned(number_unsigned_t value) override {
+    if (value > static_cast<number_unsigned_t>(std::numeric_limits<std::int64_t>::max())) {
+      return Put(Json(static_cast<double>(value)));
+    }
+    return Put(Json(static_cast<std::int64_t>(value)));
+  }
+  bool number_float(number_float_t value, const string_t&) override { return Put(Json(value)); }
+  bool string(string_t& value) override { return Put(Json(std::move(value))); }
+  bool binary(binary_t&) override { return false; }
+  bool start_object(std::size_t) override { return Open(Json::EmptyObject()); }
+  bool start_array(std::size_t) override { return Open(Json::EmptyArray()); }
+  bool end_object() override { return Close(); }
+  bool end_array() override { return Close(); }
+  bool key(string_t& name) override {
+    if (stack_.back().find(name) != nullptr) {
+      throw InputError(file_, Pointer(), "the key " + JsonQuote(name) + " stands twice in one object");
+    }
+    keys_.back() = name;
+    return true;
+  }
+  bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
+    std::string reason = error.what();
+    reason = reason.substr(reason.find("] ") + 2);
+    throw InputError(file_, "", "is no valid JSON at " + Place(position) + ": " + reason);
+  }
+
+ private:
+  bool Open(Json container) {
+    if (stack_.size() >= kMaxDepth) throw InputError(file_, Pointer(), "is nested deeper than 64 levels");
+    stack_.push_back(std::move(container));
+    keys_.emplace_back();
+    return true;
+  }
+  bool Close() {
+    Json done = std::move(stack_.back());
+    stack_.pop_back();
+    keys_.pop_back();
+    return Put(std::move(done));
+  }
+  bool Put(Json value) {
+    if (stack_.empty()) {
+      root_ = std::move(value);
+    } else if (Json& top = stack_.back(); top.is<Json::Array>()) {
+      top.as<Json::Array>().push_back(std::move(value));
+    } else {
+      top.as<Json::Object>().push_back({keys_.back(), std::move(value)});
+    }
+    return true;
+  }
+  std::string Pointer() const {
+    std::string pointer;
+    for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
+      pointer += "/" + (stack_[i].is<Json::Array>() ? std::to_string(stack_[i].as<Json::Array>().size()) : keys_[i]);
+    }
+    return pointer;
+  }
+  std::string Place(std::size_t position) const {
+    std::size_t line = 1;
+    std::size_t column = 1;
+    for (std::size_t i = 0; i + 1 < position && i < text_.size(); ++i) {
+      column = text_[i] == '\n' ? 1 : column + 1;
+      line += text_[i] == '\n' ? 1 : 0;
+    }
+    return "line " + std::to_string(line) + ", column " + std::to_string(column);
+  }
+
+  std::string_view text_;
+  const std::string& file_;
+  std::vector<Json> stack_;
+  std::vector<std::string> keys_;
+  Json root_;
+};
+
+void Indent(std::string& out, int indent, int depth) {
+  if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent * depth), ' ');
+}
+
+void DumpTo(std::string& out, const Json& json, int indent, int depth);
+
+template <typename Range, typename DumpItem>
+void DumpItems(std::string& out, const Range& items, char open, char close, int indent, int depth, DumpItem dump_item) {
+  out += open;
+  bool first = true;
+  for (const auto& item : items) {
+    if (!first) out += ',';
+    first = false;
+    Indent(out, indent, depth + 1);
+    dump_item(item);
+  }
+  if (!items.empty()) Indent(out, indent, depth);
+  out += close;
+}
+
+bool IsFlat(const Json::Array& items) {
+  for (const Json& item : items) {
+    if (item.is<Json::Array>() || item.is<Json::Object>()) return false;
+  }
+  return true;
+}
+
+void DumpTo(std::string& out, const Json& json, int indent, int depth) {
+  if (json.is_null()) {
+    out += "null";
+  } else if (json.is<bool>()) {
+    out += json.as<bool>() ? "true" : "false";
+  } else if (json.is<std::int64_t>()) {
+    out += std::to_string(json.as<std::int64_t>());
+  } else if (json.is<double>()) {
+    out += ShortestNumber(json.as<double>());
+  } else if (json.is<std::string>()) {
+    out += JsonQuote(json.as<std::string>());
+  } else if (json.is<Json::Array>()) {
+    const int inner = IsFlat(json.as<Json::Array>()) ? 0 : indent;  // a row of figures stays one line
+    DumpItems(out, json.as<Json::Array>(), '[', ']', inner, depth,
+              [&](const Json& item) { DumpTo(out, item, inner, depth + 1); });
+  } else {
+    DumpItems(out, json.as<Json::Object>(), '{', '}', indent, depth, [&](const Json::Member& member) {
+      out += JsonQuote(member.key) + (indent > 0 ? ": " : ":");
+      DumpTo(out, member.value, indent, depth + 1);
+    });
+  }
+}
+
+}  // namespace
+
+const char* Json::kind() const {
+  constexpr std::array<const char*, 7> kNames = {"null",     "a truth value", "a number", "a number",
+                                                 "a string", "an array",      "an object"};
+  return kNames[value_.index()];
+}
+
+Json& Json::operator[](std::string_view key) {
+  if (is_null()) value_ = Object();
+  for (Member& member : as<Object>()) {
+    if (member.key == key) return member.value;
+  }
+  as<Object>().push_back({std::string(key), Json()});
+  return as<Object>().back().value;
+}
+
+const Json* Json::find(std::string_view key) const {
+  if (!is<Object>()) return nullptr;
+  for (const Member& member : as<Object>()) {
+    if (member.key == key) return &member.value;
+  }
+  return nullptr;
+}
+
+void Json::push_back(Json value) {
+  if (is_null()) value_ = Array();
+  as<Array>().push_back(std::move(value));
+}
+
+bool Json::operator==(const Json& other) const { return value_ == other.value_; }
+
+std::string Json::Dump(int indent) const {
+  std::string out;
+  DumpTo(out, *this, indent, 0);
+  return out;
+}
+
+Json ParseJson(std::string_view text, const std::string& file) {
+  Builder builder(text, file);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.Take();
+}
+
+Json ReadJsonFile(const std::string& path) { return ParseJson(ReadFile(path), path); }
+
+void WriteJsonFile(const std::string& path, const Json& document, int indent) {
+  WriteFile(path, document.Dump(indent) + "\n");
+}
+
+std::string JsonQuote(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out.append({'\\', c});
+    } else if (c == '\n') {
+      out += "\\n";
+    } else if (c == '\t') {
+      out += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out.append("\\u00").append({kHex[static_cast<unsigned char>(c) >> 4], kHex[c & 15]});
+    } else {
+      out += c;
+    }
+  }
+  return out + "\"";
+}
+
+std::string ShortestNumber(double value) {
+  DFLOP_CHECK(std::isfinite(value), "a non-finite number never leaves the program");
+  std::array<char, 32> buffer{};
+  const auto end = std::to_chars(buffer.data(), buffer.data() + buffer.size(), value).ptr;
+  std::string text(buffer.data(), end);
+  if (text.find_first_of(".e") == std::string::npos) text += ".0";  // stays a double when read back
+  return text;
+}
+
+}  // namespace dflop

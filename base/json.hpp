@@ -1,0 +1,96 @@
+// A JSON value that remembers the order of its keys, and its text form.
+//
+// The JSON library parses; its types stay inside base/json.cpp, because one translation unit with it costs ten seconds.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace dflop {
+
+class Json {
+ public:
+  struct Member;
+  using Array = std::vector<Json>;
+  using Object = std::vector<Member>;
+  using Value = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object>;
+
+  Json() = default;
+  Json(bool value) : value_(value) {}                           // NOLINT: implicit on purpose, as in a literal
+  Json(int value) : value_(std::int64_t{value}) {}              // NOLINT
+  Json(std::int64_t value) : value_(value) {}                   // NOLINT
+  Json(std::size_t value) : value_(std::int64_t(value)) {}      // NOLINT
+  Json(double value) : value_(value) {}                         // NOLINT
+  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
+  Json(std::string value) : value_(std::move(value)) {}         // NOLINT
+  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
+  Json(Array value) : value_(std::move(value)) {}               // NOLINT
+  Json(Object value) : value_(std::move(value)) {}              // NOLINT
+  static Json EmptyObject() { return Json(Object()); }
+  static Json EmptyArray() { return Json(Array()); }
+  template <typename T>
+  static Json ArrayOf(const std::vector<T>& values) {
+    return Json(Array(values.begin(), values.end()));
+  }
+
+  template <typename T>
+  bool is() const {
+    return std::holds_alternative<T>(value_);
+  }
+  template <typename T>
+  const T& as() const {
+    return std::get<T>(value_);
+  }
+  template <typename T>
+  T& as() {
+    return std::get<T>(value_);
+  }
+  bool is_null() const { return is<std::nullptr_t>(); }
+  bool is_number() const { return is<std::int64_t>() || is<double>(); }
+  /// The number as a double; the value must be a number.
+  double number() const { return is<double>() ? as<double>() : static_cast<double>(as<std::int64_t>()); }
+  /// What kind of value this is, as an error message names it: "an object", "a string", …
+  const char* kind() const;
+
+  /// The member of that name, inserted at the end if there is none; a null value becomes an object first.
+  Json& operator[](std::string_view key);
+  /// The member of that name, or nullptr; also nullptr if this is no object.
+  const Json* find(std::string_view key) const;
+  /// Appends to an array; a null value becomes an array first.
+  void push_back(Json value);
+
+  /// Compact text when indent is 0, else one member a line. Numbers round-trip; a non-finite number aborts.
+  std::string Dump(int indent = 0) const;
+
+  bool operator==(const Json& other) const;
+
+ private:
+  Value value_ = nullptr;
+};
+
+struct Json::Member {
+  std::string key;
+  Json value;
+  bool operator==(const Member& other) const = default;
+};
+
+/// Parses a whole document. Throws InputError naming `file` and, as the place, line and column, on anything that is no
+/// strict JSON: trailing text, NaN, numbers out of range, a key twice in one object, nesting deeper than 64.
+Json ParseJson(std::string_view text, const std::string& file);
+
+/// Reads and parses a file; InputError when it cannot be read.
+Json ReadJsonFile(const std::string& path);
+
+/// Writes the document with a final newline, to a temporary name that is then renamed.
+void WriteJsonFile(const std::string& path, const Json& document, int indent = 1);
+
+/// Quotes a string as JSON does.
+std::string JsonQuote(std::string_view text);
+
+/// Shortest decimal text that reads back as the same double.
+std::string ShortestNumber(double value);
+
+}  // namespace dflop

@@ -1,0 +1,123 @@
+// Time, FLOPs, bytes and memory of one pipeline stage on one microbatch: the checklist of the costs of a training step.
+//
+// Everything is per tensor-parallel rank, and all ranks of a group are alike.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/units.hpp"
+#include "models/cluster_spec.hpp"
+#include "models/kernel_costs.hpp"
+#include "models/model_spec.hpp"
+#include "models/sample_shape.hpp"
+#include "models/software_stack.hpp"
+
+namespace dflop {
+
+/// The sequences of one microbatch in one module: tiles for an encoder, samples for the LLM. In a padded batch every
+/// length is the longest one; `useful_tokens` then counts the rest out.
+struct SequenceBatch {
+  struct Group {
+    double length = 0;
+    double count = 0;  ///< may be fractional where tiles are split over encoder replicas on average
+  };
+  std::vector<Group> groups;
+  double tokens = 0;         ///< Σ length·count
+  double useful_tokens = 0;  ///< without padding
+
+  void Add(double length, double count);
+  bool empty() const { return tokens <= 0; }
+};
+
+/// Tiles → encoder batch. Tiles are whole.
+SequenceBatch EncoderBatch(const EncoderSpec& encoder, double tiles);
+/// Samples → LLM batch: packed (one sequence per sample, attention Σ s²) or padded to the longest.
+SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing);
+
+/// Which part of a module a stage holds, and how it is split.
+struct ModulePart {
+  int module = 0;
+  int first_layer = 0;
+  int layers = 0;
+  bool has_input = false;   ///< patch or token embedding
+  bool has_output = false;  ///< projector, or final norm + head + loss
+  int tensor_parallel = 1;
+  bool sequence_parallel = false;
+};
+
+/// One operation's time, with the shares that a result reports.
+struct OperationCost {
+  Seconds time{0};
+  Seconds tensor_parallel_communication{0};  ///< part of time
+  Seconds extrapolated{0};                   ///< part of time whose kernels lay outside what was measured
+
+  OperationCost& operator+=(const OperationCost& other);
+};
+
+struct PartCost {
+  OperationCost forward;
+  OperationCost backward;         ///< input gradient, and the recomputed forward where recompute asks for it
+  OperationCost weight_gradient;  ///< zero when frozen
+  /// Model FLOPs of the *whole* part (all ranks), forward + backward, no recompute, causal attention counted half.
+  Flops model_flops{0};
+  /// What the paper measures: the same with the recomputed forward.
+  Flops hardware_flops{0};
+};
+
+/// Memory of one rank that does not depend on the microbatch.
+struct StateMemory {
+  Bytes weights{0};
+  Bytes gradients{0};
+  Bytes optimizer{0};
+};
+
+class CostModel {
+ public:
+  CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels, SoftwareStack software);
+
+  const ModelSpec& model() const { return model_; }
+  const ClusterSpec& cluster() const { return cluster_; }
+  const SoftwareStack& software() const { return software_; }
+  const KernelCosts& kernels() const { return *kernels_; }
+
+  /// Time and FLOPs of a part on a microbatch.
+  PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;
+  /// False for an encoder (part) through which no gradient has to flow: it is frozen and nothing before it trains.
+  bool NeedsBackward(const ModulePart& part) const;
+
+  /// Parameters of the part, over all its tensor-parallel ranks.
+  double Parameters(const ModulePart& part) const;
+  double TrainableParameters(const ModulePart& part) const;
+
+  StateMemory State(const ModulePart& part, int replicas) const;
+  /// Activations of one microbatch that wait for its backward, one rank (arXiv 2205.05198, section 4; with flash
+  /// attention the 5·a·s²·b term goes).
+  Bytes Activations(const ModulePart& part, const SequenceBatch& batch) const;
+  /// Transient peak beside those: one layer being recomputed, fp32 logits of the last stage.
+  Bytes Transient(const ModulePart& part, const SequenceBatch& batch) const;
+
+  /// Bytes of the boundary tensor between two stages of a module, whole (not divided by tensor parallelism).
+  Bytes BoundaryBytes(int module, const SequenceBatch& batch) const;
+  /// Bytes of an encoder's projected output for so many tiles (before pooling), whole.
+  Bytes ProjectedBytes(int encoder, double tiles) const;
+
+  /// Optimizer step of a part: state over memory bandwidth.
+  Seconds OptimizerStep(const ModulePart& part, int replicas) const;
+  /// Bytes of gradients that one rank reduces over its replicas.
+  Bytes GradientBytes(const ModulePart& part) const;
+
+ private:
+  struct LayerCost;
+  LayerCost Layer(const ModulePart& part, const SequenceBatch& batch) const;
+  PartCost Ends(const ModulePart& part, const SequenceBatch& batch) const;
+
+  ModelSpec model_;
+  ClusterSpec cluster_;
+  std::shared_ptr<const KernelCosts> kernels_;
+  SoftwareStack software_;
+};
+
+}  // namespace dflop

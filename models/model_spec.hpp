@@ -1,0 +1,82 @@
+// What is trained: encoders, their projectors, and one LLM. A text-only LLM is the case without encoders.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+
+namespace dflop {
+
+/// A stack of equal transformer layers.
+struct TransformerShape {
+  int hidden = 0;
+  int ffn_hidden = 0;
+  int layers = 0;
+  int heads = 0;
+  int kv_heads = 0;        ///< = heads without grouped-query attention
+  bool gated_ffn = false;  ///< SwiGLU: a gate beside the up projection
+  int head_dim() const { return hidden / heads; }
+};
+
+enum class Modality { kVision, kAudio };
+
+/// How images become tiles (models/sample_shape).
+enum class Tiling { kLlavaOneVision, kLlavaOneVisionDflop, kInternVl, kWhisper };
+
+struct EncoderSpec {
+  std::string name;
+  Modality modality = Modality::kVision;
+  TransformerShape shape;
+  int patch_px = 14;  ///< vision only
+  int tile_px = 384;  ///< vision only
+  Tiling tiling = Tiling::kLlavaOneVision;
+  int projector_layers = 2;  ///< linear layers of the projector into the LLM's width; 0 = none
+  bool frozen = false;
+  bool projector_frozen = false;
+
+  /// Tokens that the encoder sees per tile: (tile/patch)², or 1,500 per 30 s window of audio.
+  int tokens_per_tile() const;
+  /// Tokens per tile that leave the projector, before any pooling inside the LLM's input: InternVL's pixel shuffle
+  /// divides by 4, Whisper's pooling by 2.
+  int projected_tokens_per_tile() const;
+  /// Values in one patch (3·patch²) or one audio frame pair, the input width of the patch embedding.
+  int patch_values() const;
+};
+
+struct LlmSpec {
+  std::string name;
+  TransformerShape shape;
+  int vocab = 0;
+  bool tied_embeddings = false;
+  bool frozen = false;
+};
+
+/// Modules are numbered encoders first (0 … E−1), then the LLM (E).
+struct ModelSpec {
+  std::string name;
+  std::string source;
+  std::vector<EncoderSpec> encoders;
+  LlmSpec llm;
+
+  int module_count() const { return static_cast<int>(encoders.size()) + 1; }
+  int llm_module() const { return static_cast<int>(encoders.size()); }
+  bool is_llm(int module) const { return module == llm_module(); }
+  const TransformerShape& shape(int module) const {
+    return is_llm(module) ? llm.shape : encoders[static_cast<std::size_t>(module)].shape;
+  }
+  const std::string& module_name(int module) const {
+    return is_llm(module) ? llm.name : encoders[static_cast<std::size_t>(module)].name;
+  }
+};
+
+/// All parameters of one module: layers, embeddings, projector, head (see models/parameters).
+/// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"), or an inline / {"file": …} object.
+ModelSpec ReadModel(const JsonReader& json);
+ModelSpec BuiltInModel(const std::string& name);  ///< InputError when there is none
+std::vector<std::string> BuiltInModelNames();
+
+Json ToJson(const ModelSpec& model);
+
+}  // namespace dflop

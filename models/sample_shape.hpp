@@ -1,0 +1,29 @@
+// What a model makes of a sample: tiles for each encoder, tokens for the LLM.
+#pragma once
+
+#include <vector>
+
+#include "models/model_spec.hpp"
+#include "traces/sample.hpp"
+
+namespace dflop {
+
+struct SampleShape {
+  std::vector<int> tiles;  ///< per encoder; a tile is a fixed block of EncoderSpec::tokens_per_tile() tokens
+  int llm_tokens = 0;      ///< everything the LLM sees of the sample: text and the encoders' tokens
+  int text_tokens = 0;
+  bool operator==(const SampleShape&) const = default;
+};
+
+/// Applies every encoder's tiling rule (design notes in tiling.cpp with the source of each rule). A sample without
+/// content for an encoder feeds it one dummy tile, as the training code does, with no LLM tokens.
+SampleShape ShapeOf(const Sample& sample, const ModelSpec& model);
+
+/// Tiles and LLM tokens of one image under a rule; exposed because importers and `samples inspect` show them.
+struct TileCount {
+  int tiles = 0;
+  int llm_tokens = 0;
+};
+TileCount TileImage(const EncoderSpec& encoder, ImageSize image);
+
+}  // namespace dflop

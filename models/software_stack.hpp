@@ -1,0 +1,37 @@
+// How the model is trained: everything that is neither architecture nor machine nor policy.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "base/units.hpp"
+
+namespace dflop {
+
+enum class Precision { kBf16, kFp16 };
+enum class Recompute { kNone, kSelective, kFull };
+enum class AttentionKind { kFlash, kUnfused };
+enum class Packing { kPacked, kPadded };
+
+struct SoftwareStack {
+  Precision precision = Precision::kBf16;
+  Recompute recompute = Recompute::kNone;
+  AttentionKind attention = AttentionKind::kFlash;
+  Packing packing = Packing::kPacked;
+  Seconds host_per_kernel{0};  ///< launch time of an eager framework; 0 = hidden. An operation lasts max(device, host).
+  double bytes_per_parameter = 18;     ///< weights 2 + gradients 4 + the rest optimizer state, by default 12
+  double gradient_bytes = 4;           ///< per parameter, what the data-parallel reduction moves and memory holds
+  bool distributed_optimizer = false;  ///< optimizer state ÷ replicas; reduce-scatter + all-gather
+  bool overlap_gradients = false;      ///< hide the gradient reduction behind the last backward of each stage
+  bool scatter_transfers = true;       ///< stage-to-stage activations divided over the tensor-parallel ranks
+  double dropout = 0;                  ///< > 0: dropout masks are kept and passed through memory (2021-era GPT stacks)
+  double workspace_bytes = 1.5e9;      ///< CUDA context, NCCL and cuBLAS workspace per GPU
+  double fragmentation = 0.05;         ///< allowance on activations
+};
+
+/// Reads precision, recompute, attention, packing and `software` from a scenario object (other keys are its owner's).
+SoftwareStack ReadSoftwareStack(const JsonReader& scenario);
+Json ToJson(const SoftwareStack& software);
+
+}  // namespace dflop

@@ -1,0 +1,53 @@
+// Interface of layout planners: the parallel degrees of every module, once per job.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "policies/batch_scheduler.hpp"
+#include "policies/pipeline_schedule.hpp"
+#include "sim/layout.hpp"
+
+namespace dflop {
+
+struct PlanningProblem {
+  const CostModel& cost;
+  int global_batch_size;
+  const std::vector<SampleShape>& samples;  ///< the planning sample, never a batch of the run
+  BatchScheduler& batcher;                  ///< the one that will run
+  const PipelineSchedule& schedule;
+  std::uint64_t seed;
+};
+
+struct Candidate {
+  std::string name;
+  Seconds predicted{0};  ///< step time as this planner predicts it; 0 when it was not worked out
+  Bytes peak_memory{0};
+  bool fits = true;
+  std::string note;  ///< why it was dropped, "" otherwise
+};
+
+struct LayoutDecision {
+  Layout layout;
+  Seconds predicted{0};
+  std::vector<Candidate> candidates;  ///< best first; what was dropped comes last
+  std::string reason;                 ///< why this one, in a sentence
+};
+
+/// Nothing fits: the message says which memory term of the least bad layout is too large and by how much.
+class Infeasible : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class LayoutPlanner {
+ public:
+  virtual ~LayoutPlanner() = default;
+  /// Throws Infeasible. Deterministic in the problem.
+  virtual LayoutDecision Plan(const PlanningProblem& problem) const = 0;
+};
+
+}  // namespace dflop

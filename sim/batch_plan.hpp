@@ -1,0 +1,34 @@
+// Which sample runs where and when: what a batch scheduler makes of one global batch.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "models/cost_model.hpp"
+#include "sim/layout.hpp"
+
+namespace dflop {
+
+/// buckets[replica][microbatch] lists sample indices of the batch. Replicas are the LLM's; an encoder with devices of
+/// its own runs the union over the replicas of one microbatch index, its tiles divided evenly over its own replicas.
+struct BatchPlan {
+  std::vector<std::vector<std::vector<int>>> buckets;
+};
+
+/// "" when every one of `samples` indices stands exactly once, no bucket is empty, and the counts fit the layout;
+/// otherwise what is wrong.
+std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples);
+
+/// The sequences that every module replica sees per microbatch: work[module][replica][microbatch].
+using StepWork = std::vector<std::vector<std::vector<SequenceBatch>>>;
+StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
+                    const std::vector<SampleShape>& batch);
+
+/// Tiles of encoder `module` that replica `replica` of `replicas` gets out of `tiles`: as even as whole tiles allow.
+int ShareOfTiles(int tiles, int replica, int replicas);
+
+Json ToJson(const BatchPlan& plan);
+BatchPlan ReadBatchPlan(const JsonReader& json);
+
+}  // namespace dflop

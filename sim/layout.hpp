@@ -1,0 +1,90 @@
+// Where every layer lives: the plan that a layout planner makes once per job.
+//
+// A layout is a list of stages, each some layers of one or more modules on a group of GPUs of one replica. Homogeneous,
+// separate and colocated plans differ in this list only.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "models/cost_model.hpp"
+
+namespace dflop {
+
+/// Tensor-parallel group: consecutive GPUs that act as one device of the simulation.
+struct DeviceGroup {
+  int first_gpu = 0;
+  int size = 1;
+  bool operator==(const DeviceGroup&) const = default;
+};
+
+struct Stage {
+  int replica = 0;  ///< of its pipeline side (encoder replicas and LLM replicas count apart in a separate layout)
+  int depth = 0;    ///< place on the way of a microbatch: 0 is the first stage; ties are parallel encoders
+  int group = 0;    ///< index into Layout::groups
+  std::vector<ModulePart> parts;  ///< more than one module where they share the device
+};
+
+/// Degrees of one module, for tables and files; the stages are what counts.
+struct ModuleDegrees {
+  int tp = 1;
+  int pp = 1;
+  int dp = 1;
+  bool sequence_parallel = false;
+  bool operator==(const ModuleDegrees&) const = default;
+};
+
+/// How the encoders' output reaches the LLM when they have devices of their own.
+enum class Communicator {
+  kHub,     ///< one encoder rank gathers everything and sends to every LLM replica in turn (DFLOP)
+  kDirect,  ///< every encoder replica sends to every LLM replica what it needs
+};
+
+struct Layout {
+  std::string name;                    ///< e.g. "uniform tp4 pp2 dp4 (1 encoder stage), 16 microbatches"
+  std::vector<ModuleDegrees> degrees;  ///< per module
+  std::vector<DeviceGroup> groups;
+  std::vector<Stage> stages;       ///< ordered by replica, then depth
+  int microbatches = 1;            ///< per LLM replica
+  int depth = 1;                   ///< number of stages a microbatch passes
+  bool separate_encoders = false;  ///< encoders on their own groups: every LLM replica's microbatch k feeds one union
+  Communicator communicator = Communicator::kHub;
+
+  int llm_replicas() const { return degrees.back().dp; }
+  int gpus_used() const;
+};
+
+/// The only two ways a layout is built (a planner chooses degrees, these place them).
+struct HomogeneousDegrees {
+  int tp = 1;
+  int pp = 1;
+  int dp = 1;
+  int encoder_stages = 0;  ///< first stages with encoder layers only; 0 with pp = 1 (shared device) or no encoder
+  int microbatches = 1;
+  bool sequence_parallel = false;
+};
+struct SeparateDegrees {
+  std::vector<ModuleDegrees> encoders;
+  ModuleDegrees llm;
+  int microbatches = 1;
+  Communicator communicator = Communicator::kHub;
+};
+
+/// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads not divisible by TP, more
+/// stages than layers, a TP group across nodes, too few GPUs.
+std::string WhyImpossible(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
+std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
+
+/// Degrees must be possible. Placement: encoder ranks first; inside a module tensor-parallel ranks are adjacent, then
+/// replicas, then stages (Megatron-LM's order), so that replicas share nodes and stages cross them.
+Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
+Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
+
+/// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage.
+std::vector<int> SplitLayers(int layers, int stages);
+
+Json ToJson(const Layout& layout);
+Layout ReadLayout(const JsonReader& json);
+
+}  // namespace dflop

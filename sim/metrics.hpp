@@ -1,0 +1,70 @@
+// The figures of one step.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "sim/engine.hpp"
+
+namespace dflop {
+
+/// Idle device time by cause, each over step time × devices used; the parts add up to the idle fraction. Parts may be
+/// negative. From nested replays of the same plan:
+///   bubble              every microbatch costs the mean over microbatches and stages, no communication
+///   imbalance           real costs, replicas uncoupled, minus the above
+///   data_parallel_wait  replicas coupled, minus the above
+///   communication       everything, minus the above
+struct IdleByCause {
+  double bubble = 0;
+  double imbalance = 0;
+  double data_parallel_wait = 0;
+  double communication = 0;
+  double sum() const { return bubble + imbalance + data_parallel_wait + communication; }
+};
+
+struct StageMemoryUse {
+  int module = 0;
+  int stage = 0;  ///< within the module's pipeline
+  Bytes weights{0};
+  Bytes gradients{0};
+  Bytes optimizer{0};
+  Bytes activations{0};
+  Bytes other{0};
+  Bytes total() const { return weights + gradients + optimizer + activations + other; }
+};
+
+struct MemoryUse {
+  std::vector<StageMemoryUse> stages;  ///< the largest replica of every (module, stage)
+  Bytes peak{0};                       ///< largest device
+  bool fits = true;
+  std::string too_large;  ///< when it does not fit: which term, on which stage, by how much
+};
+
+struct StepMetrics {
+  Seconds step{0};
+  double samples = 0;
+  double tokens = 0;  ///< LLM tokens without padding
+  Flops model_flops{0};
+  Flops hardware_flops{0};
+  Seconds optimizer{0};  ///< part of the step at its end that the paper's TFLOP/s leaves out
+  double idle_fraction = 0;
+  IdleByCause idle;
+  double extrapolated_fraction = 0;                   ///< of busy time
+  double tensor_parallel_communication_fraction = 0;  ///< of busy time
+  std::vector<std::vector<double>> bucket_seconds;    ///< [module][bucket]: load of every microbatch, for the charts
+};
+
+/// Busy device-seconds (GPUs × seconds) of the graph's device queues.
+Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
+
+IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                      const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
+                      const OperationTimes& times);
+
+/// True peak over the order each device runs, with unequal microbatches.
+MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                     const StepWork& work);
+
+}  // namespace dflop

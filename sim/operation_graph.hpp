@@ -1,0 +1,62 @@
+// One training step as operations with dependencies: what an engine runs and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/units.hpp"
+#include "models/network.hpp"
+#include "sim/batch_plan.hpp"
+#include "sim/layout.hpp"
+#include "sim/schedule_order.hpp"
+
+namespace dflop {
+
+/// A unit of work. Computation has a fixed duration; communication has flows, whose duration an engine decides.
+struct Operation {
+  OpKind kind = OpKind::kForward;
+  int stage = -1;     ///< index into Layout::stages: where it runs, or whose output a transfer carries; −1 = none
+  int to_stage = -1;  ///< transfers only: the stage that waits for it
+  int microbatch = -1;
+  int queue = -1;          ///< runs in the order of its queue, one at a time; −1 = starts as soon as it may
+  Seconds duration{0};     ///< computation; for communication the uncontended time
+  int communication = -1;  ///< index into OperationGraph::communications, −1 for computation
+};
+
+/// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.
+struct OperationGraph {
+  std::vector<Operation> operations;
+  std::vector<Communication> communications;
+  std::vector<std::vector<int>> queues;  ///< operation indices in order
+  /// Dependencies in compressed rows: operation i waits for dependencies[dependency_begin[i] … dependency_begin[i+1]).
+  std::vector<std::int32_t> dependency_begin;
+  std::vector<std::int32_t> dependencies;
+  int groups = 0;  ///< number of device queues
+};
+
+/// Cost of every stage on every microbatch.
+struct StageCosts {
+  OperationCost forward;
+  OperationCost backward;
+  OperationCost weight_gradient;
+  Flops model_flops{0};
+  Flops hardware_flops{0};
+};
+struct StepCosts {
+  std::vector<std::vector<StageCosts>> stages;  ///< [stage][microbatch]
+  std::vector<Seconds> optimizer;               ///< [stage]
+};
+StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
+
+/// What a graph leaves out; the full step by default. The others exist to split idle time by cause (sim/idle.hpp).
+struct GraphOptions {
+  bool communication = true;
+  bool couple_replicas = true;  ///< false: no waiting at the end of the step for the other replicas
+  int only_replica = -1;        ///< ≥ 0: this LLM replica alone, with the encoders that feed it
+};
+
+/// `orders[group]`: what each device group runs, from the pipeline schedule.
+OperationGraph BuildGraph(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                          const StepWork& work, const StepCosts& costs, const GraphOptions& options = {});
+
+}  // namespace dflop

@@ -1,0 +1,28 @@
+// The order in which a device runs its microbatches: plain data that a pipeline schedule produces.
+#pragma once
+
+#include <vector>
+
+namespace dflop {
+
+enum class OpKind {
+  kForward,
+  kBackward,        ///< input gradient, and the weight gradient too unless the order has kWeightGradient entries
+  kWeightGradient,  ///< only schedules that split the backward
+  kTransfer,        ///< stage to stage, or encoder to LLM
+  kGradientReduction,
+  kOptimizerStep,
+  kParameterGather,  ///< all-gather of a distributed optimizer
+};
+
+/// One entry of a device's order. `chunk` counts the stages that a device holds, first stage = 0.
+struct ScheduledOp {
+  OpKind kind = OpKind::kForward;
+  int microbatch = 0;
+  int chunk = 0;
+  bool operator==(const ScheduledOp&) const = default;
+};
+
+using DeviceOrder = std::vector<ScheduledOp>;
+
+}  // namespace dflop

@@ -1,0 +1,34 @@
+// One training step from plan to figures; the one place where the pieces of this folder meet.
+#pragma once
+
+#include <vector>
+
+#include "sim/batch_plan.hpp"
+#include "sim/engine.hpp"
+#include "sim/layout.hpp"
+#include "sim/metrics.hpp"
+#include "sim/operation_graph.hpp"
+
+namespace dflop {
+
+/// Everything that stays the same while a job runs.
+struct Job {
+  CostModel cost;
+  int global_batch_size = 1;
+};
+
+struct Step {
+  StepWork work;
+  StepCosts costs;
+  OperationGraph graph;
+  OperationTimes times;
+};
+
+/// Simulates one step; nothing is measured beyond its times.
+Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine);
+
+StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                        const std::vector<SampleShape>& batch, const Step& step);
+
+}  // namespace dflop

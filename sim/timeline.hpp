@@ -1,0 +1,38 @@
+// What happened when: the type that the simulator and the real runner both make, and everything after them reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "base/units.hpp"
+#include "sim/engine.hpp"
+#include "sim/operation_graph.hpp"
+
+namespace dflop {
+
+struct TimelineEvent {
+  OpKind kind = OpKind::kForward;
+  int stage = -1;     ///< index into the layout's stages
+  int to_stage = -1;  ///< transfers
+  int microbatch = -1;
+  int group = -1;  ///< device group, −1 for communication
+  Seconds start{0};
+  Seconds end{0};
+};
+
+struct Timeline {
+  std::vector<TimelineEvent> events;  ///< by start, then by operation
+  Seconds makespan{0};
+};
+
+Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
+
+const char* KindName(OpKind kind);  ///< "forward", "backward", …
+OpKind ReadKind(const JsonReader& json);
+
+/// dflop/timeline/1: the layout's stages and the events of one step.
+Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);
+Timeline ReadTimeline(const JsonReader& json);
+
+}  // namespace dflop

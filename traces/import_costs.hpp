@@ -1,0 +1,18 @@
+// Foreign kernel tables → CostTrace.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "traces/cost_trace.hpp"
+
+namespace dflop {
+
+/// CSV tables of aiconfigurator's layout (gemm, context_attention, encoder_attention; recognised by their header).
+/// Several files make one trace; the device is taken from the file names (…_h100_sxm.csv) and must agree.
+CostTrace ImportAiconfigurator(const std::vector<std::string>& paths);
+
+/// vidur's per-layer operator table (llm_layer_nonattention_forward.csv and the original mlp.csv layout).
+CostTrace ImportVidur(const std::vector<std::string>& paths);
+
+}  // namespace dflop

@@ -1,0 +1,52 @@
+// Sample sets on disk: the format dflop/samples/1, its importers, its generators.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "base/random.hpp"
+#include "traces/sample.hpp"
+
+namespace dflop {
+
+/// Where a scenario's samples come from. Reads either records ({"records": […]}, {"file": …}) or a named generator with
+/// its parameters ({"name": "dflop-mix", …} or just "dflop-mix").
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  /// One example; records are drawn with replacement.
+  virtual Sample Draw(RandomStream& random) const = 0;
+  virtual std::string name() const = 0;
+  /// Source and assumptions, one line; printed with every result.
+  virtual std::string description() const = 0;
+};
+
+std::unique_ptr<SampleSource> ReadSampleSource(const JsonReader& json);
+
+struct GeneratorInfo {
+  std::string name;
+  std::string description;
+  std::vector<std::pair<std::string, double>> parameters;  ///< name, default
+};
+const std::vector<GeneratorInfo>& SampleGenerators();
+
+/// dflop/samples/1 file with one record per sample.
+SampleSet ReadSamples(const std::string& path);
+void WriteSamples(const std::string& path, const SampleSet& set);
+
+// Importers (`dflop samples import`).
+/// LLaVA-style JSON: [{"image": …|[…], "width"/"height" (or "image_size"), "conversations": [{"value": …}]}]. Text
+/// tokens ≈ words × kTokensPerWord; <image> placeholders are no words.
+SampleSet ImportLlava(const std::vector<std::string>& paths);
+/// CSV with a header: tiles and tokens columns, or widths, heights, frames, durations and words (see the .cpp).
+SampleSet ImportCsv(const std::vector<std::string>& paths);
+/// ServeGen mm-image histograms, one JSON per client: text_tokens, image_tokens, image_count per time window.
+SampleSet ImportServeGen(const std::vector<std::string>& paths, int count, std::uint64_t seed);
+
+inline constexpr double kTokensPerWord = 1.35;  ///< English with a byte-pair tokenizer: 1.3–1.4
+
+}  // namespace dflop
