@@ -31,8 +31,9 @@ std::optional<Json> PartialStore::Read(const std::string& unit_hash) const {
     const Json json = ReadJsonFile(path);
     const Json* inputs = json.find("inputs");
     const Json* runs = json.find("runs");
-    const bool ours = inputs != nullptr && *inputs == Json(unit_hash) && runs != nullptr && runs->is<Json::Array>();
-    return ours ? std::optional<Json>(*runs) : std::nullopt;
+    const bool ours = inputs != nullptr && *inputs == Json(unit_hash);
+    const bool whole = runs != nullptr && runs->is<Json::Array>() && !runs->as<Json::Array>().empty();
+    return ours && whole ? std::optional<Json>(*runs) : std::nullopt;
   } catch (const InputError&) {
     return std::nullopt;  // damaged: the unit is simply run again
   }
