@@ -22,8 +22,7 @@ std::string RunName(const JsonReader& run) {
 // Paths of the leaves in which two values differ, with both figures.
 void Differences(const std::string& path, const Json* stored, const Json* fresh, std::vector<std::string>& found) {
   if (stored != nullptr && fresh != nullptr && *stored == *fresh) return;
-  const bool objects =
-      stored != nullptr && fresh != nullptr && stored->is<Json::Object>() && fresh->is<Json::Object>();
+  const bool objects = stored != nullptr && fresh != nullptr && stored->is<Json::Object>() && fresh->is<Json::Object>();
   if (!objects) {
     const auto text = [](const Json* value) {
       if (value == nullptr) return std::string("nothing");
@@ -96,10 +95,10 @@ Comparison CompareResults(const JsonReader& stored, const JsonReader& fresh, dou
       const auto same_unit = std::find_if(by_name.begin(), by_name.end(), [&](const auto& entry) {
         return entry.second.Has("infeasible") && RunName(run).starts_with(entry.first + ", seed ");
       });
-      comparison.regressions.push_back(
-          RunName(run) + (same_unit == by_name.end()
-                              ? ": is missing"
-                              : ": became infeasible: " + same_unit->second.At("infeasible").String()));
+      comparison.regressions.push_back(RunName(run) +
+                                       (same_unit == by_name.end()
+                                            ? ": is missing"
+                                            : ": became infeasible: " + same_unit->second.At("infeasible").String()));
       continue;
     }
     CompareRun(run, found->second, tolerance, comparison);

@@ -12,9 +12,8 @@ constexpr std::size_t kNameLength = 32;  // hexadecimal digits of the hash in a 
 
 bool IsPartial(const std::string& file_name) {
   if (file_name.size() <= kNameLength || file_name[kNameLength] != '.') return false;
-  return std::all_of(file_name.begin(), file_name.begin() + kNameLength, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(file_name.begin(), file_name.begin() + kNameLength,
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kMostSeeds = std::int64_t{1} << 53;
 constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-constexpr double kLongest = 1e9;  // seconds
+constexpr double kLongest = 1e9;   // seconds
 constexpr double kLargest = 1e18;  // bytes
 
 int ReadIndex(const JsonReader& json, const char* key) { return static_cast<int>(json.IntOr(key, -1, 0, kMost)); }
@@ -33,7 +33,8 @@ Json ShapesToJson(const std::vector<SampleShape>& batch) {
 
 SampleShape ReadShape(const JsonReader& json) {
   SampleShape shape;
-  for (const JsonReader& tiles : json.At("tiles").Elements()) shape.tiles.push_back(static_cast<int>(tiles.Int(0, kMost)));
+  for (const JsonReader& tiles : json.At("tiles").Elements())
+    shape.tiles.push_back(static_cast<int>(tiles.Int(0, kMost)));
   shape.llm_tokens = static_cast<int>(json.At("llm_tokens").Int(0, kMost));
   shape.text_tokens = static_cast<int>(json.At("text_tokens").Int(0, kMost));
   json.AllowOnly({"tiles", "llm_tokens", "text_tokens"});
@@ -147,8 +148,8 @@ Json ToJson(const Plan& plan) {
 
 Plan ReadPlan(const JsonReader& json) {
   json.CheckSchema("dflop/plan/1", true);
-  json.AllowOnly({"schema", "experiment", "scenario", "policy", "seed", "model", "precision", "layout", "orders",
-                  "steps"});
+  json.AllowOnly(
+      {"schema", "experiment", "scenario", "policy", "seed", "model", "precision", "layout", "orders", "steps"});
   Plan plan;
   plan.experiment = json.At("experiment").String();
   plan.scenario = json.At("scenario").String();
