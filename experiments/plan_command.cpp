@@ -9,6 +9,7 @@
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
+#include "sim/metrics.hpp"
 #include "sim/plan_file.hpp"
 
 namespace dflop {
