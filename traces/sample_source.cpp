@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/file.hpp"
 #include "traces/sample_generators.hpp"
 #include "traces/sample_record.hpp"
 #include "traces/samples.hpp"
@@ -67,14 +68,14 @@ SampleSet ReadSamples(const std::string& path) {
   return ReadRecords(json);
 }
 
+// One record a line: such a file can be read, compared and cut with line tools.
 void WriteSamples(const std::string& path, const SampleSet& set) {
-  Json document = Json::EmptyObject();
-  document["schema"] = "dflop/samples/1";
-  document["name"] = set.name;
-  document["source"] = set.source;
-  document["records"] = Json::EmptyArray();
-  for (const Sample& sample : set.samples) document["records"].push_back(ToJson(sample));
-  WriteJsonFile(path, document, 1);
+  std::string text = "{\n \"schema\": \"dflop/samples/1\",\n \"name\": " + JsonQuote(set.name) +
+                     ",\n \"source\": " + JsonQuote(set.source) + ",\n \"records\": [";
+  for (std::size_t i = 0; i < set.samples.size(); ++i) {
+    text += (i == 0 ? "\n  " : ",\n  ") + ToJson(set.samples[i]).Dump();
+  }
+  WriteFile(path, text + "\n ]\n}\n");
 }
 
 std::unique_ptr<SampleSource> ReadSampleSource(const JsonReader& json) {
