@@ -9,16 +9,9 @@
 //
 // One process holds one SimGrid simulation, whose clock never starts again; every run therefore happens in a forked
 // child that leaves its times in shared memory. So a run's figures never depend on what ran before it.
-#include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <cstdio>
-#include <cstring>
 #include <map>
 #include <set>
 #include <simgrid/kernel/Timer.hpp>
@@ -28,6 +21,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "sim/child_process.hpp"
 #include "sim/engine.hpp"
 #include "sim/precedence.hpp"
 
@@ -225,48 +219,6 @@ class Simulation {
   Platform platform_;
 };
 
-/// Memory that a forked child writes and its parent reads.
-class SharedTimes {
- public:
-  explicit SharedTimes(std::size_t count) : size_(count) {
-    void* memory = mmap(nullptr, Bytes(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED) throw RunError("no memory for the simgrid engine: " + std::string(std::strerror(errno)));
-    first_ = static_cast<StartAndEnd*>(memory);
-  }
-  ~SharedTimes() { munmap(first_, Bytes()); }
-  SharedTimes(const SharedTimes&) = delete;
-  SharedTimes& operator=(const SharedTimes&) = delete;
-  std::span<StartAndEnd> times() const { return {first_, size_}; }
-
- private:
-  std::size_t Bytes() const { return std::max<std::size_t>(size_, 1) * sizeof(StartAndEnd); }  // mmap refuses 0
-  std::size_t size_;
-  StartAndEnd* first_ = nullptr;
-};
-
-/// Runs `work` in a forked child and waits for it; RunError unless the child ends well. The child leaves without
-/// running destructors or flushing streams, which are its parent's.
-template <typename Work>
-void RunInChild(Work work) {
-  const pid_t child = fork();
-  if (child < 0) throw RunError("the simgrid engine cannot start a process: " + std::string(std::strerror(errno)));
-  if (child == 0) {
-    try {
-      work();
-    } catch (const std::exception& error) {
-      std::fprintf(stderr, "simgrid: %s\n", error.what());
-      _exit(1);
-    }
-    _exit(0);
-  }
-  int status = 0;
-  while (waitpid(child, &status, 0) < 0) {
-    if (errno != EINTR) throw RunError("the simgrid engine lost its process: " + std::string(std::strerror(errno)));
-  }
-  if (WIFSIGNALED(status)) throw RunError("the simgrid engine died of signal " + std::to_string(WTERMSIG(status)));
-  if (WEXITSTATUS(status) != 0) throw RunError("the simgrid engine failed, see above");
-}
-
 class SimGridEngine final : public Engine {
  public:
   explicit SimGridEngine(ClusterSpec cluster) : cluster_(std::move(cluster)) {}
@@ -274,12 +226,12 @@ class SimGridEngine final : public Engine {
   OperationTimes Run(const OperationGraph& graph) override {
     const Precedence precedence(graph);
     const std::size_t count = graph.operations.size();
-    const SharedTimes shared(count);
-    RunInChild([&] { Simulation(cluster_, graph, precedence, shared.times()).Run(); });
+    const SharedArray<StartAndEnd> shared(count);
+    RunInChild("the simgrid engine", [&] { Simulation(cluster_, graph, precedence, shared.items()).Run(); });
     OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
     for (std::size_t i = 0; i < count; ++i) {
-      times.start[i] = Seconds(shared.times()[i].start);
-      times.end[i] = Seconds(shared.times()[i].end);
+      times.start[i] = Seconds(shared.items()[i].start);
+      times.end[i] = Seconds(shared.items()[i].end);
       times.makespan = std::max(times.makespan, times.end[i]);
     }
     return times;
