@@ -1,0 +1,56 @@
+#include "experiments/report.hpp"
+
+#include <map>
+#include <span>
+
+#include "base/embedded_file.hpp"
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "experiments/report_data.hpp"
+#include "experiments/report_page.hpp"
+#include "experiments/report_timeline.hpp"
+
+namespace dflop {
+
+std::span<const EmbeddedFile> ReportAssets();  // experiments/report/*, embedded by CMake
+
+namespace {
+
+using Texts = std::map<std::string, std::string, std::less<>>;
+
+/// Replaces every {{name}} in one pass, so that text put in is never read as a place again.
+std::string Fill(std::string_view page, const Texts& texts) {
+  std::string out;
+  while (true) {
+    const std::size_t open = page.find("{{");
+    out += page.substr(0, open);
+    if (open == std::string_view::npos) return out;
+    const std::size_t close = page.find("}}", open);
+    DFLOP_CHECK(close != std::string_view::npos, "the template closes every place");
+    const auto found = texts.find(page.substr(open + 2, close - open - 2));
+    DFLOP_CHECK(found != texts.end(), "the template names only texts that exist");
+    out += found->second;
+    page.remove_prefix(close + 2);
+  }
+}
+
+}  // namespace
+
+void WriteReport(const std::string& folder) {
+  const Report report = ReadReport(folder);
+  const std::vector<StepPicture> pictures = ReadPictures(folder);
+  Texts texts;
+  for (const EmbeddedFile& asset : ReportAssets()) texts.emplace(asset.path, asset.content);
+  const ReportPage page = DrawPage(report, pictures);
+  texts["title"] = page.title;
+  texts["header"] = page.header;
+  texts["points"] = page.points;
+  texts["footer"] = page.footer;
+  const std::string html = Fill(texts.at("report.html"), texts);
+  for (const NamedFigure& figure : page.figures) {
+    WriteFile(folder + "/figures/" + figure.name + ".svg", figure.svg.Standalone(texts.at("figure.css")));
+  }
+  WriteFile(folder + "/report.html", html);
+}
+
+}  // namespace dflop

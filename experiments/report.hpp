@@ -1,0 +1,14 @@
+// The report: a stored result as one self-contained page and as figures for a paper.
+#pragma once
+
+#include <string>
+
+namespace dflop {
+
+/// Reads `folder`/result.json (dflop/result/1) and `folder`/timelines/*.json (dflop/timeline/1, one per scenario and
+/// policy, may be absent); writes `folder`/report.html, which needs no network and no other file, and
+/// `folder`/figures/*.svg. The same input gives the same bytes. InputError on unreadable or malformed input, and then
+/// nothing is written.
+void WriteReport(const std::string& folder);
+
+}  // namespace dflop

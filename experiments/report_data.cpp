@@ -1,0 +1,188 @@
+#include "experiments/report_data.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "base/json_reader.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kAny = std::numeric_limits<double>::max();
+
+Json Member(const JsonReader& object, std::string_view key) {
+  const auto member = object.Find(key);
+  return member ? member->json() : Json();
+}
+
+std::string Text(const JsonReader& object, std::string_view key) {
+  const auto member = object.Find(key);
+  return member && member->json().is<std::string>() ? member->json().as<std::string>() : "";
+}
+
+std::string LayoutInWords(const JsonReader& run) {
+  const auto layout = run.Find("layout");
+  if (!layout || !layout->IsObject()) return "";
+  std::string words = Text(*layout, "name");
+  if (layout->Has("gpus_used")) words += (words.empty() ? "" : ", ") + Plain(layout->At("gpus_used").json()) + " GPUs";
+  return words;
+}
+
+std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
+  std::vector<StageMemory> memory;
+  const auto stages = metrics.Find("memory_by_stage");
+  if (!stages) return memory;
+  for (const JsonReader& stage : stages->Elements()) {
+    StageMemory& entry = memory.emplace_back();
+    entry.module = Plain(stage.At("module").json());
+    entry.stage = static_cast<int>(stage.At("stage").Int(0, 1'000'000));
+    for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
+      entry.bytes[part] = stage.NumberOr(std::string(kMemoryParts[part]) + "_bytes", 0, 0, kAny);
+    }
+  }
+  return memory;
+}
+
+/// Adds one seed's figures; FinishMeans divides by the number of seeds.
+void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
+  for (const JsonReader& step : metrics.At("iteration_time_s").At("per_step").Elements()) {
+    policy.step_s.push_back(step.Number(std::numeric_limits<double>::min(), kAny));
+  }
+  const auto add = [&](const char* key, double& sum) { sum += metrics.NumberOr(key, 0, -kAny, kAny); };
+  add("samples_per_s", policy.samples_per_s);
+  add("tokens_per_s", policy.tokens_per_s);
+  add("tflops_per_gpu", policy.tflops_per_gpu);
+  add("mfu", policy.mfu);
+  add("idle_fraction", policy.idle_fraction);
+  add("balance_gap", policy.balance_gap);
+  add("planning_time_s", policy.planning_time_s);
+  add("planning_exposed_s", policy.planning_exposed_s);
+  add("extrapolated_fraction", policy.extrapolated_fraction);
+  if (const auto causes = metrics.Find("idle_by_cause")) {
+    for (std::size_t i = 0; i < kIdleCauses.size(); ++i) policy.idle[i] += causes->NumberOr(kIdleCauses[i], 0, -10, 10);
+  }
+  const double peak = metrics.NumberOr("peak_memory_bytes", 0, 0, kAny);
+  if (policy.memory.empty() || peak > policy.peak_memory_bytes) policy.memory = ReadMemory(metrics);
+  policy.peak_memory_bytes = std::max(policy.peak_memory_bytes, peak);
+  policy.fits = policy.fits && metrics.BoolOr("fits", true);
+  ++policy.seeds;
+}
+
+void FinishMeans(PolicyFigures& policy) {
+  if (policy.seeds == 0) return;
+  for (double* sum :
+       {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu, &policy.idle_fraction,
+        &policy.balance_gap, &policy.planning_time_s, &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
+    *sum /= policy.seeds;
+  }
+  for (double& part : policy.idle) part /= policy.seeds;
+}
+
+std::vector<std::pair<std::string, Json>> ReadPoint(const JsonReader& run) {
+  std::vector<std::pair<std::string, Json>> point;
+  const auto axes = run.Find("point");
+  if (!axes || !axes->IsObject()) return point;
+  for (const std::string& axis : axes->Keys()) point.emplace_back(axis, axes->At(axis).json());
+  return point;
+}
+
+PointFigures& PointOf(const JsonReader& run, std::vector<PointFigures>& points) {
+  const std::string scenario = run.At("scenario").String();
+  const auto point = ReadPoint(run);
+  const auto found = std::find_if(points.begin(), points.end(), [&](const PointFigures& candidate) {
+    return candidate.scenario == scenario && candidate.point == point;
+  });
+  if (found != points.end()) return *found;
+  PointFigures& added = points.emplace_back();
+  added.scenario = scenario;
+  added.point = point;
+  return added;
+}
+
+void AddRun(const JsonReader& run, std::vector<PointFigures>& points) {
+  PointFigures& point = PointOf(run, points);
+  const std::string name = run.StringOr("policy", "");
+  auto found = std::find_if(point.policies.begin(), point.policies.end(),
+                            [&](const PolicyFigures& candidate) { return candidate.policy == name; });
+  if (found == point.policies.end()) {
+    point.policies.emplace_back().policy = name;
+    found = std::prev(point.policies.end());
+  }
+  found->infeasible = Text(run, "infeasible");
+  if (!found->infeasible.empty()) return;
+  if (found->layout.empty()) found->layout = LayoutInWords(run);
+  if (found->too_large.empty()) found->too_large = Text(run, "too_large");
+  const JsonReader metrics = run.At("metrics");
+  AddSeed(metrics, *found);
+  if (metrics.Has("device_memory_bytes")) point.device_memory_bytes = metrics.At("device_memory_bytes").Number(1, kAny);
+}
+
+Json ReadAssumptions(const JsonReader& result) {
+  Json assumptions;
+  const auto scenarios = result.Find("scenarios");
+  if (!scenarios || !scenarios->IsArray()) return assumptions;
+  for (const JsonReader& scenario : scenarios->Elements()) {
+    Json stated = Member(scenario, "assumptions");
+    if (!stated.is_null()) assumptions[scenario.At("name").String()] = std::move(stated);
+  }
+  return assumptions;
+}
+
+}  // namespace
+
+double StageMemory::total() const { return std::accumulate(bytes.begin(), bytes.end(), 0.0); }
+
+std::string PointFigures::title() const {
+  std::string text = scenario;
+  for (const auto& [axis, value] : point) {
+    text += (&axis == &point.front().first ? " · " : ", ") + axis.substr(axis.starts_with("/") ? 1 : 0) + " " +
+            Plain(value);
+  }
+  return text;
+}
+
+const PolicyFigures* PointFigures::Find(const std::string& policy) const {
+  for (const PolicyFigures& candidate : policies) {
+    if (candidate.policy == policy) return &candidate;
+  }
+  return nullptr;
+}
+
+Report ReadReport(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  const Json document = ReadJsonFile(path);
+  const JsonReader result(document, path);
+  result.CheckSchema("dflop/result/1", true);
+  Report report;
+  const JsonReader experiment = result.At("experiment");
+  report.name = experiment.IsObject() ? experiment.At("name").String() : experiment.String();
+  report.description = experiment.IsObject() ? Text(experiment, "description") : "";
+  report.engine = Text(result, "engine");
+  if (const auto baselines = result.Find("baselines")) {
+    for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
+  }
+  for (const JsonReader& run : result.At("runs").Elements()) AddRun(run, report.points);
+  for (PointFigures& point : report.points) {
+    for (PolicyFigures& policy : point.policies) FinishMeans(policy);
+  }
+  report.assumptions = ReadAssumptions(result);
+  report.inputs = Member(result, "inputs");
+  report.provenance = Member(result, "provenance");
+  return report;
+}
+
+Interval StepTime(const PolicyFigures& policy) { return MeanInterval(policy.step_s); }
+
+std::optional<Interval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {
+  if (baseline == nullptr || baseline == &policy || baseline->step_s.empty() || policy.step_s.empty()) return {};
+  if (baseline->step_s.size() == policy.step_s.size()) return PairedSpeedup(baseline->step_s, policy.step_s);
+  return Interval{StepTime(*baseline).mean / StepTime(policy).mean, std::nullopt};  // unequal runs are no pairs
+}
+
+std::string Plain(const Json& value) {
+  if (value.is<std::string>()) return value.as<std::string>();
+  return value.Dump();
+}
+
+}  // namespace dflop

@@ -1,0 +1,88 @@
+// What a report shows: the stored result, gathered over seeds, and one timeline per scenario and policy.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/json.hpp"
+#include "experiments/statistics.hpp"
+
+namespace dflop {
+
+/// The causes of idle time and the parts of memory, in the order in which every table and chart shows them.
+inline constexpr std::array<const char*, 4> kIdleCauses = {"bubble", "imbalance", "data_parallel_wait",
+                                                           "communication"};
+inline constexpr std::array<const char*, 5> kMemoryParts = {"weights", "gradients", "optimizer", "activations",
+                                                            "other"};
+
+struct StageMemory {
+  std::string module;
+  int stage = 0;
+  std::array<double, kMemoryParts.size()> bytes{};
+  double total() const;
+};
+
+/// One policy at one point. Means over the seeds, but the step times are all there: [seed order][step order].
+struct PolicyFigures {
+  std::string policy;
+  std::string layout;      ///< in words
+  std::string infeasible;  ///< why there are no figures; empty when there are
+  int seeds = 0;
+  std::vector<double> step_s;
+  double samples_per_s = 0;
+  double tokens_per_s = 0;
+  double tflops_per_gpu = 0;
+  double mfu = 0;
+  double idle_fraction = 0;
+  std::array<double, kIdleCauses.size()> idle{};
+  double balance_gap = 0;
+  double planning_time_s = 0;
+  double planning_exposed_s = 0;
+  double extrapolated_fraction = 0;
+  double peak_memory_bytes = 0;  ///< largest over the seeds
+  bool fits = true;              ///< with every seed
+  std::string too_large;         ///< when it does not fit: what is too large, where, by how much
+  std::vector<StageMemory> memory;
+};
+
+/// One scenario at one point of its sweep: what one table compares.
+struct PointFigures {
+  std::string scenario;
+  std::vector<std::pair<std::string, Json>> point;  ///< axis (a JSON pointer) → value; empty without a sweep
+  std::vector<PolicyFigures> policies;              ///< in the order of the runs
+  std::optional<double> device_memory_bytes;        ///< what one GPU has, where the result says so
+
+  std::string title() const;  ///< "scale · cluster/nodes 4, global_batch_size 64"
+  const PolicyFigures* Find(const std::string& policy) const;
+};
+
+struct Report {
+  std::string name;
+  std::string description;
+  std::string engine;
+  std::vector<std::string> baselines;
+  std::vector<PointFigures> points;
+  Json assumptions;  ///< scenario → what was assumed, an object of objects; null when the result has none
+  Json inputs;
+  Json provenance;
+};
+
+/// Reads `folder`/result.json. Tolerates keys it does not know; InputError on a missing or malformed one it needs.
+Report ReadReport(const std::string& folder);
+
+/// The ends of a 95 % interval; both are the mean when there are too few steps for one.
+inline double Low(const Interval& interval) { return interval.mean - interval.half_width.value_or(0); }
+inline double High(const Interval& interval) { return interval.mean + interval.half_width.value_or(0); }
+
+/// Mean step time and how much faster it is than a baseline's, both with 95 % intervals.
+Interval StepTime(const PolicyFigures& policy);
+/// nullopt when either has no figures or they are the same policy.
+std::optional<Interval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy);
+
+/// A JSON value as a table cell shows it.
+std::string Plain(const Json& value);
+
+}  // namespace dflop

@@ -1,0 +1,191 @@
+#include "experiments/report_page.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "experiments/charts.hpp"
+#include "experiments/report_text.hpp"
+
+namespace dflop {
+namespace {
+
+/// Letters and digits of a name, the rest as single hyphens: safe as a file name and as an anchor.
+std::string Slug(const std::string& name) {
+  std::string slug;
+  for (const char c : name) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
+    if (plain) {
+      slug += c;
+    } else if (!slug.empty() && slug.back() != '-') {
+      slug += '-';
+    }
+  }
+  while (!slug.empty() && (slug.back() == '-' || slug.back() == '.')) slug.pop_back();
+  return slug.empty() ? "point" : slug.substr(0, 80);
+}
+
+class PageWriter {
+ public:
+  PageWriter(const Report& report, const std::vector<StepPicture>& pictures) : report_(report), pictures_(pictures) {}
+
+  ReportPage Write() {
+    page_.title = EscapeXml(report_.name + " · dflop");
+    for (const PointFigures& point : report_.points) slugs_.push_back(NewSlug(point));
+    page_.header = Header();
+    page_.points = SweepSections();
+    for (std::size_t i = 0; i < report_.points.size(); ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
+    page_.footer = Footer(report_);
+    return std::move(page_);
+  }
+
+ private:
+  std::string NewSlug(const PointFigures& point) {
+    const std::string base = Slug(point.title());
+    std::string slug = base;
+    for (int i = 2; !used_slugs_.insert(slug).second; ++i) slug = base + "-" + std::to_string(i);
+    return slug;
+  }
+
+  /// Keeps the picture as a file and returns it for the page.
+  std::string Figure(const std::string& name, Svg svg) {
+    const std::string html = "<figure>\n" + svg.Inline() + "</figure>\n";
+    page_.figures.push_back({name, std::move(svg)});
+    return html;
+  }
+
+  std::string Header() const {
+    std::string html = "<h1>" + EscapeXml(report_.name) + "</h1>\n";
+    if (!report_.description.empty()) html += "<p class=\"lead\">" + EscapeXml(report_.description) + "</p>\n";
+    if (!report_.engine.empty()) html += "<p class=\"muted\">Engine: " + EscapeXml(report_.engine) + "</p>\n";
+    if (report_.points.size() < 2) return html;
+    html += "<nav aria-label=\"Scenarios\"><a href=\"#all\">All</a>";
+    for (std::size_t i = 0; i < slugs_.size(); ++i) {
+      html += "<a href=\"#" + slugs_[i] + "\">" + EscapeXml(report_.points[i].title()) + "</a>";
+    }
+    return html + "</nav>\n";
+  }
+
+  std::string PointSection(const PointFigures& point, const std::string& slug) {
+    std::string html = "<section class=\"point\" id=\"" + slug + "\">\n<h2>" + EscapeXml(point.title()) + "</h2>\n";
+    html += "<p class=\"summary\">" + EscapeXml(Summary(point, report_.baselines)) + "</p>\n";
+    html += PointTable(point, report_.baselines) + RunsNote(point);
+    html += "<div class=\"pair\">\n<div><h3>Speedup over the baselines</h3>\n" +
+            Figure(slug + "-speedup", SpeedupChart(point, report_.baselines)) +
+            "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +
+            "</div>\n</div>\n";
+    html += StepFigures(point, slug);
+    const bool any_memory = std::any_of(point.policies.begin(), point.policies.end(),
+                                        [](const PolicyFigures& policy) { return !policy.memory.empty(); });
+    if (any_memory) {
+      html +=
+          "<h3>Memory of every stage (largest replica)</h3>\n<p class=\"note\">Numbers under the bars are stages of "
+          "the module. Where modules share a device, their bars add up.</p>\n" +
+          Figure(slug + "-memory", MemoryChart(point));
+    }
+    return html + "</section>\n";
+  }
+
+  static std::string RunsNote(const PointFigures& point) {
+    for (const PolicyFigures& policy : point.policies) {
+      if (policy.seeds == 0) continue;
+      return "<p class=\"note\">" + std::to_string(policy.seeds) + (policy.seeds == 1 ? " seed, " : " seeds, ") +
+             std::to_string(policy.step_s.size()) +
+             " steps in all. Click a column to sort. × columns are speedups over that baseline.</p>\n";
+    }
+    return "";
+  }
+
+  /// The timelines of a point in the order of its policies.
+  std::vector<const StepPicture*> PicturesOf(const PointFigures& point) const {
+    std::vector<const StepPicture*> found;
+    for (const PolicyFigures& policy : point.policies) {
+      for (const StepPicture& picture : pictures_) {
+        if (picture.policy == policy.policy && picture.scenario == point.scenario && picture.point == point.point) {
+          found.push_back(&picture);
+        }
+      }
+    }
+    return found;
+  }
+
+  std::string StepFigures(const PointFigures& point, const std::string& slug) {
+    const std::vector<const StepPicture*> pictures = PicturesOf(point);
+    if (pictures.empty()) {
+      return "<p class=\"note\">No timeline is stored for this point, so no picture of a step is drawn.</p>\n";
+    }
+    return "<h3>One step of every policy</h3>\n<p class=\"note\">First step of the first seed, on one time axis. A row "
+           "is a device group: module, replica (r) and stage (s); numbers are microbatches; gaps are idle "
+           "time.</p>\n" +
+           Figure(slug + "-pipeline", PipelineChart(point.title(), pictures)) +
+           "<h3>Load of every microbatch</h3>\n<p class=\"note\">Forward and backward time of each microbatch over "
+           "the mean of its module, replica by replica; level bars are a balanced batch.</p>\n" +
+           Figure(slug + "-load", LoadChart(point.title(), pictures));
+  }
+
+  /// Points that differ along `axis` only, for every setting of the other axes.
+  std::vector<std::vector<const PointFigures*>> LinesAlong(const std::string& axis) const {
+    std::vector<std::vector<const PointFigures*>> groups;
+    const auto rest = [&](const PointFigures& point) {
+      auto others = point.point;
+      std::erase_if(others, [&](const auto& entry) { return entry.first == axis; });
+      return std::pair(point.scenario, others);
+    };
+    for (const PointFigures& point : report_.points) {
+      const bool has_axis =
+          std::any_of(point.point.begin(), point.point.end(), [&](const auto& entry) { return entry.first == axis; });
+      if (!has_axis) continue;
+      const auto group = std::find_if(groups.begin(), groups.end(),
+                                      [&](const auto& candidate) { return rest(*candidate.front()) == rest(point); });
+      if (group == groups.end()) {
+        groups.push_back({&point});
+      } else {
+        group->push_back(&point);
+      }
+    }
+    std::erase_if(groups, [](const auto& group) { return group.size() < 2; });
+    return groups;
+  }
+
+  std::string SweepSections() {
+    std::vector<std::string> axes;
+    for (const PointFigures& point : report_.points) {
+      for (const auto& [axis, value] : point.point) {
+        if (std::find(axes.begin(), axes.end(), axis) == axes.end()) axes.push_back(axis);
+      }
+    }
+    std::string html;
+    for (const std::string& axis : axes) {
+      for (const auto& points : LinesAlong(axis)) html += SweepSection(axis, points);
+    }
+    return html;
+  }
+
+  std::string SweepSection(const std::string& axis, const std::vector<const PointFigures*>& points) {
+    PointFigures fixed = *points.front();
+    std::erase_if(fixed.point, [&](const auto& entry) { return entry.first == axis; });
+    const std::string name = Slug(fixed.title() + " over " + axis);
+    std::string html = "<section>\n<h2>" + EscapeXml(fixed.title()) + ": over " + EscapeXml(axis.substr(1)) +
+                       "</h2>\n<p class=\"note\">Bars are 95 % intervals; a cross at the foot is an infeasible "
+                       "point, its reason shows on hover and in its table.</p>\n<div class=\"pair\">\n" +
+                       Figure(name + "-time", SweepChart(axis, points, ""));
+    for (std::size_t i = 0; i < report_.baselines.size(); ++i) {
+      html += Figure(name + "-speedup-" + std::to_string(i + 1), SweepChart(axis, points, report_.baselines[i]));
+    }
+    return html + "</div>\n</section>\n";
+  }
+
+  const Report& report_;
+  const std::vector<StepPicture>& pictures_;
+  std::vector<std::string> slugs_;
+  std::set<std::string> used_slugs_;
+  ReportPage page_;
+};
+
+}  // namespace
+
+ReportPage DrawPage(const Report& report, const std::vector<StepPicture>& pictures) {
+  return PageWriter(report, pictures).Write();
+}
+
+}  // namespace dflop

@@ -1,0 +1,35 @@
+// The parts of the report's page, in HTML, and the figures that stand in it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/report_data.hpp"
+#include "experiments/report_timeline.hpp"
+#include "experiments/svg.hpp"
+
+namespace dflop {
+
+struct NamedFigure {
+  std::string name;  ///< of the file, without its ending
+  Svg svg;
+};
+
+/// All texts are HTML with what the user wrote escaped.
+struct ReportPage {
+  std::string title;
+  std::string header;
+  std::string points;
+  std::string footer;
+  std::vector<NamedFigure> figures;
+};
+
+ReportPage DrawPage(const Report& report, const std::vector<StepPicture>& pictures);
+
+/// The table of one point: a row per policy, a column per figure; the cells carry the bare numbers for sorting.
+std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines);
+
+/// Assumptions, provenance and inputs as lists of names and values.
+std::string Footer(const Report& report);
+
+}  // namespace dflop

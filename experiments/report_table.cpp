@@ -1,0 +1,101 @@
+#include <algorithm>
+
+#include "experiments/report_page.hpp"
+#include "experiments/report_text.hpp"
+
+namespace dflop {
+namespace {
+
+/// `number` is what the column sorts by, in full.
+std::string Cell(double number, const std::string& text) {
+  return "<td data-value=\"" + ShortestNumber(number) + "\">" + EscapeXml(text) + "</td>";
+}
+
+std::string EmptyCell() { return "<td>–</td>"; }
+
+std::string Header(const std::vector<std::string>& names) {
+  std::string row = "<tr>";
+  for (const std::string& name : names) {
+    row += "<th scope=\"col\"><button type=\"button\">" + EscapeXml(name) + "</button></th>";
+  }
+  return row + "</tr>\n";
+}
+
+std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
+  std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
+  for (const std::string& baseline : baselines) names.push_back("× " + baseline);
+  for (const char* name : {"TFLOP/s per GPU", "MFU", "Idle", "Bubble", "Im\u00ADbalance", "Data-par. wait",
+                           "Commu\u00ADnication", "Balance gap", "Peak memory", "Planning (exposed)"}) {
+    names.emplace_back(name);
+  }
+  return names;
+}
+
+std::string PolicyCell(const PolicyFigures& policy) {
+  std::string cell =
+      "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) + "</strong>";
+  if (!policy.layout.empty()) cell += "<small>" + EscapeXml(policy.layout) + "</small>";
+  if (!policy.infeasible.empty())
+    cell += "<small class=\"bad\">infeasible: " + EscapeXml(policy.infeasible) + "</small>";
+  if (!policy.fits) {
+    cell += "<small class=\"bad\">does not fit";
+    cell += (policy.too_large.empty() ? "" : ": " + EscapeXml(policy.too_large)) + "</small>";
+  }
+  return cell + "</td>";
+}
+
+std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& policy) {
+  if (baseline == &policy) return Cell(1, "1");
+  const auto speedup = SpeedupOver(baseline, policy);
+  if (!speedup) return EmptyCell();
+  std::string text = Fixed(speedup->mean, 3);
+  if (speedup->half_width) text += " ± " + Fixed(*speedup->half_width, 3);
+  return Cell(speedup->mean, text);
+}
+
+std::string MetricCells(const PolicyFigures& policy) {
+  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) +
+                      Cell(policy.mfu, Percent(policy.mfu)) + Cell(policy.idle_fraction, Percent(policy.idle_fraction));
+  for (const double part : policy.idle) cells += Cell(part, Percent(part));
+  cells += Cell(policy.balance_gap, Percent(policy.balance_gap));
+  cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
+           Gigabytes(policy.peak_memory_bytes) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
+           "</td>";
+  return cells + Cell(policy.planning_time_s,
+                      Duration(policy.planning_time_s) + " (" + Duration(policy.planning_exposed_s) + ")");
+}
+
+const PolicyFigures* Fastest(const PointFigures& point) {
+  const PolicyFigures* fastest = nullptr;
+  for (const PolicyFigures& policy : point.policies) {
+    if (policy.step_s.empty() || !policy.fits) continue;
+    if (fastest == nullptr || StepTime(policy).mean < StepTime(*fastest).mean) fastest = &policy;
+  }
+  return fastest;
+}
+
+std::string Row(const PointFigures& point, const PolicyFigures& policy, const std::vector<std::string>& baselines) {
+  std::string row = PolicyCell(policy);
+  if (policy.step_s.empty()) {
+    for (std::size_t i = 1; i < ColumnNames(baselines).size(); ++i) row += EmptyCell();
+    return row;
+  }
+  const Interval time = StepTime(policy);
+  row += Cell(time.mean, Fixed(time.mean, 3) + (time.half_width ? " ± " + Fixed(*time.half_width, 3) : ""));
+  for (const std::string& baseline : baselines) row += SpeedupCell(point.Find(baseline), policy);
+  return row + MetricCells(policy);
+}
+
+}  // namespace
+
+std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines) {
+  std::string table = "<div class=\"scroll\"><table>\n<thead>" + Header(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
+  const PolicyFigures* fastest = Fastest(point);
+  for (const PolicyFigures& policy : point.policies) {
+    table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";
+    table += Row(point, policy, baselines) + "</tr>\n";
+  }
+  return table + "</tbody></table></div>\n";
+}
+
+}  // namespace dflop

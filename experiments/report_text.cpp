@@ -1,0 +1,116 @@
+#include "experiments/report_text.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace dflop {
+namespace {
+
+/// Four significant digits, never in exponent form.
+std::string FourDigits(double value) {
+  const double size = std::fabs(value);
+  return Fixed(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
+}
+
+std::vector<const PolicyFigures*> BySpeed(const PointFigures& point) {
+  std::vector<const PolicyFigures*> order;
+  for (const PolicyFigures& policy : point.policies) {
+    if (policy.infeasible.empty() && !policy.step_s.empty()) order.push_back(&policy);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const PolicyFigures* a, const PolicyFigures* b) {
+    return StepTime(*a).mean < StepTime(*b).mean;
+  });
+  return order;
+}
+
+bool IsBaseline(const PolicyFigures& policy, const std::vector<std::string>& baselines) {
+  return std::find(baselines.begin(), baselines.end(), policy.policy) != baselines.end();
+}
+
+std::string GainsOver(const PointFigures& point, const PolicyFigures& policy,
+                      const std::vector<std::string>& baselines) {
+  std::vector<std::string> gains;
+  for (const std::string& name : baselines) {
+    const auto speedup = SpeedupOver(point.Find(name), policy);
+    if (speedup) gains.push_back(RatioWithInterval(*speedup) + " the speed of " + name);
+  }
+  std::string text;
+  for (std::size_t i = 0; i < gains.size(); ++i) {
+    text += (i == 0 ? "" : i + 1 == gains.size() ? " and " : ", ") + gains[i];
+  }
+  return text;
+}
+
+/// What the reader must not overlook: a tie, or a baseline on top.
+std::string Caveat(const PointFigures& point, const std::vector<const PolicyFigures*>& order,
+                   const std::vector<std::string>& baselines) {
+  const PolicyFigures& fastest = *order.front();
+  std::string text;
+  if (order.size() > 1) {
+    const auto lead = SpeedupOver(order[1], fastest);
+    if (lead && lead->half_width && Low(*lead) <= 1) {
+      text += " Its lead over " + order[1]->policy + " (" + Ratio(lead->mean) + ") is within the 95 % interval.";
+    }
+  }
+  const auto other = std::find_if(order.begin(), order.end(),
+                                  [&](const PolicyFigures* policy) { return !IsBaseline(*policy, baselines); });
+  if (IsBaseline(fastest, baselines) && other != order.end()) {
+    text += " The fastest policy that is no baseline, " + (*other)->policy + ", reaches " +
+            GainsOver(point, **other, baselines) + ".";
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string Fixed(double value, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, value);
+  const std::string out = text;
+  // A rounded nothing has no sign.
+  if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) return out.substr(1);
+  return out;
+}
+
+std::string Percent(double fraction, int decimals) { return Fixed(100 * fraction, decimals) + " %"; }
+
+std::string Duration(double seconds) {
+  const double size = std::fabs(seconds);
+  if (size == 0) return "0 s";
+  if (size >= 1) return FourDigits(seconds) + " s";
+  if (size >= 1e-3) return FourDigits(1e3 * seconds) + " ms";
+  return FourDigits(1e6 * seconds) + " µs";
+}
+
+std::string Gigabytes(double bytes) { return Fixed(bytes / 1e9, 1) + " GB"; }
+
+std::string Ratio(double value) { return Fixed(value, 3) + "×"; }
+
+std::string RatioWithInterval(const Interval& ratio) {
+  if (!ratio.half_width) return Ratio(ratio.mean);
+  return Ratio(ratio.mean) + " (" + Fixed(Low(ratio), 3) + "–" + Fixed(High(ratio), 3) + ")";
+}
+
+std::string Summary(const PointFigures& point, const std::vector<std::string>& baselines) {
+  std::vector<const PolicyFigures*> order = BySpeed(point);
+  if (order.empty()) return "No policy is feasible here.";
+  std::string unfit;
+  const auto too_large = [](const PolicyFigures* policy) { return !policy->fits; };
+  for (const PolicyFigures* policy : order) {
+    if (too_large(policy)) unfit += (unfit.empty() ? "" : ", ") + policy->policy;
+  }
+  std::erase_if(order, too_large);
+  if (order.empty()) return "No policy fits the devices' memory: " + unfit + ".";
+  const PolicyFigures& fastest = *order.front();
+  const Interval time = StepTime(fastest);
+  std::string text = fastest.policy + " is fastest at " + Duration(time.mean) + " per step";
+  if (time.half_width) text += " ± " + Duration(*time.half_width);
+  const std::string gains = GainsOver(point, fastest, baselines);
+  text += gains.empty() ? "." : ": " + gains + ".";
+  text += Caveat(point, order, baselines);
+  if (!unfit.empty()) text += " Left out because it does not fit the devices' memory: " + unfit + ".";
+  return text;
+}
+
+}  // namespace dflop
