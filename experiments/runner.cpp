@@ -127,9 +127,10 @@ class Runner {
   Json Assemble() {
     Json runs = Json::EmptyArray();
     for (const HashedUnit& unit : units_) {
-      for (Json& run : store_.LoadRuns(unit.hash).as<Json::Array>()) {
+      const Json of_unit = store_.LoadRuns(unit.hash);
+      for (const Json& run : of_unit.as<Json::Array>()) {
         Warn(unit.unit, run);
-        runs.push_back(std::move(run));
+        runs.push_back(run);
       }
     }
     RemoveOldPictures();
