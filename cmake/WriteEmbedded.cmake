@@ -4,12 +4,14 @@ string(REPLACE "|" ";" files "${FILES}")
 set(entries "")
 foreach(file IN LISTS files)
   file(RELATIVE_PATH path ${FOLDER} ${file})
-  file(SIZE ${file} size)
+  file(READ ${file} content)
+  string(LENGTH "${content}" size)  # in bytes, as SUBSTRING counts
   set(literals "")
   set(offset 0)
   while(offset LESS size)
     # [[ and ; survive only in a quoted argument: never treat this content as a list.
-    file(READ ${file} chunk OFFSET ${offset} LIMIT 16000)
+    # And file(READ ... LIMIT) ends a chunk that stops inside a line with a line break of its own.
+    string(SUBSTRING "${content}" ${offset} 16000 chunk)
     string(APPEND literals "R\"~~(${chunk})~~\"\n")
     math(EXPR offset "${offset} + 16000")
   endwhile()
