@@ -144,8 +144,10 @@ class SeedRun {
   }
 
   void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
-    drawn.trace = ChromeTrace(job_.cost, layout(), job_.orders, plan, step);
+    drawn.trace = ChromeTrace(job_.cost, layout(), plan, step);
     drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
+    const Json head = RunHead(unit_);
+    for (const Json::Member& member : head.as<Json::Object>()) drawn.timeline[member.key] = member.value;
   }
 
   const Unit& unit_;
