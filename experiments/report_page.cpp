@@ -67,11 +67,12 @@ class PageWriter {
   }
 
   std::string PointSection(const PointFigures& point, const std::string& slug) {
+    const std::vector<std::string> baselines = BaselinesOf(point);
     std::string html = "<section class=\"point\" id=\"" + slug + "\">\n<h2>" + EscapeXml(point.title()) + "</h2>\n";
-    html += "<p class=\"summary\">" + EscapeXml(Summary(point, report_.baselines)) + "</p>\n";
-    html += PointTable(point, report_.baselines) + RunsNote(point);
+    html += "<p class=\"summary\">" + EscapeXml(Summary(point, baselines)) + "</p>\n";
+    html += PointTable(point, baselines) + RunsNote(point);
     html += "<div class=\"pair\">\n<div><h3>Speedup over the baselines</h3>\n" +
-            Figure(slug + "-speedup", SpeedupChart(point, report_.baselines)) +
+            Figure(slug + "-speedup", SpeedupChart(point, baselines)) +
             "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +
             "</div>\n</div>\n";
     html += StepFigures(point, slug);
@@ -84,6 +85,13 @@ class PageWriter {
           Figure(slug + "-memory", MemoryChart(point));
     }
     return html + "</section>\n";
+  }
+
+  /// A scenario with policies of its own may lack some of the experiment's baselines.
+  std::vector<std::string> BaselinesOf(const PointFigures& point) const {
+    std::vector<std::string> baselines = report_.baselines;
+    std::erase_if(baselines, [&](const std::string& name) { return point.Find(name) == nullptr; });
+    return baselines;
   }
 
   static std::string RunsNote(const PointFigures& point) {

@@ -59,7 +59,7 @@ inline Json Metrics(const Policy& policy, RandomStream& noise, const std::vector
     entry["weights_bytes"] = 4e9 + 1e9 * stage;
     entry["gradients_bytes"] = 8e9;
     entry["optimizer_bytes"] = policy.fits ? 24e9 : 48e9;
-    entry["activations_bytes"] = 25e9 - 4e9 * stage;
+    entry["activations_bytes"] = 25e9 / (1 + stage);
     entry["other_bytes"] = 2.1e9;
     memory.push_back(entry);
   }

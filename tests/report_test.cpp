@@ -105,7 +105,7 @@ TEST_F(ReportTest, ShowsTheMeanStepTimeOfEveryPolicyOfEveryScenario) {
       for (const Json& step : steps.as<Json::Array>()) sum += step.number();
     }
     char text[32];
-    std::snprintf(text, sizeof text, ">%.3f ± ", sum / 8);
+    std::snprintf(text, sizeof text, ">%.3f<small>± ", sum / 8);
     EXPECT_NE(page.find(text), std::string::npos) << runs[i].find("policy")->Dump() << text;
   }
   EXPECT_EQ(Count(page, "<section class=\"point\""), 2u);
