@@ -45,7 +45,8 @@ struct ClusterSpec {
   BytesPerSecond nic_rate() const { return node.nic_bandwidth * node.nic_efficiency; }
 };
 
-/// {"name": built-in, "nodes": n}, or inline with a "node" object, or {"file": …}.
+/// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"
+/// (an object, {"file": …} or the name of a built-in cluster whose node it is); or {"file": …, "nodes": n}.
 ClusterSpec ReadCluster(const JsonReader& json);
 GpuSpec ReadGpu(const JsonReader& json);  ///< a built-in name, inline, or {"file": …}
 std::vector<std::string> BuiltInClusterNames();

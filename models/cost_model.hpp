@@ -25,8 +25,9 @@ struct SequenceBatch {
     double count = 0;  ///< may be fractional where tiles are split over encoder replicas on average
   };
   std::vector<Group> groups;
-  double tokens = 0;         ///< Σ length·count
-  double useful_tokens = 0;  ///< without padding
+  double tokens = 0;          ///< Σ length·count
+  double useful_tokens = 0;   ///< without padding
+  double useful_squares = 0;  ///< Σ length²·count without padding: what attention's FLOPs grow with
 
   void Add(double length, double count);
   bool empty() const { return tokens <= 0; }
@@ -61,7 +62,8 @@ struct PartCost {
   OperationCost forward;
   OperationCost backward;         ///< input gradient, and the recomputed forward where recompute asks for it
   OperationCost weight_gradient;  ///< zero when frozen
-  /// Model FLOPs of the *whole* part (all ranks), forward + backward, no recompute, causal attention counted half.
+  /// Model FLOPs of the *whole* part (all ranks), forward + backward, no recompute, causal attention counted half,
+  /// padding not counted (it is no work done).
   Flops model_flops{0};
   /// What the paper measures: the same with the recomputed forward.
   Flops hardware_flops{0};
@@ -85,7 +87,8 @@ class CostModel {
 
   /// Time and FLOPs of a part on a microbatch.
   PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;
-  /// False for an encoder (part) through which no gradient has to flow: it is frozen and nothing before it trains.
+  /// False for a part that has nothing to do in the backward: it is frozen and nothing before it trains. The last part
+  /// of a frozen encoder does have something to do where its projector trains, though its layers do not.
   bool NeedsBackward(const ModulePart& part) const;
 
   /// Parameters of the part, over all its tensor-parallel ranks.
@@ -110,10 +113,6 @@ class CostModel {
   Bytes GradientBytes(const ModulePart& part) const;
 
  private:
-  struct LayerCost;
-  LayerCost Layer(const ModulePart& part, const SequenceBatch& batch) const;
-  PartCost Ends(const ModulePart& part, const SequenceBatch& batch) const;
-
   ModelSpec model_;
   ClusterSpec cluster_;
   std::shared_ptr<const KernelCosts> kernels_;

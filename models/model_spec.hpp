@@ -41,8 +41,11 @@ struct EncoderSpec {
   /// Tokens per tile that leave the projector, before any pooling inside the LLM's input: InternVL's pixel shuffle
   /// divides by 4, Whisper's pooling by 2.
   int projected_tokens_per_tile() const;
-  /// Values in one patch (3·patch²) or one audio frame pair, the input width of the patch embedding.
+  /// Values in one patch (3·patch²), the input width of the patch embedding. For audio, Whisper's two convolutions of
+  /// width 3 seen as one GEMM of the same FLOPs per token: 3·(2·128 mel bins + hidden).
   int patch_values() const;
+  /// Width of a token that enters the projector: InternVL's pixel shuffle joins four.
+  int projector_input_width() const;
 };
 
 struct LlmSpec {
@@ -71,11 +74,13 @@ struct ModelSpec {
   }
 };
 
-/// All parameters of one module: layers, embeddings, projector, head (see models/parameters).
-/// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"), or an inline / {"file": …} object.
+/// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"); {"name": built-in, "frozen": […]} with
+/// any of "encoder", "projector", "llm"; an inline object (keys as in ToJson); or {"file": …} (dflop/model/1).
 ModelSpec ReadModel(const JsonReader& json);
 ModelSpec BuiltInModel(const std::string& name);  ///< InputError when there is none
 std::vector<std::string> BuiltInModelNames();
+/// One line on where a built-in's figures come from.
+std::string ModelSource(const std::string& name);
 
 Json ToJson(const ModelSpec& model);
 

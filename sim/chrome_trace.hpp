@@ -11,7 +11,6 @@ namespace dflop {
 /// Object form; ts and dur in µs, pid = node, tid = device group's stream (encoder, LLM, communication), names and sort
 /// order, flow arrows for transfers, a memory counter per device group, args with microbatch, samples, tokens,
 /// predicted cost and its source.
-Json ChromeTrace(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                 const BatchPlan& plan, const Step& step);
+Json ChromeTrace(const CostModel& cost, const Layout& layout, const BatchPlan& plan, const Step& step);
 
 }  // namespace dflop

@@ -31,6 +31,9 @@ std::unique_ptr<Engine> MakeReplayEngine();
 /// the program was built without SimGrid.
 std::unique_ptr<Engine> MakeSimGridEngine(const ClusterSpec& cluster);
 
+/// Whether this build has the simgrid engine.
+bool HasSimGridEngine();
+
 /// Which engines this build has: "replay", and "simgrid" unless built with DFLOP_SIMGRID=OFF.
 std::vector<std::string> EngineNames();
 std::unique_ptr<Engine> MakeEngine(const std::string& name, const ClusterSpec& cluster);

@@ -84,6 +84,15 @@ Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const
 /// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage.
 std::vector<int> SplitLayers(int layers, int stages);
 
+/// Stages that a microbatch passes in turn, all of one replica: a whole pipeline in a homogeneous layout; in a separate
+/// one the encoder's way and the LLM's way are chains of their own, joined by the communicator.
+struct Chain {
+  int module = 0;  ///< the encoder's in a separate layout, the LLM's otherwise
+  int replica = 0;
+  std::vector<int> stages;  ///< indices into Layout::stages by depth
+};
+std::vector<Chain> ChainsOf(const Layout& layout);
+
 Json ToJson(const Layout& layout);
 Layout ReadLayout(const JsonReader& json);
 

@@ -53,7 +53,6 @@ struct StepMetrics {
   IdleByCause idle;
   double extrapolated_fraction = 0;                   ///< of busy time
   double tensor_parallel_communication_fraction = 0;  ///< of busy time
-  std::vector<std::vector<double>> bucket_seconds;    ///< [module][bucket]: load of every microbatch, for the charts
 };
 
 /// Busy device-seconds (GPUs × seconds) of the graph's device queues.

@@ -35,16 +35,10 @@ struct OperationGraph {
 };
 
 /// Cost of every stage on every microbatch.
-struct StageCosts {
-  OperationCost forward;
-  OperationCost backward;
-  OperationCost weight_gradient;
-  Flops model_flops{0};
-  Flops hardware_flops{0};
-};
 struct StepCosts {
-  std::vector<std::vector<StageCosts>> stages;  ///< [stage][microbatch]
-  std::vector<Seconds> optimizer;               ///< [stage]
+  std::vector<std::vector<PartCost>> stages;  ///< [stage][microbatch], summed over the stage's parts
+  std::vector<bool> needs_backward;           ///< [stage]
+  std::vector<Seconds> optimizer;             ///< [stage]
 };
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
 

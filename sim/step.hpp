@@ -11,12 +11,6 @@
 
 namespace dflop {
 
-/// Everything that stays the same while a job runs.
-struct Job {
-  CostModel cost;
-  int global_batch_size = 1;
-};
-
 struct Step {
   StepWork work;
   StepCosts costs;

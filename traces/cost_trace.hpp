@@ -10,11 +10,11 @@
 
 namespace dflop {
 
-/// One measured kernel. Shapes by operation:
+/// One measured kernel. Shapes by operation, every size ≥ 1:
 ///   "gemm"                                m, n, k                 C[m,n] = A[m,k]·B[k,n]
 ///   "attention_causal", "attention_full"  batch, seq, heads, kv_heads, head_dim
-///   "memory_bound" kernels (by name, e.g. "norm", "activation"): bytes
-///   "layer" rows (whole operators of a framework, e.g. vidur's): tokens, with name, model and tp
+///   "norm", "activation", "rope", "add", "embedding", "softmax", "copy"   bytes moved through device memory
+/// A gradient row carries the shape of its forward kernel; its direction says which product was timed.
 struct CostRow {
   std::string op;
   std::string direction = "forward";  ///< forward | input_gradient | weight_gradient | backward

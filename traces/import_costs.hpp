@@ -12,7 +12,10 @@ namespace dflop {
 /// Several files make one trace; the device is taken from the file names (…_h100_sxm.csv) and must agree.
 CostTrace ImportAiconfigurator(const std::vector<std::string>& paths);
 
-/// vidur's per-layer operator table (llm_layer_nonattention_forward.csv and the original mlp.csv layout).
-CostTrace ImportVidur(const std::vector<std::string>& paths);
+/// vidur's per-layer operator table (llm_layer_nonattention_forward.csv and the original mlp.csv layout, whose model
+/// and GPU are the names of its folders). Projections become "gemm" rows of the shape one tensor-parallel rank runs;
+/// the other operators become memory-bound rows with the bytes they must move. `device` picks one GPU; it may stay
+/// empty when the tables hold only one.
+CostTrace ImportVidur(const std::vector<std::string>& paths, const std::string& device = "");
 
 }  // namespace dflop

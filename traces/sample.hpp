@@ -17,7 +17,7 @@ struct ImageSize {
 /// One training example. Either raw content (images, video, audio, text) or, when only that is known, the shape
 /// itself: `tiles` encoded by the encoder and `llm_tokens` seen by the LLM (all of them, text included).
 struct Sample {
-  std::vector<ImageSize> images;
+  std::vector<ImageSize> images{};
   int video_frames = 0;  ///< frames after sampling the clip
   double audio_s = 0.0;
   int text_tokens = 0;
@@ -26,7 +26,7 @@ struct Sample {
     int llm_tokens = 0;
     bool operator==(const Direct&) const = default;
   };
-  std::optional<Direct> direct;
+  std::optional<Direct> direct{};
 
   bool operator==(const Sample&) const = default;
 };

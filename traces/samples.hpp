@@ -23,8 +23,11 @@ class SampleSource {
   virtual std::string name() const = 0;
   /// Source and assumptions, one line; printed with every result.
   virtual std::string description() const = 0;
+  /// All of them when there is a finite list, nullptr for a distribution.
+  virtual const std::vector<Sample>* records() const { return nullptr; }
 };
 
+/// {"file": …} is relative to the folder of the file that names it.
 std::unique_ptr<SampleSource> ReadSampleSource(const JsonReader& json);
 
 struct GeneratorInfo {
@@ -34,7 +37,8 @@ struct GeneratorInfo {
 };
 const std::vector<GeneratorInfo>& SampleGenerators();
 
-/// dflop/samples/1 file with one record per sample.
+/// dflop/samples/1: {"schema", "name", "source", "records": […]}, or "distribution" (a generator) in the place of the
+/// records; the keys of a record and their ranges are in traces/sample_record.hpp. ReadSamples wants records.
 SampleSet ReadSamples(const std::string& path);
 void WriteSamples(const std::string& path, const SampleSet& set);
 

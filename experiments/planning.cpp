@@ -1,0 +1,49 @@
+#include "experiments/planning.hpp"
+
+#include <chrono>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr std::uint64_t kPlanningSeed = 0;
+
+void CheckBuckets(const Layout& layout, const Scenario& scenario, const PolicySpec& policy) {
+  const std::int64_t buckets = std::int64_t{layout.llm_replicas()} * layout.microbatches;
+  if (buckets <= scenario.global_batch_size) return;
+  throw InputError(policy.file, policy.pointer + "/layout",
+                   "makes " + std::to_string(layout.llm_replicas()) + " replicas of " +
+                       std::to_string(layout.microbatches) + " microbatches, but a global batch of scenario " +
+                       JsonQuote(scenario.name) + " has only " + std::to_string(scenario.global_batch_size) +
+                       " samples: some would stay empty");
+}
+
+}  // namespace
+
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy) {
+  const std::unique_ptr<LayoutPlanner> planner = policy.MakePlanner();
+  const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
+  const std::unique_ptr<PipelineSchedule> schedule = policy.MakeSchedule();
+  RandomStream random(kPlanningSeed, "planning/" + scenario.name);
+  const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
+  PlannedJob job{scenario.MakeCostModel(), {}, {}, 0};
+  const auto start = std::chrono::steady_clock::now();
+  job.decision =
+      planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next()});
+  job.planning_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  CheckBuckets(job.decision.layout, scenario, policy);
+  job.orders = OrdersOf(*schedule, job.decision.layout);
+  return job;
+}
+
+std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step) {
+  RandomStream random(static_cast<std::uint64_t>(seed), "batch/" + scenario.name + "/" + std::to_string(step));
+  return scenario.DrawShapes(random, scenario.global_batch_size);
+}
+
+RandomStream BatchingStream(const Scenario& scenario, std::int64_t seed, int step) {
+  return {static_cast<std::uint64_t>(seed), "batching/" + scenario.name + "/" + std::to_string(step)};
+}
+
+}  // namespace dflop

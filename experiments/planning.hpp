@@ -1,0 +1,30 @@
+// The once-per-job half of a run: a policy's layout for a scenario, and the batches that it will meet.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "experiments/scenario.hpp"
+#include "policies/layout_planner.hpp"
+
+namespace dflop {
+
+struct PlannedJob {
+  CostModel cost;
+  LayoutDecision decision;
+  std::vector<DeviceOrder> orders;  ///< of every device group
+  double planning_s = 0;            ///< wall clock
+};
+
+/// Plans on a planning sample with a random stream of its own, never on a batch of the run. Throws Infeasible when
+/// nothing fits and InputError when the policy's parameters contradict the scenario.
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy);
+
+/// The global batch of a step: the same for every policy, given scenario, seed and step.
+std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step);
+
+/// What a batch scheduler draws from in a step. Equal for all policies too, so that a comparison of two layouts with
+/// random batches is not blurred by different luck.
+RandomStream BatchingStream(const Scenario& scenario, std::int64_t seed, int step);
+
+}  // namespace dflop

@@ -1,0 +1,202 @@
+#include "experiments/point_run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/sha256.hpp"
+#include "experiments/planning.hpp"
+#include "experiments/run_metrics.hpp"
+#include "sim/chrome_trace.hpp"
+#include "sim/step.hpp"
+#include "sim/timeline.hpp"
+
+namespace dflop {
+namespace {
+
+// The GPUs of a module as runs of consecutive numbers, which stay short on a large cluster.
+Json DevicesOf(const Layout& layout, int module) {
+  std::set<std::pair<int, int>> groups;  // first GPU, size
+  for (const Stage& stage : layout.stages) {
+    const bool holds = std::any_of(stage.parts.begin(), stage.parts.end(),
+                                   [&](const ModulePart& part) { return part.module == module; });
+    const DeviceGroup& group = layout.groups[static_cast<std::size_t>(stage.group)];
+    if (holds) groups.emplace(group.first_gpu, group.size);
+  }
+  std::vector<std::pair<int, int>> ranges;
+  for (const auto& [first, size] : groups) {
+    if (!ranges.empty() && ranges.back().first + ranges.back().second == first) {
+      ranges.back().second += size;
+    } else {
+      ranges.emplace_back(first, size);
+    }
+  }
+  Json devices = Json::EmptyArray();
+  for (const auto& [first, count] : ranges) {
+    Json range;
+    range["first_gpu"] = first;
+    range["gpus"] = count;
+    devices.push_back(std::move(range));
+  }
+  return devices;
+}
+
+Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
+  Json json;
+  json["name"] = layout.name;
+  json["gpus_used"] = layout.gpus_used();
+  json["microbatches"] = layout.microbatches;
+  Json& modules = json["modules"];
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    Json entry;
+    entry["module"] = model.module_name(module);
+    entry["tp"] = degrees.tp;
+    entry["pp"] = degrees.pp;
+    entry["dp"] = degrees.dp;
+    entry["sequence_parallel"] = degrees.sequence_parallel;
+    entry["devices"] = DevicesOf(layout, module);
+    entry["microbatches"] = layout.microbatches;
+    modules.push_back(std::move(entry));
+  }
+  return json;
+}
+
+Json RunHead(const Unit& unit) {
+  Json run;
+  run["scenario"] = unit.point->scenario.name;
+  if (!unit.point->values.is_null()) run["point"] = unit.point->values;
+  run["policy"] = unit.policy->name;
+  return run;
+}
+
+void HashPlan(Sha256& hash, const BatchPlan& plan) {
+  for (const auto& replica : plan.buckets) {
+    for (const auto& bucket : replica) {
+      hash.Add(static_cast<std::int64_t>(bucket.size()));
+      for (const int sample : bucket) hash.Add(std::int64_t{sample});
+    }
+  }
+}
+
+void HashTimes(Sha256& hash, const OperationTimes& times) {
+  for (const Seconds start : times.start) hash.Add(start.value());
+  for (const Seconds end : times.end) hash.Add(end.value());
+}
+
+/// All steps of one seed.
+class SeedRun {
+ public:
+  SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
+      : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {
+    decisions_.Add(ToJson(layout()).Dump());
+  }
+
+  Json Run(UnitResult* drawn) {
+    for (int step = 0; step < unit_.experiment->steps; ++step) RunStep(step, step == 0 ? drawn : nullptr);
+    Json run = RunHead(unit_);
+    run["seed"] = seed_;
+    run["layout"] = DescribeLayout(layout(), job_.cost.model());
+    run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
+    run["decision_hash"] = decisions_.Hex();
+    run["timeline_hash"] = timelines_.Hex();
+    return run;
+  }
+
+ private:
+  const Layout& layout() const { return job_.decision.layout; }
+  const Scenario& scenario() const { return unit_.point->scenario; }
+
+  void RunStep(int number, UnitResult* drawn) {
+    const std::vector<SampleShape> batch = DrawBatch(scenario(), seed_, number);
+    const auto start = std::chrono::steady_clock::now();
+    const BatchPlan plan = Schedule(batch, number);
+    const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    const Step step = SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_);
+    HashPlan(decisions_, plan);
+    HashTimes(timelines_, step.times);
+    Observe(step);
+    const BatchProblem truth = MakeBatchProblem(job_.cost, layout(), batch);
+    metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, batch, step),
+                 PeakMemory(job_.cost, layout(), job_.orders, step.work),
+                 LargestBucket(truth, plan) / BucketLowerBound(truth) - 1, scheduling_s);
+    if (drawn != nullptr) Draw(plan, step, *drawn);
+  }
+
+  BatchPlan Schedule(const std::vector<SampleShape>& batch, int number) {
+    RandomStream random = BatchingStream(scenario(), seed_, number);
+    const BatchPlan plan = batcher_->Schedule(MakeBatchProblem(job_.cost, layout(), batch, correction_.get()), random);
+    const std::string wrong = WhyInvalid(plan, layout(), scenario().global_batch_size);
+    DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
+    return plan;
+  }
+
+  // The prediction is what the replay engine says: planners see that one too, whichever engine runs.
+  void Observe(const Step& step) {
+    const Timeline actual = MakeTimeline(step.graph, step.times);
+    if (engine_.name() == replay_->name()) {
+      correction_->Observe(actual, actual);
+    } else {
+      correction_->Observe(MakeTimeline(step.graph, replay_->Run(step.graph)), actual);
+    }
+  }
+
+  void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
+    drawn.trace = ChromeTrace(job_.cost, layout(), job_.orders, plan, step);
+    drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
+  }
+
+  const Unit& unit_;
+  const PlannedJob& job_;
+  Engine& engine_;
+  std::int64_t seed_;
+  RunMetrics metrics_;
+  std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
+  std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
+  std::unique_ptr<Engine> replay_ = MakeReplayEngine();
+  Sha256 decisions_;
+  Sha256 timelines_;
+};
+
+// One entry instead of figures; an error where there is no further point to go on with.
+UnitResult NothingFeasible(const Unit& unit, const std::string& reason) {
+  if (!unit.experiment->has_sweep) {
+    throw InputError(unit.policy->file, unit.policy->pointer + "/layout",
+                     "scenario " + JsonQuote(unit.point->scenario.name) + ": " + reason);
+  }
+  UnitResult result;
+  Json run = RunHead(unit);
+  run["infeasible"] = reason;
+  result.runs.push_back(std::move(run));
+  return result;
+}
+
+}  // namespace
+
+std::string Unit::Name() const {
+  const std::string values = point->values.is_null() ? "" : ", point " + point->values.Dump();
+  return "scenario " + JsonQuote(point->scenario.name) + values + ", policy " + JsonQuote(policy->name);
+}
+
+UnitResult RunUnit(const Unit& unit) {
+  std::optional<PlannedJob> job;
+  try {
+    job = PlanJob(unit.point->scenario, *unit.policy);
+  } catch (const Infeasible& reason) {
+    return NothingFeasible(unit, reason.what());
+  } catch (const InputError& error) {  // degrees that this point's cluster or batch does not allow
+    if (!unit.experiment->has_sweep) throw;
+    return NothingFeasible(unit, error.what());
+  }
+  const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
+  UnitResult result;
+  for (const std::int64_t seed : unit.experiment->seeds) {
+    UnitResult* drawn = unit.drawn && seed == unit.experiment->seeds.front() ? &result : nullptr;
+    result.runs.push_back(SeedRun(unit, *job, *engine, seed).Run(drawn));
+  }
+  return result;
+}
+
+}  // namespace dflop

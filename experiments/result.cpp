@@ -1,0 +1,105 @@
+#include "experiments/result.hpp"
+
+#include <map>
+
+#include "experiments/provenance.hpp"
+
+namespace dflop {
+namespace {
+
+// Runs of one comparison: same scenario, sweep point and seed.
+std::string ComparisonKey(const Json& run) {
+  const Json* point = run.find("point");
+  Json key = Json::EmptyArray();
+  key.push_back(*run.find("scenario"));
+  key.push_back(point == nullptr ? Json() : *point);
+  key.push_back(*run.find("seed"));
+  return key.Dump();
+}
+
+double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_time_s")->find("mean")->number(); }
+
+void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
+  std::map<std::string, std::map<std::string, double>> times;  // comparison → policy → seconds
+  for (const Json& run : runs.as<Json::Array>()) {
+    if (run.find("metrics") != nullptr) times[ComparisonKey(run)][run.find("policy")->as<std::string>()] = MeanTime(run);
+  }
+  for (Json& run : runs.as<Json::Array>()) {
+    if (run.find("metrics") == nullptr) continue;
+    Json speedups = Json::EmptyObject();
+    const std::map<std::string, double>& others = times.at(ComparisonKey(run));
+    for (const std::string& baseline : baselines) {
+      const auto found = others.find(baseline);
+      if (found != others.end()) speedups[baseline] = found->second / MeanTime(run);
+    }
+    run["metrics"]["speedup_vs"] = std::move(speedups);
+  }
+}
+
+// What a reader must know beside the experiment file to judge the figures, defaults included.
+Json Assumptions(const Scenario& scenario) {
+  Json json;
+  json["scenario"] = scenario.name;
+  json["model"] = ToJson(scenario.model);
+  json["cluster"] = ToJson(scenario.cluster);
+  json["software"] = ToJson(scenario.software);
+  json["samples"] = scenario.samples->description();
+  json["planning_samples"] = scenario.planning_samples;
+  json["global_batch_size"] = scenario.global_batch_size;
+  json["kernel_costs"] = scenario.kernels->description();
+  json["error_band"] = scenario.kernels->error_band();
+  return json;
+}
+
+Json AllAssumptions(const Experiment& experiment) {
+  Json all = Json::EmptyArray();
+  for (const Point& point : experiment.points) {
+    Json entry = Assumptions(point.scenario);
+    if (!point.values.is_null()) entry["point"] = point.values;
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+Json PicturesToJson(const std::vector<Picture>& pictures) {
+  Json all = Json::EmptyArray();
+  for (const Picture& picture : pictures) {
+    Json entry;
+    entry["scenario"] = picture.scenario;
+    entry["policy"] = picture.policy;
+    entry["trace"] = picture.trace;
+    entry["timeline"] = picture.timeline;
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+}  // namespace
+
+Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, const std::vector<Picture>& pictures,
+                const std::string& command) {
+  AddSpeedups(runs, experiment.baselines);
+  Json result;
+  result["schema"] = "dflop/result/1";
+  result["experiment"] = experiment.name;
+  result["description"] = experiment.description;
+  result["engine"] = experiment.engine;
+  result["seeds"] = Json::ArrayOf(experiment.seeds);
+  result["steps"] = experiment.steps;
+  result["baselines"] = Json::ArrayOf(experiment.baselines);
+  result["inputs"] = inputs;
+  result["assumptions"] = AllAssumptions(experiment);
+  result["runs"] = std::move(runs);
+  result["pictures"] = PicturesToJson(pictures);
+  result["provenance"] = Provenance(command);
+  return result;
+}
+
+Json ReadResult(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  Json result = ReadJsonFile(path);
+  JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  return result;
+}
+
+}  // namespace dflop

@@ -1,0 +1,210 @@
+#include "experiments/runner.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <set>
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/progress.hpp"
+#include "experiments/inputs.hpp"
+#include "experiments/partial_store.hpp"
+#include "experiments/process_pool.hpp"
+#include "experiments/report.hpp"
+#include "experiments/result.hpp"
+#include "experiments/summary.hpp"
+
+namespace dflop {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::seconds kPatience(20);  // of rank 0, from one arrival to the next
+constexpr std::chrono::milliseconds kPollInterval(50);
+
+struct HashedUnit {
+  Unit unit;
+  std::string hash;
+};
+
+std::vector<HashedUnit> ListUnits(const Experiment& experiment, const Json& inputs) {
+  std::vector<HashedUnit> units;
+  std::set<std::string> drawn;  // of a sweep only the first point of a scenario is drawn
+  for (const Point& point : experiment.points) {
+    const bool first = drawn.insert(point.scenario.name).second;
+    for (const PolicySpec& policy : point.scenario.policies) {
+      const Unit unit{&experiment, &point, &policy, first};
+      units.push_back({unit, UnitHash(unit, inputs)});
+    }
+  }
+  return units;
+}
+
+/// Folders that are made on the way and taken away again when the run turns out to be impossible.
+class NewFolders {
+ public:
+  explicit NewFolders(const std::string& folder) {
+    for (std::filesystem::path path = std::filesystem::absolute(folder).lexically_normal();
+         !path.empty() && !std::filesystem::exists(path); path = path.parent_path()) {
+      missing_.push_back(path);
+    }
+  }
+  void RemoveEmpty() const {
+    std::error_code error;
+    for (const std::filesystem::path& path : missing_) std::filesystem::remove(path, error);
+  }
+
+ private:
+  std::vector<std::filesystem::path> missing_;  // deepest first
+};
+
+std::string FileName(const Unit& unit) {
+  std::string name = unit.point->scenario.name + "-" + unit.policy->name;
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name;
+}
+
+class Runner {
+ public:
+  Runner(const Experiment& experiment, const RunOptions& options)
+      : experiment_(experiment),
+        options_(options),
+        inputs_(InputHashes(experiment)),
+        units_(ListUnits(experiment, inputs_)),
+        store_(options.out + "/partial"),
+        new_folders_(options.out) {}
+
+  std::optional<Json> Run() {
+    try {
+      RunUnits(OwnUnits());
+      if (options_.rank.rank != 0) return std::nullopt;
+      AwaitOtherRanks();
+    } catch (const InputError&) {
+      if (options_.rank.rank == 0) store_.Clear();
+      new_folders_.RemoveEmpty();
+      throw;
+    }
+    return Assemble();
+  }
+
+ private:
+  bool Done(const HashedUnit& unit) const { return store_.Has(unit.hash, unit.unit.drawn); }
+
+  std::vector<const HashedUnit*> OwnUnits() const {
+    std::vector<const HashedUnit*> own;
+    const auto size = static_cast<std::size_t>(options_.rank.size);
+    for (std::size_t i = static_cast<std::size_t>(options_.rank.rank); i < units_.size(); i += size) {
+      if (!Done(units_[i])) own.push_back(&units_[i]);
+    }
+    return own;
+  }
+
+  void RunUnits(const std::vector<const HashedUnit*>& units) {
+    Progress progress("simulating", units.size(), options_.quiet || options_.rank.rank != 0);
+    PoolTasks tasks;
+    tasks.count = units.size();
+    tasks.work = [&](std::size_t i) { store_.Save(units[i]->hash, RunUnit(units[i]->unit)); };
+    tasks.name = [&](std::size_t i) { return units[i]->unit.Name(); };
+    tasks.done = [&](std::size_t) { progress.Advance(); };
+    RunInProcesses(tasks, options_.jobs);
+  }
+
+  void AwaitOtherRanks() {
+    std::vector<const HashedUnit*> missing;
+    for (const HashedUnit& unit : units_) missing.push_back(&unit);
+    for (Clock::time_point last_arrival = Clock::now(); true; std::this_thread::sleep_for(kPollInterval)) {
+      const std::size_t arrived = std::erase_if(missing, [this](const HashedUnit* unit) { return Done(*unit); });
+      if (missing.empty()) return;
+      if (arrived > 0) last_arrival = Clock::now();
+      if (Clock::now() - last_arrival < kPatience) continue;
+      RunUnits({missing.back()});  // from the far end: a slow rank takes its units from the front
+      last_arrival = Clock::now();
+    }
+  }
+
+  Json Assemble() {
+    Json runs = Json::EmptyArray();
+    for (const HashedUnit& unit : units_) {
+      for (Json& run : store_.LoadRuns(unit.hash).as<Json::Array>()) {
+        Warn(unit.unit, run);
+        runs.push_back(std::move(run));
+      }
+    }
+    RemoveOldPictures();
+    const std::vector<Picture> pictures = PutPicturesInPlace();
+    Json result = MakeResult(experiment_, inputs_, std::move(runs), pictures, options_.command);
+    const std::vector<SummaryRow> rows = Summarise(JsonReader(result, options_.out + "/result.json"));
+    WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
+    WriteJsonFile(options_.out + "/result.json", result);
+    WriteReport(options_.out);
+    store_.Clear();
+    return result;
+  }
+
+  void Warn(const Unit& unit, const Json& run) const {
+    const Json* reason = run.find("too_large");
+    if (reason == nullptr || options_.quiet) return;
+    std::fprintf(stderr, "warning: %s, seed %s: does not fit into memory: %s\n", unit.Name().c_str(),
+                 run.find("seed")->Dump().c_str(), reason->as<std::string>().c_str());
+  }
+
+  // The pictures of the result that is being replaced; files that it does not name are none of ours.
+  void RemoveOldPictures() const {
+    std::error_code error;
+    if (!std::filesystem::exists(options_.out + "/result.json", error)) return;
+    try {
+      const Json old = ReadResult(options_.out);
+      const Json* pictures = old.find("pictures");
+      if (pictures == nullptr || !pictures->is<Json::Array>()) return;
+      for (const Json& picture : pictures->as<Json::Array>()) {
+        for (const char* kind : {"trace", "timeline"}) {
+          const std::filesystem::path name = std::filesystem::path(picture.find(kind)->as<std::string>()).filename();
+          std::filesystem::remove(std::filesystem::path(options_.out) / (kind + std::string("s")) / name, error);
+        }
+      }
+    } catch (const std::exception&) {
+      return;  // whatever it is, it is no result of ours and gets replaced as a whole
+    }
+  }
+
+  std::vector<Picture> PutPicturesInPlace() const {
+    std::vector<Picture> pictures;
+    std::set<std::string> taken;
+    for (const HashedUnit& unit : units_) {
+      if (!unit.unit.drawn || !std::filesystem::exists(store_.TracePath(unit.hash))) continue;
+      std::string name = FileName(unit.unit);
+      while (!taken.insert(name).second) name += "_";
+      const Picture picture{unit.unit.point->scenario.name, unit.unit.policy->name, "traces/" + name + ".json",
+                            "timelines/" + name + ".json"};
+      Move(store_.TracePath(unit.hash), picture.trace);
+      Move(store_.TimelinePath(unit.hash), picture.timeline);
+      pictures.push_back(picture);
+    }
+    return pictures;
+  }
+
+  void Move(const std::string& from, const std::string& to) const {
+    const std::filesystem::path target = std::filesystem::path(options_.out) / to;
+    std::error_code error;
+    std::filesystem::create_directories(target.parent_path(), error);
+    if (!error) std::filesystem::rename(from, target, error);
+    if (error) throw RunError(target.string() + ": cannot be put in place: " + error.message());
+  }
+
+  const Experiment& experiment_;
+  const RunOptions& options_;
+  Json inputs_;
+  std::vector<HashedUnit> units_;
+  PartialStore store_;
+  NewFolders new_folders_;
+};
+
+}  // namespace
+
+std::optional<Json> RunExperiment(const Experiment& experiment, const RunOptions& options) {
+  return Runner(experiment, options).Run();
+}
+
+}  // namespace dflop

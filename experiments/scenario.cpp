@@ -1,0 +1,129 @@
+#include "experiments/scenario.hpp"
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <map>
+
+namespace dflop {
+namespace {
+
+// A sweep reads the same trace and the same samples at every point: what stands in equal words is read once.
+template <typename T>
+std::shared_ptr<const T> Once(const std::string& words, const std::function<std::shared_ptr<const T>()>& read) {
+  static std::map<std::string, std::shared_ptr<const T>> known;
+  std::shared_ptr<const T>& entry = known[words];
+  if (!entry) entry = read();
+  return entry;
+}
+
+std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster) {
+  const GpuSpec& gpu = cluster.node.gpu;
+  const auto costs = scenario.Find("costs");
+  const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
+  if (!costs || costs->IsString()) {
+    if (costs) costs->OneOf({"built-in"});
+    return Once<KernelCosts>(words, [&] { return BuiltInKernelCosts(gpu); });
+  }
+  const std::string path = costs->At("file").String();
+  costs->AllowOnly({"file"});
+  return Once<KernelCosts>(words, [&] { return TraceKernelCosts(path, gpu); });
+}
+
+void RefuseAnomalies(const JsonReader& scenario) {
+  const auto anomalies = scenario.Find("anomalies");
+  if (!anomalies) return;
+  const bool none = anomalies->IsArray() ? anomalies->Size() == 0 : anomalies->Keys().empty();
+  if (!none) anomalies->Fail("no kinds of anomaly are known to this version; leave it empty");
+}
+
+const std::vector<std::string> kScenarioKeys = {
+    "name",      "model",   "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
+    "precision", "recompute", "attention", "packing", "software", "anomalies",        "policies"};
+
+const std::vector<std::string> kKeysWithFiles = {"model", "cluster", "costs", "samples"};
+
+void ResolveIn(Json& value, const std::filesystem::path& folder) {
+  if (value.is<Json::Array>()) {
+    for (Json& element : value.as<Json::Array>()) ResolveIn(element, folder);
+  }
+  if (!value.is<Json::Object>()) return;
+  for (Json::Member& member : value.as<Json::Object>()) {
+    if (member.key == "file" && member.value.is<std::string>() && !member.value.as<std::string>().empty()) {
+      member.value = Json((folder / member.value.as<std::string>()).lexically_normal().string());
+    } else {
+      ResolveIn(member.value, folder);
+    }
+  }
+}
+
+void CollectFiles(const Json& value, bool look_inside, std::vector<std::string>& files) {
+  if (value.is<Json::Array>()) {
+    for (const Json& element : value.as<Json::Array>()) CollectFiles(element, look_inside, files);
+  }
+  if (!value.is<Json::Object>()) return;
+  for (const Json::Member& member : value.as<Json::Object>()) {
+    if (member.key != "file" || !member.value.is<std::string>()) {
+      CollectFiles(member.value, look_inside, files);
+      continue;
+    }
+    const std::string path = member.value.as<std::string>();
+    if (std::find(files.begin(), files.end(), path) != files.end()) continue;
+    files.push_back(path);
+    if (!look_inside) continue;
+    Json content = ReadJsonFile(path);
+    ResolveIn(content, std::filesystem::path(path).parent_path());
+    CollectFiles(content, look_inside, files);
+  }
+}
+
+}  // namespace
+
+std::vector<SampleShape> Scenario::DrawShapes(RandomStream& random, int count) const {
+  std::vector<SampleShape> shapes;
+  shapes.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) shapes.push_back(ShapeOf(samples->Draw(random), model));
+  return shapes;
+}
+
+Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& policies) {
+  constexpr std::int64_t kMostSamples = 1'000'000;
+  Scenario scenario;
+  scenario.name = ReadName(json.At("name"));
+  json.AllowOnly(kScenarioKeys);
+  scenario.json = json.json();
+  scenario.model = ReadModel(json.At("model"));
+  scenario.cluster = ReadCluster(json.At("cluster"));
+  scenario.software = ReadSoftwareStack(json);
+  scenario.kernels = ReadKernelCosts(json, scenario.cluster);
+  const JsonReader samples = json.At("samples");
+  scenario.samples = Once<SampleSource>(samples.json().Dump(), [&] { return ReadSampleSource(samples); });
+  scenario.planning_samples = static_cast<int>(json.IntOr("planning_samples", 256, 1, kMostSamples));
+  scenario.global_batch_size = static_cast<int>(json.At("global_batch_size").Int(1, kMostSamples));
+  RefuseAnomalies(json);
+  const auto own = json.Find("policies");
+  scenario.policies = own ? ReadPolicies(*own) : policies;
+  if (scenario.policies.empty()) json.Fail("has no policies, and the experiment has none either");
+  return scenario;
+}
+
+void ResolveFiles(Json& scenario, const std::string& folder) {
+  const std::filesystem::path absolute = std::filesystem::absolute(folder.empty() ? "." : folder);
+  if (!scenario.is<Json::Object>()) return;
+  for (Json::Member& member : scenario.as<Json::Object>()) {
+    const bool may_name_files = std::find(kKeysWithFiles.begin(), kKeysWithFiles.end(), member.key) != kKeysWithFiles.end();
+    if (may_name_files) ResolveIn(member.value, absolute);
+  }
+}
+
+std::vector<std::string> FilesOf(const Json& scenario) {
+  std::vector<std::string> files;
+  for (const std::string& key : kKeysWithFiles) {
+    const Json* value = scenario.find(key);
+    // Traces and samples name no further files, and reading them twice would be slow.
+    if (value != nullptr) CollectFiles(*value, key == "model" || key == "cluster", files);
+  }
+  return files;
+}
+
+}  // namespace dflop

@@ -1,0 +1,42 @@
+// A scenario of an experiment: what is trained, on what, with which data. The same for every policy.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "base/random.hpp"
+#include "experiments/policy_spec.hpp"
+#include "models/cost_model.hpp"
+#include "traces/samples.hpp"
+
+namespace dflop {
+
+struct Scenario {
+  std::string name;
+  Json json;  ///< as written, with file names resolved and sweep values in place
+  ModelSpec model;
+  ClusterSpec cluster;
+  SoftwareStack software;
+  std::shared_ptr<const KernelCosts> kernels;
+  std::shared_ptr<const SampleSource> samples;
+  int planning_samples = 256;
+  int global_batch_size = 1;
+  std::vector<PolicySpec> policies;  ///< its own, or else the experiment's
+
+  CostModel MakeCostModel() const { return CostModel(model, cluster, kernels, software); }
+  /// `count` samples as the model sees them.
+  std::vector<SampleShape> DrawShapes(RandomStream& random, int count) const;
+};
+
+/// Reads everything a scenario names, files included; `policies` are used where it brings none of its own.
+Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& policies);
+
+/// Makes every {"file": …} of a scenario absolute; relative names count from `folder`.
+void ResolveFiles(Json& scenario, const std::string& folder);
+
+/// The files that a resolved scenario reads, those named inside of other files included.
+std::vector<std::string> FilesOf(const Json& scenario);
+
+}  // namespace dflop

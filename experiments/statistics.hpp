@@ -1,0 +1,26 @@
+// Means with their uncertainty: 95 % intervals from Student's t distribution.
+#pragma once
+
+#include <optional>
+#include <span>
+
+namespace dflop {
+
+struct Interval {
+  double mean = 0;
+  /// Half the width of the 95 % interval; none for fewer than two observations.
+  std::optional<double> half_width;
+};
+
+/// The t below which a share `probability` of Student's distribution lies.
+double StudentQuantile(double probability, double degrees_of_freedom);
+
+/// mean ± t(0.975, n − 1)·s/√n over independent observations; at least one.
+Interval MeanInterval(std::span<const double> values);
+
+/// How many times faster than the baseline: mean(baseline)/mean(own). Both lists hold the times of the same batches in
+/// the same order, so the interval comes from the paired differences d = baseline − own: speedup = 1 + mean(d)/mean(own)
+/// and its half width is that of mean(d) over mean(own).
+Interval PairedSpeedup(std::span<const double> baseline, std::span<const double> own);
+
+}  // namespace dflop

@@ -1,0 +1,143 @@
+// The two texts made of a summary: the terminal's table and table.csv.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "experiments/summary.hpp"
+
+namespace dflop {
+namespace {
+
+using Cells = std::vector<std::string>;
+
+struct IdlePart {
+  const char* key;
+  const char* heading;
+};
+constexpr std::array<IdlePart, 5> kIdleParts = {{{"idle_fraction", "idle %"},
+                                                 {"bubble", "bubble"},
+                                                 {"imbalance", "imbalance"},
+                                                 {"data_parallel_wait", "dp wait"},
+                                                 {"communication", "comm."}}};
+
+std::string Fixed(double value, int digits) {
+  std::array<char, 64> text{};
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
+  return text.data();
+}
+
+std::string WithInterval(const Interval& interval, int digits) {
+  const std::string mean = Fixed(interval.mean, digits);
+  return interval.half_width ? mean + " ± " + Fixed(*interval.half_width, digits) : mean;
+}
+
+// Columns on a terminal: bytes that continue a UTF-8 character take no room.
+std::size_t Width(const std::string& text) {
+  return static_cast<std::size_t>(
+      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+Cells Heading(const std::vector<std::string>& baselines) {
+  Cells cells = {"policy", "s/step"};
+  for (const std::string& baseline : baselines) cells.push_back("vs " + baseline);
+  for (const IdlePart& part : kIdleParts) cells.push_back(part.heading);
+  cells.insert(cells.end(), {"peak GiB", "fits"});
+  return cells;
+}
+
+Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
+  if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
+  Cells cells = {row.policy, WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
+  for (const std::string& baseline : baselines) {
+    const auto found = row.speedup.find(baseline);
+    cells.push_back(found == row.speedup.end() ? "–" : baseline == row.policy ? "1" : WithInterval(found->second, 3));
+  }
+  for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
+  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / (1024.0 * 1024 * 1024), 1));
+  cells.push_back(row.fits ? "yes" : "NO");
+  return cells;
+}
+
+std::string Aligned(const std::vector<Cells>& lines) {
+  std::vector<std::size_t> widths;
+  for (const Cells& line : lines) {
+    if (line.size() != lines.front().size()) continue;  // an infeasible row's reason may be as long as it likes
+    widths.resize(line.size());
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
+  }
+  std::string text;
+  for (const Cells& line : lines) {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      const std::string padding(widths[i] - std::min(widths[i], Width(line[i])), ' ');
+      const bool last = i + 1 == line.size();
+      text += i == 0 ? line[i] + padding : last && line.size() < widths.size() ? "  " + line[i] : "  " + padding + line[i];
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+std::string Quoted(const std::string& text) {
+  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  std::string quoted = "\"";
+  for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
+  return quoted + "\"";
+}
+
+std::string CsvLine(const Cells& cells) {
+  std::string line;
+  for (std::size_t i = 0; i < cells.size(); ++i) line += (i == 0 ? "" : ",") + Quoted(cells[i]);
+  return line + "\n";
+}
+
+void AppendInterval(Cells& cells, const Interval* interval) {
+  cells.push_back(interval != nullptr ? ShortestNumber(interval->mean) : "");
+  cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
+}
+
+constexpr std::array<const char*, 15> kCsvMetrics = {
+    "samples_per_s", "tokens_per_s",       "tflops_per_gpu", "mfu",         "idle_fraction",
+    "bubble",        "imbalance",          "data_parallel_wait", "communication", "balance_gap",
+    "planning_time_s", "planning_exposed_s", "peak_memory_bytes", "extrapolated_fraction",
+    "tensor_parallel_communication_fraction"};
+
+}  // namespace
+
+std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
+  std::string text;
+  for (std::size_t begin = 0; begin < rows.size();) {
+    const SummaryRow& first = rows[begin];
+    text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
+    std::vector<Cells> lines = {Heading(baselines)};
+    for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
+      lines.push_back(RowCells(rows[begin], baselines));
+    }
+    text += Aligned(lines);
+  }
+  return text;
+}
+
+std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
+  Cells heading = {"scenario", "point", "policy", "iteration_time_s", "iteration_time_s_half_width"};
+  for (const std::string& baseline : baselines) {
+    heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width"});
+  }
+  heading.insert(heading.end(), kCsvMetrics.begin(), kCsvMetrics.end());
+  heading.insert(heading.end(), {"fits", "infeasible"});
+  std::string text = CsvLine(heading);
+  for (const SummaryRow& row : rows) {
+    const bool figures = row.infeasible.empty();
+    Cells cells = {row.scenario, row.point, row.policy};
+    AppendInterval(cells, figures ? &row.step : nullptr);
+    for (const std::string& baseline : baselines) {
+      const auto found = row.speedup.find(baseline);
+      AppendInterval(cells, found != row.speedup.end() ? &found->second : nullptr);
+    }
+    for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.means.at(metric)) : "");
+    cells.insert(cells.end(), {figures ? (row.fits ? "true" : "false") : "", row.infeasible});
+    text += CsvLine(cells);
+  }
+  return text;
+}
+
+}  // namespace dflop

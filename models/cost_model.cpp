@@ -1,0 +1,105 @@
+// Puts a part's cost together: its layers, its ends, and the gradients that it has to compute.
+#include "models/cost_model.hpp"
+
+#include <utility>
+
+#include "base/error.hpp"
+#include "models/flop_count.hpp"
+#include "models/gradient_flow.hpp"
+#include "models/layer_costs.hpp"
+#include "models/stage_ends.hpp"
+
+namespace dflop {
+namespace {
+
+OperationCost Times(OperationCost cost, int count) {
+  cost.time *= count;
+  cost.tensor_parallel_communication *= count;
+  cost.extrapolated *= count;
+  return cost;
+}
+
+/// The forward that a layer runs again before its backward.
+OperationCost Recomputed(const LayerCosts& layer, Recompute recompute) {
+  switch (recompute) {
+    case Recompute::kNone:
+      return {};
+    case Recompute::kSelective:
+      return layer.RecomputedAttention();
+    case Recompute::kFull:
+      return layer.Forward();
+  }
+  CheckFailed("known recompute", __FILE__, __LINE__, "every way to recompute is handled");
+}
+
+/// The Llama family turns queries and keys; GPT, ViT and Whisper learn their positions.
+LayerKind KindOf(const ModelSpec& model, int module) {
+  const bool is_llm = model.is_llm(module);
+  return {is_llm, is_llm && model.llm.shape.gated_ffn};
+}
+
+EndCosts Ends(const Place& place, const ModelSpec& model, const ModulePart& part, double tokens) {
+  EndCosts costs;
+  if (model.is_llm(part.module)) {
+    if (part.has_input) costs += CostOfTokenEmbedding(place, model.llm, tokens);
+    if (part.has_output) costs += CostOfLlmOutput(place, model.llm, GradientsOf(model, part.module), tokens);
+  } else {
+    const EncoderSpec& encoder = model.encoders[static_cast<std::size_t>(part.module)];
+    if (part.has_input) costs += CostOfPatchEmbedding(place, encoder, tokens);
+    if (part.has_output) costs += CostOfEncoderOutput(place, encoder, model.llm.shape.hidden, tokens);
+  }
+  return costs;
+}
+
+}  // namespace
+
+OperationCost& OperationCost::operator+=(const OperationCost& other) {
+  time += other.time;
+  tensor_parallel_communication += other.tensor_parallel_communication;
+  extrapolated += other.extrapolated;
+  return *this;
+}
+
+CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
+                     SoftwareStack software)
+    : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {}
+
+PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& batch) const {
+  PartCost cost;
+  if (batch.empty()) return cost;
+  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const GradientFlow flow = GradientsOf(model_, part.module);
+  const EndCosts ends = Ends(place, model_, part, batch.tokens);
+  cost.forward = ends.forward;
+  cost.backward = ends.input_gradient;
+  cost.weight_gradient = ends.weight_gradient;
+  if (part.layers > 0) {
+    const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
+    cost.forward += Times(layer.Forward(), part.layers);
+    if (flow.layers_backward) {
+      cost.backward += Times(layer.InputGradient(), part.layers);
+      cost.backward += Times(Recomputed(layer, software_.recompute), part.layers);
+    }
+    if (flow.layers_train) cost.weight_gradient += Times(layer.WeightGradient(), part.layers);
+  }
+  const FlopCount flops = CountFlops(model_, software_.recompute, part, batch);
+  cost.model_flops = flops.model;
+  cost.hardware_flops = flops.model + flops.recomputed;
+  return cost;
+}
+
+bool CostModel::NeedsBackward(const ModulePart& part) const {
+  const GradientFlow flow = GradientsOf(model_, part.module);
+  return flow.layers_backward || (part.has_output && flow.projector_backward);
+}
+
+Bytes CostModel::BoundaryBytes(int module, const SequenceBatch& batch) const {
+  return Bytes(batch.tokens * model_.shape(module).hidden * kElementBytes);
+}
+
+Bytes CostModel::ProjectedBytes(int encoder, double tiles) const {
+  const EncoderSpec& spec = model_.encoders[static_cast<std::size_t>(encoder)];
+  return Bytes(tiles * spec.projected_tokens_per_tile() * model_.llm.shape.hidden * kElementBytes);
+}
+
+}  // namespace dflop

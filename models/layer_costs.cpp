@@ -1,0 +1,137 @@
+// The terms of one layer. Shapes are those of Megatron-LM's layer (arXiv 1909.08053, section 3); backward adds an
+// input-gradient and a weight-gradient GEMM for every forward one.
+#include "models/layer_costs.hpp"
+
+#include <algorithm>
+
+namespace dflop {
+namespace {
+
+// Elements of 2 bytes that a memory-bound pass reads and writes per value, forward and backward. Norms read x and write
+// y; their backward reads x and dy, writes dx, and reads both again for the weights' gradient: 2.5 × the forward
+// (measured: 2.6–3.4 ×). A residual addition reads two and writes one, backward as well. Activations are fused with
+// their bias or gate.
+constexpr double kNormForward = 2, kNormBackward = 5;
+constexpr double kResidual = 3;
+constexpr double kActivationForward = 2, kActivationBackward = 3;            // per FFN value
+constexpr double kGatedActivationForward = 3, kGatedActivationBackward = 5;  // gate, up → product
+constexpr double kRotary = 2;
+constexpr double kDropoutMaskBytes = 1;
+
+// Bytes per attention score of unfused attention. Scale, mask and softmax are one kernel (arXiv 2104.04473, section
+// 4.2): it reads and writes the scores; backward reads probabilities and gradient and writes one. Dropout reads, writes
+// and keeps a mask of a byte, backward alike.
+constexpr double kSoftmaxForward = 4, kSoftmaxBackward = 6;
+constexpr double kScoreDropout = 5;
+// A batched GEMM is priced as one GEMM over its stacked rows. More rows than these no longer change a GEMM's
+// efficiency, and measured tables end not far beyond.
+constexpr double kMaxStackedRows = 16384;
+
+// Kernels that an eager framework launches for a layer: four GEMMs, attention, two norms, residuals, activation,
+// rotary, and as many casts, copies and reshapes; twice that backward. An assumption ("a few dozen"), used only where
+// host_s_per_kernel is given.
+constexpr int kForwardKernels = 24;
+constexpr int kInputGradientKernels = 36;
+constexpr int kWeightGradientKernels = 12;
+constexpr int kAttentionCoreKernels = 4;
+
+}  // namespace
+
+OperationCost LayerCosts::Forward() const {
+  OperationSum sum(place_);
+  Gemms(sum, Pass::kForward);
+  AttentionCore(sum, Pass::kForward);
+  const double activation = shape_.gated_ffn ? kGatedActivationForward : kActivationForward;
+  sum.Move(MemoryBoundBytes(kNormForward, activation));
+  AllReduces(sum);
+  return sum.Finish(kForwardKernels);
+}
+
+OperationCost LayerCosts::RecomputedAttention() const {
+  OperationSum sum(place_);
+  AttentionCore(sum, Pass::kForward);
+  return sum.Finish(kAttentionCoreKernels);
+}
+
+OperationCost LayerCosts::InputGradient() const {
+  OperationSum sum(place_);
+  Gemms(sum, Pass::kInputGradient);
+  AttentionCore(sum, Pass::kInputGradient);
+  const double activation = shape_.gated_ffn ? kGatedActivationBackward : kActivationBackward;
+  sum.Move(MemoryBoundBytes(kNormBackward, activation));
+  AllReduces(sum);
+  return sum.Finish(kInputGradientKernels);
+}
+
+OperationCost LayerCosts::WeightGradient() const {
+  OperationSum sum(place_);
+  Gemms(sum, Pass::kWeightGradient);
+  return sum.Finish(kWeightGradientKernels);
+}
+
+void LayerCosts::Gemms(OperationSum& sum, Pass pass) const {
+  const double hidden = shape_.hidden;
+  sum.Gemm(tokens_, rank_.qkv_width, hidden, pass);
+  sum.Gemm(tokens_, hidden, rank_.query_width, pass);
+  sum.Gemm(tokens_, rank_.up_width, hidden, pass);
+  sum.Gemm(tokens_, hidden, rank_.ffn_width, pass);
+}
+
+/// After attention and after the FFN; in the backward before them.
+void LayerCosts::AllReduces(OperationSum& sum) const {
+  const double bytes = tokens_ * shape_.hidden * kElementBytes;
+  sum.AllReduce(bytes);
+  sum.AllReduce(bytes);
+}
+
+double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
+  const double values = tokens_ * shape_.hidden * place_.token_share();
+  const double masks = place_.software.dropout > 0 ? kDropoutMaskBytes : 0;
+  const double rotary = kind_.rotary ? kRotary * (rank_.query_width + rank_.kv_width) : 0;
+  return 2 * values * ((norm + kResidual) * kElementBytes + masks) +
+         tokens_ * (activation * rank_.ffn_width + rotary) * kElementBytes;
+}
+
+void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {
+  for (const SequenceBatch::Group& group : batch_.groups) {
+    if (place_.software.attention == AttentionKind::kFlash) {
+      FlashAttention(sum, group, pass);
+    } else {
+      UnfusedAttention(sum, group, pass);
+    }
+  }
+}
+
+/// The lengths of a pack share one kernel launch: price a pack of this length alone, take this length's share of it.
+void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const {
+  AttentionShape shape;
+  shape.sequences = tokens_ / group.length;
+  shape.length = group.length;
+  shape.heads = rank_.heads;
+  shape.kv_heads = rank_.kv_heads;
+  shape.head_dim = rank_.head_dim;
+  shape.causal = kind_.causal;
+  sum.Attention(shape, pass, group.count * group.length / tokens_);
+}
+
+/// Q·Kᵀ and P·V over whole squares (no causal saving), and passes over the scores.
+void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const {
+  const double all_rows = group.count * rank_.heads * group.length;
+  const double rows = std::min(all_rows, kMaxStackedRows);
+  const double times = all_rows / rows;
+  const double dropout = place_.software.dropout > 0 ? kScoreDropout : 0;
+  const auto both = [&](Pass which) {
+    sum.Gemm(rows, group.length, rank_.head_dim, which, times);
+    sum.Gemm(rows, rank_.head_dim, group.length, which, times);
+  };
+  if (pass == Pass::kForward) {
+    both(Pass::kForward);
+    sum.Move(all_rows * group.length * (kSoftmaxForward + dropout));
+  } else {  // both operands are activations, so the whole backward lies here
+    both(Pass::kInputGradient);
+    both(Pass::kWeightGradient);
+    sum.Move(all_rows * group.length * (kSoftmaxBackward + dropout));
+  }
+}
+
+}  // namespace dflop

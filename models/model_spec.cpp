@@ -1,0 +1,321 @@
+// Reading models: built-in parts (models/data/models.json) composed by name, inline objects, and files.
+#include "models/model_spec.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/error.hpp"
+#include "models/model_data.hpp"
+#include "models/referenced_file.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kAudioTokensPerWindow = 1500;  // Whisper: 30 s of audio, 3,000 frames, halved by the second convolution
+constexpr int kMelBins = 128;                // Whisper large-v3
+constexpr int kConvolutionWidth = 3;
+
+template <typename Enum>
+using Names = std::vector<std::pair<std::string, Enum>>;
+
+const Names<Modality> kModalities = {{"image", Modality::kVision}, {"audio", Modality::kAudio}};
+const Names<Tiling> kTilings = {{"llava-onevision", Tiling::kLlavaOneVision},
+                                {"llava-onevision-dflop", Tiling::kLlavaOneVisionDflop},
+                                {"internvl", Tiling::kInternVl},
+                                {"whisper", Tiling::kWhisper}};
+const Names<int> kProjectors = {{"none", 0}, {"linear", 1}, {"mlp2", 2}};
+
+template <typename Enum>
+Enum Named(const JsonReader& json, const Names<Enum>& names) {
+  std::vector<std::string> allowed;
+  for (const auto& entry : names) allowed.push_back(entry.first);
+  const std::string name = json.OneOf(allowed);
+  return std::find_if(names.begin(), names.end(), [&](const auto& entry) { return entry.first == name; })->second;
+}
+
+template <typename Enum>
+std::string NameOf(Enum value, const Names<Enum>& names) {
+  const auto found = std::find_if(names.begin(), names.end(), [&](const auto& e) { return e.second == value; });
+  DFLOP_CHECK(found != names.end(), "every value has a name");
+  return found->first;
+}
+
+int ReadInt(const JsonReader& json, const char* key, int max) { return static_cast<int>(json.At(key).Int(1, max)); }
+
+/// Ranges: hidden and FFN width ≤ 2^20, layers ≤ 4,096, heads ≤ 4,096.
+TransformerShape ReadShape(const JsonReader& json) {
+  constexpr int kMaxWidth = 1 << 20;
+  TransformerShape shape;
+  shape.hidden = ReadInt(json, "hidden", kMaxWidth);
+  shape.ffn_hidden = ReadInt(json, "ffn_hidden", kMaxWidth);
+  shape.layers = ReadInt(json, "layers", 4096);
+  shape.heads = ReadInt(json, "heads", 4096);
+  shape.kv_heads = static_cast<int>(json.IntOr("kv_heads", shape.heads, 1, 4096));
+  shape.gated_ffn = json.BoolOr("gated_ffn", false);
+  if (shape.hidden % shape.heads != 0) {
+    json.At("heads").Fail("is " + std::to_string(shape.heads) + ", which does not divide the hidden width " +
+                          std::to_string(shape.hidden));
+  }
+  if (shape.heads % shape.kv_heads != 0) {
+    json.At("kv_heads")
+        .Fail("is " + std::to_string(shape.kv_heads) + ", which does not divide the " + std::to_string(shape.heads) +
+              " heads");
+  }
+  return shape;
+}
+
+void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
+  const bool audio = encoder.modality == Modality::kAudio;
+  encoder.tiling = audio ? Tiling::kWhisper : Tiling::kLlavaOneVision;
+  if (const auto tiling = json.Find("tiling")) {
+    encoder.tiling = Named(*tiling, kTilings);
+    if ((encoder.tiling == Tiling::kWhisper) != audio) tiling->Fail("does not fit the encoder's modality");
+  }
+  if (audio) return;
+  encoder.patch_px = ReadInt(json, "patch_px", 1024);
+  encoder.tile_px = ReadInt(json, "tile_px", 16384);
+  const int side = encoder.tile_px / encoder.patch_px;
+  if (side < 1) json.At("patch_px").Fail("is larger than tile_px, " + std::to_string(encoder.tile_px));
+  if (encoder.tiling == Tiling::kInternVl && side % 2 != 0) {
+    json.At("tiling").Fail("is internvl, whose pixel shuffle joins 2 × 2 patches, but a tile is " +
+                           std::to_string(side) + " patches wide");
+  }
+}
+
+EncoderSpec ReadEncoder(const JsonReader& json) {
+  std::vector<std::string> keys = {"name",  "source", "modality", "hidden",    "ffn_hidden", "layers",
+                                   "heads", "tiling", "kv_heads", "projector", "frozen",     "projector_frozen"};
+  EncoderSpec encoder;
+  encoder.name = json.At("name").String();
+  encoder.modality = Named(json.At("modality"), kModalities);
+  if (encoder.modality == Modality::kVision) keys.insert(keys.end(), {"patch_px", "tile_px"});
+  json.AllowOnly(keys);
+  encoder.shape = ReadShape(json);
+  ReadTiling(json, encoder);
+  if (const auto projector = json.Find("projector")) encoder.projector_layers = Named(*projector, kProjectors);
+  encoder.frozen = json.BoolOr("frozen", false);
+  encoder.projector_frozen = json.BoolOr("projector_frozen", false);
+  return encoder;
+}
+
+LlmSpec ReadLlm(const JsonReader& json) {
+  json.AllowOnly({"name", "source", "hidden", "ffn_hidden", "layers", "heads", "kv_heads", "vocab", "gated_ffn",
+                  "tied_embeddings", "frozen"});
+  LlmSpec llm;
+  llm.name = json.StringOr("name", "llm");
+  llm.shape = ReadShape(json);
+  llm.vocab = ReadInt(json, "vocab", 100'000'000);
+  llm.tied_embeddings = json.BoolOr("tied_embeddings", false);
+  llm.frozen = json.BoolOr("frozen", false);
+  return llm;
+}
+
+/// Modules are told apart by name, and without a projector the widths must meet.
+void CheckEncoders(const ModelSpec& model, const JsonReader& json) {
+  for (std::size_t i = 0; i < model.encoders.size(); ++i) {
+    const EncoderSpec& encoder = model.encoders[i];
+    const JsonReader place = json.At("encoders").Element(i);
+    bool taken = encoder.name == model.llm.name;
+    for (std::size_t j = 0; j < i; ++j) taken = taken || model.encoders[j].name == encoder.name;
+    if (taken) place.At("name").Fail("is " + JsonQuote(encoder.name) + ", which another module already has");
+    if (encoder.projector_layers == 0 && encoder.projector_input_width() != model.llm.shape.hidden) {
+      place.At("projector")
+          .Fail("is none, but the encoder's output is " + std::to_string(encoder.projector_input_width()) +
+                " wide and the LLM " + std::to_string(model.llm.shape.hidden));
+    }
+  }
+}
+
+ModelSpec ReadInline(const JsonReader& json) {
+  json.AllowOnly({"schema", "name", "source", "encoders", "llm"});
+  json.CheckSchema("dflop/model/1", false);
+  ModelSpec model;
+  model.name = json.StringOr("name", "inline");
+  model.source = json.StringOr("source", "given in " + json.file());
+  model.llm = ReadLlm(json.At("llm"));
+  if (const auto encoders = json.Find("encoders")) {
+    for (const JsonReader& encoder : encoders->Elements()) model.encoders.push_back(ReadEncoder(encoder));
+  }
+  CheckEncoders(model, json);
+  return model;
+}
+
+const Json& Parts() {
+  static const Json parts = BuiltInJson("models.json");
+  return parts;
+}
+
+JsonReader PartsReader() { return {Parts(), "built-in models.json"}; }
+
+/// One row of the table of compositions.
+struct Recipe {
+  std::string name;
+  std::string encoder;  // empty: text only
+  std::string llm;
+  Json options;  // tiling, projector, source
+};
+
+std::vector<Recipe> Recipes() {
+  const JsonReader parts = PartsReader();
+  std::vector<Recipe> recipes;
+  for (const std::string& prefix : parts.At("families").Keys()) {
+    const JsonReader family = parts.At("families").At(prefix);
+    for (const JsonReader& encoder : family.At("encoders").Elements()) {
+      for (const JsonReader& llm : family.At("llms").Elements()) {
+        const std::string name = prefix + encoder.String() + "-" + llm.String();
+        recipes.push_back({name, encoder.String(), llm.String(), family.json()});
+      }
+    }
+  }
+  for (const std::string& name : parts.At("models").Keys()) {
+    const JsonReader model = parts.At("models").At(name);
+    recipes.push_back({name, model.At("encoder").String(), model.At("llm").String(), model.json()});
+  }
+  for (const std::string& llm : parts.At("llms").Keys()) recipes.push_back({llm, "", llm, Json::EmptyObject()});
+  return recipes;
+}
+
+/// A part of the table as an inline object: its name first, then what the composition adds.
+Json PartNamed(const char* kind, const std::string& name) {
+  Json part = PartsReader().At(kind).At(name).json();
+  part["name"] = name;
+  return part;
+}
+
+ModelSpec Compose(const Recipe& recipe) {
+  Json model;
+  model["name"] = recipe.name;
+  const Json llm = PartNamed("llms", recipe.llm);
+  std::string source = llm.find("source")->as<std::string>();
+  Json encoders = Json::EmptyArray();
+  if (!recipe.encoder.empty()) {
+    Json encoder = PartNamed("encoders", recipe.encoder);
+    encoder["tiling"] = *recipe.options.find("tiling");
+    encoder["projector"] = *recipe.options.find("projector");
+    source =
+        recipe.options.find("source")->as<std::string>() + "; " + encoder["source"].as<std::string>() + "; " + source;
+    encoders.push_back(encoder);
+  }
+  model["source"] = source;
+  model["encoders"] = encoders;
+  model["llm"] = llm;
+  return ReadInline(JsonReader(model, "built-in models.json"));
+}
+
+ModelSpec BuiltInOf(const JsonReader& name) {
+  name.OneOf(BuiltInModelNames());
+  return BuiltInModel(name.String());
+}
+
+/// {"name": built-in, "frozen": ["encoder", "projector", "llm"]}: the commonest recipes in one line.
+ModelSpec ReadBuiltIn(const JsonReader& json) {
+  json.AllowOnly({"schema", "name", "frozen"});
+  json.CheckSchema("dflop/model/1", false);
+  ModelSpec model = BuiltInOf(json.At("name"));
+  const auto frozen = json.Find("frozen");
+  if (!frozen) return model;
+  for (const JsonReader& entry : frozen->Elements()) {
+    const std::string what = entry.OneOf({"encoder", "projector", "llm"});
+    if (what == "llm") {
+      model.llm.frozen = true;
+    } else if (model.encoders.empty()) {
+      entry.Fail("is " + JsonQuote(what) + ", but " + model.name + " has no encoder");
+    }
+    for (EncoderSpec& encoder : model.encoders) {
+      encoder.frozen = encoder.frozen || what == "encoder";
+      encoder.projector_frozen = encoder.projector_frozen || what == "projector";
+    }
+  }
+  return model;
+}
+
+ModelSpec ReadObject(const JsonReader& json) {
+  return json.Has("llm") || json.Has("encoders") ? ReadInline(json) : ReadBuiltIn(json);
+}
+
+Json ShapeJson(const TransformerShape& shape) {
+  Json json;
+  json["hidden"] = shape.hidden;
+  json["ffn_hidden"] = shape.ffn_hidden;
+  json["layers"] = shape.layers;
+  json["heads"] = shape.heads;
+  json["kv_heads"] = shape.kv_heads;
+  return json;
+}
+
+Json EncoderJson(const EncoderSpec& encoder) {
+  Json json = ShapeJson(encoder.shape);
+  json["name"] = encoder.name;
+  json["modality"] = NameOf(encoder.modality, kModalities);
+  if (encoder.modality == Modality::kVision) {
+    json["patch_px"] = encoder.patch_px;
+    json["tile_px"] = encoder.tile_px;
+  }
+  json["tiling"] = NameOf(encoder.tiling, kTilings);
+  json["projector"] = NameOf(encoder.projector_layers, kProjectors);
+  json["frozen"] = encoder.frozen;
+  json["projector_frozen"] = encoder.projector_frozen;
+  return json;
+}
+
+}  // namespace
+
+int EncoderSpec::tokens_per_tile() const {
+  if (modality == Modality::kAudio) return kAudioTokensPerWindow;
+  const int side = tile_px / patch_px;
+  return side * side;
+}
+
+int EncoderSpec::projected_tokens_per_tile() const {
+  if (modality == Modality::kAudio) return kAudioTokensPerWindow / 2;
+  return tiling == Tiling::kInternVl ? tokens_per_tile() / 4 : tokens_per_tile();
+}
+
+int EncoderSpec::patch_values() const {
+  if (modality == Modality::kVision) return 3 * patch_px * patch_px;
+  return kConvolutionWidth * (2 * kMelBins + shape.hidden);
+}
+
+int EncoderSpec::projector_input_width() const { return tiling == Tiling::kInternVl ? 4 * shape.hidden : shape.hidden; }
+
+ModelSpec ReadModel(const JsonReader& json) {
+  if (json.IsString()) return BuiltInOf(json);
+  if (!json.Has("file")) return ReadObject(json);
+  json.AllowOnly({"file"});
+  const ReferencedFile file(json.At("file"), "dflop/model/1");
+  return ReadObject(file.reader());
+}
+
+ModelSpec BuiltInModel(const std::string& name) {
+  for (const Recipe& recipe : Recipes()) {
+    if (recipe.name == name) return Compose(recipe);
+  }
+  throw InputError("there is no built-in model " + JsonQuote(name) + "; `dflop list models` names them");
+}
+
+std::vector<std::string> BuiltInModelNames() {
+  std::vector<std::string> names;
+  for (const Recipe& recipe : Recipes()) names.push_back(recipe.name);
+  return names;
+}
+
+std::string ModelSource(const std::string& name) { return BuiltInModel(name).source; }
+
+Json ToJson(const ModelSpec& model) {
+  Json json;
+  json["name"] = model.name;
+  json["source"] = model.source;
+  json["encoders"] = Json::EmptyArray();
+  for (const EncoderSpec& encoder : model.encoders) json["encoders"].push_back(EncoderJson(encoder));
+  Json llm = ShapeJson(model.llm.shape);
+  llm["name"] = model.llm.name;
+  llm["vocab"] = model.llm.vocab;
+  llm["gated_ffn"] = model.llm.shape.gated_ffn;
+  llm["tied_embeddings"] = model.llm.tied_embeddings;
+  llm["frozen"] = model.llm.frozen;
+  json["llm"] = llm;
+  return json;
+}
+
+}  // namespace dflop

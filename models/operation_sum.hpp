@@ -1,0 +1,65 @@
+// Adds up what one operation (a layer's forward, say) runs on one tensor-parallel rank: kernels and collectives.
+#pragma once
+
+#include <algorithm>
+
+#include "models/cost_model.hpp"
+#include "models/network.hpp"
+
+namespace dflop {
+
+/// Weights and activations are bf16 or fp16.
+inline constexpr double kElementBytes = 2;
+
+/// Where an operation runs: everything about it but its shapes.
+struct Place {
+  const KernelCosts& kernels;
+  const ClusterSpec& cluster;
+  const SoftwareStack& software;
+  int ranks;               ///< tensor parallel
+  bool sequence_parallel;  ///< norms and residuals see 1/ranks of the tokens (arXiv 2205.05198, section 4.2)
+
+  double token_share() const { return sequence_parallel ? 1.0 / ranks : 1.0; }
+};
+
+class OperationSum {
+ public:
+  explicit OperationSum(const Place& place) : place_(place) {}
+
+  void Gemm(double m, double n, double k, Pass pass, double times = 1) {
+    Add(place_.kernels.Gemm(m, n, k, pass), times);
+  }
+  void Attention(const AttentionShape& shape, Pass pass, double times) {
+    Add(place_.kernels.Attention(shape, pass), times);
+  }
+  /// Memory-bound passes over so many bytes; priced together at the end.
+  void Move(double bytes) { moved_bytes_ += bytes; }
+  /// All-reduce over the tensor-parallel ranks. Sequence parallelism's reduce-scatter and all-gather move the same.
+  void AllReduce(double bytes) { communication_ += IntraNodeAllReduce(place_.cluster, place_.ranks, Bytes(bytes)); }
+
+  /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer.
+  OperationCost Finish(int host_kernels) const {
+    OperationSum whole = *this;
+    if (moved_bytes_ > 0) whole.Add(place_.kernels.MemoryBound(Bytes(moved_bytes_)), 1);
+    const Seconds device = whole.device_ + communication_;
+    OperationCost cost;
+    cost.time = std::max(device, place_.software.host_per_kernel * host_kernels);
+    cost.tensor_parallel_communication = communication_;
+    cost.extrapolated = whole.extrapolated_;
+    return cost;
+  }
+
+ private:
+  void Add(const KernelCost& cost, double times) {
+    device_ += cost.time * times;
+    if (cost.extrapolated) extrapolated_ += cost.time * times;
+  }
+
+  const Place& place_;
+  Seconds device_{0};
+  Seconds extrapolated_{0};
+  Seconds communication_{0};
+  double moved_bytes_ = 0;
+};
+
+}  // namespace dflop

@@ -1,0 +1,95 @@
+// Whole samples: which encoder takes what, and how many tokens the LLM sees.
+//
+// Only a lone image is tiled at any resolution. LLaVA-OneVision feeds each of several images as one padded tile with
+// one newline token, and a video frame as one tile whose tokens are pooled 2×2, with a newline token per row (arXiv
+// 2408.03326, section 3.2). InternVL shares the budget of 12 tiles among the images and gives a frame one tile. Audio
+// is cut into windows of 30 s; the last one is padded for the encoder but its padding does not reach the LLM
+// (Qwen2-Audio, arXiv 2407.10759).
+#include "models/sample_shape.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "base/error.hpp"
+#include "models/tiling.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kAudioWindowSeconds = 30.0;
+
+[[noreturn]] void FailLacking(const std::string& content, const ModelSpec& model, const std::string& encoder) {
+  throw InputError("a sample holds " + content + ", but the model " + JsonQuote(model.name) + " has no " + encoder);
+}
+
+bool HasEncoder(const ModelSpec& model, Modality modality) {
+  return std::any_of(model.encoders.begin(), model.encoders.end(),
+                     [=](const EncoderSpec& encoder) { return encoder.modality == modality; });
+}
+
+void CheckModelTakes(const Sample& sample, const ModelSpec& model) {
+  const bool vision = HasEncoder(model, Modality::kVision);
+  if (!sample.images.empty() && !vision) FailLacking("images", model, "vision encoder");
+  if (sample.video_frames > 0 && !vision) FailLacking("video frames", model, "vision encoder");
+  if (sample.audio_s > 0 && !HasEncoder(model, Modality::kAudio)) FailLacking("audio", model, "audio encoder");
+  if (!sample.direct || sample.direct->tiles == 0) return;
+  if (model.encoders.empty()) FailLacking("tiles", model, "encoder");
+  if (model.encoders.size() > 1) {
+    throw InputError("a sample gives its tiles directly, but the model " + JsonQuote(model.name) + " has " +
+                     std::to_string(model.encoders.size()) + " encoders: give images, frames or audio instead");
+  }
+}
+
+TileCount& operator+=(TileCount& sum, TileCount more) {
+  sum.tiles += more.tiles;
+  sum.llm_tokens += more.llm_tokens;
+  return sum;
+}
+
+TileCount InternVlContent(const Sample& sample, const EncoderSpec& encoder) {
+  TileCount sum{sample.video_frames, sample.video_frames * encoder.projected_tokens_per_tile()};
+  if (sample.images.empty()) return sum;
+  const int budget = std::max(1, kInternVlMaxTiles / static_cast<int>(sample.images.size()));
+  for (const ImageSize image : sample.images) sum += InternVlTiles(encoder, image, budget);
+  return sum;
+}
+
+TileCount LlavaContent(const Sample& sample, const EncoderSpec& encoder) {
+  const int side = TokensPerTileSide(encoder);
+  const int pooled = (side + 1) / 2;
+  TileCount sum{sample.video_frames, sample.video_frames * pooled * (pooled + 1)};
+  if (sample.images.size() == 1 && sample.video_frames == 0) return TileImage(encoder, sample.images.front());
+  const int images = static_cast<int>(sample.images.size());
+  return sum += {images, images * (side * side + 1)};
+}
+
+/// Rounds up, but not for the last bit of a product: 0.28 s at 25 tokens/s are 7 tokens.
+int RoundUp(double count) { return static_cast<int>(std::ceil(count - 1e-9)); }
+
+TileCount AudioContent(const Sample& sample, const EncoderSpec& encoder) {
+  const double tokens_per_s = encoder.projected_tokens_per_tile() / kAudioWindowSeconds;
+  return {RoundUp(sample.audio_s / kAudioWindowSeconds), RoundUp(sample.audio_s * tokens_per_s)};
+}
+
+TileCount Content(const Sample& sample, const EncoderSpec& encoder) {
+  if (encoder.modality == Modality::kAudio) return AudioContent(sample, encoder);
+  return encoder.tiling == Tiling::kInternVl ? InternVlContent(sample, encoder) : LlavaContent(sample, encoder);
+}
+
+}  // namespace
+
+SampleShape ShapeOf(const Sample& sample, const ModelSpec& model) {
+  CheckModelTakes(sample, model);
+  SampleShape shape;
+  shape.text_tokens = sample.text_tokens;
+  shape.llm_tokens = sample.direct ? sample.direct->llm_tokens : sample.text_tokens;
+  for (const EncoderSpec& encoder : model.encoders) {
+    const TileCount content = sample.direct ? TileCount{sample.direct->tiles, 0} : Content(sample, encoder);
+    shape.tiles.push_back(std::max(1, content.tiles));  // the dummy tile keeps every rank in the same collectives
+    shape.llm_tokens += content.llm_tokens;
+  }
+  return shape;
+}
+
+}  // namespace dflop

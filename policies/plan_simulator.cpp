@@ -1,0 +1,130 @@
+#include "policies/plan_simulator.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "sim/step.hpp"
+
+namespace dflop {
+namespace {
+
+/// No schedule beats the busiest device's work.
+Seconds WorkOfBusiestStage(const StepCosts& costs) {
+  Seconds busiest{0};
+  for (std::size_t s = 0; s < costs.stages.size(); ++s) {
+    Seconds sum = costs.optimizer[s];
+    for (const PartCost& cost : costs.stages[s]) {
+      sum += cost.forward.time + cost.backward.time + cost.weight_gradient.time;
+    }
+    busiest = std::max(busiest, sum);
+  }
+  return busiest;
+}
+
+/// A step in which nobody has a microbatch.
+StepWork NoWork(const Layout& layout) {
+  StepWork work;
+  for (const ModuleDegrees& degrees : layout.degrees) {
+    work.emplace_back(static_cast<std::size_t>(degrees.dp));
+  }
+  return work;
+}
+
+}  // namespace
+
+std::vector<std::vector<SampleShape>> PlanningBatches(const std::vector<SampleShape>& samples, int global_batch_size) {
+  DFLOP_CHECK(!samples.empty() && global_batch_size > 0, "a planning sample and a batch size");
+  const std::size_t size = static_cast<std::size_t>(global_batch_size);
+  std::vector<std::vector<SampleShape>> batches(std::max<std::size_t>(1, samples.size() / size));
+  std::size_t next = 0;
+  for (auto& batch : batches) {
+    for (std::size_t i = 0; i < size; ++i) batch.push_back(samples[next++ % samples.size()]);
+  }
+  return batches;
+}
+
+std::vector<int> MicrobatchCounts(int global_batch_size, int replicas) {
+  std::vector<int> counts;
+  const int most = global_batch_size / replicas;
+  for (int i = 1; i <= most; i *= 2) {
+    counts.push_back(i);
+    if (i >= 2 && i / 2 * 3 <= most) counts.push_back(i / 2 * 3);
+  }
+  return counts;
+}
+
+void SortCandidates(std::vector<Candidate>& candidates) {
+  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
+    const bool a_last = a.predicted <= Seconds(0);
+    const bool b_last = b.predicted <= Seconds(0);
+    return a_last != b_last ? b_last : a.predicted < b.predicted;
+  });
+}
+
+PlanSimulator::PlanSimulator(const PlanningProblem& problem)
+    : problem_(problem), batches_(PlanningBatches(problem.samples, problem.global_batch_size)) {}
+
+bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
+                               Candidate& candidate) {
+  const MemoryUse use = PeakMemory(problem_.cost, layout, orders, work);
+  candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
+  if (use.fits) return true;
+  candidate.fits = false;
+  candidate.note = "does not fit: " + use.too_large;
+  if (use.peak < least_peak_) {
+    least_peak_ = use.peak;
+    least_bad_ = layout.name + ": " + use.too_large;
+  }
+  return false;
+}
+
+/// A cheap test before any batch is scheduled: weights, gradients and optimizer state alone.
+bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
+  return MemoryFits(layout, std::vector<DeviceOrder>(layout.groups.size()), NoWork(layout), candidate);
+}
+
+PlanSimulator::Scheduled PlanSimulator::Schedule(const Layout& layout) {
+  Scheduled scheduled{OrdersOf(problem_.schedule, layout), {}};
+  RandomStream random(problem_.seed, "planning/batcher");
+  for (const auto& batch : batches_) {
+    const BatchPlan plan = problem_.batcher.Schedule(MakeBatchProblem(problem_.cost, layout, batch), random);
+    scheduled.work.push_back(DivideWork(plan, layout, problem_.cost, batch));
+  }
+  return scheduled;
+}
+
+Candidate PlanSimulator::Fits(const Layout& layout) {
+  Candidate candidate;
+  candidate.name = layout.name;
+  if (!StateFits(layout, candidate)) return candidate;
+  const Scheduled scheduled = Schedule(layout);
+  for (const StepWork& work : scheduled.work) {
+    if (!MemoryFits(layout, scheduled.orders, work, candidate)) break;
+  }
+  return candidate;
+}
+
+Candidate PlanSimulator::Judge(const Layout& layout, Seconds worth_below) {
+  Candidate candidate;
+  candidate.name = layout.name;
+  if (!StateFits(layout, candidate)) return candidate;
+  const Scheduled scheduled = Schedule(layout);
+  const double batches = static_cast<double>(batches_.size());
+  Seconds sum{0};
+  Seconds bound{0};
+  for (const StepWork& work : scheduled.work) {
+    if (!MemoryFits(layout, scheduled.orders, work, candidate)) return candidate;
+    const StepCosts costs = PriceStep(problem_.cost, layout, work);
+    bound += WorkOfBusiestStage(costs);
+    if (bound >= worth_below * batches) {
+      candidate.note = "its busiest device alone needs longer than the best layout";
+      return candidate;
+    }
+    sum += replay_->Run(BuildGraph(problem_.cost, layout, scheduled.orders, work, costs)).makespan;
+    ++simulated_;
+  }
+  candidate.predicted = sum / batches;
+  return candidate;
+}
+
+}  // namespace dflop

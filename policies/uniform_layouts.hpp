@@ -1,0 +1,20 @@
+// The homogeneous layouts of a cluster: one TP, PP and DP for everything, the encoder in the first stages.
+#pragma once
+
+#include <vector>
+
+#include "policies/plan_simulator.hpp"
+
+namespace dflop {
+
+/// Tensor-parallel degrees that every module's heads and the cluster allow: powers of two up to a node, at most 8.
+std::vector<int> TensorDegrees(const ModelSpec& model, const ClusterSpec& cluster);
+
+/// Every homogeneous layout that uses all GPUs, without the microbatch count: TP × PP × DP × encoder stages.
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster);
+
+/// The fastest of these by simulation, over all microbatch counts worth trying. Throws Infeasible when none fits.
+LayoutDecision BestUniform(const PlanningProblem& problem, const std::vector<HomogeneousDegrees>& choices,
+                           const std::string& what);
+
+}  // namespace dflop

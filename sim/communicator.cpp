@@ -1,0 +1,146 @@
+#include "sim/communicator.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages) {
+  std::vector<int> gpus;
+  for (const int s : stages) {
+    gpus.push_back(layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu);
+  }
+  return gpus;
+}
+
+int GroupSize(const Layout& layout, int stage) {
+  return layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(stage)].group)].size;
+}
+
+void ScaleBytes(Communication& communication, double factor) {
+  for (Flow& flow : communication.flows) flow.bytes *= factor;
+  communication.latency *= factor;
+}
+
+/// Time of the last backward of the replica that has the shortest one: what a reduction can hide behind.
+Seconds ShortestLastBackward(const std::vector<int>& replicas, const StepCosts& costs) {
+  Seconds shortest{0};
+  for (const int s : replicas) {
+    const PartCost& last = costs.stages[static_cast<std::size_t>(s)].back();
+    const Seconds time = last.backward.time + last.weight_gradient.time;
+    if (s == replicas.front() || time < shortest) shortest = time;
+  }
+  return shortest;
+}
+
+}  // namespace
+
+Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes) {
+  // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
+  const double copies = cost.software().scatter_transfers ? 1.0 : std::min(source.size, target.size);
+  return GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
+}
+
+Communication GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
+                                const StepCosts& costs) {
+  Bytes bytes{0};
+  int layers = 0;
+  for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
+    bytes += cost.GradientBytes(part);
+    layers += part.layers;
+  }
+  if (bytes <= Bytes(0)) return {};
+  Communication ring = RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
+                                     bytes, cost.software().distributed_optimizer);
+  if (cost.software().overlap_gradients) {
+    const double whole = UncontendedTime(cost.cluster(), ring).value();
+    const double hidden = ShortestLastBackward(replicas, costs).value();
+    if (whole > 0) ScaleBytes(ring, std::max(1.0 / layers, 1.0 - hidden / whole));
+  }
+  return ring;
+}
+
+Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
+  constexpr double kWeightBytes = 2;
+  double parameters = 0;
+  for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
+    parameters += cost.TrainableParameters(part) / part.tensor_parallel;
+  }
+  if (parameters <= 0) return {};
+  return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
+                       Bytes(kWeightBytes * parameters), true);
+}
+
+Communicate::Communicate(const CostModel& cost, const Layout& layout)
+    : cost_(cost), hub_(layout.communicator == Communicator::kHub), outputs_(cost.model().encoders.size()) {
+  const auto group_of = [&](int s) {
+    return layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)];
+  };
+  for (const Chain& chain : ChainsOf(layout)) {
+    if (cost.model().is_llm(chain.module)) {
+      llm_inputs_.push_back(group_of(chain.stages.front()));
+    } else {
+      outputs_[static_cast<std::size_t>(chain.module)].push_back(group_of(chain.stages.back()));
+    }
+  }
+}
+
+Communication Communicate::Messages(std::vector<Flow> flows, bool within_group) const {
+  Communication communication;
+  const ClusterSpec& cluster = cost_.cluster();
+  Bytes largest{0};
+  for (const Flow& flow : flows) {
+    const Seconds latency =
+        cluster.same_node(flow.source_gpu, flow.target_gpu) ? cluster.node.intra_latency : cluster.node.nic_latency;
+    communication.latency = std::max(communication.latency, latency);
+    largest = std::max(largest, flow.bytes);
+  }
+  if (within_group) communication.latency += largest / cluster.intra_rate();
+  communication.flows = std::move(flows);
+  return communication;
+}
+
+Communication Communicate::Gather(int encoder, Bytes bytes) const {
+  if (!hub_) return {};
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  std::vector<Flow> flows;
+  for (std::size_t r = 1; r < outputs.size(); ++r) {
+    flows.push_back({outputs[r].first_gpu, outputs[0].first_gpu, bytes / static_cast<double>(outputs.size())});
+  }
+  return Messages(std::move(flows), false);
+}
+
+Communication Communicate::Scatter(int encoder, Bytes bytes) const {
+  Communication scatter = Gather(encoder, bytes);
+  for (Flow& flow : scatter.flows) std::swap(flow.source_gpu, flow.target_gpu);
+  const bool shared = !scatter.flows.empty() && outputs_[static_cast<std::size_t>(encoder)].front().size > 1;
+  if (shared) scatter.latency += scatter.flows.front().bytes / cost_.cluster().intra_rate();
+  return scatter;
+}
+
+Communication Communicate::Send(int encoder, int llm_replica, Bytes bytes) const {
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  const DeviceGroup target = llm_inputs_[static_cast<std::size_t>(llm_replica)];
+  if (hub_) return Messages({{outputs[0].first_gpu, target.first_gpu, bytes}}, target.size > 1);
+  Communication all;
+  for (const DeviceGroup& source : outputs) {
+    const Communication one = GroupTransfer(cost_.cluster(), source.first_gpu, source.size, target.first_gpu,
+                                            target.size, bytes / static_cast<double>(outputs.size()));
+    all.flows.insert(all.flows.end(), one.flows.begin(), one.flows.end());
+    all.latency = std::max(all.latency, one.latency);
+  }
+  return all;
+}
+
+Communication Communicate::Return(int encoder, int llm_replica, Bytes bytes) const {
+  Communication back = Send(encoder, llm_replica, bytes);
+  for (Flow& flow : back.flows) std::swap(flow.source_gpu, flow.target_gpu);
+  if (hub_ && llm_inputs_[static_cast<std::size_t>(llm_replica)].size > 1)
+    back.latency -= bytes / cost_.cluster().intra_rate();
+  return back;
+}
+
+}  // namespace dflop

@@ -1,0 +1,193 @@
+#include "sim/layout.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+/// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
+/// one projects or computes the loss.
+std::vector<ModulePart> PartsOf(int module, int layers, int stages, int tp, bool sequence_parallel) {
+  std::vector<ModulePart> parts;
+  int first = 0;
+  for (const int count : SplitLayers(layers, stages)) {
+    parts.push_back({.module = module,
+                     .first_layer = first,
+                     .layers = count,
+                     .has_input = first == 0,
+                     .has_output = first + count == layers,
+                     .tensor_parallel = tp,
+                     .sequence_parallel = sequence_parallel});
+    first += count;
+  }
+  return parts;
+}
+
+std::string WhyHeads(const ModelSpec& model, int module, int tp) {
+  const int heads = model.shape(module).heads;
+  if (heads % tp == 0) return "";
+  return "tensor parallelism " + std::to_string(tp) + " does not divide the " + std::to_string(heads) + " heads of " +
+         model.module_name(module);
+}
+
+std::string WhyStages(const ModelSpec& model, int module, int stages) {
+  const int layers = model.shape(module).layers;
+  if (stages <= layers) return "";
+  return model.module_name(module) + " has " + std::to_string(layers) + " layers, too few for " +
+         std::to_string(stages) + " stages";
+}
+
+std::string WhyGpus(int wanted, const ClusterSpec& cluster) {
+  if (wanted <= cluster.gpus()) return "";
+  return "wants " + std::to_string(wanted) + " GPUs, the cluster has " + std::to_string(cluster.gpus());
+}
+
+/// Groups of `tp` GPUs from `first` on: do they all stay inside a node?
+std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) {
+  for (int g = 0; g < groups; ++g) {
+    const int gpu = first + g * tp;
+    if (!cluster.same_node(gpu, gpu + tp - 1)) {
+      return "the tensor-parallel group of GPUs " + std::to_string(gpu) + " to " + std::to_string(gpu + tp - 1) +
+             " would cross nodes of " + std::to_string(cluster.node.gpus);
+    }
+  }
+  return "";
+}
+
+std::string FirstOf(std::initializer_list<std::string> reasons) {
+  for (const std::string& reason : reasons) {
+    if (!reason.empty()) return reason;
+  }
+  return "";
+}
+
+std::string DegreeText(const ModuleDegrees& d) {
+  return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
+}
+
+}  // namespace
+
+int Layout::gpus_used() const {
+  int used = 0;
+  for (const DeviceGroup& group : groups) used += group.size;
+  return used;
+}
+
+std::vector<int> SplitLayers(int layers, int stages) {
+  std::vector<int> split(static_cast<std::size_t>(stages), layers / stages);
+  for (int i = 0; i < layers % stages; ++i) ++split[static_cast<std::size_t>(i)];
+  return split;
+}
+
+std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  const bool has_encoder = !model.encoders.empty();
+  if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= d.pp)) {
+    return "a pipeline of " + std::to_string(d.pp) + " stages needs 1 to " + std::to_string(d.pp - 1) +
+           " encoder stages, not " + std::to_string(d.encoder_stages);
+  }
+  if ((!has_encoder || d.pp == 1) && d.encoder_stages != 0) {
+    return std::string(has_encoder ? "a pipeline of one stage" : "a model without encoder") +
+           " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
+  }
+  std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
+                             WhyHeads(model, model.llm_module(), d.tp),
+                             WhyStages(model, model.llm_module(), d.pp - d.encoder_stages)});
+  for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
+    why = FirstOf({WhyHeads(model, e, d.tp), WhyStages(model, e, std::max(1, d.encoder_stages))});
+  }
+  return why;
+}
+
+std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  int first = 0;
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
+    const int gpus = m.tp * m.pp * m.dp;
+    const std::string why = FirstOf({WhyGpus(first + gpus, cluster), WhyNodes(first, m.pp * m.dp, m.tp, cluster),
+                                     WhyHeads(model, module, m.tp), WhyStages(model, module, m.pp)});
+    if (!why.empty()) return why;
+    first += gpus;
+  }
+  return "";
+}
+
+Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
+  const int encoder_pp = std::max(1, d.encoder_stages);
+  const int llm_first = d.encoder_stages;
+  std::vector<std::vector<ModulePart>> parts(static_cast<std::size_t>(d.pp));
+  for (int module = 0; module < model.module_count(); ++module) {
+    const bool llm = model.is_llm(module);
+    const int stages = llm ? d.pp - llm_first : encoder_pp;
+    auto module_parts = PartsOf(module, model.shape(module).layers, stages, d.tp, d.sequence_parallel);
+    for (std::size_t s = 0; s < module_parts.size(); ++s) {
+      parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
+    }
+  }
+
+  Layout layout;
+  for (int stage = 0; stage < d.pp; ++stage) {
+    for (int r = 0; r < d.dp; ++r) layout.groups.push_back({(stage * d.dp + r) * d.tp, d.tp});
+  }
+  for (int r = 0; r < d.dp; ++r) {
+    for (int s = 0; s < d.pp; ++s) layout.stages.push_back({r, s, s * d.dp + r, parts[static_cast<std::size_t>(s)]});
+  }
+  for (int module = 0; module < model.module_count(); ++module) {
+    layout.degrees.push_back({d.tp, model.is_llm(module) ? d.pp - llm_first : encoder_pp, d.dp, d.sequence_parallel});
+  }
+  layout.microbatches = d.microbatches;
+  layout.depth = d.pp;
+  layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
+                (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") + ", " +
+                std::to_string(d.microbatches) + " microbatches";
+  return layout;
+}
+
+Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
+  Layout layout;
+  layout.degrees = d.encoders;
+  layout.degrees.push_back(d.llm);
+  int encoder_depth = 0;
+  for (const ModuleDegrees& encoder : d.encoders) encoder_depth = std::max(encoder_depth, encoder.pp);
+
+  int first_gpu = 0;
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& m = layout.degrees[static_cast<std::size_t>(module)];
+    const auto parts = PartsOf(module, model.shape(module).layers, m.pp, m.tp, m.sequence_parallel);
+    const int first_group = static_cast<int>(layout.groups.size());
+    for (int g = 0; g < m.pp * m.dp; ++g) layout.groups.push_back({first_gpu + g * m.tp, m.tp});
+    first_gpu += m.pp * m.dp * m.tp;
+    // A short encoder starts late: all encoders end just before the LLM begins.
+    const int first_depth = model.is_llm(module) ? encoder_depth : encoder_depth - m.pp;
+    for (int r = 0; r < m.dp; ++r) {
+      for (int s = 0; s < m.pp; ++s) {
+        layout.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[static_cast<std::size_t>(s)]}});
+      }
+    }
+    layout.name += (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m);
+  }
+  layout.microbatches = d.microbatches;
+  layout.depth = encoder_depth + d.llm.pp;
+  layout.separate_encoders = !d.encoders.empty();
+  layout.communicator = d.communicator;
+  layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
+  return layout;
+}
+
+std::vector<Chain> ChainsOf(const Layout& layout) {
+  const int llm = static_cast<int>(layout.degrees.size()) - 1;
+  std::vector<Chain> chains;
+  for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
+    const Stage& stage = layout.stages[static_cast<std::size_t>(s)];
+    const int module = layout.separate_encoders ? stage.parts.front().module : llm;
+    const bool extends = !chains.empty() && chains.back().module == module && chains.back().replica == stage.replica;
+    if (!extends) chains.push_back({module, stage.replica, {}});
+    chains.back().stages.push_back(s);
+  }
+  return chains;
+}
+
+}  // namespace dflop

@@ -1,0 +1,320 @@
+// Plan → operations. Each paragraph of GraphBuilder adds one kind of operation and the dependencies it brings.
+//
+// Assumptions, stated once: transfers run beside computation (asynchronous sends and receives), the gradient reduction
+// of a stage starts when all its replicas have finished, and the step ends when every replica has its new weights.
+#include "sim/operation_graph.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+#include "sim/communicator.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kNone = -1;
+
+class GraphBuilder {
+ public:
+  GraphBuilder(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+               const StepWork& work, const StepCosts& costs, const GraphOptions& options)
+      : cost_(cost), layout_(layout), orders_(orders), work_(work), costs_(costs), options_(options) {
+    const std::size_t rows = layout.stages.size() * static_cast<std::size_t>(layout.microbatches);
+    for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows, kNone);
+    graph_.groups = static_cast<int>(layout.groups.size());
+    graph_.queues.resize(layout.groups.size());
+    stages_of_group_.resize(layout.groups.size());
+    for (int s = 0; s < StageCount(); ++s) {
+      if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
+    }
+  }
+
+  OperationGraph Build() {
+    for (std::size_t g = 0; g < layout_.groups.size(); ++g) AddDeviceOrder(static_cast<int>(g));
+    for (const Chain& chain : ChainsOf(layout_)) {
+      if (Included(chain.stages.front())) AddChain(chain);
+    }
+    if (layout_.separate_encoders) JoinEncoders();
+    AddStepEnd();
+    Compress();
+    return std::move(graph_);
+  }
+
+ private:
+  static std::size_t Index(int i) { return static_cast<std::size_t>(i); }
+  int StageCount() const { return static_cast<int>(layout_.stages.size()); }
+  const Stage& StageAt(int s) const { return layout_.stages[Index(s)]; }
+  bool IsEncoderOnly(int s) const {
+    return layout_.separate_encoders && !cost_.model().is_llm(StageAt(s).parts.front().module);
+  }
+  /// With one replica alone, the encoders that feed it stay.
+  bool Included(int s) const {
+    return options_.only_replica == kNone || IsEncoderOnly(s) || StageAt(s).replica == options_.only_replica;
+  }
+  std::size_t Cell(int s, int k) const { return Index(s) * Index(layout_.microbatches) + Index(k); }
+
+  int Add(Operation operation) {
+    const int id = static_cast<int>(graph_.operations.size());
+    if (operation.queue != kNone) graph_.queues[Index(operation.queue)].push_back(id);
+    graph_.operations.push_back(operation);
+    return id;
+  }
+  void Need(int waiting, int needed) { edges_.emplace_back(waiting, needed); }
+
+  /// A communication between operations, or a mere dependency when nothing has to move or communication is left out.
+  int AddCommunication(Operation operation, Communication communication) {
+    if (options_.communication && !communication.flows.empty()) {
+      operation.duration = UncontendedTime(cost_.cluster(), communication);
+      operation.communication = static_cast<int>(graph_.communications.size());
+      graph_.communications.push_back(std::move(communication));
+    }
+    return Add(operation);
+  }
+
+  void AddDeviceOrder(int group) {
+    const DeviceOrder& order = orders_[Index(group)];
+    const bool split = std::any_of(order.begin(), order.end(),
+                                   [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+    for (const ScheduledOp& op : order) {
+      const auto& stages = stages_of_group_[Index(group)];
+      if (stages.empty()) continue;  // a replica that is left out
+      const int s = stages[Index(op.chunk)];
+      if (op.kind != OpKind::kForward && !costs_.needs_backward[Index(s)]) continue;
+      const PartCost& cost = costs_.stages[Index(s)][Index(op.microbatch)];
+      Seconds duration = cost.forward.time;
+      if (op.kind == OpKind::kBackward) {
+        duration = cost.backward.time + (split ? Seconds(0) : cost.weight_gradient.time);
+      } else if (op.kind == OpKind::kWeightGradient) {
+        duration = cost.weight_gradient.time;
+      }
+      const int id =
+          Add({.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group, .duration = duration});
+      Remember(op.kind, s, op.microbatch, id);
+    }
+  }
+
+  void Remember(OpKind kind, int s, int k, int id) {
+    auto& table = kind == OpKind::kForward ? forward_ : kind == OpKind::kBackward ? backward_ : weight_;
+    DFLOP_CHECK(table[Cell(s, k)] == kNone, "a schedule runs one operation twice");
+    table[Cell(s, k)] = id;
+    if (kind == OpKind::kBackward) Need(id, forward_[Cell(s, k)]);
+    if (kind == OpKind::kWeightGradient) Need(id, backward_[Cell(s, k)]);
+  }
+
+  void AddChain(const Chain& chain) {
+    for (std::size_t i = 0; i + 1 < chain.stages.size(); ++i) {
+      for (int k = 0; k < layout_.microbatches; ++k) {
+        const Bytes bytes = BytesBetween(chain.stages[i], chain.stages[i + 1], k);
+        AddTransfer(chain.stages[i], chain.stages[i + 1], k, bytes, forward_);
+        AddTransfer(chain.stages[i + 1], chain.stages[i], k, bytes, backward_);
+      }
+    }
+  }
+
+  void AddTransfer(int from, int to, int k, Bytes bytes, const std::vector<int>& table) {
+    const int producer = table[Cell(from, k)];
+    const int consumer = table[Cell(to, k)];
+    if (producer == kNone || consumer == kNone) return;  // no gradient flows there
+    const DeviceGroup& source = layout_.groups[Index(StageAt(from).group)];
+    const DeviceGroup& target = layout_.groups[Index(StageAt(to).group)];
+    Communication communication;
+    if (options_.communication && !(source == target)) {
+      communication = StageTransfer(cost_, source, target, bytes);
+    }
+    if (communication.flows.empty()) return Need(consumer, producer);
+    const int transfer = AddCommunication({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
+                                          std::move(communication));
+    Need(transfer, producer);
+    Need(consumer, transfer);
+  }
+
+  /// What one stage hands to the next: the boundary of every module that goes on, the projected output of every encoder
+  /// that ends.
+  Bytes BytesBetween(int from, int to, int k) const {
+    const Stage& stage = StageAt(from);
+    Bytes bytes{0};
+    for (const ModulePart& part : stage.parts) {
+      const SequenceBatch& batch = work_[Index(part.module)][Index(stage.replica)][Index(k)];
+      const auto& next = StageAt(to).parts;
+      const bool goes_on =
+          std::any_of(next.begin(), next.end(), [&](const ModulePart& p) { return p.module == part.module; });
+      bytes +=
+          goes_on ? cost_.BoundaryBytes(part.module, batch) : cost_.ProjectedBytes(part.module, TilesOf(part, batch));
+    }
+    return bytes;
+  }
+  double TilesOf(const ModulePart& part, const SequenceBatch& batch) const {
+    return batch.tokens / cost_.model().encoders[Index(part.module)].tokens_per_tile();
+  }
+
+  /// Encoders with devices of their own: every LLM replica's microbatch k waits for the encoders' union k, and the
+  /// encoders' backward k for all LLM replicas.
+  void JoinEncoders() {
+    std::vector<Chain> encoders;
+    std::vector<Chain> llms;
+    for (Chain& chain : ChainsOf(layout_)) {
+      if (!Included(chain.stages.front())) continue;
+      (cost_.model().is_llm(chain.module) ? llms : encoders).push_back(std::move(chain));
+    }
+    const Communicate join(cost_, layout_);
+    if (layout_.communicator == Communicator::kHub && options_.communication) {
+      graph_.queues.resize(graph_.queues.size() + 2);  // the hub's sends forward and backward, one message at a time
+    }
+    // A hub sends in the order in which the first LLM stage runs, otherwise it would hold up what is wanted first.
+    for (const ScheduledOp& op : orders_[Index(StageAt(llms.front().stages.front()).group)]) {
+      if (op.chunk != 0) continue;
+      if (op.kind == OpKind::kForward) JoinForward(encoders, llms, op.microbatch, join);
+      if (op.kind == OpKind::kBackward) JoinBackward(encoders, llms, op.microbatch, join);
+    }
+  }
+
+  int HubQueue(bool forward) const {
+    if (layout_.communicator != Communicator::kHub || !options_.communication) return kNone;
+    return graph_.groups + (forward ? 0 : 1);
+  }
+
+  void JoinForward(const std::vector<Chain>& encoders, const std::vector<Chain>& llms, int k, const Communicate& join) {
+    for (int e = 0; e < cost_.model().llm_module(); ++e) {
+      const int last = LastStage(encoders, e);
+      const Bytes bytes = UnionBytes(e, k);
+      const int gathered = AddCommunication(
+          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k}, join.Gather(e, bytes));
+      for (const Chain& chain : encoders) {
+        if (chain.module == e) Need(gathered, forward_[Cell(chain.stages.back(), k)]);
+      }
+      for (const Chain& llm : llms) {
+        const int first = llm.stages.front();
+        const int sent = AddCommunication(
+            {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(true)},
+            join.Send(e, llm.replica, ShareOfBytes(bytes, llm.replica, k)));
+        Need(sent, gathered);
+        Need(forward_[Cell(first, k)], sent);
+      }
+    }
+  }
+
+  void JoinBackward(const std::vector<Chain>& encoders, const std::vector<Chain>& llms, int k,
+                    const Communicate& join) {
+    for (int e = 0; e < cost_.model().llm_module(); ++e) {
+      const int last = LastStage(encoders, e);
+      if (!costs_.needs_backward[Index(last)]) continue;
+      const Bytes bytes = UnionBytes(e, k);
+      const int scattered = AddCommunication(
+          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k}, join.Scatter(e, bytes));
+      for (const Chain& llm : llms) {
+        const int first = llm.stages.front();
+        const int sent = AddCommunication(
+            {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(false)},
+            join.Return(e, llm.replica, ShareOfBytes(bytes, llm.replica, k)));
+        Need(sent, backward_[Cell(first, k)]);
+        Need(scattered, sent);
+      }
+      for (const Chain& chain : encoders) {
+        if (chain.module == e) Need(backward_[Cell(chain.stages.back(), k)], scattered);
+      }
+    }
+  }
+
+  static int LastStage(const std::vector<Chain>& encoders, int module) {
+    for (const Chain& chain : encoders) {
+      if (chain.module == module) return chain.stages.back();
+    }
+    CheckFailed("every encoder has a chain", __FILE__, __LINE__, std::to_string(module));
+  }
+
+  /// Projected output of microbatch k over all replicas of an encoder.
+  Bytes UnionBytes(int e, int k) const {
+    double tokens = 0;
+    for (const auto& replica : work_[Index(e)]) tokens += replica[Index(k)].tokens;
+    return cost_.ProjectedBytes(e, tokens / cost_.model().encoders[Index(e)].tokens_per_tile());
+  }
+  /// The part of it that one LLM replica wants, by its share of the microbatch's LLM tokens.
+  Bytes ShareOfBytes(Bytes all, int replica, int k) const {
+    double tokens = 0;
+    for (const auto& row : work_.back()) tokens += row[Index(k)].useful_tokens;
+    return all * (work_.back()[Index(replica)][Index(k)].useful_tokens / tokens);
+  }
+
+  /// Gradient reduction over the replicas of each stage, optimizer step, and the all-gather of a distributed optimizer.
+  void AddStepEnd() {
+    std::vector<bool> done(layout_.stages.size());
+    for (int s = 0; s < StageCount(); ++s) {
+      if (!done[Index(s)] && Included(s)) EndStage(ReplicasOf(s), done);
+    }
+  }
+
+  /// The stages that hold the same layers as `s`, in every replica that takes part.
+  std::vector<int> ReplicasOf(int s) const {
+    std::vector<int> replicas;
+    for (int t = s; t < StageCount(); ++t) {
+      const ModulePart& a = StageAt(s).parts.front();
+      const ModulePart& b = StageAt(t).parts.front();
+      const bool same = StageAt(t).depth == StageAt(s).depth && a.module == b.module && a.first_layer == b.first_layer;
+      if (same && Included(t)) replicas.push_back(t);
+    }
+    return replicas;
+  }
+
+  void EndStage(const std::vector<int>& replicas, std::vector<bool>& done) {
+    const bool coupled = options_.couple_replicas && replicas.size() > 1;
+    int reduced = kNone;
+    if (coupled) {
+      reduced = AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front()},
+                                 GradientReduction(cost_, layout_, replicas, costs_));
+      for (const int s : replicas) NeedLastOf(reduced, s);
+    }
+    std::vector<int> stepped;
+    for (const int s : replicas) {
+      done[Index(s)] = true;
+      const int step = Add({.kind = OpKind::kOptimizerStep,
+                            .stage = s,
+                            .queue = StageAt(s).group,
+                            .duration = costs_.optimizer[Index(s)]});
+      if (coupled) Need(step, reduced);
+      stepped.push_back(step);
+    }
+    if (!coupled || !cost_.software().distributed_optimizer) return;
+    const int gathered = AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front()},
+                                          ParameterGather(cost_, layout_, replicas));
+    for (const int step : stepped) Need(gathered, step);
+  }
+
+  /// `waiting` starts after the last operation that stage `s` has in its device's order.
+  void NeedLastOf(int waiting, int s) {
+    const auto& queue = graph_.queues[Index(StageAt(s).group)];
+    for (auto it = queue.rbegin(); it != queue.rend(); ++it) {
+      if (graph_.operations[Index(*it)].stage == s) return Need(waiting, *it);
+    }
+  }
+
+  void Compress() {
+    auto& begin = graph_.dependency_begin;
+    begin.assign(graph_.operations.size() + 1, 0);
+    for (const auto& [waiting, needed] : edges_) ++begin[Index(waiting) + 1];
+    for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
+    graph_.dependencies.resize(edges_.size());
+    std::vector<std::int32_t> next(begin.begin(), begin.end() - 1);
+    for (const auto& [waiting, needed] : edges_) graph_.dependencies[Index(next[Index(waiting)]++)] = needed;
+  }
+
+  const CostModel& cost_;
+  const Layout& layout_;
+  const std::vector<DeviceOrder>& orders_;
+  const StepWork& work_;
+  const StepCosts& costs_;
+  const GraphOptions& options_;
+  OperationGraph graph_;
+  std::vector<std::vector<int>> stages_of_group_;
+  std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)
+  std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
+};
+
+}  // namespace
+
+OperationGraph BuildGraph(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                          const StepWork& work, const StepCosts& costs, const GraphOptions& options) {
+  return GraphBuilder(cost, layout, orders, work, costs, options).Build();
+}
+
+}  // namespace dflop

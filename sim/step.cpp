@@ -1,0 +1,63 @@
+#include "sim/step.hpp"
+
+#include <algorithm>
+
+namespace dflop {
+namespace {
+
+/// From the end of everything else to the end of the step.
+Seconds OptimizerTime(const OperationGraph& graph, const OperationTimes& times) {
+  Seconds rest{0};
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const OpKind kind = graph.operations[i].kind;
+    const bool at_end = kind == OpKind::kOptimizerStep || kind == OpKind::kParameterGather;
+    if (!at_end) rest = std::max(rest, times.end[i]);
+  }
+  return times.makespan - rest;
+}
+
+}  // namespace
+
+Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine) {
+  Step step;
+  step.work = DivideWork(plan, layout, cost, batch);
+  step.costs = PriceStep(cost, layout, step.work);
+  step.graph = BuildGraph(cost, layout, orders, step.work, step.costs);
+  step.times = engine.Run(step.graph);
+  return step;
+}
+
+StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                        const std::vector<SampleShape>& batch, const Step& step) {
+  StepMetrics metrics;
+  metrics.step = step.times.makespan;
+  metrics.samples = static_cast<double>(batch.size());
+  for (const SampleShape& sample : batch) metrics.tokens += sample.llm_tokens;
+  metrics.optimizer = OptimizerTime(step.graph, step.times);
+
+  double busy = 0;
+  double extrapolated = 0;
+  double communicating = 0;
+  for (std::size_t s = 0; s < step.costs.stages.size(); ++s) {
+    const int gpus = layout.groups[static_cast<std::size_t>(layout.stages[s].group)].size;
+    busy += step.costs.optimizer[s].value() * gpus;
+    for (const PartCost& part : step.costs.stages[s]) {
+      metrics.model_flops += part.model_flops;
+      metrics.hardware_flops += part.hardware_flops;
+      for (const OperationCost* operation : {&part.forward, &part.backward, &part.weight_gradient}) {
+        busy += operation->time.value() * gpus;
+        extrapolated += operation->extrapolated.value() * gpus;
+        communicating += operation->tensor_parallel_communication.value() * gpus;
+      }
+    }
+  }
+  const Seconds device_time = step.times.makespan * layout.gpus_used();
+  metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, layout) / device_time;
+  metrics.idle = SplitIdle(cost, layout, orders, step.work, step.costs, step.graph, step.times);
+  metrics.extrapolated_fraction = busy > 0 ? extrapolated / busy : 0;
+  metrics.tensor_parallel_communication_fraction = busy > 0 ? communicating / busy : 0;
+  return metrics;
+}
+
+}  // namespace dflop

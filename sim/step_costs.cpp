@@ -1,0 +1,64 @@
+#include <map>
+#include <tuple>
+
+#include "sim/operation_graph.hpp"
+
+namespace dflop {
+namespace {
+
+PartCost& operator+=(PartCost& a, const PartCost& b) {
+  a.forward += b.forward;
+  a.backward += b.backward;
+  a.weight_gradient += b.weight_gradient;
+  a.model_flops += b.model_flops;
+  a.hardware_flops += b.hardware_flops;
+  return a;
+}
+
+/// Prices a row of microbatches for one part of one replica; the many stages of a module that hold equally many middle
+/// layers cost the same and are priced once.
+class PartPricer {
+ public:
+  PartPricer(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
+
+  const std::vector<PartCost>& Row(const ModulePart& part, int replica) {
+    const Key key{part.module, replica, part.layers, part.has_input, part.has_output};
+    const auto [entry, is_new] = rows_.try_emplace(key);
+    if (is_new) {
+      for (const SequenceBatch& batch :
+           work_[static_cast<std::size_t>(part.module)][static_cast<std::size_t>(replica)]) {
+        entry->second.push_back(cost_.Part(part, batch));
+      }
+    }
+    return entry->second;
+  }
+
+ private:
+  using Key = std::tuple<int, int, int, bool, bool>;
+  const CostModel& cost_;
+  const StepWork& work_;
+  std::map<Key, std::vector<PartCost>> rows_;
+};
+
+}  // namespace
+
+StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work) {
+  PartPricer pricer(cost, work);
+  StepCosts costs;
+  for (const Stage& stage : layout.stages) {
+    auto& row = costs.stages.emplace_back(static_cast<std::size_t>(layout.microbatches));
+    Seconds optimizer{0};
+    bool needs_backward = false;
+    for (const ModulePart& part : stage.parts) {
+      const auto& part_row = pricer.Row(part, stage.replica);
+      for (std::size_t k = 0; k < row.size(); ++k) row[k] += part_row[k];
+      optimizer += cost.OptimizerStep(part, layout.degrees[static_cast<std::size_t>(part.module)].dp);
+      needs_backward = needs_backward || cost.NeedsBackward(part);
+    }
+    costs.optimizer.push_back(optimizer);
+    costs.needs_backward.push_back(needs_backward);
+  }
+  return costs;
+}
+
+}  // namespace dflop

@@ -1,0 +1,116 @@
+#include "traces/cost_trace.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/json_reader.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr char kSchema[] = "dflop/cost-trace/1";
+
+// Documented ranges: a size up to 10^9 (bytes up to 10^15), a time from a nanosecond to a day.
+constexpr double kMaxSize = 1e9;
+constexpr double kMaxBytes = 1e15;
+constexpr double kMinTime = 1e-9;
+constexpr double kMaxTime = 86400;
+
+const std::vector<std::string>& Operations() {
+  static const std::vector<std::string> kNames = {
+      "gemm", "attention_causal", "attention_full", "norm", "activation", "rope",
+      "add",  "embedding",        "softmax",        "copy"};
+  return kNames;
+}
+
+std::vector<std::pair<std::string, double>> ReadShape(const JsonReader& json, const std::string& op) {
+  const std::vector<std::string> dimensions = ShapeDimensions(op);
+  std::vector<std::pair<std::string, double>> shape;
+  shape.reserve(dimensions.size());
+  for (const std::string& name : dimensions) {
+    const double limit = name == "bytes" ? kMaxBytes : kMaxSize;
+    shape.emplace_back(name, static_cast<double>(json.At(name).Int(1, static_cast<std::int64_t>(limit))));
+  }
+  json.AllowOnly(dimensions);
+  return shape;
+}
+
+CostRow ReadRow(const JsonReader& json) {
+  json.AllowOnly({"op", "shape", "dtype", "direction", "kernel", "median_s", "spread_s", "count"});
+  CostRow row;
+  row.op = json.At("op").OneOf(Operations());
+  row.shape = ReadShape(json.At("shape"), row.op);
+  row.dtype = json.At("dtype").OneOf({"bf16", "fp16", "fp32", "fp64", "fp8"});
+  const bool gemm = row.op == "gemm";
+  row.direction = json.At("direction")
+                      .OneOf(gemm ? std::vector<std::string>{"forward", "input_gradient", "weight_gradient"}
+                                  : std::vector<std::string>{"forward", "backward"});
+  if (json.Has("kernel")) row.kernel = json.At("kernel").String();
+  row.median = Seconds(json.At("median_s").Number(kMinTime, kMaxTime));
+  row.spread = Seconds(json.NumberOr("spread_s", 0, 0, kMaxTime));
+  row.count = static_cast<int>(json.IntOr("count", 0, 0, 1'000'000'000));
+  return row;
+}
+
+Json ReadFreeObject(const JsonReader& json, const char* key) {
+  const JsonReader member = json.At(key);
+  if (!member.IsObject()) member.Fail(std::string("is ") + member.json().kind() + ", an object is wanted");
+  return member.json();
+}
+
+Json ToJson(const CostRow& row) {
+  Json json;
+  json["op"] = row.op;
+  for (const auto& [name, size] : row.shape) json["shape"][name] = static_cast<std::int64_t>(size);
+  json["dtype"] = row.dtype;
+  json["direction"] = row.direction;
+  if (!row.kernel.empty()) json["kernel"] = row.kernel;
+  json["median_s"] = row.median.value();
+  if (row.spread > Seconds(0)) json["spread_s"] = row.spread.value();
+  if (row.count > 0) json["count"] = row.count;
+  return json;
+}
+
+}  // namespace
+
+double CostRow::dimension(const std::string& name) const {
+  const auto found = std::find_if(shape.begin(), shape.end(), [&](const auto& entry) { return entry.first == name; });
+  DFLOP_CHECK(found != shape.end(), op + " has no dimension " + name);
+  return found->second;
+}
+
+std::vector<std::string> ShapeDimensions(const std::string& op) {
+  if (op == "gemm") return {"m", "n", "k"};
+  if (op == "attention_causal" || op == "attention_full") return {"batch", "seq", "heads", "kv_heads", "head_dim"};
+  if (std::find(Operations().begin(), Operations().end(), op) != Operations().end()) return {"bytes"};
+  return {};
+}
+
+CostTrace ReadCostTrace(const std::string& path) {
+  const Json document = ReadJsonFile(path);
+  const JsonReader json(document, path);
+  json.CheckSchema(kSchema, true);
+  json.AllowOnly({"schema", "device", "software", "method", "rows"});
+  CostTrace trace;
+  trace.device = json.At("device").String();
+  trace.software = ReadFreeObject(json, "software");
+  trace.method = ReadFreeObject(json, "method");
+  const JsonReader rows = json.At("rows");
+  if (rows.Size() == 0) rows.Fail("is empty, at least one measured kernel is wanted");
+  for (const JsonReader& row : rows.Elements()) trace.rows.push_back(ReadRow(row));
+  return trace;
+}
+
+// One row a line, so that a trace of fifty thousand kernels can be read by eye, searched and compared as text.
+void WriteCostTrace(const std::string& path, const CostTrace& trace) {
+  std::string text = "{\n \"schema\": " + JsonQuote(kSchema) + ",\n \"device\": " + JsonQuote(trace.device) +
+                     ",\n \"software\": " + trace.software.Dump() + ",\n \"method\": " + trace.method.Dump() +
+                     ",\n \"rows\": [";
+  for (std::size_t i = 0; i < trace.rows.size(); ++i) {
+    text += (i == 0 ? "\n  " : ",\n  ") + ToJson(trace.rows[i]).Dump();
+  }
+  WriteFile(path, text + "\n ]\n}\n");
+}
+
+}  // namespace dflop

@@ -1,0 +1,163 @@
+// Training sets in the JSON that LLaVA made common: an array of records, or one record per line.
+//
+//   images  "image" (a name or several) or "images", with their sizes: "width" and "height" (numbers, or arrays for
+//           several images) or "image_size" / "image_sizes" ([w, h] or [[w, h], …])
+//   video   "video" with "frames" (already sampled) or "duration" in seconds (one frame per second, at most 32)
+//   audio   "audio" with "duration"
+//   text    the values of "conversations", tokens = words × kTokensPerWord; <image>, <video>, <audio> are no words
+//
+// Other keys are left alone: every set has some of its own. Sizes are not read from the images themselves, which would
+// need the files and a decoder, so a record without them is an error.
+#include <filesystem>
+
+#include "base/file.hpp"
+#include "traces/import_rules.hpp"
+
+namespace dflop {
+namespace {
+
+std::string WithoutPlaceholders(std::string text) {
+  for (const std::string placeholder : {"<image>", "<video>", "<audio>"}) {
+    for (std::size_t at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at)) {
+      text.replace(at, placeholder.size(), " ");
+    }
+  }
+  return text;
+}
+
+int CountWords(const std::string& text) {
+  int words = 0;
+  bool inside = false;
+  for (const char c : WithoutPlaceholders(text)) {
+    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
+    words += !space && !inside ? 1 : 0;
+    inside = !space;
+  }
+  return words;
+}
+
+int TextTokens(const JsonReader& record) {
+  int words = 0;
+  for (const JsonReader& turn : record.At("conversations").Elements()) {
+    const JsonReader value = turn.At("value");
+    if (!value.json().is<std::string>()) value.Fail("a string is wanted");
+    words += CountWords(value.json().as<std::string>());
+  }
+  return TokensOfWords(words);
+}
+
+/// The numbers of a key that holds one or an array of them.
+std::vector<int> OneOrMore(const JsonReader& json) {
+  if (!json.IsArray()) return {ReadInt(json, 1, kMaxPixels)};
+  std::vector<int> numbers;
+  for (const JsonReader& element : json.Elements()) numbers.push_back(ReadInt(element, 1, kMaxPixels));
+  return numbers;
+}
+
+std::vector<ImageSize> SizesFromPairs(const JsonReader& json) {
+  if (json.Size() > 0 && !json.Element(0).IsArray()) {
+    const std::vector<int> pair = OneOrMore(json);
+    if (pair.size() != 2) json.Fail("[width, height] is wanted");
+    return {{pair[0], pair[1]}};
+  }
+  std::vector<ImageSize> sizes;
+  for (const JsonReader& element : json.Elements()) {
+    const std::vector<int> pair = OneOrMore(element);
+    if (!element.IsArray() || pair.size() != 2) element.Fail("[width, height] is wanted");
+    sizes.push_back({pair[0], pair[1]});
+  }
+  return sizes;
+}
+
+std::vector<ImageSize> Sizes(const JsonReader& record) {
+  for (const char* key : {"image_size", "image_sizes"}) {
+    if (const auto pairs = record.Find(key)) return SizesFromPairs(*pairs);
+  }
+  if (!record.Has("width") || !record.Has("height")) {
+    record.Fail("has an image but not its size: add \"width\" and \"height\", or \"image_sizes\": [[w, h], …]");
+  }
+  const std::vector<int> widths = OneOrMore(record.At("width"));
+  const std::vector<int> heights = OneOrMore(record.At("height"));
+  if (widths.size() != heights.size()) record.Fail("has another number of widths than of heights");
+  std::vector<ImageSize> sizes;
+  for (std::size_t i = 0; i < widths.size(); ++i) sizes.push_back({widths[i], heights[i]});
+  return sizes;
+}
+
+std::vector<ImageSize> Images(const JsonReader& record) {
+  auto names = record.Find("image");
+  if (!names) names = record.Find("images");
+  if (!names || names->json().is_null()) return {};
+  const std::size_t count = names->IsArray() ? names->Size() : 1;
+  if (count == 0) return {};
+  if (count > kMaxImages) names->Fail("holds more than " + std::to_string(kMaxImages) + " images");
+  std::vector<ImageSize> sizes = Sizes(record);
+  if (sizes.size() != count) {
+    record.Fail("has " + std::to_string(count) + " images and " + std::to_string(sizes.size()) + " sizes");
+  }
+  return sizes;
+}
+
+int Frames(const JsonReader& record) {
+  if (!record.Has("video")) return 0;
+  if (const auto frames = record.Find("frames")) return ReadInt(*frames, 1, kMaxFrames);
+  if (const auto duration = record.Find("duration")) return SampledFrames(duration->Number(0, kMaxAudioSeconds));
+  record.Fail("has a video but not its length: add \"frames\" (as sampled) or \"duration\" in seconds");
+}
+
+double AudioSeconds(const JsonReader& record) {
+  if (!record.Has("audio")) return 0.0;
+  if (const auto duration = record.Find("duration")) return duration->Number(0, kMaxAudioSeconds);
+  record.Fail("has audio but not its length: add \"duration\" in seconds");
+}
+
+Sample ReadRecord(const JsonReader& record) {
+  Sample sample{.images = Images(record), .video_frames = Frames(record), .audio_s = AudioSeconds(record)};
+  sample.text_tokens = TextTokens(record);
+  if (!HoldsAnything(sample)) record.Fail("holds nothing: no image, video, audio or text");
+  return sample;
+}
+
+void AppendArray(const std::string& text, const std::string& path, SampleSet& set) {
+  const Json document = ParseJson(text, path);
+  const JsonReader json(document, path);
+  const std::size_t size = json.Size();
+  for (std::size_t i = 0; i < size; ++i) set.samples.push_back(ReadRecord(json.Element(i)));
+}
+
+/// One record per line; only one line's document is in memory at a time.
+void AppendLines(const std::string& text, const std::string& path, SampleSet& set) {
+  std::size_t number = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    const std::string line = text.substr(at, end - at);
+    at = end + 1;
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string place = path + ":" + std::to_string(number);
+    const Json document = ParseJson(line, place);
+    set.samples.push_back(ReadRecord(JsonReader(document, place)));
+  }
+}
+
+void AppendFile(const std::string& path, SampleSet& set) {
+  const std::string text = ReadFile(path);
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) throw InputError(path, "", "is empty");
+  const std::size_t before = set.samples.size();
+  text[first] == '[' ? AppendArray(text, path, set) : AppendLines(text, path, set);
+  if (set.samples.size() == before) throw InputError(path, "", "holds no records");
+  set.name += (set.name.empty() ? "" : "+") + std::filesystem::path(path).stem().string();
+  set.source += (set.source.empty() ? "imported from " : ", ") + std::filesystem::path(path).filename().string();
+}
+
+}  // namespace
+
+SampleSet ImportLlava(const std::vector<std::string>& paths) {
+  RequirePaths(paths);
+  SampleSet set;
+  for (const std::string& path : paths) AppendFile(path, set);
+  return set;
+}
+
+}  // namespace dflop

@@ -1,0 +1,95 @@
+// Where a scenario's samples come from: a generator, a file, or records in place.
+#include <filesystem>
+#include <fstream>
+
+#include "base/file.hpp"
+#include "traces/sample_generators.hpp"
+#include "traces/sample_record.hpp"
+#include "traces/samples.hpp"
+
+namespace dflop {
+namespace {
+
+class RecordSource final : public SampleSource {
+ public:
+  explicit RecordSource(SampleSet set) : set_(std::move(set)) {}
+  Sample Draw(RandomStream& random) const override { return set_.samples[random.Below(set_.samples.size())]; }
+  std::string name() const override { return set_.name; }
+  std::string description() const override {
+    return set_.source + " (" + std::to_string(set_.samples.size()) + " records, drawn with replacement)";
+  }
+  const std::vector<Sample>* records() const override { return &set_.samples; }
+
+ private:
+  SampleSet set_;
+};
+
+/// A file's distribution under the file's own name and source.
+class NamedSource final : public SampleSource {
+ public:
+  NamedSource(std::string name, const std::string& source, std::unique_ptr<SampleSource> inner)
+      : name_(std::move(name)), description_(source + ": " + inner->description()), inner_(std::move(inner)) {}
+  Sample Draw(RandomStream& random) const override { return inner_->Draw(random); }
+  std::string name() const override { return name_; }
+  std::string description() const override { return description_; }
+
+ private:
+  std::string name_;
+  std::string description_;
+  std::unique_ptr<SampleSource> inner_;
+};
+
+void CheckFile(const JsonReader& json) {
+  json.CheckSchema("dflop/samples/1", true);
+  json.AllowOnly({"schema", "name", "source", "records", "distribution"});
+  if (json.Has("records") == json.Has("distribution")) json.Fail("either \"records\" or \"distribution\" is wanted");
+}
+
+SampleSet ReadRecords(const JsonReader& json) {
+  return {json.At("name").String(), json.At("source").String(), ReadSampleRecords(json.At("records"))};
+}
+
+std::unique_ptr<SampleSource> ReadSourceFile(const std::string& path) {
+  const Json document = ReadJsonFile(path);
+  const JsonReader json(document, path);
+  CheckFile(json);
+  if (json.Has("records")) return std::make_unique<RecordSource>(ReadRecords(json));
+  return std::make_unique<NamedSource>(json.At("name").String(), json.At("source").String(),
+                                       ReadSampleGenerator(json.At("distribution")));
+}
+
+}  // namespace
+
+SampleSet ReadSamples(const std::string& path) {
+  const Json document = ReadJsonFile(path);
+  const JsonReader json(document, path);
+  CheckFile(json);
+  if (!json.Has("records")) json.Fail("holds a distribution, records are wanted (`dflop samples generate` draws some)");
+  return ReadRecords(json);
+}
+
+// One record a line: such a file can be read, compared and cut with line tools.
+void WriteSamples(const std::string& path, const SampleSet& set) {
+  std::string text = "{\n \"schema\": \"dflop/samples/1\",\n \"name\": " + JsonQuote(set.name) +
+                     ",\n \"source\": " + JsonQuote(set.source) + ",\n \"records\": [";
+  for (std::size_t i = 0; i < set.samples.size(); ++i) {
+    text += (i == 0 ? "\n  " : ",\n  ") + ToJson(set.samples[i]).Dump();
+  }
+  WriteFile(path, text + "\n ]\n}\n");
+}
+
+std::unique_ptr<SampleSource> ReadSampleSource(const JsonReader& json) {
+  if (json.IsString() || json.Find("name")) return ReadSampleGenerator(json);
+  if (const auto file = json.Find("file")) {
+    json.AllowOnly({"file"});
+    const std::filesystem::path path = std::filesystem::path(json.file()).parent_path() / file->String();
+    if (!std::ifstream(path)) file->Fail("cannot be read: " + path.string());
+    return ReadSourceFile(path.string());
+  }
+  if (!json.Has("records")) json.Fail("a generator's \"name\", a \"file\" or \"records\" is wanted");
+  json.AllowOnly({"records"});
+  return std::make_unique<RecordSource>(
+      SampleSet{"records", "given in the experiment", ReadSampleRecords(json.At("records"))});
+}
+
+}  // namespace dflop
