@@ -74,8 +74,10 @@ class PointReader {
     } catch (const InputError& error) {
       if (error.file() != scenario.file()) throw;  // a file named by the scenario has its own place to show
       const std::size_t axis = Culprit(error.pointer());
-      AxisReader(axis).Element(indices[axis]).Fail("written to " + scenario.pointer() + axes_[axis].pointer + ": " +
-                                                   WithoutPlace(error) + " (at " + error.pointer() + ")");
+      AxisReader(axis)
+          .Element(indices[axis])
+          .Fail("written to " + scenario.pointer() + axes_[axis].pointer + ": " + WithoutPlace(error) + " (at " +
+                error.pointer() + ")");
     }
     return point;
   }
@@ -148,8 +150,8 @@ Experiment ReadExperiment(const std::string& path, const ExperimentOverrides& ov
   const Json document = ReadJsonFile(path);
   const JsonReader root(document, path);
   root.CheckSchema("dflop/experiment/1", true);
-  root.AllowOnly({"schema", "name", "description", "seeds", "steps", "engine", "scenarios", "policies", "baselines",
-                  "sweep"});
+  root.AllowOnly(
+      {"schema", "name", "description", "seeds", "steps", "engine", "scenarios", "policies", "baselines", "sweep"});
   Experiment experiment;
   experiment.file = path;
   experiment.name = ReadExperimentName(root.At("name"));

@@ -12,9 +12,8 @@ constexpr std::size_t kNameLength = 32;  // hexadecimal digits of the hash in a 
 
 bool IsPartial(const std::string& file_name) {
   if (file_name.size() <= kNameLength || file_name[kNameLength] != '.') return false;
-  return std::all_of(file_name.begin(), file_name.begin() + kNameLength, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-  });
+  return std::all_of(file_name.begin(), file_name.begin() + kNameLength,
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
 }
 
 }  // namespace
@@ -31,8 +30,9 @@ std::optional<Json> PartialStore::Read(const std::string& unit_hash) const {
     const Json json = ReadJsonFile(path);
     const Json* inputs = json.find("inputs");
     const Json* runs = json.find("runs");
-    const bool ours = inputs != nullptr && *inputs == Json(unit_hash) && runs != nullptr && runs->is<Json::Array>();
-    return ours ? std::optional<Json>(*runs) : std::nullopt;
+    const bool ours = inputs != nullptr && *inputs == Json(unit_hash);
+    const bool whole = runs != nullptr && runs->is<Json::Array>() && !runs->as<Json::Array>().empty();
+    return ours && whole ? std::optional<Json>(*runs) : std::nullopt;
   } catch (const InputError&) {
     return std::nullopt;  // damaged: the unit is simply run again
   }

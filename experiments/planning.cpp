@@ -29,8 +29,7 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy) {
   const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
   PlannedJob job{scenario.MakeCostModel(), {}, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  job.decision =
-      planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next()});
+  job.decision = planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next()});
   job.planning_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   CheckBuckets(job.decision.layout, scenario, policy);
   job.orders = OrdersOf(*schedule, job.decision.layout);

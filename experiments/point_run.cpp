@@ -146,6 +146,7 @@ class SeedRun {
   void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
     drawn.trace = ChromeTrace(job_.cost, layout(), job_.orders, plan, step);
     drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
+    for (const Json::Member& member : RunHead(unit_).as<Json::Object>()) drawn.timeline[member.key] = member.value;
   }
 
   const Unit& unit_;

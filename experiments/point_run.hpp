@@ -21,7 +21,7 @@ struct UnitResult {
   /// is feasible at this point of a sweep.
   Json runs = Json::EmptyArray();
   Json trace;     ///< Chrome trace of the first step of the first seed, null unless the unit is drawn
-  Json timeline;  ///< dflop/timeline/1 of the same step
+  Json timeline;  ///< dflop/timeline/1 of the same step, with scenario, point and policy
 };
 
 /// Simulates the unit. Throws InputError where nothing is feasible and the experiment is no sweep.

@@ -44,8 +44,8 @@ std::string ReadAll(int pipe) {
 }
 
 [[noreturn]] void RunWorker(const PoolTasks& tasks, std::size_t task, int message_pipe, pid_t parent) {
-  prctl(PR_SET_PDEATHSIG, SIGKILL);             // never outlive a killed run
-  if (getppid() != parent) _exit(kFailed);      // it died before that
+  prctl(PR_SET_PDEATHSIG, SIGKILL);         // never outlive a killed run
+  if (getppid() != parent) _exit(kFailed);  // it died before that
   int code = 0;
   try {
     tasks.work(task);

@@ -13,8 +13,8 @@ namespace dflop {
 
 struct PoolTasks {
   std::size_t count = 0;
-  std::function<void(std::size_t)> work;             ///< runs in the worker
-  std::function<std::string(std::size_t)> name;      ///< for messages
+  std::function<void(std::size_t)> work;                ///< runs in the worker
+  std::function<std::string(std::size_t)> name;         ///< for messages
   std::function<void(std::size_t)> done = [](auto) {};  ///< runs here, after each task
 };
 

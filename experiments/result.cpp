@@ -22,7 +22,8 @@ double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_t
 void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
   std::map<std::string, std::map<std::string, double>> times;  // comparison → policy → seconds
   for (const Json& run : runs.as<Json::Array>()) {
-    if (run.find("metrics") != nullptr) times[ComparisonKey(run)][run.find("policy")->as<std::string>()] = MeanTime(run);
+    if (run.find("metrics") != nullptr)
+      times[ComparisonKey(run)][run.find("policy")->as<std::string>()] = MeanTime(run);
   }
   for (Json& run : runs.as<Json::Array>()) {
     if (run.find("metrics") == nullptr) continue;
@@ -39,7 +40,6 @@ void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
 // What a reader must know beside the experiment file to judge the figures, defaults included.
 Json Assumptions(const Scenario& scenario) {
   Json json;
-  json["scenario"] = scenario.name;
   json["model"] = ToJson(scenario.model);
   json["cluster"] = ToJson(scenario.cluster);
   json["software"] = ToJson(scenario.software);
@@ -51,11 +51,13 @@ Json Assumptions(const Scenario& scenario) {
   return json;
 }
 
-Json AllAssumptions(const Experiment& experiment) {
+Json DescribeScenarios(const Experiment& experiment) {
   Json all = Json::EmptyArray();
   for (const Point& point : experiment.points) {
-    Json entry = Assumptions(point.scenario);
+    Json entry;
+    entry["name"] = point.scenario.name;
     if (!point.values.is_null()) entry["point"] = point.values;
+    entry["assumptions"] = Assumptions(point.scenario);
     all.push_back(std::move(entry));
   }
   return all;
@@ -88,7 +90,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["steps"] = experiment.steps;
   result["baselines"] = Json::ArrayOf(experiment.baselines);
   result["inputs"] = inputs;
-  result["assumptions"] = AllAssumptions(experiment);
+  result["scenarios"] = DescribeScenarios(experiment);
   result["runs"] = std::move(runs);
   result["pictures"] = PicturesToJson(pictures);
   result["provenance"] = Provenance(command);

@@ -27,19 +27,19 @@ class RunMetrics {
  private:
   void AddThroughput(Json& metrics, const Layout& layout, const CostModel& cost) const;
   void AddIdle(Json& metrics) const;
-  void AddMemory(Json& metrics, const ModelSpec& model) const;
+  void AddMemory(Json& metrics, const CostModel& cost) const;
 
   std::vector<double> step_s_;
-  StepMetrics sum_;               ///< plain sums over the steps
-  double idle_s_ = 0;             ///< idle fraction × step, summed
-  IdleByCause idle_by_cause_s_;   ///< likewise
-  double busy_s_ = 0;             ///< (1 − idle fraction) × step
+  StepMetrics sum_;              ///< plain sums over the steps
+  double idle_s_ = 0;            ///< idle fraction × step, summed
+  IdleByCause idle_by_cause_s_;  ///< likewise
+  double busy_s_ = 0;            ///< (1 − idle fraction) × step
   double extrapolated_s_ = 0;
   double tensor_parallel_s_ = 0;
   double balance_gap_ = 0;
   double planning_s_;
   double exposed_s_;
-  MemoryUse memory_;              ///< of the step with the highest peak
+  MemoryUse memory_;  ///< of the step with the highest peak
 };
 
 }  // namespace dflop

@@ -156,16 +156,14 @@ class Runner {
     if (!std::filesystem::exists(options_.out + "/result.json", error)) return;
     try {
       const Json old = ReadResult(options_.out);
-      const Json* pictures = old.find("pictures");
-      if (pictures == nullptr || !pictures->is<Json::Array>()) return;
-      for (const Json& picture : pictures->as<Json::Array>()) {
-        for (const char* kind : {"trace", "timeline"}) {
-          const std::filesystem::path name = std::filesystem::path(picture.find(kind)->as<std::string>()).filename();
-          std::filesystem::remove(std::filesystem::path(options_.out) / (kind + std::string("s")) / name, error);
+      for (const JsonReader& picture : JsonReader(old, options_.out).At("pictures").Elements()) {
+        for (const std::string kind : {"trace", "timeline"}) {
+          const std::filesystem::path name = std::filesystem::path(picture.At(kind).String()).filename();
+          std::filesystem::remove(std::filesystem::path(options_.out) / (kind + "s") / name, error);
         }
       }
-    } catch (const std::exception&) {
-      return;  // whatever it is, it is no result of ours and gets replaced as a whole
+    } catch (const InputError&) {
+      return;  // no result of ours: it is replaced as a whole
     }
   }
 

@@ -38,7 +38,7 @@ void RefuseAnomalies(const JsonReader& scenario) {
 }
 
 const std::vector<std::string> kScenarioKeys = {
-    "name",      "model",   "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
+    "name",      "model",     "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
     "precision", "recompute", "attention", "packing", "software", "anomalies",        "policies"};
 
 const std::vector<std::string> kKeysWithFiles = {"model", "cluster", "costs", "samples"};
@@ -111,7 +111,8 @@ void ResolveFiles(Json& scenario, const std::string& folder) {
   const std::filesystem::path absolute = std::filesystem::absolute(folder.empty() ? "." : folder);
   if (!scenario.is<Json::Object>()) return;
   for (Json::Member& member : scenario.as<Json::Object>()) {
-    const bool may_name_files = std::find(kKeysWithFiles.begin(), kKeysWithFiles.end(), member.key) != kKeysWithFiles.end();
+    const bool may_name_files =
+        std::find(kKeysWithFiles.begin(), kKeysWithFiles.end(), member.key) != kKeysWithFiles.end();
     if (may_name_files) ResolveIn(member.value, absolute);
   }
 }

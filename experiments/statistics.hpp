@@ -19,8 +19,8 @@ double StudentQuantile(double probability, double degrees_of_freedom);
 Interval MeanInterval(std::span<const double> values);
 
 /// How many times faster than the baseline: mean(baseline)/mean(own). Both lists hold the times of the same batches in
-/// the same order, so the interval comes from the paired differences d = baseline − own: speedup = 1 + mean(d)/mean(own)
-/// and its half width is that of mean(d) over mean(own).
+/// the same order, so the interval comes from the paired differences d = baseline − own: speedup = 1 +
+/// mean(d)/mean(own) and its half width is that of mean(d) over mean(own).
 Interval PairedSpeedup(std::span<const double> baseline, std::span<const double> own);
 
 }  // namespace dflop

@@ -14,8 +14,7 @@ std::string PointText(const JsonReader& run) {
   std::string text;
   for (const std::string& axis : point->Keys()) {
     const JsonReader value = point->At(axis);
-    text += (text.empty() ? "" : ", ") + axis + " = " +
-            (value.IsString() ? value.String() : value.json().Dump());
+    text += (text.empty() ? "" : ", ") + axis + " = " + (value.IsString() ? value.String() : value.json().Dump());
   }
   return text;
 }
@@ -64,8 +63,8 @@ void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& 
   for (SummaryRow& row : rows) {
     for (const std::string& baseline : baselines) {
       const auto found = by_name.find(key(row, baseline));
-      const bool comparable = found != by_name.end() && !row.step_s.empty() &&
-                              found->second->step_s.size() == row.step_s.size();
+      const bool comparable =
+          found != by_name.end() && !row.step_s.empty() && found->second->step_s.size() == row.step_s.size();
       if (comparable) row.speedup[baseline] = PairedSpeedup(found->second->step_s, row.step_s);
     }
   }

@@ -14,7 +14,7 @@ struct SummaryRow {
   std::string scenario;
   std::string point;  ///< "/cluster/nodes = 4, …", "" without a sweep
   std::string policy;
-  std::string infeasible;  ///< why there are no figures, "" otherwise
+  std::string infeasible;      ///< why there are no figures, "" otherwise
   std::vector<double> step_s;  ///< of every seed and step
   Interval step;
   std::map<std::string, Interval> speedup;  ///< by baseline

@@ -70,7 +70,9 @@ std::string Aligned(const std::vector<Cells>& lines) {
     for (std::size_t i = 0; i < line.size(); ++i) {
       const std::string padding(widths[i] - std::min(widths[i], Width(line[i])), ' ');
       const bool last = i + 1 == line.size();
-      text += i == 0 ? line[i] + padding : last && line.size() < widths.size() ? "  " + line[i] : "  " + padding + line[i];
+      text += i == 0                                ? line[i] + padding
+              : last && line.size() < widths.size() ? "  " + line[i]
+                                                    : "  " + padding + line[i];
     }
     text += "\n";
   }
@@ -95,11 +97,21 @@ void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
 }
 
-constexpr std::array<const char*, 15> kCsvMetrics = {
-    "samples_per_s", "tokens_per_s",       "tflops_per_gpu", "mfu",         "idle_fraction",
-    "bubble",        "imbalance",          "data_parallel_wait", "communication", "balance_gap",
-    "planning_time_s", "planning_exposed_s", "peak_memory_bytes", "extrapolated_fraction",
-    "tensor_parallel_communication_fraction"};
+constexpr std::array<const char*, 15> kCsvMetrics = {"samples_per_s",
+                                                     "tokens_per_s",
+                                                     "tflops_per_gpu",
+                                                     "mfu",
+                                                     "idle_fraction",
+                                                     "bubble",
+                                                     "imbalance",
+                                                     "data_parallel_wait",
+                                                     "communication",
+                                                     "balance_gap",
+                                                     "planning_time_s",
+                                                     "planning_exposed_s",
+                                                     "peak_memory_bytes",
+                                                     "extrapolated_fraction",
+                                                     "tensor_parallel_communication_fraction"};
 
 }  // namespace
 

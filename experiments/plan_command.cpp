@@ -1,0 +1,153 @@
+// `dflop plan`: the layout that a policy chooses, why, and on request the whole plan as a file.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+
+#include "base/error.hpp"
+#include "experiments/commands.hpp"
+#include "experiments/experiment.hpp"
+#include "experiments/planning.hpp"
+#include "sim/metrics.hpp"
+#include "sim/plan_file.hpp"
+
+namespace dflop {
+namespace {
+
+struct Arguments {
+  std::string experiment;
+  std::optional<std::string> scenario;
+  std::optional<std::string> policy;
+  ExperimentOverrides overrides;
+  std::string out;
+};
+
+template <typename Item, typename NameOf>
+const Item& Choose(const std::vector<Item>& items, const std::optional<std::string>& wanted, const char* option,
+                   NameOf name_of) {
+  if (!wanted) return items.front();
+  std::vector<std::string> names;
+  for (const Item& item : items) {
+    if (name_of(item) == *wanted) return item;
+    if (names.empty() || names.back() != name_of(item)) names.push_back(name_of(item));
+  }
+  throw InputError(std::string(option) + ": " + JsonQuote(*wanted) + " is not there, allowed: " + JoinNames(names));
+}
+
+double Gib(Bytes bytes) { return bytes.value() / (1024.0 * 1024 * 1024); }
+
+void PrintCandidates(const std::vector<Candidate>& candidates) {
+  constexpr std::size_t kShown = 20;
+  std::printf("%zu candidates\n%12s  %10s  %s\n", candidates.size(), "predicted s", "peak GiB", "layout");
+  for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i) {
+    const Candidate& candidate = candidates[i];
+    const bool predicted = candidate.predicted > Seconds(0);
+    predicted ? std::printf("%12.4f", candidate.predicted.value()) : std::printf("%12s", "–");
+    std::printf("  %10.1f  %s%s%s\n", Gib(candidate.peak_memory), candidate.name.c_str(),
+                candidate.fits ? "" : " [does not fit]",
+                candidate.note.empty() ? "" : (" (" + candidate.note + ")").c_str());
+  }
+  if (candidates.size() > kShown) std::printf("%12s  and %zu more\n", "…", candidates.size() - kShown);
+}
+
+void PrintDegrees(const Layout& layout, const ModelSpec& model) {
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    std::printf("  %-20s tp %d, pp %d, dp %d%s\n", model.module_name(module).c_str(), degrees.tp, degrees.pp,
+                degrees.dp, degrees.sequence_parallel ? ", sequence parallel" : "");
+  }
+}
+
+void PrintMemory(const MemoryUse& memory, const ModelSpec& model) {
+  std::printf("memory of the first step, GiB\n  %-20s %5s %8s %9s %9s %11s %8s %8s\n", "module", "stage", "weights",
+              "gradients", "optimizer", "activations", "other", "total");
+  for (const StageMemoryUse& use : memory.stages) {
+    std::printf("  %-20s %5d %8.2f %9.2f %9.2f %11.2f %8.2f %8.2f\n", model.module_name(use.module).c_str(), use.stage,
+                Gib(use.weights), Gib(use.gradients), Gib(use.optimizer), Gib(use.activations), Gib(use.other),
+                Gib(use.total()));
+  }
+  std::printf("  peak %.2f, %s\n", Gib(memory.peak), memory.fits ? "fits" : memory.too_large.c_str());
+}
+
+struct Prepared {
+  BatchPlan plan;
+  StepWork work;
+  OperationGraph graph;
+};
+
+Prepared PrepareStep(const PlannedJob& job, const std::vector<SampleShape>& batch, BatchScheduler& batcher,
+                     RandomStream random) {
+  const Layout& layout = job.decision.layout;
+  Prepared step;
+  step.plan = batcher.Schedule(MakeBatchProblem(job.cost, layout, batch), random);
+  step.work = DivideWork(step.plan, layout, job.cost, batch);
+  step.graph = BuildGraph(job.cost, layout, job.orders, step.work, PriceStep(job.cost, layout, step.work));
+  return step;
+}
+
+void WritePlan(const std::string& path, const Experiment& experiment, const Scenario& scenario,
+               const PolicySpec& policy, const PlannedJob& job) {
+  const std::int64_t seed = experiment.seeds.front();
+  Plan plan{experiment.name, scenario.name, policy.name, seed, scenario.model, "", job.decision.layout, job.orders, {}};
+  plan.precision = scenario.software.precision == Precision::kBf16 ? "bf16" : "fp16";
+  const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
+  for (int number = 0; number < experiment.steps; ++number) {
+    std::vector<SampleShape> batch = DrawBatch(scenario, seed, number);
+    Prepared step = PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number));
+    plan.steps.push_back({std::move(batch), std::move(step.plan), PlannedOperations(step.graph)});
+  }
+  WriteJsonFile(path, ToJson(plan));
+  std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
+}
+
+PlannedJob PlanOrExplain(const Scenario& scenario, const PolicySpec& policy) {
+  try {
+    return PlanJob(scenario, policy);
+  } catch (const Infeasible& reason) {
+    throw InputError(policy.file, policy.pointer + "/layout", reason.what());
+  }
+}
+
+void PlanCommand(const Arguments& arguments) {
+  const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
+  const Scenario& scenario = Choose(experiment.points, arguments.scenario, "--scenario", [](const Point& point) {
+                               return point.scenario.name;
+                             }).scenario;
+  const PolicySpec& policy =
+      Choose(scenario.policies, arguments.policy, "--policy", [](const PolicySpec& spec) { return spec.name; });
+  const PlannedJob job = PlanOrExplain(scenario, policy);
+  std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
+  PrintCandidates(job.decision.candidates);
+  const Layout& layout = job.decision.layout;
+  std::printf("chosen: %s\n  %d GPUs, %d microbatches a replica\n", layout.name.c_str(), layout.gpus_used(),
+              layout.microbatches);
+  if (job.decision.predicted > Seconds(0)) std::printf("  predicted %.4f s\n", job.decision.predicted.value());
+  std::printf("  why: %s\n", job.decision.reason.c_str());
+  PrintDegrees(layout, scenario.model);
+  const std::int64_t seed = experiment.seeds.front();
+  const Prepared first =
+      PrepareStep(job, DrawBatch(scenario, seed, 0), *policy.MakeBatcher(), BatchingStream(scenario, seed, 0));
+  PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
+  if (!arguments.out.empty()) WritePlan(arguments.out, experiment, scenario, policy, job);
+}
+
+}  // namespace
+
+void AddPlanCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("plan", "the layout a policy chooses: candidates, memory, time, and why");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("experiment", arguments->experiment, "the experiment file")
+      ->required()
+      ->type_name("EXPERIMENT.json");
+  command->add_option("--scenario", arguments->scenario, "by default the first; of a sweep the first point is taken");
+  command->add_option("--policy", arguments->policy, "by default the scenario's first");
+  command->add_option("--seed", arguments->overrides.seed, "of the batches in the plan file")
+      ->check(CLI::Range(std::int64_t{0}, kLargestSeed));
+  command->add_option("--out", arguments->out, "writes the whole plan, batches and operations included")
+      ->type_name("PLAN.json");
+  command->footer("Example: dflop plan experiments/quickstart.json --policy dflop --out /tmp/plan.json");
+  command->callback([arguments] { PlanCommand(*arguments); });
+}
+
+}  // namespace dflop
