@@ -27,7 +27,7 @@ std::string Slug(const std::string& name) {
 
 class PageWriter {
  public:
-  PageWriter(const Report& report, const std::vector<StepPicture>& pictures) : report_(report), pictures_(pictures) {}
+  explicit PageWriter(const Report& report) : report_(report) {}
 
   ReportPage Write() {
     page_.title = EscapeXml(report_.name + " · dflop");
@@ -104,14 +104,16 @@ class PageWriter {
     return "";
   }
 
-  /// The timelines of a point in the order of its policies.
+  /// The timelines of a point in the order of its policies. A sweep keeps those of its first point only.
   std::vector<const StepPicture*> PicturesOf(const PointFigures& point) const {
+    const auto first = std::find_if(report_.points.begin(), report_.points.end(), [&](const PointFigures& candidate) {
+      return candidate.scenario == point.scenario;
+    });
     std::vector<const StepPicture*> found;
+    if (&*first != &point) return found;
     for (const PolicyFigures& policy : point.policies) {
-      for (const StepPicture& picture : pictures_) {
-        if (picture.policy == policy.policy && picture.scenario == point.scenario && picture.point == point.point) {
-          found.push_back(&picture);
-        }
+      for (const StepPicture& picture : report_.pictures) {
+        if (picture.policy == policy.policy && picture.scenario == point.scenario) found.push_back(&picture);
       }
     }
     return found;
@@ -184,7 +186,6 @@ class PageWriter {
   }
 
   const Report& report_;
-  const std::vector<StepPicture>& pictures_;
   std::vector<std::string> slugs_;
   std::set<std::string> used_slugs_;
   ReportPage page_;
@@ -192,8 +193,6 @@ class PageWriter {
 
 }  // namespace
 
-ReportPage DrawPage(const Report& report, const std::vector<StepPicture>& pictures) {
-  return PageWriter(report, pictures).Write();
-}
+ReportPage DrawPage(const Report& report) { return PageWriter(report).Write(); }
 
 }  // namespace dflop

@@ -29,8 +29,8 @@ std::string Header(const std::vector<std::string>& names) {
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
-  for (const char* name : {"TFLOP/s per GPU", "MFU", "Idle", "Bubble", "Im\u00ADbalance", "DP wait",
-                           "Commu\u00ADnication", "Balance gap", "Peak memory", "Planning"}) {
+  for (const char* name : {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
+                           "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GB", "Planning"}) {
     names.emplace_back(name);
   }
   return names;
@@ -56,13 +56,16 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
   return Cell(speedup->mean, Fixed(speedup->mean, 3), HalfWidth(*speedup));
 }
 
+/// The column's name carries the unit.
+std::string PercentCell(double fraction) { return Cell(fraction, Fixed(100 * fraction, 1)); }
+
 std::string MetricCells(const PolicyFigures& policy) {
-  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) +
-                      Cell(policy.mfu, Percent(policy.mfu)) + Cell(policy.idle_fraction, Percent(policy.idle_fraction));
-  for (const double part : policy.idle) cells += Cell(part, Percent(part));
-  cells += Cell(policy.balance_gap, Percent(policy.balance_gap));
+  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) + PercentCell(policy.mfu) +
+                      PercentCell(policy.idle_fraction);
+  for (const double part : policy.idle) cells += PercentCell(part);
+  cells += PercentCell(policy.balance_gap);
   cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
-           Gigabytes(policy.peak_memory_bytes) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
+           Fixed(policy.peak_memory_bytes / 1e9, 1) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
            "</td>";
   return cells + Cell(policy.planning_time_s, Duration(policy.planning_time_s),
                       Duration(policy.planning_exposed_s) + " exposed");

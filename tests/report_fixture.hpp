@@ -50,7 +50,6 @@ inline Json Metrics(const Policy& policy, RandomStream& noise, const std::vector
   metrics["planning_exposed_s"] = 0.0004;
   metrics["peak_memory_bytes"] = policy.fits ? 71.3e9 : 93.6e9;
   metrics["fits"] = policy.fits;
-  metrics["device_memory_bytes"] = 80e9;
   Json memory;
   for (int stage = 0; stage < policy.stages; ++stage) {
     Json entry;
@@ -159,8 +158,6 @@ inline double AddReplica(Json& events, const Policy& policy, int replica, Random
 inline Json Timeline(const std::string& scenario, const Policy& policy) {
   Json timeline;
   timeline["schema"] = "dflop/timeline/1";
-  timeline["scenario"] = scenario;
-  timeline["policy"] = policy.name;
   timeline["model"] = "llava-ov-siglip-2.4b-llama3-8b";
   timeline["modules"] = Json(Json::Array{"siglip-2.4b", "llama3-8b"});
   RandomStream random(1, "timeline/" + scenario + policy.name);
@@ -198,12 +195,13 @@ inline Json Timeline(const std::string& scenario, const Policy& policy) {
 inline Json EmptyResult(const std::string& name, const std::vector<std::string>& baselines) {
   Json result;
   result["schema"] = "dflop/result/1";
-  result["experiment"]["name"] = name;
-  result["experiment"]["description"] = "How much step time data-blind training wastes, and what DFLOP wins back";
+  result["experiment"] = name;
+  result["description"] = "How much step time data-blind training wastes, and what DFLOP wins back";
   result["engine"] = "replay";
   result["inputs"]["quickstart.json"] = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
   result["scenarios"] = Json::EmptyArray();
   result["runs"] = Json::EmptyArray();
+  result["pictures"] = Json::EmptyArray();
   result["baselines"] = Json::ArrayOf(baselines);
   result["provenance"]["git_commit"] = "0123456789abcdef";
   result["provenance"]["compiler"] = "GNU 12.2.0";
@@ -217,9 +215,20 @@ inline void AddScenario(Json& result, const std::string& name) {
   scenario["name"] = name;
   scenario["assumptions"]["model"] = "llava-ov-siglip-2.4b-llama3-8b";
   scenario["assumptions"]["costs"] = "built-in model of a100-sxm-80gb: GEMM median error 2.9 %, 90th percentile 11 %";
+  scenario["assumptions"]["cluster"]["node"]["gpu"]["memory_bytes"] = 80e9;
   scenario["assumptions"]["recompute"] = "full";
   scenario["assumptions"]["software"]["bytes_per_parameter"] = 18;
   result["scenarios"].push_back(scenario);
+}
+
+/// Stores a timeline as a run does and names it in the result.
+inline void AddPicture(Json& result, const std::string& folder, const std::string& scenario, const Policy& policy) {
+  Json picture;
+  picture["scenario"] = scenario;
+  picture["policy"] = policy.name;
+  picture["timeline"] = "timelines/" + std::to_string(result["pictures"].as<Json::Array>().size()) + ".json";
+  WriteJsonFile(folder + "/" + picture["timeline"].as<std::string>(), Timeline(scenario, policy));
+  result["pictures"].push_back(picture);
 }
 
 }  // namespace dflop::report_fixture

@@ -44,10 +44,7 @@ class ReportTest : public ::testing::Test {
       report_fixture::AddScenario(result, scenario);
       for (const Policy& policy : kPolicies) {
         for (const int seed : {1, 2}) result["runs"].push_back(report_fixture::Run(scenario, {}, policy, seed, 4));
-        if (!timelines) continue;
-        WriteJsonFile(folder_ + "/timelines/" + scenario + std::to_string(policy.stages) + policy.name.substr(1, 3) +
-                          std::to_string(policy.microbatches * 100 + int(100 * policy.unevenness)) + ".json",
-                      report_fixture::Timeline(scenario, policy));
+        if (timelines) report_fixture::AddPicture(result, folder_, scenario, policy);
       }
     }
     WriteJsonFile(folder_ + "/result.json", result);
@@ -166,6 +163,19 @@ TEST_F(ReportTest, SaysThatTimelinesAreMissing) {
   EXPECT_EQ(Figures().size(), 6u);
 }
 
+TEST_F(ReportTest, ATimelineThatIsGoneIsLeftOut) {
+  WriteResult(true);
+  for (int i = 0; i < 4; ++i) std::filesystem::remove(folder_ + "/timelines/" + std::to_string(i) + ".json");
+  WriteReport(folder_);
+  EXPECT_EQ(Count(Page(), "No timeline is stored for this point"), 1u);
+}
+
+TEST_F(ReportTest, DrawsTheMemoryThatTheAssumedDeviceHas) {
+  WriteResult(false);
+  WriteReport(folder_);
+  EXPECT_EQ(Count(Page(), "one device: 80.0 GB"), 2u);
+}
+
 TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
   WriteResult(false);
   WriteReport(folder_);
@@ -205,7 +215,7 @@ TEST_F(ReportTest, BadInputIsReportedAndNothingIsWritten) {
   WriteFile(folder_ + "/result.json", "{\"schema\": \"dflop/result/2\"}");
   EXPECT_THROW(WriteReport(folder_), InputError);
   WriteResult(true);
-  WriteFile(folder_ + "/timelines/zz.json", "{\"schema\": \"dflop/timeline/1\"}");
+  WriteFile(folder_ + "/timelines/3.json", "{\"schema\": \"dflop/timeline/1\"}");
   EXPECT_THROW(WriteReport(folder_), InputError);
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/report.html"));
   EXPECT_FALSE(std::filesystem::exists(folder_ + "/figures"));
@@ -215,8 +225,8 @@ TEST_F(ReportTest, StaysSmallWithManyGroupsAndMicrobatches) {
   const Policy large{"large", 3.0, 8, 8, 512, 0.4, true};
   Json result = report_fixture::EmptyResult("large", {});
   result["runs"].push_back(report_fixture::Run("wide", {}, large, 1, 1));
+  report_fixture::AddPicture(result, folder_, "wide", large);
   WriteJsonFile(folder_ + "/result.json", result);
-  WriteJsonFile(folder_ + "/timelines/large.json", report_fixture::Timeline("wide", large));
   WriteReport(folder_);
   EXPECT_EQ(Count(Page(), "of 64 device groups drawn"), 1u);
   EXPECT_LT(Page().size(), 4'000'000u);
@@ -226,17 +236,16 @@ TEST_F(ReportTest, LoadsOfBucketsAreForwardPlusBackwardOverTheStages) {
   // Two LLM stages after one encoder stage: forward 1 and backward 2 of the bucket's load, on each stage, so an LLM
   // bucket takes 2 × 3 loads and an encoder bucket 0.8 × 3 of the same load: the ratio is 2.5 for every bucket.
   const Policy policy{"p", 1, 3, 2, 5, 0.5, true};
-  WriteJsonFile(folder_ + "/timelines/p.json", report_fixture::Timeline("s", policy));
-  const std::vector<StepPicture> pictures = ReadPictures(folder_);
-  ASSERT_EQ(pictures.size(), 1u);
-  const auto encoder = BucketLoads(pictures[0], Side::kEncoder);
-  const auto llm = BucketLoads(pictures[0], Side::kLlm);
+  WriteJsonFile(folder_ + "/p.json", report_fixture::Timeline("s", policy));
+  const StepPicture picture = ReadPicture(folder_ + "/p.json");
+  const auto encoder = BucketLoads(picture, Side::kEncoder);
+  const auto llm = BucketLoads(picture, Side::kLlm);
   ASSERT_EQ(encoder.size(), 2u);
   for (std::size_t replica = 0; replica < 2; ++replica) {
     ASSERT_EQ(encoder[replica].size(), 5u);
     for (std::size_t k = 0; k < 5; ++k) EXPECT_NEAR(llm[replica][k] / encoder[replica][k], 2.5, 1e-9);
   }
-  EXPECT_TRUE(BucketLoads(pictures[0], Side::kShared).empty());
+  EXPECT_TRUE(BucketLoads(picture, Side::kShared).empty());
 }
 
 TEST(ReportSummary, NamesATieAndABaselineOnTop) {
@@ -250,7 +259,8 @@ TEST(ReportSummary, NamesATieAndABaselineOnTop) {
   }
   // Means 2.1 and 2.11; the paired differences 0.05, −0.05, 0.03 have a mean of 0.01 well inside their interval.
   const std::string summary = Summary(point, {"base"});
-  EXPECT_EQ(summary.find("base is fastest at 2.100 s per step"), 0u) << summary;
+  // The base's own steps: s = 0.1, so ± 4.303·0.1/√3 = 0.248.
+  EXPECT_EQ(summary.find("base is fastest at 2.100 ± 0.248 s per step"), 0u) << summary;
   EXPECT_NE(summary.find("Its lead over ours (1.005×) is within the 95 % interval."), std::string::npos) << summary;
   EXPECT_NE(summary.find("The fastest policy that is no baseline, ours, reaches 0.995×"), std::string::npos) << summary;
 }
