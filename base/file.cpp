@@ -40,7 +40,11 @@ void WriteFile(const std::string& path, std::string_view content) {
     }
   }
   std::filesystem::rename(temporary, target, error);
-  if (error) throw RunError(path + ": cannot be put in place: " + error.message());
+  if (error) {
+    const std::string reason = error.message();
+    std::filesystem::remove(temporary, error);
+    throw RunError(path + ": cannot be put in place: " + reason);
+  }
 }
 
 }  // namespace dflop

@@ -149,6 +149,20 @@ void DumpTo(std::string& out, const Json& json, int indent, int depth) {
 
 }  // namespace
 
+Json::Json(bool value) : value_(value) {}
+Json::Json(int value) : value_(std::int64_t{value}) {}
+Json::Json(std::int64_t value) : value_(value) {}
+Json::Json(std::size_t value) : value_(std::int64_t(value)) {}
+Json::Json(double value) : value_(value) {}
+Json::Json(const char* value) : value_(std::string(value)) {}
+Json::Json(std::string value) : value_(std::move(value)) {}
+Json::Json(std::string_view value) : value_(std::string(value)) {}
+Json::Json(Array value) : value_(std::move(value)) {}
+Json::Json(Object value) : value_(std::move(value)) {}
+
+Json Json::EmptyObject() { return Json(Object()); }
+Json Json::EmptyArray() { return Json(Array()); }
+
 const char* Json::kind() const {
   constexpr std::array<const char*, 7> kNames = {"null",     "a truth value", "a number", "a number",
                                                  "a string", "an array",      "an object"};

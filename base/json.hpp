@@ -19,18 +19,19 @@ class Json {
   using Value = std::variant<std::nullptr_t, bool, std::int64_t, double, std::string, Array, Object>;
 
   Json() = default;
-  Json(bool value) : value_(value) {}                           // NOLINT: implicit on purpose, as in a literal
-  Json(int value) : value_(std::int64_t{value}) {}              // NOLINT
-  Json(std::int64_t value) : value_(value) {}                   // NOLINT
-  Json(std::size_t value) : value_(std::int64_t(value)) {}      // NOLINT
-  Json(double value) : value_(value) {}                         // NOLINT
-  Json(const char* value) : value_(std::string(value)) {}       // NOLINT
-  Json(std::string value) : value_(std::move(value)) {}         // NOLINT
-  Json(std::string_view value) : value_(std::string(value)) {}  // NOLINT
-  Json(Array value) : value_(std::move(value)) {}               // NOLINT
-  Json(Object value) : value_(std::move(value)) {}              // NOLINT
-  static Json EmptyObject() { return Json(Object()); }
-  static Json EmptyArray() { return Json(Array()); }
+  // Implicit on purpose, as in a literal; defined where Member is complete, as clang wants it.
+  Json(bool value);              // NOLINT
+  Json(int value);               // NOLINT
+  Json(std::int64_t value);      // NOLINT
+  Json(std::size_t value);       // NOLINT
+  Json(double value);            // NOLINT
+  Json(const char* value);       // NOLINT
+  Json(std::string value);       // NOLINT
+  Json(std::string_view value);  // NOLINT
+  Json(Array value);             // NOLINT
+  Json(Object value);            // NOLINT
+  static Json EmptyObject();
+  static Json EmptyArray();
   template <typename T>
   static Json ArrayOf(const std::vector<T>& values) {
     return Json(Array(values.begin(), values.end()));
@@ -68,7 +69,7 @@ class Json {
   bool operator==(const Json& other) const;
 
  private:
-  Value value_ = nullptr;
+  Value value_;
 };
 
 struct Json::Member {

@@ -1,22 +1,10 @@
-# Run by cmake/EmbedFiles.cmake at build time. A raw string literal may hold 64 KiB at most by the standard's minimum, so
-# long files become several adjacent literals.
+# Run by cmake/EmbedFiles.cmake at build time: writes the data files as raw string literals.
 string(REPLACE "|" ";" files "${FILES}")
 set(entries "")
 foreach(file IN LISTS files)
   file(RELATIVE_PATH path ${FOLDER} ${file})
-  file(SIZE ${file} size)
-  set(literals "")
-  set(offset 0)
-  while(offset LESS size)
-    # [[ and ; survive only in a quoted argument: never treat this content as a list.
-    file(READ ${file} chunk OFFSET ${offset} LIMIT 16000)
-    string(APPEND literals "R\"~~(${chunk})~~\"\n")
-    math(EXPR offset "${offset} + 16000")
-  endwhile()
-  if(literals STREQUAL "")
-    set(literals "\"\"")
-  endif()
-  string(APPEND entries "    EmbeddedFile{\"${path}\", ${literals}},\n")
+  file(READ ${file} content)
+  string(APPEND entries "    EmbeddedFile{\"${path}\", R\"~~(${content})~~\"},\n")
 endforeach()
 list(LENGTH files count)
 file(WRITE ${OUTPUT} "// Generated; do not edit.

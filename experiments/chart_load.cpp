@@ -105,6 +105,7 @@ Svg LoadChart(const std::string& title, const std::vector<const StepPicture*>& p
     rows.push_back(PanelsOf(*picture));
     for (const Panel& panel : rows.back()) highest = std::max(highest, panel.largest);
   }
+  highest *= 1.05;
   double top = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto count = static_cast<double>(std::max<std::size_t>(rows[i].size(), 1));

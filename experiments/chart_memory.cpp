@@ -28,7 +28,7 @@ void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const
 
 /// Bars stage by stage; each module's name under its own bars.
 void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, double width, const Scale& y) {
-  const double slot = std::min(width / static_cast<double>(std::max<std::size_t>(memory.size(), 1)), 44.0);
+  const double slot = std::min(width / static_cast<double>(std::max<std::size_t>(memory.size(), 1)), 64.0);
   double module_left = left;
   for (std::size_t i = 0; i < memory.size(); ++i) {
     const double x = left + slot * static_cast<double>(i);
@@ -48,7 +48,7 @@ void DrawPanel(Svg& svg, const PolicyFigures& policy, double left, double top, d
   svg.FittedText(left, top + 14, width, policy.policy, "strong");
   const std::string peak = "peak " + Gigabytes(policy.peak_memory_bytes);
   svg.Text(left, top + 29, policy.fits ? peak : peak + ", does not fit", policy.fits ? "small muted" : "small bad");
-  for (const double tick : RoundTicks(0, y.high, 3)) svg.Line(left, y(tick), left + width, y(tick), "grid");
+  for (const double tick : RoundTicks(0, y.high, 5)) svg.Line(left, y(tick), left + width, y(tick), "grid");
   DrawStages(svg, policy.memory, left, width, y);
   svg.Line(left, y(0), left + width, y(0), "axis");
   if (capacity) svg.Line(left, y(*capacity), left + width, y(*capacity), "capacity");
@@ -79,7 +79,7 @@ Svg MemoryChart(const PointFigures& point) {
     const double left = kLeft + static_cast<double>(i % kColumns) * (width + kGap);
     const Scale y{0, highest * 1.04, top + kHeader + kPlot, top + kHeader};
     if (i % kColumns == 0) {
-      for (const double tick : RoundTicks(0, y.high, 3)) {
+      for (const double tick : RoundTicks(0, y.high, 5)) {
         svg.Text(kLeft - 5, y(tick) + 4, TickText(tick / 1e9) + (tick > 0 ? " GB" : ""), "small end muted");
       }
     }

@@ -69,10 +69,9 @@ Panel MakePanel(const StepPicture& picture) {
 }
 
 std::string RowLabel(const Row& row) {
-  std::string label =
-      row.first.modules + " r" + std::to_string(row.first.replica) + " s" + std::to_string(row.first.depth);
-  if (row.stages > 1) label += " +" + std::to_string(row.stages - 1);
-  return label;
+  std::string place = "r" + std::to_string(row.first.replica) + " s" + std::to_string(row.first.depth);
+  if (row.stages > 1) place += " +" + std::to_string(row.stages - 1);
+  return place + " · " + row.first.modules;
 }
 
 void DrawRowLabels(Svg& svg, const Panel& panel, double top) {

@@ -150,6 +150,7 @@ Svg SweepChart(const std::string& axis, const std::vector<const PointFigures*>& 
   const std::vector<Line> lines = MakeLines(points, baseline);
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < lines.size(); ++i) {
+    if (lines[i].dots.empty() && lines[i].infeasible.empty()) continue;
     legend.push_back({"dot series" + std::to_string(i % 8) + (i >= 8 ? " dashed" : ""), lines[i].policy});
   }
   svg.FittedText(0, 13, kWidth, what, "strong");

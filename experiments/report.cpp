@@ -8,7 +8,6 @@
 #include "base/file.hpp"
 #include "experiments/report_data.hpp"
 #include "experiments/report_page.hpp"
-#include "experiments/report_timeline.hpp"
 
 namespace dflop {
 
@@ -38,10 +37,9 @@ std::string Fill(std::string_view page, const Texts& texts) {
 
 void WriteReport(const std::string& folder) {
   const Report report = ReadReport(folder);
-  const std::vector<StepPicture> pictures = ReadPictures(folder);
   Texts texts;
   for (const EmbeddedFile& asset : ReportAssets()) texts.emplace(asset.path, asset.content);
-  const ReportPage page = DrawPage(report, pictures);
+  const ReportPage page = DrawPage(report);
   texts["title"] = page.title;
   texts["header"] = page.header;
   texts["points"] = page.points;

@@ -5,7 +5,7 @@
 
 namespace dflop {
 
-/// Reads `folder`/result.json (dflop/result/1) and `folder`/timelines/*.json (dflop/timeline/1, one per scenario and
+/// Reads `folder`/result.json (dflop/result/1) and the timelines that it names (dflop/timeline/1, one per scenario and
 /// policy, may be absent); writes `folder`/report.html, which needs no network and no other file, and
 /// `folder`/figures/*.svg. The same input gives the same bytes. InputError on unreadable or malformed input, and then
 /// nothing is written.

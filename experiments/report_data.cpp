@@ -1,6 +1,8 @@
 #include "experiments/report_data.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 
@@ -115,18 +117,42 @@ void AddRun(const JsonReader& run, std::vector<PointFigures>& points) {
   if (found->too_large.empty()) found->too_large = Text(run, "too_large");
   const JsonReader metrics = run.At("metrics");
   AddSeed(metrics, *found);
-  if (metrics.Has("device_memory_bytes")) point.device_memory_bytes = metrics.At("device_memory_bytes").Number(1, kAny);
 }
 
-Json ReadAssumptions(const JsonReader& result) {
-  Json assumptions;
-  const auto scenarios = result.Find("scenarios");
-  if (!scenarios || !scenarios->IsArray()) return assumptions;
-  for (const JsonReader& scenario : scenarios->Elements()) {
-    Json stated = Member(scenario, "assumptions");
-    if (!stated.is_null()) assumptions[scenario.At("name").String()] = std::move(stated);
+const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    if (value != nullptr) value = value->find(key);
   }
-  return assumptions;
+  return value;
+}
+
+/// What every scenario assumed, at every point; the size of a device's memory stands there too.
+void ReadAssumptions(const JsonReader& result, Report& report) {
+  const auto scenarios = result.Find("scenarios");
+  if (!scenarios) return;
+  for (const JsonReader& scenario : scenarios->Elements()) {
+    const auto stated = scenario.Find("assumptions");
+    if (!stated) continue;
+    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}};
+    report.assumptions.emplace_back(place.title(), stated->json());
+    const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
+    if (memory == nullptr || !memory->is_number()) continue;
+    for (PointFigures& point : report.points) {
+      if (point.scenario == place.scenario && point.point == place.point) point.device_memory_bytes = memory->number();
+    }
+  }
+}
+
+void ReadPictures(const JsonReader& result, const std::string& folder, Report& report) {
+  const auto pictures = result.Find("pictures");
+  if (!pictures) return;
+  for (const JsonReader& entry : pictures->Elements()) {
+    const std::string path = folder + "/" + entry.At("timeline").String();
+    if (!std::filesystem::exists(path)) continue;
+    StepPicture& picture = report.pictures.emplace_back(ReadPicture(path));
+    picture.scenario = entry.At("scenario").String();
+    picture.policy = entry.At("policy").String();
+  }
 }
 
 }  // namespace
@@ -155,9 +181,8 @@ Report ReadReport(const std::string& folder) {
   const JsonReader result(document, path);
   result.CheckSchema("dflop/result/1", true);
   Report report;
-  const JsonReader experiment = result.At("experiment");
-  report.name = experiment.IsObject() ? experiment.At("name").String() : experiment.String();
-  report.description = experiment.IsObject() ? Text(experiment, "description") : "";
+  report.name = result.At("experiment").String();
+  report.description = Text(result, "description");
   report.engine = Text(result, "engine");
   if (const auto baselines = result.Find("baselines")) {
     for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
@@ -166,7 +191,8 @@ Report ReadReport(const std::string& folder) {
   for (PointFigures& point : report.points) {
     for (PolicyFigures& policy : point.policies) FinishMeans(policy);
   }
-  report.assumptions = ReadAssumptions(result);
+  ReadAssumptions(result, report);
+  ReadPictures(result, folder, report);
   report.inputs = Member(result, "inputs");
   report.provenance = Member(result, "provenance");
   return report;

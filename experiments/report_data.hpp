@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "experiments/report_timeline.hpp"
 #include "experiments/statistics.hpp"
 
 namespace dflop {
@@ -53,7 +54,7 @@ struct PointFigures {
   std::string scenario;
   std::vector<std::pair<std::string, Json>> point;  ///< axis (a JSON pointer) → value; empty without a sweep
   std::vector<PolicyFigures> policies;              ///< in the order of the runs
-  std::optional<double> device_memory_bytes;        ///< what one GPU has, where the result says so
+  std::optional<double> device_memory_bytes;        ///< what one GPU has, where the assumptions say so
 
   std::string title() const;  ///< "scale · cluster/nodes 4, global_batch_size 64"
   const PolicyFigures* Find(const std::string& policy) const;
@@ -65,12 +66,14 @@ struct Report {
   std::string engine;
   std::vector<std::string> baselines;
   std::vector<PointFigures> points;
-  Json assumptions;  ///< scenario → what was assumed, an object of objects; null when the result has none
+  std::vector<std::pair<std::string, Json>> assumptions;  ///< scenario and point → what was assumed
+  std::vector<StepPicture> pictures;  ///< of the first point of every scenario, where their files are still there
   Json inputs;
   Json provenance;
 };
 
-/// Reads `folder`/result.json. Tolerates keys it does not know; InputError on a missing or malformed one it needs.
+/// Reads `folder`/result.json and the timelines that it names. Tolerates keys it does not know and timelines that are
+/// gone; InputError on what is missing or malformed otherwise.
 Report ReadReport(const std::string& folder);
 
 /// The ends of a 95 % interval; both are the mean when there are too few steps for one.

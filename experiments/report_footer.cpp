@@ -51,12 +51,11 @@ std::string ExtrapolatedNote(const Report& report) {
 
 std::string Footer(const Report& report) {
   std::string html = "<section>\n<h2>What it rests on</h2>\n" + ExtrapolatedNote(report);
-  if (report.assumptions.is_null()) {
-    html += "<p class=\"note\">The result states no assumptions.</p>\n";
-  } else {
-    for (const Json::Member& scenario : report.assumptions.as<Json::Object>()) {
-      html += Block("Assumptions and defaults: " + scenario.key, scenario.value, true);
-    }
+  if (report.assumptions.empty()) html += "<p class=\"note\">The result states no assumptions.</p>\n";
+  // A sweep repeats them at every point: closed, they leave the page readable.
+  const bool few = report.assumptions.size() <= 3;
+  for (const auto& [place, stated] : report.assumptions) {
+    html += Block("Assumptions and defaults: " + place, stated, few);
   }
   html += Block("Where it comes from", report.provenance, true);
   html += Block("Inputs (SHA-256)", report.inputs, false);

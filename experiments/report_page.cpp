@@ -27,7 +27,7 @@ std::string Slug(const std::string& name) {
 
 class PageWriter {
  public:
-  PageWriter(const Report& report, const std::vector<StepPicture>& pictures) : report_(report), pictures_(pictures) {}
+  explicit PageWriter(const Report& report) : report_(report) {}
 
   ReportPage Write() {
     page_.title = EscapeXml(report_.name + " · dflop");
@@ -67,11 +67,12 @@ class PageWriter {
   }
 
   std::string PointSection(const PointFigures& point, const std::string& slug) {
+    const std::vector<std::string> baselines = BaselinesOf(point);
     std::string html = "<section class=\"point\" id=\"" + slug + "\">\n<h2>" + EscapeXml(point.title()) + "</h2>\n";
-    html += "<p class=\"summary\">" + EscapeXml(Summary(point, report_.baselines)) + "</p>\n";
-    html += PointTable(point, report_.baselines) + RunsNote(point);
+    html += "<p class=\"summary\">" + EscapeXml(Summary(point, baselines)) + "</p>\n";
+    html += PointTable(point, baselines) + RunsNote(point);
     html += "<div class=\"pair\">\n<div><h3>Speedup over the baselines</h3>\n" +
-            Figure(slug + "-speedup", SpeedupChart(point, report_.baselines)) +
+            Figure(slug + "-speedup", SpeedupChart(point, baselines)) +
             "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +
             "</div>\n</div>\n";
     html += StepFigures(point, slug);
@@ -86,6 +87,13 @@ class PageWriter {
     return html + "</section>\n";
   }
 
+  /// A scenario with policies of its own may lack some of the experiment's baselines.
+  std::vector<std::string> BaselinesOf(const PointFigures& point) const {
+    std::vector<std::string> baselines = report_.baselines;
+    std::erase_if(baselines, [&](const std::string& name) { return point.Find(name) == nullptr; });
+    return baselines;
+  }
+
   static std::string RunsNote(const PointFigures& point) {
     for (const PolicyFigures& policy : point.policies) {
       if (policy.seeds == 0) continue;
@@ -96,14 +104,16 @@ class PageWriter {
     return "";
   }
 
-  /// The timelines of a point in the order of its policies.
+  /// The timelines of a point in the order of its policies. A sweep keeps those of its first point only.
   std::vector<const StepPicture*> PicturesOf(const PointFigures& point) const {
+    const auto first = std::find_if(report_.points.begin(), report_.points.end(), [&](const PointFigures& candidate) {
+      return candidate.scenario == point.scenario;
+    });
     std::vector<const StepPicture*> found;
+    if (&*first != &point) return found;
     for (const PolicyFigures& policy : point.policies) {
-      for (const StepPicture& picture : pictures_) {
-        if (picture.policy == policy.policy && picture.scenario == point.scenario && picture.point == point.point) {
-          found.push_back(&picture);
-        }
+      for (const StepPicture& picture : report_.pictures) {
+        if (picture.policy == policy.policy && picture.scenario == point.scenario) found.push_back(&picture);
       }
     }
     return found;
@@ -176,7 +186,6 @@ class PageWriter {
   }
 
   const Report& report_;
-  const std::vector<StepPicture>& pictures_;
   std::vector<std::string> slugs_;
   std::set<std::string> used_slugs_;
   ReportPage page_;
@@ -184,8 +193,6 @@ class PageWriter {
 
 }  // namespace
 
-ReportPage DrawPage(const Report& report, const std::vector<StepPicture>& pictures) {
-  return PageWriter(report, pictures).Write();
-}
+ReportPage DrawPage(const Report& report) { return PageWriter(report).Write(); }
 
 }  // namespace dflop

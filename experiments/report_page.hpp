@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "experiments/report_data.hpp"
-#include "experiments/report_timeline.hpp"
 #include "experiments/svg.hpp"
 
 namespace dflop {
@@ -24,7 +23,7 @@ struct ReportPage {
   std::vector<NamedFigure> figures;
 };
 
-ReportPage DrawPage(const Report& report, const std::vector<StepPicture>& pictures);
+ReportPage DrawPage(const Report& report);
 
 /// The table of one point: a row per policy, a column per figure; the cells carry the bare numbers for sorting.
 std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines);

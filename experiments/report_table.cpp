@@ -6,9 +6,14 @@
 namespace dflop {
 namespace {
 
-/// `number` is what the column sorts by, in full.
-std::string Cell(double number, const std::string& text) {
-  return "<td data-value=\"" + ShortestNumber(number) + "\">" + EscapeXml(text) + "</td>";
+/// `number` is what the column sorts by, in full; `detail` stands smaller under the text.
+std::string Cell(double number, const std::string& text, const std::string& detail = "") {
+  const std::string below = detail.empty() ? "" : "<small>" + EscapeXml(detail) + "</small>";
+  return "<td data-value=\"" + ShortestNumber(number) + "\">" + EscapeXml(text) + below + "</td>";
+}
+
+std::string HalfWidth(const Interval& interval) {
+  return interval.half_width ? "± " + Fixed(*interval.half_width, 3) : "";
 }
 
 std::string EmptyCell() { return "<td>–</td>"; }
@@ -24,8 +29,8 @@ std::string Header(const std::vector<std::string>& names) {
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
-  for (const char* name : {"TFLOP/s per GPU", "MFU", "Idle", "Bubble", "Im\u00ADbalance", "Data-par. wait",
-                           "Commu\u00ADnication", "Balance gap", "Peak memory", "Planning (exposed)"}) {
+  for (const char* name : {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
+                           "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GB", "Planning"}) {
     names.emplace_back(name);
   }
   return names;
@@ -48,21 +53,22 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
   if (baseline == &policy) return Cell(1, "1");
   const auto speedup = SpeedupOver(baseline, policy);
   if (!speedup) return EmptyCell();
-  std::string text = Fixed(speedup->mean, 3);
-  if (speedup->half_width) text += " ± " + Fixed(*speedup->half_width, 3);
-  return Cell(speedup->mean, text);
+  return Cell(speedup->mean, Fixed(speedup->mean, 3), HalfWidth(*speedup));
 }
 
+/// The column's name carries the unit.
+std::string PercentCell(double fraction) { return Cell(fraction, Fixed(100 * fraction, 1)); }
+
 std::string MetricCells(const PolicyFigures& policy) {
-  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) +
-                      Cell(policy.mfu, Percent(policy.mfu)) + Cell(policy.idle_fraction, Percent(policy.idle_fraction));
-  for (const double part : policy.idle) cells += Cell(part, Percent(part));
-  cells += Cell(policy.balance_gap, Percent(policy.balance_gap));
+  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) + PercentCell(policy.mfu) +
+                      PercentCell(policy.idle_fraction);
+  for (const double part : policy.idle) cells += PercentCell(part);
+  cells += PercentCell(policy.balance_gap);
   cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
-           Gigabytes(policy.peak_memory_bytes) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
+           Fixed(policy.peak_memory_bytes / 1e9, 1) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
            "</td>";
-  return cells + Cell(policy.planning_time_s,
-                      Duration(policy.planning_time_s) + " (" + Duration(policy.planning_exposed_s) + ")");
+  return cells + Cell(policy.planning_time_s, Duration(policy.planning_time_s),
+                      Duration(policy.planning_exposed_s) + " exposed");
 }
 
 const PolicyFigures* Fastest(const PointFigures& point) {
@@ -81,7 +87,7 @@ std::string Row(const PointFigures& point, const PolicyFigures& policy, const st
     return row;
   }
   const Interval time = StepTime(policy);
-  row += Cell(time.mean, Fixed(time.mean, 3) + (time.half_width ? " ± " + Fixed(*time.half_width, 3) : ""));
+  row += Cell(time.mean, Fixed(time.mean, 3), HalfWidth(time));
   for (const std::string& baseline : baselines) row += SpeedupCell(point.Find(baseline), policy);
   return row + MetricCells(policy);
 }

@@ -7,10 +7,20 @@
 namespace dflop {
 namespace {
 
-/// Four significant digits, never in exponent form.
-std::string FourDigits(double value) {
-  const double size = std::fabs(value);
-  return Fixed(value, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 10 ? 2 : 3);
+/// The unit in which a duration has four readable digits.
+struct TimeUnit {
+  const char* name;
+  double per_second;
+  int decimals;
+};
+
+TimeUnit UnitFor(double seconds) {
+  const double size = std::fabs(seconds);
+  const auto [name, factor] = size >= 1 || size == 0 ? std::pair(" s", 1.0)
+                              : size >= 1e-3         ? std::pair(" ms", 1e3)
+                                                     : std::pair(" µs", 1e6);
+  const double shown = size * factor;
+  return {name, factor, size == 0 ? 0 : shown >= 1000 ? 0 : shown >= 100 ? 1 : shown >= 10 ? 2 : 3};
 }
 
 std::vector<const PolicyFigures*> BySpeed(const PointFigures& point) {
@@ -76,11 +86,15 @@ std::string Fixed(double value, int decimals) {
 std::string Percent(double fraction, int decimals) { return Fixed(100 * fraction, decimals) + " %"; }
 
 std::string Duration(double seconds) {
-  const double size = std::fabs(seconds);
-  if (size == 0) return "0 s";
-  if (size >= 1) return FourDigits(seconds) + " s";
-  if (size >= 1e-3) return FourDigits(1e3 * seconds) + " ms";
-  return FourDigits(1e6 * seconds) + " µs";
+  const TimeUnit unit = UnitFor(seconds);
+  return Fixed(seconds * unit.per_second, unit.decimals) + unit.name;
+}
+
+std::string DurationWithInterval(const Interval& seconds) {
+  const TimeUnit unit = UnitFor(seconds.mean);
+  std::string text = Fixed(seconds.mean * unit.per_second, unit.decimals);
+  if (seconds.half_width) text += " ± " + Fixed(*seconds.half_width * unit.per_second, unit.decimals);
+  return text + unit.name;
 }
 
 std::string Gigabytes(double bytes) { return Fixed(bytes / 1e9, 1) + " GB"; }
@@ -104,8 +118,7 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   if (order.empty()) return "No policy fits the devices' memory: " + unfit + ".";
   const PolicyFigures& fastest = *order.front();
   const Interval time = StepTime(fastest);
-  std::string text = fastest.policy + " is fastest at " + Duration(time.mean) + " per step";
-  if (time.half_width) text += " ± " + Duration(*time.half_width);
+  std::string text = fastest.policy + " is fastest at " + DurationWithInterval(time) + " per step";
   const std::string gains = GainsOver(point, fastest, baselines);
   text += gains.empty() ? "." : ": " + gains + ".";
   text += Caveat(point, order, baselines);

@@ -1,7 +1,6 @@
 #include "experiments/report_timeline.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <limits>
 #include <map>
 
@@ -66,17 +65,13 @@ PictureEvent ReadEvent(const JsonReader& event, std::int64_t stages) {
   return out;
 }
 
+}  // namespace
+
 StepPicture ReadPicture(const std::string& path) {
   const Json document = ReadJsonFile(path);
   const JsonReader timeline(document, path);
   timeline.CheckSchema("dflop/timeline/1", true);
   StepPicture picture;
-  // A file of the real runner names neither; the file's own name then says what it shows.
-  picture.policy = timeline.StringOr("policy", std::filesystem::path(path).stem().string());
-  picture.scenario = timeline.StringOr("scenario", "");
-  if (const auto point = timeline.Find("point"); point && point->IsObject()) {
-    for (const std::string& axis : point->Keys()) picture.point.emplace_back(axis, point->At(axis).json());
-  }
   picture.makespan_s = timeline.At("makespan_s").Number(0, kLongest);
   const std::vector<JsonReader> modules = timeline.At("modules").Elements();
   if (modules.empty()) timeline.At("modules").Fail("is empty");
@@ -88,20 +83,6 @@ StepPicture ReadPicture(const std::string& path) {
     picture.events.push_back(ReadEvent(event, static_cast<std::int64_t>(picture.stages.size())));
   }
   return picture;
-}
-
-}  // namespace
-
-std::vector<StepPicture> ReadPictures(const std::string& folder) {
-  std::vector<std::string> paths;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder + "/timelines", error)) {
-    if (entry.path().extension() == ".json") paths.push_back(entry.path().string());
-  }
-  std::sort(paths.begin(), paths.end());
-  std::vector<StepPicture> pictures;
-  for (const std::string& path : paths) pictures.push_back(ReadPicture(path));
-  return pictures;
 }
 
 const char* SideName(Side side) {

@@ -2,10 +2,7 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
-
-#include "base/json.hpp"
 
 namespace dflop {
 
@@ -31,18 +28,18 @@ struct PictureEvent {
   bool IsMicrobatchWork() const { return kind == "forward" || kind == "backward" || kind == "weight_gradient"; }
 };
 
+/// A step as stored in a dflop/timeline/1 file.
 struct StepPicture {
   std::string scenario;
   std::string policy;
-  std::vector<std::pair<std::string, Json>> point;
   double makespan_s = 0;
   std::vector<PictureStage> stages;
   std::vector<PictureEvent> events;
 };
 
-/// Every `folder`/timelines/*.json in the order of the file names; none when there is no such folder. Tolerates keys it
-/// does not know; InputError on a malformed file.
-std::vector<StepPicture> ReadPictures(const std::string& folder);
+/// Reads one file; scenario and policy, which the file does not say, stay empty. Tolerates keys it does not know;
+/// InputError on a malformed file.
+StepPicture ReadPicture(const std::string& path);
 
 const char* SideName(Side side);  ///< "encoder", "llm", "shared": also the class that colours it
 

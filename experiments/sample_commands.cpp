@@ -46,7 +46,9 @@ Json GeneratorObject(const Options& options) {
   for (const std::string& parameter : options.parameters) {
     const std::size_t equals = parameter.find('=');
     if (equals == std::string::npos) throw InputError("--set " + parameter + ": KEY=VALUE is wanted");
-    object[parameter.substr(0, equals)] = ParseJson(parameter.substr(equals + 1), "--set " + parameter);
+    const std::string key = parameter.substr(0, equals);
+    if (object.find(key) != nullptr) throw InputError("--set " + parameter + ": " + JsonQuote(key) + " is given twice");
+    object[key] = ParseJson(parameter.substr(equals + 1), "--set " + parameter);
   }
   return object;
 }

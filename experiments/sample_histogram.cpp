@@ -12,8 +12,8 @@
 namespace dflop {
 namespace {
 
-constexpr int kMaxRows = 12;
-constexpr int kMaxColumns = 8;
+constexpr int kMaxRows = 16;
+constexpr int kMaxColumns = 10;
 
 template <typename... Arguments>
 std::string Format(const char* format, Arguments... arguments) {

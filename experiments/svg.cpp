@@ -14,10 +14,10 @@ bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 
 
 /// Advance of one ASCII character over the font size, from the shapes of common sans-serif fonts.
 double Advance(char c) {
-  if (std::string_view("iljtfrI.,:;'|!()[] ").find(c) != std::string_view::npos) return 0.34;
+  if (std::string_view("iljtfrI.,:;'|!()[] ").find(c) != std::string_view::npos) return 0.36;
   if (std::string_view("mwMW@%").find(c) != std::string_view::npos) return 0.9;
-  if (c >= 'A' && c <= 'Z') return 0.68;
-  return 0.57;
+  if (c >= 'A' && c <= 'Z') return 0.7;
+  return 0.61;
 }
 
 std::string Attribute(std::string_view name, std::string_view value) {
@@ -167,7 +167,8 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   double step = 10 * power;
   for (const double factor : {5.0, 2.5, 2.0, 1.0}) step = raw <= factor * power * (1 + 1e-9) ? factor * power : step;
   std::vector<double> ticks;
-  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i) ticks.push_back(i * step);
+  for (double i = std::ceil(low / step - 1e-9); i * step <= high + step * 1e-9; ++i)
+    ticks.push_back(i * step + 0.0);  // + 0.0: no −0
   return ticks;
 }
 

@@ -8,11 +8,6 @@
 namespace dflop {
 namespace {
 
-Pass PassOf(const CostRow& row) {
-  if (row.direction == "weight_gradient") return Pass::kWeightGradient;
-  return row.direction == "forward" ? Pass::kForward : Pass::kInputGradient;
-}
-
 AttentionShape AttentionShapeOf(const CostRow& row) {
   return {.sequences = row.dimension("batch"),
           .length = row.dimension("seq"),
@@ -23,6 +18,11 @@ AttentionShape AttentionShapeOf(const CostRow& row) {
 }
 
 }  // namespace
+
+Pass PassOf(const CostRow& row) {
+  if (row.direction == "weight_gradient") return Pass::kWeightGradient;
+  return row.direction == "forward" ? Pass::kForward : Pass::kInputGradient;
+}
 
 KernelCost Predict(const KernelCosts& costs, const CostRow& row) {
   if (row.op == "gemm") {

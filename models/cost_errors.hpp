@@ -10,6 +10,9 @@
 
 namespace dflop {
 
+/// Which pass a row's direction means; "backward" (attention) is the whole backward, kInputGradient.
+Pass PassOf(const CostRow& row);
+
 /// What `costs` says about the kernel of a measured row.
 KernelCost Predict(const KernelCosts& costs, const CostRow& row);
 

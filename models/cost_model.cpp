@@ -19,15 +19,15 @@ OperationCost Times(OperationCost cost, int count) {
   return cost;
 }
 
-/// The forward that a layer runs again before its backward.
-OperationCost Recomputed(const LayerCosts& layer, Recompute recompute) {
+/// What a layer runs again before its backward.
+OperationCost Recomputed(const LayerCosts& layer, const OperationCost& forward, Recompute recompute) {
   switch (recompute) {
     case Recompute::kNone:
       return {};
     case Recompute::kSelective:
       return layer.RecomputedAttention();
     case Recompute::kFull:
-      return layer.Forward();
+      return forward;
   }
   CheckFailed("known recompute", __FILE__, __LINE__, "every way to recompute is handled");
 }
@@ -75,10 +75,11 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& batch) con
   cost.weight_gradient = ends.weight_gradient;
   if (part.layers > 0) {
     const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
-    cost.forward += Times(layer.Forward(), part.layers);
+    const OperationCost forward = layer.Forward();
+    cost.forward += Times(forward, part.layers);
     if (flow.layers_backward) {
       cost.backward += Times(layer.InputGradient(), part.layers);
-      cost.backward += Times(Recomputed(layer, software_.recompute), part.layers);
+      cost.backward += Times(Recomputed(layer, forward, software_.recompute), part.layers);
     }
     if (flow.layers_train) cost.weight_gradient += Times(layer.WeightGradient(), part.layers);
   }

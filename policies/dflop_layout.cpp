@@ -60,6 +60,7 @@ class DflopLayout final : public LayoutPlanner {
       best->order = plans++;
       queue.push(std::move(*best));
     }
+    if (queue.empty()) throw Infeasible("no separate layout fits into memory; the least bad: " + LeastBad(problem));
     return FirstThatFits(problem, formula, std::move(queue), evaluated);
   }
 
@@ -80,6 +81,17 @@ class DflopLayout final : public LayoutPlanner {
       }
     }
     return all;
+  }
+
+  /// Where even the formula finds no room: the layout that overflows least, with as many microbatches as there can be.
+  std::string LeastBad(const PlanningProblem& problem) const {
+    PlanSimulator simulator(problem);
+    for (SeparateDegrees& degrees : AllDegrees(problem)) {
+      degrees.microbatches = problem.global_batch_size / degrees.llm.dp;
+      if (degrees.microbatches == 0) continue;
+      simulator.Fits(BuildLayout(degrees, problem.cost.model(), problem.cost.cluster()));
+    }
+    return simulator.least_bad().empty() ? "none, there are fewer samples than replicas" : simulator.least_bad();
   }
 
   /// The microbatch count from `least` on with the smallest T; nothing when none fits the formula's memory.

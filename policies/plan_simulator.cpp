@@ -68,12 +68,13 @@ bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrd
                                Candidate& candidate) {
   const MemoryUse use = PeakMemory(problem_.cost, layout, orders, work);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
-  if (use.fits) return true;
+  if (use.peak <= problem_.cost.cluster().node.gpu.memory * (1.0 - kMemoryReserve)) return true;
+  const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
   candidate.fits = false;
-  candidate.note = "does not fit: " + use.too_large;
+  candidate.note = "does not fit: " + why;
   if (use.peak < least_peak_) {
     least_peak_ = use.peak;
-    least_bad_ = layout.name + ": " + use.too_large;
+    least_bad_ = layout.name + ": " + why;
   }
   return false;
 }

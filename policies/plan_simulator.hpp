@@ -11,6 +11,9 @@
 
 namespace dflop {
 
+/// Share of a GPU's memory that planners leave free: the run's batches are not the planning sample.
+inline constexpr double kMemoryReserve = 0.05;
+
 class PlanSimulator {
  public:
   explicit PlanSimulator(const PlanningProblem& problem);

@@ -108,7 +108,7 @@ void WriteCostTrace(const std::string& path, const CostTrace& trace) {
                      ",\n \"software\": " + trace.software.Dump() + ",\n \"method\": " + trace.method.Dump() +
                      ",\n \"rows\": [";
   for (std::size_t i = 0; i < trace.rows.size(); ++i) {
-    text += (i == 0 ? "\n  " : ",\n  ") + ToJson(trace.rows[i]).Dump();
+    text.append(i == 0 ? "\n  " : ",\n  ").append(ToJson(trace.rows[i]).Dump());
   }
   WriteFile(path, text + "\n ]\n}\n");
 }

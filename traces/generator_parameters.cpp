@@ -33,7 +33,11 @@ void GeneratorParameters::AllowOnlyDeclared() const {
 std::string GeneratorParameters::Describe() const {
   std::string text;
   for (std::size_t i = 0; i < declared_.size(); ++i) {
-    text += (i == 0 ? "" : ", ") + declared_[i].first + " " + ShortestNumber(values_[i]);
+    std::string value = ShortestNumber(values_[i]);
+    if (value.ends_with(".0")) value.resize(value.size() - 2);
+    text += text.empty() ? "" : ", ";
+    text += declared_[i].first;
+    text += " " + value;
   }
   return text;
 }

@@ -8,7 +8,6 @@
 //   text    text_tokens, or the sum of all columns called words or …_words (tokens = words × kTokensPerWord)
 //
 // Other columns are left alone: such tables come with names, types and answers of their own.
-#include <filesystem>
 #include <optional>
 
 #include "base/csv.hpp"
@@ -118,9 +117,7 @@ void AppendTable(const std::string& path, SampleSet& set) {
   if (table.rows.empty()) throw InputError(path, "", "has a header but no rows");
   const SampleColumns columns(table);
   for (std::size_t row = 0; row < table.rows.size(); ++row) set.samples.push_back(columns.Read(row));
-  const std::string name = std::filesystem::path(path).filename().string();
-  set.name += (set.name.empty() ? "" : "+") + std::filesystem::path(path).stem().string();
-  set.source += (set.source.empty() ? "imported from " : ", ") + name;
+  AddOrigin(path, set);
 }
 
 }  // namespace

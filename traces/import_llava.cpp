@@ -8,7 +8,7 @@
 //
 // Other keys are left alone: every set has some of its own. Sizes are not read from the images themselves, which would
 // need the files and a decoder, so a record without them is an error.
-#include <filesystem>
+#include <string_view>
 
 #include "base/file.hpp"
 #include "traces/import_rules.hpp"
@@ -16,22 +16,23 @@
 namespace dflop {
 namespace {
 
-std::string WithoutPlaceholders(std::string text) {
-  for (const std::string placeholder : {"<image>", "<video>", "<audio>"}) {
-    for (std::size_t at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at)) {
-      text.replace(at, placeholder.size(), " ");
-    }
+/// Length of the placeholder that the text begins with, or 0.
+std::size_t PlaceholderLength(std::string_view text) {
+  for (const std::string_view placeholder : {"<image>", "<video>", "<audio>"}) {
+    if (text.starts_with(placeholder)) return placeholder.size();
   }
-  return text;
+  return 0;
 }
 
-int CountWords(const std::string& text) {
+int CountWords(std::string_view text) {
   int words = 0;
   bool inside = false;
-  for (const char c : WithoutPlaceholders(text)) {
-    const bool space = c == ' ' || c == '\n' || c == '\t' || c == '\r';
-    words += !space && !inside ? 1 : 0;
-    inside = !space;
+  while (!text.empty()) {
+    const std::size_t placeholder = PlaceholderLength(text);
+    const bool gap = placeholder > 0 || std::string_view(" \n\t\r").find(text.front()) != std::string_view::npos;
+    words += !gap && !inside ? 1 : 0;
+    inside = !gap;
+    text.remove_prefix(std::max<std::size_t>(placeholder, 1));
   }
   return words;
 }
@@ -147,8 +148,7 @@ void AppendFile(const std::string& path, SampleSet& set) {
   const std::size_t before = set.samples.size();
   text[first] == '[' ? AppendArray(text, path, set) : AppendLines(text, path, set);
   if (set.samples.size() == before) throw InputError(path, "", "holds no records");
-  set.name += (set.name.empty() ? "" : "+") + std::filesystem::path(path).stem().string();
-  set.source += (set.source.empty() ? "imported from " : ", ") + std::filesystem::path(path).filename().string();
+  AddOrigin(path, set);
 }
 
 }  // namespace

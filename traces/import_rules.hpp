@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,14 @@ inline int SampledFrames(double clip_s) { return static_cast<int>(std::clamp(std
 
 inline void RequirePaths(const std::vector<std::string>& paths) {
   if (paths.empty()) throw InputError("a file to import is wanted");
+}
+
+/// Notes a file that went into the set.
+inline void AddOrigin(const std::filesystem::path& path, SampleSet& set) {
+  set.name += set.name.empty() ? "" : "+";
+  set.name += path.stem().string();
+  set.source += set.source.empty() ? "imported from " : ", ";
+  set.source += path.filename().string();
 }
 
 }  // namespace dflop

@@ -24,7 +24,7 @@ class SingleImage {
                 parameters.Number("diagram_share", 18, 0, kMaxShare),
                 parameters.Number("infographic_share", 19, 0, kMaxShare)},
         sizes_{ImageSizes(parameters, "photo", {800, 0.45, 0.75, 0.3}),
-               ImageSizes(parameters, "diagram", {580, 0.35, 430.0 / 580.0, 0.35}),
+               ImageSizes(parameters, "diagram", {580, 0.35, 0.74, 0.35}),
                ImageSizes(parameters, "infographic", {1000, 0.35, 2.6, 0.5})} {}
 
   double share() const { return shares_[0] + shares_[1] + shares_[2]; }
@@ -130,7 +130,7 @@ class DflopMix {
 };
 
 /// Speech and its transcript. The defaults lie between read books (LibriSpeech: median 14 s, 2.7 words/s) and short
-/// sentences (Common Voice: 4.4 s, 1.6 words/s): a lognormal fitted to both in equal parts.
+/// sentences (Common Voice: 4.4 s, 1.6 words/s): a lognormal fitted to both in equal parts, 2.1 words/s.
 class Audio {
  public:
   explicit Audio(GeneratorParameters& parameters)
@@ -139,7 +139,7 @@ class Audio {
                  .min = parameters.Number("audio_min_s", 0.5, 0.001, kMaxAudioSeconds),
                  .max = parameters.Number("audio_max_s", 30, 0.001, kMaxAudioSeconds)},
         prompt_tokens_(parameters.Int("prompt_tokens", 20, 0, kMaxTokens)),
-        transcript_tokens_per_s_(parameters.Number("transcript_tokens_per_s", 2.1 * kTokensPerWord, 0, 90)) {
+        transcript_tokens_per_s_(parameters.Number("transcript_tokens_per_s", 2.8, 0, 90)) {
     parameters.Require(seconds_.min <= seconds_.max, "audio_min_s is larger than audio_max_s");
   }
   Sample Draw(RandomStream& random) const {
@@ -190,11 +190,15 @@ class Fixed {
   Sample sample_;
 };
 
+std::string Describe(const std::string& origin, const std::string& values) {
+  return values.empty() ? origin : origin + " [" + values + "]";
+}
+
 template <typename Content>
 class Generator final : public SampleSource {
  public:
   Generator(std::string name, const std::string& origin, GeneratorParameters parameters)
-      : name_(std::move(name)), content_(parameters), description_(origin + " [" + parameters.Describe() + "]") {
+      : name_(std::move(name)), content_(parameters), description_(Describe(origin, parameters.Describe())) {
     parameters.AllowOnlyDeclared();
   }
   Sample Draw(RandomStream& random) const override { return content_.Draw(random); }

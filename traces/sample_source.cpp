@@ -16,7 +16,7 @@ class RecordSource final : public SampleSource {
   Sample Draw(RandomStream& random) const override { return set_.samples[random.Below(set_.samples.size())]; }
   std::string name() const override { return set_.name; }
   std::string description() const override {
-    return set_.source + " (" + std::to_string(set_.samples.size()) + " records, drawn with replacement)";
+    return set_.source + " (" + std::to_string(set_.samples.size()) + " records)";
   }
   const std::vector<Sample>* records() const override { return &set_.samples; }
 

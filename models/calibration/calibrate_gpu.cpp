@@ -2,6 +2,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -101,7 +102,7 @@ void WriteReport(const std::string& folder, const std::vector<Calibrated>& gpus)
       const auto figure = [&](const char* key) { return op.value.find(key)->number(); };
       const std::string rows = std::to_string(static_cast<std::size_t>(figure("rows")));
       csv += gpu.gpu.name + "," + op.key + "," + rows;
-      for (const char* key : {"median", "p90", "bias"}) csv += "," + ShortestNumber(figure(key));
+      for (const char* key : {"median", "p90", "bias"}) csv.append(",").append(ShortestNumber(figure(key)));
       csv += "\n";
       table += "| " + gpu.gpu.name + " | " + op.key + " | " + rows + " | " + Percent(figure("median")) + " | " +
                Percent(figure("p90")) + " | " + Percent(figure("bias")) + " |\n";

@@ -1,0 +1,170 @@
+#include "experiments/trace_report.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "base/error.hpp"
+#include "models/cost_errors.hpp"
+
+namespace dflop {
+namespace {
+
+template <typename... Values>
+std::string Format(const char* format, Values... values) {
+  char text[256];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+std::string TimeText(Seconds time) {
+  const double us = time.value() * 1e6;
+  return us < 1000 ? Format("%.3g µs", us) : us < 1e6 ? Format("%.3g ms", us / 1e3) : Format("%.3g s", us / 1e6);
+}
+
+bool MemoryBound(const CostRow& row) { return ShapeDimensions(row.op).size() == 1; }
+
+/// FLOP/s, or bytes/s of a memory-bound kernel; a gradient is counted as the forward it belongs to.
+double Rate(const CostRow& row) {
+  double work = 1;
+  for (const auto& [name, size] : row.shape) {
+    if (name == "kv_heads") continue;
+    work *= name == "seq" ? size * size : size;
+  }
+  const double per_element = MemoryBound(row) ? 1 : row.op == "attention_full" ? 4 : 2;
+  return per_element * work / row.median.value();
+}
+
+std::string GroupName(const CostRow& row) { return row.op + ", " + row.direction + ", " + row.dtype; }
+
+using Group = std::vector<const CostRow*>;
+
+std::map<std::string, Group> Groups(const CostTrace& trace) {
+  std::map<std::string, Group> groups;
+  for (const CostRow& row : trace.rows) groups[GroupName(row)].push_back(&row);
+  return groups;
+}
+
+int Octave(double size) { return static_cast<int>(std::floor(std::log2(size) + 1e-9)); }
+
+std::string DimensionText(const Group& group, std::size_t dimension) {
+  std::set<double> sizes;
+  std::set<int> octaves;
+  for (const CostRow* row : group) {
+    sizes.insert(row->shape[dimension].second);
+    octaves.insert(Octave(row->shape[dimension].second));
+  }
+  std::string gaps;
+  for (int octave = *octaves.begin(); octave <= *octaves.rbegin(); ++octave) {
+    if (octaves.count(octave) == 0) gaps += Format("%s2^%d", gaps.empty() ? "" : ", ", octave);
+  }
+  return Format("  %-9s %.0f – %.0f, %zu sizes; ", group.front()->shape[dimension].first.c_str(), *sizes.begin(),
+                *sizes.rbegin(), sizes.size()) +
+         (gaps.empty() ? "no gap" : "no row from " + gaps + " to its double") + "\n";
+}
+
+/// How many cells of one octave per dimension hold a row, of those inside the ranges.
+std::string CoverageText(const Group& group) {
+  std::set<std::vector<int>> cells;
+  std::vector<std::set<int>> octaves(group.front()->shape.size());
+  for (const CostRow* row : group) {
+    std::vector<int> cell;
+    for (std::size_t d = 0; d < row->shape.size(); ++d) {
+      cell.push_back(Octave(row->shape[d].second));
+      octaves[d].insert(cell.back());
+    }
+    cells.insert(cell);
+  }
+  double box = 1;
+  for (const std::set<int>& range : octaves) box *= *range.rbegin() - *range.begin() + 1;
+  return Format("  together  %zu of %.0f cells of one octave each hold a row\n", cells.size(), box);
+}
+
+std::string GroupText(const std::string& name, const Group& group) {
+  const auto [shortest, longest] = std::minmax_element(
+      group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return a->median < b->median; });
+  const auto [slowest, fastest] = std::minmax_element(
+      group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return Rate(*a) < Rate(*b); });
+  std::set<std::vector<std::pair<std::string, double>>> shapes;
+  for (const CostRow* row : group) shapes.insert(row->shape);
+  const bool memory = MemoryBound(*group.front());
+  const double unit = memory ? 1e9 : 1e12;
+  std::string text = name + Format(": %zu rows, %zu shapes\n", group.size(), shapes.size());
+  text += "  time      " + TimeText((*shortest)->median) + " – " + TimeText((*longest)->median) + "\n";
+  text += Format("  rate      %.3g – %.4g %s\n", Rate(**slowest) / unit, Rate(**fastest) / unit,
+                 memory ? "GB/s" : "TFLOP/s");
+  for (std::size_t d = 0; d < group.front()->shape.size(); ++d) text += DimensionText(group, d);
+  return text + (group.front()->shape.size() > 1 ? CoverageText(group) : "");
+}
+
+std::string AnswerKey(const CostRow& row) {
+  return (MemoryBound(row) ? std::string("memory") : row.op) + "/" + row.direction;
+}
+
+std::string ShapeText(const CostRow& row) {
+  std::string text;
+  for (const auto& [name, size] : row.shape) text += Format("%s%s %.0f", text.empty() ? "" : ", ", name.c_str(), size);
+  return row.direction == "forward" ? text : text + ", " + row.direction;
+}
+
+std::string WorstText(const CostTrace& trace, std::vector<RowError> errors, int worst) {
+  std::stable_sort(errors.begin(), errors.end(), [](const RowError& a, const RowError& b) {
+    return std::abs(std::log1p(a.relative)) > std::abs(std::log1p(b.relative));
+  });
+  std::string text;
+  for (std::size_t i = 0; i < errors.size() && i < static_cast<std::size_t>(worst); ++i) {
+    const CostRow& row = trace.rows[errors[i].row];
+    text += Format("  %+6.1f %%  ", 100 * errors[i].relative) + ShapeText(row) + ": measured " + TimeText(row.median) +
+            ", predicted " + TimeText(errors[i].predicted) + (errors[i].extrapolated ? " (extrapolated)" : "") + "\n";
+  }
+  return text;
+}
+
+std::string SummaryLine(const std::string& op, const std::vector<RowError>& errors) {
+  const ErrorSummary summary = Summarise(errors);
+  const auto extrapolated = std::count_if(errors.begin(), errors.end(), [](const auto& e) { return e.extrapolated; });
+  return Format("%-17s %8zu %8.1f %% %8.1f %% %+8.1f %% %12.1f %%\n", op.c_str(), summary.rows, 100 * summary.median,
+                100 * summary.p90, 100 * summary.bias,
+                100 * static_cast<double>(extrapolated) / static_cast<double>(summary.rows));
+}
+
+}  // namespace
+
+std::string InspectionText(const CostTrace& trace) {
+  std::string text = "device    " + trace.device + "\nsoftware  " + trace.software.Dump() + "\nmethod    " +
+                     trace.method.Dump() + Format("\nrows      %zu\n", trace.rows.size());
+  for (const auto& [name, group] : Groups(trace)) text.append("\n").append(GroupText(name, group));
+  return text;
+}
+
+CostTrace CommonRows(const CostTrace& measured, const CostTrace& other) {
+  std::set<std::string> answered;
+  for (const CostRow& row : other.rows) answered.insert(AnswerKey(row));
+  CostTrace common{measured.device, measured.software, measured.method, {}};
+  std::copy_if(measured.rows.begin(), measured.rows.end(), std::back_inserter(common.rows),
+               [&](const CostRow& row) { return answered.count(AnswerKey(row)) > 0; });
+  return common;
+}
+
+std::string ComparisonText(const CostTrace& measured, const KernelCosts& costs, Seconds shortest, int worst) {
+  std::set<std::string> operations;
+  for (const CostRow& row : measured.rows) operations.insert(row.op);
+  std::string table =
+      Format("%-17s %8s %10s %10s %10s %14s\n", "operation", "rows", "median", "p90", "bias", "extrapolated");
+  std::string details;
+  for (const std::string& op : operations) {
+    const std::vector<RowError> errors = PredictionErrors(costs, measured, op, shortest);
+    if (errors.empty()) continue;
+    table += SummaryLine(op, errors);
+    if (worst > 0) details += "\nworst of " + op + "\n" + WorstText(measured, errors, worst);
+  }
+  if (table.find('\n') + 1 == table.size()) {
+    throw InputError("nothing to compare: no kernel that both know lasts " + TimeText(shortest) + " or longer");
+  }
+  return "relative error of the prediction, rows of at least " + TimeText(shortest) + "\npredicted by " +
+         costs.description() + "\n\n" + table + details;
+}
+
+}  // namespace dflop

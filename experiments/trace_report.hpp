@@ -1,0 +1,24 @@
+// What a cost trace holds, and how two sources of kernel costs differ, as text for the terminal.
+#pragma once
+
+#include <string>
+
+#include "models/kernel_costs.hpp"
+#include "traces/cost_trace.hpp"
+
+namespace dflop {
+
+/// Device, software, method; per operation: rows, distinct shapes, range of every dimension, times, rates, and the
+/// gaps: powers of two inside a dimension's range without any row, and how much of the box of octaves is covered
+/// jointly.
+std::string InspectionText(const CostTrace& trace);
+
+/// The rows of `measured` that `other` can answer from its own measurements: same operation (memory-bound kernels count
+/// as one) and direction.
+CostTrace CommonRows(const CostTrace& measured, const CostTrace& other);
+
+/// Error of `costs` against the rows of `measured` that last at least `shortest`, per operation, with the `worst`
+/// shapes of each. InputError when no row is left.
+std::string ComparisonText(const CostTrace& measured, const KernelCosts& costs, Seconds shortest, int worst);
+
+}  // namespace dflop

@@ -1,0 +1,166 @@
+#include "models/trace_kernel_costs.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "models/cost_errors.hpp"
+
+namespace dflop {
+namespace {
+
+using Point = NearestPoints::Point;
+using Row = MeasuredTimes::Row;
+
+constexpr std::size_t kNeighbours = 8;
+
+double LogWork(const Point& exponents, const Point& at) {
+  double log2_work = 0;
+  for (std::size_t d = 0; d < at.size(); ++d) log2_work += exponents[d] * at[d];
+  return log2_work * std::log(2.0);
+}
+
+Point GemmPoint(double m, double n, double k) { return {std::log2(m), std::log2(n), std::log2(k), 0}; }
+
+Point AttentionPoint(double sequences, double length, double heads, double kv_heads, double head_dim) {
+  return {std::log2(sequences * heads), std::log2(length), std::log2(heads / kv_heads), std::log2(head_dim)};
+}
+
+constexpr Point kGemmWork = {1, 1, 1, 0};
+constexpr Point kAttentionWork = {1, 2, 0, 1};  // grouped queries share keys and values, not FLOPs
+constexpr Point kMemoryWork = {1, 0, 0, 0};
+
+bool SixteenBit(const CostRow& row) { return row.dtype == "bf16" || row.dtype == "fp16"; }
+
+Kernel KernelOf(const CostRow& row) {
+  if (row.op == "gemm") return Kernel::kGemm;
+  if (row.op == "attention_causal") return Kernel::kCausalAttention;
+  return row.op == "attention_full" ? Kernel::kFullAttention : Kernel::kMemoryBound;
+}
+
+Point PointOf(const CostRow& row) {
+  switch (KernelOf(row)) {
+    case Kernel::kGemm:
+      return GemmPoint(row.dimension("m"), row.dimension("n"), row.dimension("k"));
+    case Kernel::kMemoryBound:
+      return {std::log2(row.dimension("bytes")), 0, 0, 0};
+    default:
+      return AttentionPoint(row.dimension("batch"), row.dimension("seq"), row.dimension("heads"),
+                            row.dimension("kv_heads"), row.dimension("head_dim"));
+  }
+}
+
+const Point& WorkOf(Kernel kernel) {
+  if (kernel == Kernel::kGemm) return kGemmWork;
+  return kernel == Kernel::kMemoryBound ? kMemoryWork : kAttentionWork;
+}
+
+/// 16-bit rows where there are any, else rows of any type: a processor's trace may be fp32 throughout, but a mixture
+/// would be neither.
+std::optional<MeasuredTimes> ReadTable(const CostTrace& trace, Kernel kernel, Pass pass) {
+  std::vector<Row> narrow;
+  std::vector<Row> any;
+  for (const CostRow& row : trace.rows) {
+    if (KernelOf(row) != kernel || PassOf(row) != pass) continue;
+    any.push_back({PointOf(row), row.median});
+    if (SixteenBit(row)) narrow.push_back(any.back());
+  }
+  const std::vector<Row>& rows = narrow.empty() ? any : narrow;
+  if (rows.empty()) return std::nullopt;
+  return std::optional<MeasuredTimes>(std::in_place, WorkOf(kernel), rows);
+}
+
+}  // namespace
+
+MeasuredTimes::MeasuredTimes(const Point& exponents, const std::vector<Row>& rows)
+    : exponents_(exponents), shapes_(Merged(exponents, rows)), index_([this] {
+        std::vector<Point> points;
+        for (const Shape& shape : shapes_) points.push_back(shape.at);
+        return points;
+      }()) {}
+
+std::vector<MeasuredTimes::Shape> MeasuredTimes::Merged(const Point& exponents, const std::vector<Row>& rows) {
+  std::map<Point, std::pair<double, int>> sums;
+  for (const Row& row : rows) {
+    auto& [sum, count] = sums[row.at];
+    sum += LogWork(exponents, row.at) - std::log(row.time.value());
+    ++count;
+  }
+  std::vector<Shape> shapes;
+  for (const auto& [at, entry] : sums) shapes.push_back({at, entry.first / entry.second});
+  return shapes;
+}
+
+double MeasuredTimes::LogRate(const Point& point) const {
+  constexpr double kSameShape = 1e-12;
+  double sum = 0;
+  double weights = 0;
+  for (const NearestPoints::Neighbour& neighbour : index_.Find(point, kNeighbours)) {
+    const double log_rate = shapes_[neighbour.index].log_rate;
+    if (neighbour.squared_distance < kSameShape) return log_rate;
+    sum += log_rate / neighbour.squared_distance;
+    weights += 1 / neighbour.squared_distance;
+  }
+  return sum / weights;
+}
+
+KernelCost MeasuredTimes::At(const Point& point) const {
+  Point raised = point;
+  for (std::size_t d = 0; d < raised.size(); ++d) raised[d] = std::max(raised[d], index_.low()[d]);
+  return {Seconds(std::exp(LogWork(exponents_, raised) - LogRate(raised))), !index_.InBox(point)};
+}
+
+MeasuredKernelCosts::MeasuredKernelCosts(const CostTrace& trace, std::string path,
+                                         std::shared_ptr<const KernelCosts> fallback)
+    : path_(std::move(path)), device_(trace.device), fallback_(std::move(fallback)) {
+  for (const Kernel kernel : {Kernel::kGemm, Kernel::kCausalAttention, Kernel::kFullAttention, Kernel::kMemoryBound}) {
+    for (const Pass pass : {Pass::kForward, Pass::kInputGradient, Pass::kWeightGradient}) {
+      tables_[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(pass)] = ReadTable(trace, kernel, pass);
+    }
+  }
+}
+
+// A gradient that was not measured takes the measured forward kernel of the gradient's own shape, times the built-in
+// model's ratio of the two.
+KernelCost MeasuredKernelCosts::Gemm(double m, double n, double k, Pass pass) const {
+  if (m <= 0 || n <= 0 || k <= 0) return {};
+  if (const Table& own = TableFor(Kernel::kGemm, pass)) return own->At(GemmPoint(m, n, k));
+  const KernelCost builtin = fallback_->Gemm(m, n, k, pass);
+  const Table& forward = TableFor(Kernel::kGemm, Pass::kForward);
+  if (!forward) return {builtin.time, true};
+  const std::array<double, 3> shape = pass == Pass::kInputGradient ? std::array{m, k, n} : std::array{n, k, m};
+  KernelCost cost = forward->At(GemmPoint(shape[0], shape[1], shape[2]));
+  cost.time *= builtin.time / fallback_->Gemm(shape[0], shape[1], shape[2], Pass::kForward).time;
+  return cost;
+}
+
+KernelCost MeasuredKernelCosts::Attention(const AttentionShape& shape, Pass pass) const {
+  if (shape.sequences <= 0 || shape.length <= 0 || shape.heads <= 0) return {};
+  const Kernel kernel = shape.causal ? Kernel::kCausalAttention : Kernel::kFullAttention;
+  const Point point = AttentionPoint(shape.sequences, shape.length, shape.heads, shape.kv_heads, shape.head_dim);
+  if (const Table& own = TableFor(kernel, pass)) return own->At(point);
+  const KernelCost builtin = fallback_->Attention(shape, pass);
+  const Table& forward = TableFor(kernel, Pass::kForward);
+  if (!forward) return {builtin.time, true};
+  KernelCost cost = forward->At(point);
+  cost.time *= builtin.time / fallback_->Attention(shape, Pass::kForward).time;
+  return cost;
+}
+
+KernelCost MeasuredKernelCosts::MemoryBound(Bytes bytes) const {
+  if (bytes <= Bytes(0)) return {};
+  if (const Table& own = TableFor(Kernel::kMemoryBound, Pass::kForward))
+    return own->At({std::log2(bytes.value()), 0, 0, 0});
+  return {fallback_->MemoryBound(bytes).time, true};
+}
+
+std::string MeasuredKernelCosts::description() const {
+  return "measured on " + device_ + " (" + path_ + "), gaps filled by " + fallback_->description();
+}
+
+std::shared_ptr<const KernelCosts> TraceKernelCosts(const std::string& path, const GpuSpec& gpu) {
+  return std::make_shared<MeasuredKernelCosts>(ReadCostTrace(path), path, BuiltInKernelCosts(gpu));
+}
+
+}  // namespace dflop

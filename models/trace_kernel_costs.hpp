@@ -1,0 +1,70 @@
+// Kernel costs from a measured trace: the private face of TraceKernelCosts.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "models/kernel_costs.hpp"
+#include "models/nearest_points.hpp"
+#include "traces/cost_trace.hpp"
+
+namespace dflop {
+
+/// The measured shapes of one kernel. Between them, the rate (work per second) is interpolated from the eight nearest
+/// shapes by inverse squared distance in log2 space; a measured shape gives back its measured time. Below the smallest
+/// sizes a kernel costs what it costs there; beyond the largest the rate of the nearest shapes holds.
+class MeasuredTimes {
+ public:
+  using Point = NearestPoints::Point;
+  struct Row {
+    Point at{};  ///< log2 of the sizes
+    Seconds time{0};
+  };
+  /// Work = Π size^exponent up to a constant, which cancels. Rows of one shape become their geometric mean.
+  MeasuredTimes(const Point& exponents, const std::vector<Row>& rows);
+
+  KernelCost At(const Point& point) const;
+
+ private:
+  struct Shape {
+    Point at{};
+    double log_rate = 0;
+  };
+  static std::vector<Shape> Merged(const Point& exponents, const std::vector<Row>& rows);
+  double LogRate(const Point& point) const;
+
+  Point exponents_;
+  std::vector<Shape> shapes_;
+  NearestPoints index_;
+};
+
+/// The kernels that a trace can hold, all memory-bound ones taken together.
+enum class Kernel : std::size_t { kGemm, kCausalAttention, kFullAttention, kMemoryBound };
+
+class MeasuredKernelCosts final : public KernelCosts {
+ public:
+  MeasuredKernelCosts(const CostTrace& trace, std::string path, std::shared_ptr<const KernelCosts> fallback);
+
+  KernelCost Gemm(double m, double n, double k, Pass pass) const override;
+  KernelCost Attention(const AttentionShape& shape, Pass pass) const override;
+  KernelCost MemoryBound(Bytes bytes) const override;
+  const GpuSpec& gpu() const override { return fallback_->gpu(); }
+  std::string description() const override;
+  /// A trace's own error is unknown; this is the band of the built-in model that fills its gaps.
+  Json error_band() const override { return fallback_->error_band(); }
+
+ private:
+  using Table = std::optional<MeasuredTimes>;
+  const Table& TableFor(Kernel kernel, Pass pass) const {
+    return tables_[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(pass)];
+  }
+
+  std::string path_;
+  std::string device_;
+  std::shared_ptr<const KernelCosts> fallback_;
+  std::array<std::array<Table, 3>, 4> tables_;
+};
+
+}  // namespace dflop

@@ -1,0 +1,178 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "tests/plan_support.hpp"
+
+namespace dflop {
+namespace {
+
+BatchProblem RandomProblem(RandomStream& random, int samples, int replicas, int microbatches, int dimensions) {
+  BatchProblem problem{replicas, microbatches, {}};
+  for (int d = 0; d < dimensions; ++d) {
+    auto& costs = problem.costs.emplace_back();
+    for (int i = 0; i < samples; ++i) costs.push_back(random.LogNormal(1.0, 0.8));
+  }
+  return problem;
+}
+
+Layout LayoutOf(const BatchProblem& problem) {
+  Layout layout;
+  layout.degrees = {{1, 1, problem.replicas, false}};
+  layout.microbatches = problem.microbatches;
+  return layout;
+}
+
+/// The smallest largest bucket over all assignments, by enumeration.
+double BestPossible(const BatchProblem& problem) {
+  const int buckets = problem.buckets();
+  const int samples = problem.samples();
+  double best = HUGE_VAL;
+  for (long code = 0; code < std::lround(std::pow(buckets, samples)); ++code) {
+    std::vector<std::vector<double>> load(static_cast<std::size_t>(buckets), std::vector<double>(problem.costs.size()));
+    long rest = code;
+    double largest = 0;
+    for (int i = 0; i < samples; ++i, rest /= buckets) {
+      for (std::size_t d = 0; d < problem.costs.size(); ++d) {
+        double& sum = load[static_cast<std::size_t>(rest % buckets)][d];
+        sum += problem.costs[d][static_cast<std::size_t>(i)];
+        largest = std::max(largest, sum);
+      }
+    }
+    best = std::min(best, largest);
+  }
+  return best;
+}
+
+class EveryBatcher : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Batchers, EveryBatcher, testing::ValuesIn(Registry<BatchScheduler>::Instance().Names()));
+
+TEST_P(EveryBatcher, RunsEverySampleOnceAndLeavesNoBucketEmpty) {
+  for (std::uint64_t seed = 1; seed <= 300; ++seed) {
+    RandomStream random(seed, "batcher property");
+    const int replicas = 1 + static_cast<int>(random.Below(4));
+    const int microbatches = 1 + static_cast<int>(random.Below(6));
+    const int samples = replicas * microbatches + static_cast<int>(random.Below(40));
+    const BatchProblem problem = RandomProblem(random, samples, replicas, microbatches, 1 + static_cast<int>(seed % 3));
+    const BatchPlan plan = Plugin<BatchScheduler>(GetParam())->Schedule(problem, random);
+    ASSERT_EQ(WhyInvalid(plan, LayoutOf(problem), samples), "") << GetParam() << ", seed " << seed;
+    ASSERT_GE(LargestBucket(problem, plan), BucketLowerBound(problem) * (1 - 1e-12)) << "seed " << seed;
+  }
+}
+
+TEST_P(EveryBatcher, GivesTheSamePlanForTheSameStream) {
+  RandomStream random(3, "problem");
+  const BatchProblem problem = RandomProblem(random, 50, 2, 4, 2);
+  RandomStream first(9, "batch");
+  RandomStream second(9, "batch");
+  EXPECT_EQ(Plugin<BatchScheduler>(GetParam())->Schedule(problem, first).buckets,
+            Plugin<BatchScheduler>(GetParam())->Schedule(problem, second).buckets);
+}
+
+TEST(DataBlindBatchers, CountsDifferByAtMostOne) {
+  for (const char* name : {"random", "in-order"}) {
+    RandomStream random(1, "counts");
+    const BatchProblem problem = RandomProblem(random, 23, 2, 4, 2);  // 23 over 8: seven of 3, one of 2
+    std::size_t least = 100;
+    std::size_t most = 0;
+    for (const auto& replica : Plugin<BatchScheduler>(name)->Schedule(problem, random).buckets) {
+      for (const auto& bucket : replica) {
+        least = std::min(least, bucket.size());
+        most = std::max(most, bucket.size());
+      }
+    }
+    EXPECT_EQ(least, 2u);
+    EXPECT_EQ(most, 3u);
+  }
+}
+
+TEST(RandomBatcher, IgnoresCosts) {
+  RandomStream random(1, "costs");
+  BatchProblem problem = RandomProblem(random, 40, 2, 4, 2);
+  RandomStream first(5, "batch");
+  const auto before = Plugin<BatchScheduler>("random")->Schedule(problem, first).buckets;
+  problem.costs[0][7] *= 100;
+  RandomStream second(5, "batch");
+  EXPECT_EQ(Plugin<BatchScheduler>("random")->Schedule(problem, second).buckets, before);
+}
+
+TEST(Lpt, ReachesAHandMadeOptimum) {
+  // 5, 4, 3, 3, 3 on two buckets: LPT gives 5+3 = 8 and 4+3+3 = 10; the optimum is 9 (5+4 | 3+3+3).
+  RandomStream random(1, "unused");
+  const BatchProblem problem{1, 2, {{3, 5, 3, 4, 3}}};
+  EXPECT_DOUBLE_EQ(LargestBucket(problem, Plugin<BatchScheduler>("lpt-2d")->Schedule(problem, random)), 10);
+  EXPECT_DOUBLE_EQ(BestPossible(problem), 9);
+}
+
+TEST(Lpt, BalancesBothDimensionsAtOnce) {
+  // Encoder-heavy (4, 1) and LLM-heavy (1, 4) samples, two of each: one of either kind per bucket gives (5, 5).
+  RandomStream random(1, "unused");
+  const BatchProblem problem{2, 1, {{4, 4, 1, 1}, {1, 1, 4, 4}}};
+  EXPECT_DOUBLE_EQ(LargestBucket(problem, Plugin<BatchScheduler>("lpt-2d")->Schedule(problem, random)), 5);
+}
+
+TEST(Lpt, KeepsGrahamsBoundAgainstEnumeration) {
+  // One dimension: LPT ≤ (4/3 − 1/(3B)) of the optimum (Graham 1969), on 60 random instances.
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    RandomStream random(seed, "graham");
+    const int buckets = 2 + static_cast<int>(seed % 2);
+    const BatchProblem problem = RandomProblem(random, 8, 1, buckets, 1);
+    const double lpt = LargestBucket(problem, Plugin<BatchScheduler>("lpt-2d")->Schedule(problem, random));
+    EXPECT_LE(lpt, BestPossible(problem) * (4.0 / 3.0 - 1.0 / (3.0 * buckets)) * (1 + 1e-12)) << "seed " << seed;
+  }
+}
+
+TEST(BatchProblem, SharedDevicesAreOneDimension) {
+  const CostModel cost = SmallJob(1);
+  const auto batch = UnevenSamples(16, 1);
+  const Layout shared = BuildLayout(HomogeneousDegrees{1, 1, 4, 0, 2}, SmallVlm(), A100Nodes(1));
+  const Layout staged = BuildLayout(HomogeneousDegrees{1, 2, 4, 1, 2}, SmallVlm(), A100Nodes(1));
+  EXPECT_EQ(MakeBatchProblem(cost, shared, batch).costs.size(), 1u);
+  EXPECT_EQ(MakeBatchProblem(cost, staged, batch).costs.size(), 2u);
+}
+
+TEST(BatchProblem, SeparateEncoderIsScaledToItsReplicas) {
+  // The same microbatch runs on 2 or on 4 encoder replicas; a bucket's encoder cost follows L_dp/E_dp: 4/2 and 4/4, up
+  // to the efficiency of smaller encoder batches.
+  const CostModel cost = SmallJob(2);
+  const std::vector<SampleShape> batch(64, {{8}, 2000, 100});
+  const auto encoder_cost = [&](int encoder_dp) {
+    const Layout layout =
+        BuildLayout(SeparateDegrees{{{1, 1, encoder_dp}}, {1, 1, 4}, 2, Communicator::kHub}, SmallVlm(), A100Nodes(2));
+    return MakeBatchProblem(cost, layout, batch).costs[0][0];
+  };
+  EXPECT_NEAR(encoder_cost(2) / encoder_cost(4), 2.0, 0.1);
+}
+
+TEST(BatchProblem, SumsPredictTheStageTimeOfEqualBuckets) {
+  // With equal samples every bucket is the mean bucket, so the sum of its samples' costs is its stage's time.
+  const CostModel cost = SmallJob(1);
+  const std::vector<SampleShape> batch(16, {{4}, 1000, 100});
+  const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 4, 0, 2}, SmallVlm(), A100Nodes(1));
+  const BatchProblem problem = MakeBatchProblem(cost, layout, batch);
+  RandomStream random(1, "unused");
+  const BatchPlan plan = Plugin<BatchScheduler>("in-order")->Schedule(problem, random);
+  const StepCosts costs = PriceStep(cost, layout, DivideWork(plan, layout, cost, batch));
+  const PartCost& stage = costs.stages[0][0];
+  const double time = (stage.forward.time + stage.backward.time + stage.weight_gradient.time).value();
+  EXPECT_NEAR(LargestBucket(problem, plan) / time, 1.0, 1e-9);
+}
+
+TEST(Registry, UnknownNameOrParameterSaysWhatIsAllowed) {
+  EXPECT_THROW(Plugin<BatchScheduler>("lpt"), InputError);
+  EXPECT_THROW(Plugin<BatchScheduler>(R"({"name": "random", "seed": 1})"), InputError);
+  try {
+    Plugin<BatchScheduler>("lpt-2");
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("did you mean \"lpt-2d\""), std::string::npos) << error.what();
+  }
+}
+
+TEST(Registry, DuplicateNameAborts) {
+  EXPECT_DEATH(Registry<BatchScheduler>::Instance().Add({"random", "again", {}}, nullptr),
+               "two plug-ins are called random");
+}
+
+}  // namespace
+}  // namespace dflop

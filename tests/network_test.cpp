@@ -1,0 +1,116 @@
+#include "models/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/random.hpp"
+#include "tests/model_test_support.hpp"
+
+namespace dflop {
+namespace {
+
+// The test cluster: 4 nodes of 8 GPUs and 8 NICs; NVLink 100 GB/s and 1 µs, NIC 10 GB/s and 5 µs, efficiency 1.
+
+TEST(Network, OneMessageTakesLatencyPlusBytesOverRate) {
+  const ClusterSpec cluster = TestCluster();
+  // 1 GB: inside a node 1e9/100e9 = 10 ms; between nodes 1e9/10e9 = 100 ms.
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 0, 1, 7, 1, Bytes(1e9))).value(), 0.010001);
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 7, 1, 8, 1, Bytes(1e9))).value(), 0.100005);
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 3, 1, 3, 1, Bytes(1e9))).value(), 0);
+}
+
+TEST(Network, LanesDivideAMessage) {
+  const ClusterSpec cluster = TestCluster();
+  const Communication even = GroupTransfer(cluster, 0, 4, 8, 4, Bytes(4e9));
+  ASSERT_EQ(even.flows.size(), 4u);
+  EXPECT_EQ(even.flows[3].target_gpu, 11);
+  EXPECT_NEAR(UncontendedTime(cluster, even).value(), 0.1 + 5e-6, 1e-12);
+  // Two senders, four receivers: each sender's NIC carries two of the four lanes.
+  const Communication uneven = GroupTransfer(cluster, 0, 2, 8, 4, Bytes(4e9));
+  ASSERT_EQ(uneven.flows.size(), 4u);
+  EXPECT_EQ(uneven.flows[2].source_gpu, 0);
+  EXPECT_NEAR(UncontendedTime(cluster, uneven).value(), 0.2 + 5e-6, 1e-12);
+}
+
+TEST(Network, SharedNicsAreShared) {
+  ClusterSpec cluster = TestCluster();
+  cluster.node.nics = 2;  // GPUs 0 and 2 use NIC 0, GPUs 1 and 3 NIC 1
+  EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 4, 8, 4, Bytes(4e9))).value(), 0.2 + 5e-6, 1e-12);
+}
+
+TEST(Network, AHubIsAsSlowAsItsOneNic) {
+  const ClusterSpec cluster = TestCluster();
+  Communication hub;
+  for (int target = 8; target < 12; ++target) hub.flows.push_back({0, target, Bytes(1e9)});
+  EXPECT_NEAR(UncontendedTime(cluster, hub).value(), 0.4, 1e-12);  // 4 GB leave through one NIC of 10 GB/s
+}
+
+TEST(Network, EfficiencyScalesTheRate) {
+  ClusterSpec cluster = TestCluster();
+  cluster.node.intra_efficiency = 0.5;
+  EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 1, 1, 1, Bytes(1e9))).value(), 0.02 + 1e-6, 1e-12);
+}
+
+TEST(Network, IntraNodeAllReduceIsTheRingFormula) {
+  const ClusterSpec cluster = TestCluster();
+  // 4 ranks: 2·3/4 of 1 GB at 100 GB/s = 15 ms, and 6 latencies of 1 µs.
+  EXPECT_NEAR(IntraNodeAllReduce(cluster, 4, Bytes(1e9)).value(), 0.015006, 1e-12);
+  EXPECT_EQ(IntraNodeAllReduce(cluster, 1, Bytes(1e9)).value(), 0);
+}
+
+/// First GPUs of `per_node` groups on each of `nodes` nodes.
+std::vector<int> Groups(int nodes, int per_node, int group_size) {
+  std::vector<int> groups;
+  for (int node = 0; node < nodes; ++node) {
+    for (int i = 0; i < per_node; ++i) groups.push_back(8 * node + i * group_size);
+  }
+  return groups;
+}
+
+TEST(Network, RingAllReduceMeetsItsClosedForm) {
+  // n replicas, k per node: every rank sends 2(n−1)/n of its bytes. A node's k NICs of one rank index share what leaves
+  // the node, 1/k each; (k−1)/k of it goes over NVLink, all of it when there is one node only.
+  const ClusterSpec cluster = TestCluster();
+  RandomStream random(11, "ring");
+  for (int round = 0; round < 200; ++round) {
+    const int nodes = 1 + static_cast<int>(random.Below(4));
+    const int size = 1 << random.Below(3);
+    const int per_node = 1 + static_cast<int>(random.Below(static_cast<std::uint64_t>(8 / size)));
+    const double bytes = 1e6 * (1 + static_cast<double>(random.Below(1000)));
+    const int n = nodes * per_node;
+    const std::vector<int> groups = Groups(nodes, per_node, size);
+    const double k = per_node;
+    const double volume = 2.0 * (n - 1) / n * bytes;
+    const double nic = nodes > 1 ? volume / k / 10e9 : 0;
+    const double nvlink = (nodes > 1 ? (k - 1) / k : 1) * volume / 100e9;
+    const double latency = 2.0 * (n - 1) * (nodes > 1 ? 5e-6 : 1e-6);
+    const Communication ring = RingAllReduce(cluster, groups, size, Bytes(bytes));
+    const double expected = n > 1 ? std::max(nic, nvlink) + latency : 0;
+    EXPECT_NEAR(UncontendedTime(cluster, ring).value(), expected, 1e-9 * expected)
+        << nodes << " nodes, " << per_node << " a node, size " << size;
+    const Communication half = RingAllReduce(cluster, groups, size, Bytes(bytes), true);
+    EXPECT_NEAR(UncontendedTime(cluster, half).value(), expected / 2, 1e-9 * expected);
+  }
+}
+
+TEST(Network, RingAllReduceLetsEveryRankSendAndReceiveTheSame) {
+  // Also where nodes hold unequal numbers of replicas: 3 on node 0, 1 on node 1, 2 on node 2, given out of order.
+  const ClusterSpec cluster = TestCluster();
+  const std::vector<int> groups = {0, 8, 2, 16, 4, 18};
+  const Communication ring = RingAllReduce(cluster, groups, 2, Bytes(6e6));
+  std::map<int, double> sent;
+  std::map<int, double> received;
+  for (const Flow& flow : ring.flows) {
+    sent[flow.source_gpu] += flow.bytes.value();
+    received[flow.target_gpu] += flow.bytes.value();
+    EXPECT_EQ(flow.source_gpu % 2, flow.target_gpu % 2);  // rank i talks to rank i
+  }
+  ASSERT_EQ(sent.size(), 12u);
+  for (const auto& [gpu, bytes] : sent) EXPECT_NEAR(bytes, 2.0 * 5 / 6 * 6e6, 1e-3) << gpu;
+  for (const auto& [gpu, bytes] : received) EXPECT_NEAR(bytes, 2.0 * 5 / 6 * 6e6, 1e-3) << gpu;
+}
+
+}  // namespace
+}  // namespace dflop
