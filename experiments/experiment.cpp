@@ -71,6 +71,7 @@ class PointReader {
     ResolveFiles(json, Folder());
     try {
       point.scenario = ReadScenario(JsonReader(json, scenario.file(), ""), policies_);
+      point.scenario.pointer = scenario.pointer();
     } catch (const InputError& error) {
       if (error.file() != scenario.file()) throw;  // a file named by the scenario has its own place to show
       const std::size_t axis = Culprit(error.pointer());

@@ -44,9 +44,9 @@ void PrintCandidates(const std::vector<Candidate>& candidates) {
     const Candidate& candidate = candidates[i];
     const bool predicted = candidate.predicted > Seconds(0);
     predicted ? std::printf("%12.4f", candidate.predicted.value()) : std::printf("%12s", "–");
-    std::printf("  %10.1f  %s%s%s\n", Gib(candidate.peak_memory), candidate.name.c_str(),
-                candidate.fits ? "" : " [does not fit]",
-                candidate.note.empty() ? "" : (" (" + candidate.note + ")").c_str());
+    const std::string note = candidate.note.empty() && !candidate.fits ? "does not fit" : candidate.note;
+    std::printf("  %10.1f  %s%s\n", Gib(candidate.peak_memory), candidate.name.c_str(),
+                note.empty() ? "" : (" (" + note + ")").c_str());
   }
   if (candidates.size() > kShown) std::printf("%12s  and %zu more\n", "…", candidates.size() - kShown);
 }

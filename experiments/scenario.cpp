@@ -5,6 +5,8 @@
 #include <functional>
 #include <map>
 
+#include "base/error.hpp"
+
 namespace dflop {
 namespace {
 
@@ -82,7 +84,12 @@ void CollectFiles(const Json& value, bool look_inside, std::vector<std::string>&
 std::vector<SampleShape> Scenario::DrawShapes(RandomStream& random, int count) const {
   std::vector<SampleShape> shapes;
   shapes.reserve(static_cast<std::size_t>(count));
-  for (int i = 0; i < count; ++i) shapes.push_back(ShapeOf(samples->Draw(random), model));
+  try {
+    for (int i = 0; i < count; ++i) shapes.push_back(ShapeOf(samples->Draw(random), model));
+  } catch (const InputError& error) {
+    if (!error.file().empty()) throw;
+    throw InputError(file, pointer + "/samples", error.what());  // a sample does not know where it was asked for
+  }
   return shapes;
 }
 
@@ -91,6 +98,8 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   Scenario scenario;
   scenario.name = ReadName(json.At("name"));
   json.AllowOnly(kScenarioKeys);
+  scenario.file = json.file();
+  scenario.pointer = json.pointer();
   scenario.json = json.json();
   scenario.model = ReadModel(json.At("model"));
   scenario.cluster = ReadCluster(json.At("cluster"));
@@ -101,6 +110,8 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.planning_samples = static_cast<int>(json.IntOr("planning_samples", 256, 1, kMostSamples));
   scenario.global_batch_size = static_cast<int>(json.At("global_batch_size").Int(1, kMostSamples));
   RefuseAnomalies(json);
+  RandomStream trial(0, "trial/" + scenario.name);  // models and samples that do not go together show early
+  scenario.DrawShapes(trial, scenario.planning_samples);
   const auto own = json.Find("policies");
   scenario.policies = own ? ReadPolicies(*own) : policies;
   if (scenario.policies.empty()) json.Fail("has no policies, and the experiment has none either");

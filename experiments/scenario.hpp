@@ -15,7 +15,9 @@ namespace dflop {
 
 struct Scenario {
   std::string name;
-  Json json;  ///< as written, with file names resolved and sweep values in place
+  std::string file;     ///< the experiment's
+  std::string pointer;  ///< of the scenario in it
+  Json json;            ///< as written, with file names resolved and sweep values in place
   ModelSpec model;
   ClusterSpec cluster;
   SoftwareStack software;
@@ -26,7 +28,7 @@ struct Scenario {
   std::vector<PolicySpec> policies;  ///< its own, or else the experiment's
 
   CostModel MakeCostModel() const { return CostModel(model, cluster, kernels, software); }
-  /// `count` samples as the model sees them.
+  /// `count` samples as the model sees them. InputError when one holds what the model has no encoder for.
   std::vector<SampleShape> DrawShapes(RandomStream& random, int count) const;
 };
 

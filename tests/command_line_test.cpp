@@ -139,7 +139,8 @@ TEST_F(CommandLine, ImpossibleLayoutsNameTheirPlaceAndLeaveNothing) {
 }
 
 TEST_F(CommandLine, AModelThatFitsNowhereSaysWhichTermIsTooLarge) {
-  Json experiment = Edited("/scenarios/0/model", R"("qwen2.5-72b")");
+  Json experiment = Edited("/scenarios/0/model", R"("qwen2.5-72b")");  // 18 bytes × 72e9 on 8 × 80 GB
+  ASSERT_TRUE(WriteAt(experiment, "/scenarios/0/samples", ParseJson(R"({"records": [{"text_tokens": 500}]})", "text")));
   ASSERT_TRUE(WriteAt(experiment, "/policies",
                       ParseJson(R"([{"name": "plain", "layout": "uniform-tuned", "batching": "random",
                                      "pipeline": "1f1b"}])",
@@ -148,7 +149,7 @@ TEST_F(CommandLine, AModelThatFitsNowhereSaysWhichTermIsTooLarge) {
   const Outcome run = Dflop("run e.json --out result");
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(run.err.starts_with("e.json:/policies/0/layout")) << run.err;
-  EXPECT_NE(run.err.find("GB"), std::string::npos) << run.err;
+  EXPECT_NE(run.err.find("GiB"), std::string::npos) << run.err;
   EXPECT_EQ(FilesInFolder(), 1u);
 }
 
@@ -272,7 +273,7 @@ class KilledRun : public CommandLine {
   // Doubles a figure of the partial result: where it turns up again, the unit was not run anew.
   void Mark(const std::string& path) {
     Json partial = ReadJsonFile(path);
-    partial["runs"].as<Json::Array>().front()["metrics"]["samples_per_s"] = 12345.0;
+    partial["runs"].as<Json::Array>().front()["metrics"]["samples_per_s"] = 12345678.5;
     WriteJsonFile(path, partial);
   }
 };
@@ -280,17 +281,17 @@ class KilledRun : public CommandLine {
 TEST_F(KilledRun, ContinuesWhereItStopped) {
   Mark(FirstPartial("result"));
   ASSERT_EQ(Dflop("run e.json --out result --quiet").code, 0);
-  EXPECT_NE(ReadFile(folder_ / "result/result.json").find("12345"), std::string::npos);
+  EXPECT_NE(ReadFile(folder_ / "result/result.json").find("12345678.5"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result/partial"));
   // A complete result is run again: the mark is gone, and everything else is as in an undisturbed run.
   ASSERT_EQ(Dflop("run e.json --out result --quiet").code, 0);
-  EXPECT_EQ(ReadFile(folder_ / "result/result.json").find("12345"), std::string::npos);
+  EXPECT_EQ(ReadFile(folder_ / "result/result.json").find("12345678.5"), std::string::npos);
 }
 
 TEST_F(KilledRun, ForgetsWhatOtherInputsMade) {
   Mark(FirstPartial("result"));
   ASSERT_EQ(Dflop("run e.json --out result --quiet --seed 77").code, 0);
-  EXPECT_EQ(ReadFile(folder_ / "result/result.json").find("12345"), std::string::npos);
+  EXPECT_EQ(ReadFile(folder_ / "result/result.json").find("12345678.5"), std::string::npos);
 }
 
 TEST_F(CommandLine, RanksShareTheWorkAndOnlyTheFirstSpeaks) {

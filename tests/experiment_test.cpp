@@ -68,6 +68,7 @@ constexpr Mistake kMistakes[] = {
     {"Anomalies", "/scenarios/0/anomalies", R"({"share": 0.01})", "/scenarios/0/anomalies", "no kinds of anomaly"},
     {"Costs", "/scenarios/0/costs", R"("measured")", "/scenarios/0/costs", "built-in"},
     {"NoRecords", "/scenarios/0/samples", R"({"records": []})", "/scenarios/0/samples/records", ""},
+    {"ImagesForATextModel", "/scenarios/0/model", R"("qwen2.5-7b")", "/scenarios/0/samples", "no vision encoder"},
     {"NoPolicies", "/policies", "[]", "/policies", "at least one"},
     {"OwnPolicies", "/scenarios/0/policies", "[]", "/scenarios/0/policies", "at least one"},
     {"PolicyTwice", "/policies/1/name", R"("plain")", "/policies/1/name", "another policy"},
