@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.hpp"
 #include "tests/model_test_support.hpp"
 
 namespace dflop {
@@ -174,6 +175,42 @@ TEST(CostModel, AnEmptyMicrobatchCostsNothing) {
   const PartCost cost = Priced(SmallGpt()).cost.Part(WholeModule(SmallGpt(), 0), SequenceBatch());
   EXPECT_EQ(cost.forward.time.value(), 0);
   EXPECT_EQ(cost.model_flops.value(), 0);
+}
+
+TEST(CostModel, StagesAddUpToTheirModule) {
+  // Random cuts of both modules under random software: time, FLOPs, parameters and activations of the parts are those
+  // of the whole.
+  RandomStream random(5, "cuts");
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  for (int round = 0; round < 100; ++round) {
+    SoftwareStack software;
+    software.recompute = static_cast<Recompute>(random.Below(3));
+    software.attention = static_cast<AttentionKind>(random.Below(2));
+    software.dropout = 0.1 * static_cast<double>(random.Below(2));
+    const CostModel cost = Priced(model, software).cost;
+    const int module = static_cast<int>(random.Below(2));
+    const int ranks = 1 << random.Below(4);
+    const ModulePart whole = WholeModule(model, module, ranks);
+    const int first = static_cast<int>(random.Below(static_cast<std::uint64_t>(whole.layers + 1)));
+    const ModulePart head{module, 0, first, true, false, ranks, false};
+    const ModulePart tail{module, first, whole.layers - first, false, true, ranks, false};
+    const SequenceBatch batch =
+        module == 0 ? EncoderBatch(model.encoders[0], 7) : LlmBatch({200, 1500, 31, 200}, Packing::kPacked);
+    const auto total = [&](const ModulePart& part) {
+      const PartCost c = cost.Part(part, batch);
+      return std::vector<double>{c.forward.time.value(),
+                                 c.backward.time.value(),
+                                 c.weight_gradient.time.value(),
+                                 c.forward.tensor_parallel_communication.value(),
+                                 c.hardware_flops.value(),
+                                 cost.Parameters(part),
+                                 cost.Activations(part, batch).value()};
+    };
+    const std::vector<double> a = total(head), b = total(tail), all = total(whole);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_NEAR(a[i] + b[i], all[i], 1e-9 * all[i]) << "figure " << i << ", round " << round;
+    }
+  }
 }
 
 // Ends, h = 1,024, V = 32,000, 1,000 tokens.
