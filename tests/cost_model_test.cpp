@@ -91,6 +91,8 @@ TEST(CostModel, GatedLayersWithRotaryEmbeddingMoveMoreBytes) {
   model.llm.shape = {1024, 2048, 1, 8, 2, true};
   const PartCost cost = Priced(model).cost.Part(LayersOnly(0, 1), Sequences(1000, 1));
   EXPECT_NEAR(cost.forward.time.value(), (178.258 + 204.8 + 37.888) * kMicro, 1e-8);
+  // Backward: 32·1024 norms and residuals, 5·2·2048 activation, rotary as before: 58,368 bytes a token.
+  EXPECT_NEAR(cost.backward.time.value(), (2 * 178.258 + 2.5 * 204.8 + 58.368) * kMicro, 1e-8);
 }
 
 TEST(CostModel, TensorParallelRanksAllReduceTwiceAPass) {
@@ -265,6 +267,29 @@ TEST(StageEnds, ProjectorSeesShuffledTokens) {
                                                           {768, 2048, 4096, Pass::kInputGradient},
                                                           {768, 2048, 4096, Pass::kWeightGradient},
                                                           {768, 4096, 2048, Pass::kWeightGradient}}));
+}
+
+TEST(StageEnds, NormAndProjectorActivationMoveTheirBytes) {
+  // One tile of 729 tokens, h = 1,152, d = 4,096: norm 4·h bytes a token and 10·h backward, GELU 4·d and 6·d.
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  const ModulePart output{0, 0, 0, false, true, 1, false};
+  const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1));
+  const double gemms = 2.0 * 729 * 4096 * (1152 + 4096);
+  EXPECT_NEAR(cost.forward.time.value(), gemms / 100e12 + 729 * 4.0 * (1152 + 4096) / 1e12, 1e-12);
+  EXPECT_NEAR(cost.backward.time.value(), gemms / 50e12 + 729 * (10.0 * 1152 + 6.0 * 4096) / 1e12, 1e-12);
+}
+
+TEST(StageEnds, EmbeddingAndProjectorReduceWhatTheirRanksAddUp) {
+  // Two ranks send half of 1,000·1,024 values of 2 bytes twice at 100 GB/s: 20.48 µs, and two hops.
+  const ModulePart embedding{0, 0, 0, true, false, 2, false};
+  EXPECT_NEAR(Priced(SmallGpt()).cost.Part(embedding, Sequences(1000, 1)).forward.tensor_parallel_communication.value(),
+              22.48 * kMicro, 1e-12);
+  // Projector: 768 tokens of 4,096 values, out of it forward and, being 4·1,024 wide before it, into it backward.
+  const ModelSpec model = BuiltInModel("internvl-internvit-300m-llama3-8b");
+  const ModulePart output{0, 0, 0, false, true, 2, false};
+  const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 3));
+  EXPECT_NEAR(cost.forward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
+  EXPECT_NEAR(cost.backward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
 }
 
 TEST(StageEnds, ASingleLinearProjectorIsCutByRows) {
