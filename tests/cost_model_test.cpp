@@ -279,6 +279,15 @@ TEST(StageEnds, NormAndProjectorActivationMoveTheirBytes) {
   EXPECT_NEAR(cost.backward.time.value(), gemms / 50e12 + 729 * (10.0 * 1152 + 6.0 * 4096) / 1e12, 1e-12);
 }
 
+TEST(StageEnds, SequenceParallelismDividesTheFinalNorm) {
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  const auto forward = [&](bool sequence_parallel) {
+    const ModulePart output{0, 0, 0, false, true, 2, sequence_parallel};
+    return Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1)).forward.time.value();
+  };
+  EXPECT_NEAR(forward(false) - forward(true), 729 * 4.0 * 1152 / 2 / 1e12, 1e-15);
+}
+
 TEST(StageEnds, EmbeddingAndProjectorReduceWhatTheirRanksAddUp) {
   // Two ranks send half of 1,000·1,024 values of 2 bytes twice at 100 GB/s: 20.48 µs, and two hops.
   const ModulePart embedding{0, 0, 0, true, false, 2, false};
