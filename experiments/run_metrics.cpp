@@ -43,7 +43,7 @@ Json RunMetrics::ToJson(const Layout& layout, const CostModel& cost) const {
   metrics["balance_gap"] = balance_gap_ / steps;
   metrics["planning_time_s"] = planning_s_;
   metrics["planning_exposed_s"] = exposed_s_;
-  AddMemory(metrics, cost);
+  AddMemory(metrics, cost.model());
   metrics["extrapolated_fraction"] = busy_s_ > 0 ? extrapolated_s_ / busy_s_ : 0.0;
   metrics["tensor_parallel_communication_fraction"] = busy_s_ > 0 ? tensor_parallel_s_ / busy_s_ : 0.0;
   return metrics;
@@ -69,14 +69,13 @@ void RunMetrics::AddIdle(Json& metrics) const {
   DFLOP_CHECK(std::abs(parts.sum() - idle_s_) <= 1e-9 * seconds, "the parts of the idle time add up to the whole");
 }
 
-void RunMetrics::AddMemory(Json& metrics, const CostModel& cost) const {
+void RunMetrics::AddMemory(Json& metrics, const ModelSpec& model) const {
   metrics["peak_memory_bytes"] = memory_.peak.value();
-  metrics["device_memory_bytes"] = cost.cluster().node.gpu.memory.value();
   metrics["fits"] = memory_.fits;
   Json stages = Json::EmptyArray();
   for (const StageMemoryUse& use : memory_.stages) {
     Json stage;
-    stage["module"] = cost.model().module_name(use.module);
+    stage["module"] = model.module_name(use.module);
     stage["stage"] = use.stage;
     stage["weights_bytes"] = use.weights.value();
     stage["gradients_bytes"] = use.gradients.value();

@@ -27,7 +27,7 @@ class RunMetrics {
  private:
   void AddThroughput(Json& metrics, const Layout& layout, const CostModel& cost) const;
   void AddIdle(Json& metrics) const;
-  void AddMemory(Json& metrics, const CostModel& cost) const;
+  void AddMemory(Json& metrics, const ModelSpec& model) const;
 
   std::vector<double> step_s_;
   StepMetrics sum_;              ///< plain sums over the steps
