@@ -98,7 +98,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 };
 
 void Indent(std::string& out, int indent, int depth) {
-  if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent * depth), ' ');
+  if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(depth), ' ');
 }
 
 void DumpTo(std::string& out, const Json& json, int indent, int depth);

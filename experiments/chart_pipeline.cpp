@@ -74,21 +74,20 @@ std::string RowLabel(const Row& row) {
   return place + " · " + row.first.modules;
 }
 
+/// Thin rows are labelled once per replica, and only where the label before leaves room.
 void DrawRowLabels(Svg& svg, const Panel& panel, double top) {
-  const bool small = panel.pitch() < 12;
+  constexpr double kLine = 12;
+  const bool thin = panel.pitch() < kLine;
+  double free_from = top;
   for (std::size_t i = 0; i < panel.rows.size(); ++i) {
     const Row& row = panel.rows[i];
     const double y = top + panel.pitch() * static_cast<double>(i);
     const bool first_of_replica = i == 0 || panel.rows[i - 1].first.replica != row.first.replica;
     if (i > 0 && first_of_replica) svg.Line(kLabels - 8, y - 0.5, kRight, y - 0.5, "grid");
-    if (small && !first_of_replica) continue;
-    // A replica of one thin row leaves no room for a label of every row.
-    if (small && i > 0 && panel.rows[i - 1].first.replica != row.first.replica && i % 2 == 1 &&
-        panel.rows.back().first.replica + 1 == static_cast<int>(panel.rows.size())) {
-      continue;
-    }
-    const std::string label = small ? "replica " + std::to_string(row.first.replica) : RowLabel(row);
+    if (thin && (!first_of_replica || y < free_from)) continue;
+    const std::string label = thin ? "replica " + std::to_string(row.first.replica) : RowLabel(row);
     svg.FittedText(kLabels - 10, y + panel.work_height / 2 + 4, kLabels - 14, label, "small end");
+    free_from = y + kLine;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "base/error.hpp"
@@ -53,6 +54,9 @@ void Compare(const CompareOptions& options) {
   if (std::find(gpus.begin(), gpus.end(), options.other) != gpus.end()) {
     Print(ComparisonText(measured, *BuiltInKernelCosts(BuiltInGpu(options.other)), shortest, options.worst));
     return;
+  }
+  if (!std::filesystem::exists(options.other)) {
+    throw InputError(options.other + ": is neither a file nor a built-in GPU, which are: " + JoinNames(gpus));
   }
   // Only what B itself measured is compared, so the GPU that would fill its gaps does not matter.
   const CostTrace common = CommonRows(measured, ReadCostTrace(options.other));

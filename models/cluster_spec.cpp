@@ -34,7 +34,7 @@ GpuSpec ReadGpuObject(const JsonReader& json, const std::string& name) {
   json.CheckSchema("dflop/gpu/1", false);
   GpuSpec gpu;
   gpu.name = name;
-  gpu.source = json.StringOr("source", "given in " + json.file());
+  gpu.source = json.StringOr("source", "given inline");
   gpu.peak = FlopsPerSecond(json.At("peak_flops_per_s").Number(1, kMaxPeak));
   gpu.memory_bandwidth = BytesPerSecond(json.At("memory_bytes_per_s").Number(1, kMaxRate));
   gpu.memory = Bytes(json.At("memory_bytes").Number(1, kMaxMemory));
@@ -100,7 +100,7 @@ ClusterSpec ReadClusterObject(const JsonReader& json) {
     }
   } else {
     cluster.node = ReadNode(*node);
-    cluster.source = "given in " + json.file();
+    cluster.source = "given inline";
   }
   cluster.name = json.StringOr("name", "inline");
   cluster.source = json.StringOr("source", cluster.source);

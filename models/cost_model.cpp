@@ -62,7 +62,9 @@ OperationCost& OperationCost::operator+=(const OperationCost& other) {
 
 CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
                      SoftwareStack software)
-    : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {}
+    : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {
+  DFLOP_CHECK(kernels_ != nullptr, "a cost model needs kernel costs");
+}
 
 PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& batch) const {
   PartCost cost;

@@ -97,7 +97,7 @@ class CostModel {
 
   StateMemory State(const ModulePart& part, int replicas) const;
   /// Activations of one microbatch that wait for its backward, one rank (arXiv 2205.05198, section 4; with flash
-  /// attention the 5·a·s²·b term goes).
+  /// attention the 5·a·s²·b term goes). Without the allowances of SoftwareStack (workspace, fragmentation).
   Bytes Activations(const ModulePart& part, const SequenceBatch& batch) const;
   /// Transient peak beside those: one layer being recomputed, fp32 logits of the last stage.
   Bytes Transient(const ModulePart& part, const SequenceBatch& batch) const;

@@ -15,6 +15,7 @@ namespace {
 constexpr int kAudioTokensPerWindow = 1500;  // Whisper: 30 s of audio, 3,000 frames, halved by the second convolution
 constexpr int kMelBins = 128;                // Whisper large-v3
 constexpr int kConvolutionWidth = 3;
+constexpr int kMaxPatchesPerSide = 256;
 
 template <typename Enum>
 using Names = std::vector<std::pair<std::string, Enum>>;
@@ -76,7 +77,11 @@ void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
   encoder.patch_px = ReadInt(json, "patch_px", 1024);
   encoder.tile_px = ReadInt(json, "tile_px", 16384);
   const int side = encoder.tile_px / encoder.patch_px;
-  if (side < 1) json.At("patch_px").Fail("is larger than tile_px, " + std::to_string(encoder.tile_px));
+  if (side < 1 || side > kMaxPatchesPerSide) {
+    json.At("patch_px")
+        .Fail("cuts a tile of " + std::to_string(encoder.tile_px) + " px into " + std::to_string(side) +
+              " patches a side, allowed is from 1 to " + std::to_string(kMaxPatchesPerSide));
+  }
   if (encoder.tiling == Tiling::kInternVl && side % 2 != 0) {
     json.At("tiling").Fail("is internvl, whose pixel shuffle joins 2 × 2 patches, but a tile is " +
                            std::to_string(side) + " patches wide");
@@ -84,8 +89,9 @@ void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
 }
 
 EncoderSpec ReadEncoder(const JsonReader& json) {
-  std::vector<std::string> keys = {"name",  "source", "modality", "hidden",    "ffn_hidden", "layers",
-                                   "heads", "tiling", "kv_heads", "projector", "frozen",     "projector_frozen"};
+  std::vector<std::string> keys = {"name",      "source", "modality",        "hidden",    "ffn_hidden",
+                                   "layers",    "heads",  "kv_heads",        "gated_ffn", "tiling",
+                                   "projector", "frozen", "projector_frozen"};
   EncoderSpec encoder;
   encoder.name = json.At("name").String();
   encoder.modality = Named(json.At("modality"), kModalities);
@@ -132,7 +138,7 @@ ModelSpec ReadInline(const JsonReader& json) {
   json.CheckSchema("dflop/model/1", false);
   ModelSpec model;
   model.name = json.StringOr("name", "inline");
-  model.source = json.StringOr("source", "given in " + json.file());
+  model.source = json.StringOr("source", "given inline");
   model.llm = ReadLlm(json.At("llm"));
   if (const auto encoders = json.Find("encoders")) {
     for (const JsonReader& encoder : encoders->Elements()) model.encoders.push_back(ReadEncoder(encoder));
@@ -234,19 +240,20 @@ ModelSpec ReadObject(const JsonReader& json) {
   return json.Has("llm") || json.Has("encoders") ? ReadInline(json) : ReadBuiltIn(json);
 }
 
-Json ShapeJson(const TransformerShape& shape) {
+Json ModuleJson(const std::string& name, const TransformerShape& shape) {
   Json json;
+  json["name"] = name;
   json["hidden"] = shape.hidden;
   json["ffn_hidden"] = shape.ffn_hidden;
   json["layers"] = shape.layers;
   json["heads"] = shape.heads;
   json["kv_heads"] = shape.kv_heads;
+  json["gated_ffn"] = shape.gated_ffn;
   return json;
 }
 
 Json EncoderJson(const EncoderSpec& encoder) {
-  Json json = ShapeJson(encoder.shape);
-  json["name"] = encoder.name;
+  Json json = ModuleJson(encoder.name, encoder.shape);
   json["modality"] = NameOf(encoder.modality, kModalities);
   if (encoder.modality == Modality::kVision) {
     json["patch_px"] = encoder.patch_px;
@@ -308,10 +315,8 @@ Json ToJson(const ModelSpec& model) {
   json["source"] = model.source;
   json["encoders"] = Json::EmptyArray();
   for (const EncoderSpec& encoder : model.encoders) json["encoders"].push_back(EncoderJson(encoder));
-  Json llm = ShapeJson(model.llm.shape);
-  llm["name"] = model.llm.name;
+  Json llm = ModuleJson(model.llm.name, model.llm.shape);
   llm["vocab"] = model.llm.vocab;
-  llm["gated_ffn"] = model.llm.shape.gated_ffn;
   llm["tied_embeddings"] = model.llm.tied_embeddings;
   llm["frozen"] = model.llm.frozen;
   json["llm"] = llm;

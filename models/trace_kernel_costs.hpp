@@ -40,7 +40,8 @@ class MeasuredTimes {
   NearestPoints index_;
 };
 
-/// The kernels that a trace can hold, all memory-bound ones taken together.
+/// The kernels that a trace can hold. Memory-bound ones are taken together, as KernelCosts asks by bytes alone: kernels
+/// of equal bytes give their geometric mean.
 enum class Kernel : std::size_t { kGemm, kCausalAttention, kFullAttention, kMemoryBound };
 
 class MeasuredKernelCosts final : public KernelCosts {

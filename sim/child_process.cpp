@@ -41,6 +41,7 @@ SharedMemory::~SharedMemory() { munmap(data_, bytes_); }
 
 void RunInChild(const char* who, const std::function<void()>& work) {
   const std::string name(who);
+  std::fflush(nullptr);  // a library that flushes in the child would print once more what waits in our buffers
   const pid_t child = fork();
   if (child < 0) FailWithErrno(name + " cannot start a process");
   if (child == 0) WorkAndLeave(who, work);

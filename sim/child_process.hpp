@@ -35,7 +35,7 @@ class SharedArray {
 };
 
 /// Runs `work` in a child and waits for it. RunError, beginning with `who`, unless the child ends well: an exception
-/// there is printed there. The child leaves without flushing the streams that its parent has filled.
+/// there is printed there. Flushes this process's C streams first, so that nothing is printed twice.
 void RunInChild(const char* who, const std::function<void()>& work);
 
 }  // namespace dflop

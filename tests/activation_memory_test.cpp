@@ -101,6 +101,9 @@ TEST(Activations, EndsKeepTheirInputs) {
   EXPECT_EQ(cost.Activations(patches, EncoderBatch(model.encoders[0], 2)).value(), 2 * 729 * 588 * 2.0);
   const ModulePart head{1, 0, 0, false, true, 1, false};
   EXPECT_EQ(cost.Activations(head, Sequences(1000, 1)).value(), 1000 * 4096 * 4.0);
+  // With dropout the embedding keeps a mask of a byte a value (arXiv 2205.05198, section 4.3).
+  const ModulePart embedding{0, 0, 0, true, false, 1, false};
+  EXPECT_EQ(Priced(Gpt3(), Megatron(Recompute::kNone)).cost.Activations(embedding, Sequences(2048, 1)).value(), kSbh);
 }
 
 TEST(Transient, LogitsAreKeptInTwoPrecisions) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/random.hpp"
 #include "tests/model_test_support.hpp"
 
 namespace dflop {
@@ -90,6 +91,8 @@ TEST(CostModel, GatedLayersWithRotaryEmbeddingMoveMoreBytes) {
   model.llm.shape = {1024, 2048, 1, 8, 2, true};
   const PartCost cost = Priced(model).cost.Part(LayersOnly(0, 1), Sequences(1000, 1));
   EXPECT_NEAR(cost.forward.time.value(), (178.258 + 204.8 + 37.888) * kMicro, 1e-8);
+  // Backward: 32·1024 norms and residuals, 5·2·2048 activation, rotary as before: 58,368 bytes a token.
+  EXPECT_NEAR(cost.backward.time.value(), (2 * 178.258 + 2.5 * 204.8 + 58.368) * kMicro, 1e-8);
 }
 
 TEST(CostModel, TensorParallelRanksAllReduceTwiceAPass) {
@@ -176,6 +179,42 @@ TEST(CostModel, AnEmptyMicrobatchCostsNothing) {
   EXPECT_EQ(cost.model_flops.value(), 0);
 }
 
+TEST(CostModel, StagesAddUpToTheirModule) {
+  // Random cuts of both modules under random software: time, FLOPs, parameters and activations of the parts are those
+  // of the whole.
+  RandomStream random(5, "cuts");
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  for (int round = 0; round < 100; ++round) {
+    SoftwareStack software;
+    software.recompute = static_cast<Recompute>(random.Below(3));
+    software.attention = static_cast<AttentionKind>(random.Below(2));
+    software.dropout = 0.1 * static_cast<double>(random.Below(2));
+    const CostModel cost = Priced(model, software).cost;
+    const int module = static_cast<int>(random.Below(2));
+    const int ranks = 1 << random.Below(4);
+    const ModulePart whole = WholeModule(model, module, ranks);
+    const int first = static_cast<int>(random.Below(static_cast<std::uint64_t>(whole.layers + 1)));
+    const ModulePart head{module, 0, first, true, false, ranks, false};
+    const ModulePart tail{module, first, whole.layers - first, false, true, ranks, false};
+    const SequenceBatch batch =
+        module == 0 ? EncoderBatch(model.encoders[0], 7) : LlmBatch({200, 1500, 31, 200}, Packing::kPacked);
+    const auto total = [&](const ModulePart& part) {
+      const PartCost c = cost.Part(part, batch);
+      return std::vector<double>{c.forward.time.value(),
+                                 c.backward.time.value(),
+                                 c.weight_gradient.time.value(),
+                                 c.forward.tensor_parallel_communication.value(),
+                                 c.hardware_flops.value(),
+                                 cost.Parameters(part),
+                                 cost.Activations(part, batch).value()};
+    };
+    const std::vector<double> a = total(head), b = total(tail), all = total(whole);
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      EXPECT_NEAR(a[i] + b[i], all[i], 1e-9 * all[i]) << "figure " << i << ", round " << round;
+    }
+  }
+}
+
 // Ends, h = 1,024, V = 32,000, 1,000 tokens.
 TEST(StageEnds, HeadAndLossAreARealLoad) {
   // GEMM 2·1000·32000·1024 = 6.5536e10 → 655.36 µs; norm 4·h, loss 14·V bytes a token → 452.096 µs.
@@ -228,6 +267,38 @@ TEST(StageEnds, ProjectorSeesShuffledTokens) {
                                                           {768, 2048, 4096, Pass::kInputGradient},
                                                           {768, 2048, 4096, Pass::kWeightGradient},
                                                           {768, 4096, 2048, Pass::kWeightGradient}}));
+}
+
+TEST(StageEnds, NormAndProjectorActivationMoveTheirBytes) {
+  // One tile of 729 tokens, h = 1,152, d = 4,096: norm 4·h bytes a token and 10·h backward, GELU 4·d and 6·d.
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  const ModulePart output{0, 0, 0, false, true, 1, false};
+  const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1));
+  const double gemms = 2.0 * 729 * 4096 * (1152 + 4096);
+  EXPECT_NEAR(cost.forward.time.value(), gemms / 100e12 + 729 * 4.0 * (1152 + 4096) / 1e12, 1e-12);
+  EXPECT_NEAR(cost.backward.time.value(), gemms / 50e12 + 729 * (10.0 * 1152 + 6.0 * 4096) / 1e12, 1e-12);
+}
+
+TEST(StageEnds, SequenceParallelismDividesTheFinalNorm) {
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
+  const auto forward = [&](bool sequence_parallel) {
+    const ModulePart output{0, 0, 0, false, true, 2, sequence_parallel};
+    return Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1)).forward.time.value();
+  };
+  EXPECT_NEAR(forward(false) - forward(true), 729 * 4.0 * 1152 / 2 / 1e12, 1e-15);
+}
+
+TEST(StageEnds, EmbeddingAndProjectorReduceWhatTheirRanksAddUp) {
+  // Two ranks send half of 1,000·1,024 values of 2 bytes twice at 100 GB/s: 20.48 µs, and two hops.
+  const ModulePart embedding{0, 0, 0, true, false, 2, false};
+  EXPECT_NEAR(Priced(SmallGpt()).cost.Part(embedding, Sequences(1000, 1)).forward.tensor_parallel_communication.value(),
+              22.48 * kMicro, 1e-12);
+  // Projector: 768 tokens of 4,096 values, out of it forward and, being 4·1,024 wide before it, into it backward.
+  const ModelSpec model = BuiltInModel("internvl-internvit-300m-llama3-8b");
+  const ModulePart output{0, 0, 0, false, true, 2, false};
+  const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 3));
+  EXPECT_NEAR(cost.forward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
+  EXPECT_NEAR(cost.backward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
 }
 
 TEST(StageEnds, ASingleLinearProjectorIsCutByRows) {

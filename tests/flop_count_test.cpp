@@ -75,6 +75,8 @@ TEST(Flops, FrozenModulesSkipWhatTheyDoNotNeed) {
   // The projector's first layer wants its weights' gradient only, its second both.
   const ModulePart output{0, 0, 0, false, true, 1, false};
   EXPECT_NEAR(Priced(model).cost.Part(output, tiles).model_flops.value(), 2 * t * (2 * h * d + 3 * d * d), 1);
+  model.encoders[0].projector_frozen = true;  // forward alone
+  EXPECT_NEAR(Priced(model).cost.Part(output, tiles).model_flops.value(), 2 * t * (h * d + d * d), 1);
 }
 
 }  // namespace

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
-#include <fstream>
 
 #include "base/file.hpp"
 #include "tests/model_test_support.hpp"
@@ -132,6 +131,7 @@ TEST(ModelSpec, EveryMistakeNamesItsPlace) {
       {Changed("\"kv_heads\": 4", "\"kv_heads\": 56"), "/llm/kv_heads"},
       {Changed("\"heads\": 16", "\"heads\": 17"), "/encoders/0/heads"},
       {Changed("\"patch_px\": 14", "\"patch_px\": 385"), "/encoders/0/patch_px"},
+      {Changed("\"patch_px\": 14", "\"patch_px\": 1"), "/encoders/0/patch_px"},  // 384 patches a side
       {Changed("\"patch_px\": 14, ", ""), "/encoders/0"},
       {Changed("\"tiling\": \"llava-onevision\"", "\"tiling\": \"llava\""), "/encoders/0/tiling"},
       {Changed("\"tiling\": \"llava-onevision\"", "\"tiling\": \"whisper\""), "/encoders/0/tiling"},

@@ -108,6 +108,8 @@ TEST(State, AFrozenEncoderStillTrainsItsProjector) {
   model.encoders[0].frozen = true;
   const double projector = 1152.0 * 4096 + 4096 + 4096.0 * 4096 + 4096;
   EXPECT_EQ(Priced(model).cost.TrainableParameters(WholeModule(model, 0)), projector);
+  model.encoders[0].projector_frozen = true;
+  EXPECT_EQ(Priced(model).cost.TrainableParameters(WholeModule(model, 0)), 0);
 }
 
 TEST(State, OptimizerStepMovesItsStateOnce) {

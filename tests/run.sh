@@ -11,6 +11,7 @@ cmake --preset release
 cmake --build --preset release
 
 results=$PWD/build/release/test-results.xml
+rm -f "$results"
 status=0
 ctest --preset release --parallel "$(nproc)" --timeout 300 --no-tests=error --output-junit "$results" || status=$?
 

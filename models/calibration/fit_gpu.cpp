@@ -98,6 +98,40 @@ double MedianOf(const std::vector<double>& values, const std::string& file) {
   return Quantile(values, 0.5);
 }
 
+/// By direction: time of every GEMM over the forward prediction at the very shape that ran. Weight gradients are those
+/// that accumulate into fp32, as training does.
+std::map<std::string, std::vector<double>> GemmTimesOverForward(const CsvTable& table, const KernelCosts& forward) {
+  std::map<std::string, std::vector<double>> ratios;
+  const auto number = [&](std::size_t row, const char* column) { return table.Number(row, table.Column(column)); };
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const std::string& direction = table.rows[i][table.Column("direction")];
+    const Seconds time(number(i, "latency_ms") * 1e-3);
+    if (table.rows[i][table.Column("op")] != "gemm" || time < kJudgedFrom) continue;
+    if (direction == "weight_gradient" && table.rows[i][table.Column("out_dtype")] != "fp32") continue;
+    const KernelCost alike = forward.Gemm(number(i, "m_or_seq"), number(i, "n"), number(i, "k"), Pass::kForward);
+    ratios[direction].push_back(time / alike.time);
+  }
+  return ratios;
+}
+
+/// Backward over forward of every attention shape that has both; of repetitions, the last counts.
+std::vector<double> AttentionRatios(const CsvTable& table) {
+  std::map<std::string, std::map<std::string, double>> times;  // shape → direction
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    if (table.rows[i][table.Column("op")] != "sdpa") continue;
+    std::string shape;
+    for (const char* column : {"m_or_seq", "heads", "kv_heads", "qk_head_dim", "v_head_dim"}) {
+      shape += table.rows[i][table.Column(column)] + " ";
+    }
+    times[shape][table.rows[i][table.Column("direction")]] = table.Number(i, table.Column("latency_ms"));
+  }
+  std::vector<double> ratios;
+  for (auto& [shape, of] : times) {
+    if (of.size() == 2) ratios.push_back(of["backward"] / of["forward"]);
+  }
+  return ratios;
+}
+
 }  // namespace
 
 GpuCostTable FitGpu(const ReferenceGpu& gpu, const CostTrace& training) {
@@ -140,32 +174,10 @@ void AddDerivedSurfaces(GpuCostTable& table, const GpuCostTable& donor) {
 
 BackwardFactors MeasureBackward(const std::string& csv_path, const KernelCosts& forward) {
   const CsvTable table = ReadCsv(csv_path);
-  const auto text = [&](std::size_t row, const char* column) { return table.rows[row][table.Column(column)]; };
-  const auto number = [&](std::size_t row, const char* column) { return table.Number(row, table.Column(column)); };
-  std::map<std::string, std::vector<double>> gemm;                 // direction → time over the forward table
-  std::map<std::string, std::map<std::string, double>> attention;  // shape → direction → last repetition
-  for (std::size_t i = 0; i < table.rows.size(); ++i) {
-    const std::string direction = text(i, "direction");
-    const Seconds time(number(i, "latency_ms") * 1e-3);
-    if (text(i, "op") == "gemm" && time >= kJudgedFrom) {
-      if (direction == "weight_gradient" && text(i, "out_dtype") != "fp32") continue;
-      const KernelCost alike = forward.Gemm(number(i, "m_or_seq"), number(i, "n"), number(i, "k"), Pass::kForward);
-      gemm[direction].push_back(time / alike.time);
-    } else if (text(i, "op") == "sdpa") {
-      std::string shape;
-      for (const char* column : {"m_or_seq", "heads", "kv_heads", "qk_head_dim", "v_head_dim"}) {
-        shape += text(i, column) + " ";
-      }
-      attention[shape][direction] = time.value();
-    }
-  }
-  std::vector<double> ratios;
-  for (auto& [shape, times] : attention) {
-    if (times.size() == 2) ratios.push_back(times["backward"] / times["forward"]);
-  }
+  std::map<std::string, std::vector<double>> gemm = GemmTimesOverForward(table, forward);
   const double base = MedianOf(gemm["forward"], csv_path);
   return {MedianOf(gemm["input_gradient"], csv_path) / base, MedianOf(gemm["weight_gradient"], csv_path) / base,
-          MedianOf(ratios, csv_path), ""};
+          MedianOf(AttentionRatios(table), csv_path), ""};
 }
 
 }  // namespace dflop

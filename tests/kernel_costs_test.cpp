@@ -1,0 +1,271 @@
+// What kernels cost: the arithmetic of the fitted tables on a table made by hand, the sanity of the built-in GPUs, and
+// costs read from a trace.
+#include "models/kernel_costs.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/random.hpp"
+#include "models/gpu_kernel_costs.hpp"
+#include "models/trace_kernel_costs.hpp"
+
+namespace dflop {
+namespace {
+
+GpuSpec Gpu(const std::string& name, double peak, double bandwidth) {
+  return {name, "test", FlopsPerSecond(peak), BytesPerSecond(bandwidth), Bytes(80e9)};
+}
+
+const std::vector<GpuSpec>& BuiltInGpus() {
+  static const std::vector<GpuSpec> kGpus = {Gpu("a100-sxm-80gb", 312e12, 2.039e12), Gpu("h100-sxm", 989e12, 3.35e12),
+                                             Gpu("h200-sxm", 989e12, 4.8e12), Gpu("b200-sxm", 2250e12, 8e12)};
+  return kGpus;
+}
+
+/// Efficiency 1/2, 1/4, 1/8 as n goes 128, 256, 512; independent of m (16…64) and k (128…512).
+LogGrid FallingInN() {
+  std::vector<double> values;
+  for (int m = 0; m < 3; ++m) {
+    for (int n = 0; n < 3; ++n) {
+      for (int k = 0; k < 3; ++k) values.push_back(std::log(0.5) * (n + 1));
+    }
+  }
+  return {{{{4, 3}, {7, 3}, {7, 3}}}, values};
+}
+
+AttentionSurface Flat(bool causal, int head_dim, double efficiency, bool measured = true) {
+  const LogGrid::Axes axes = {{{0, 11}, {4, 11}, {0, 4}}};
+  return {causal,
+          head_dim,
+          measured,
+          "test",
+          {LogGrid(axes, std::vector<double>(LogGrid::Nodes(axes), std::log(efficiency))), Seconds(0)}};
+}
+
+GpuKernelCosts HandMade() {
+  GpuCostTable table;
+  table.gpu = "test";
+  table.peak = FlopsPerSecond(1e12);
+  table.gemm = {FallingInN(), Seconds(1e-6)};
+  table.attention = {Flat(true, 64, 0.25), Flat(true, 128, 0.5), Flat(false, 64, 0.4), Flat(false, 128, 0.5, false)};
+  table.memory_efficiency = 0.8;
+  table.backward = {1.25, 1.5, 3.0, "test"};
+  return GpuKernelCosts(Gpu("test", 1e12, 1e12), table, true);
+}
+
+TEST(GpuKernelCosts, AGemmTakesItsFlopsOverPeakTimesEfficiency) {
+  const GpuKernelCosts costs = HandMade();
+  // 2·32·256·128 FLOPs at a quarter of 10^12 per second.
+  const KernelCost cost = costs.Gemm(32, 256, 128, Pass::kForward);
+  EXPECT_NEAR(cost.time.value(), 2.0 * 32 * 256 * 128 / 0.25e12, 1e-15);
+  EXPECT_FALSE(cost.extrapolated);
+  // Half way between 128 and 256 in log2, the log of efficiency is half way: 2^-1.5.
+  const double n = 128 * std::sqrt(2.0);
+  EXPECT_NEAR(costs.Gemm(32, n, 128, Pass::kForward).time.value(), 2 * 32 * n * 128 / (std::pow(2, -1.5) * 1e12),
+              1e-12);
+}
+
+TEST(GpuKernelCosts, GradientsReadTheTableAtTheirOwnShape) {
+  const GpuKernelCosts costs = HandMade();
+  const double flops = 2.0 * 128 * 512 * 256;
+  // dX[m,k] = dY[m,n]·W: its "n" is the forward's k = 256, efficiency 1/4; m = 128 lies beyond the table.
+  EXPECT_NEAR(costs.Gemm(128, 512, 256, Pass::kInputGradient).time.value(), 1.25 * flops / 0.25e12, 1e-12);
+  // dW[n,k]: an (n × k) product of inner size m; again n = 256 in the table's sense, and the table's m is 512.
+  EXPECT_NEAR(costs.Gemm(128, 512, 256, Pass::kWeightGradient).time.value(), 1.5 * flops / 0.25e12, 1e-12);
+  // Forward: n = 512, efficiency 1/8.
+  EXPECT_NEAR(costs.Gemm(128, 512, 256, Pass::kForward).time.value(), flops / 0.125e12, 1e-12);
+}
+
+TEST(GpuKernelCosts, BelowTheTableAKernelCostsWhatItsEdgeCosts) {
+  const GpuKernelCosts costs = HandMade();
+  const KernelCost edge = costs.Gemm(16, 256, 512, Pass::kForward);
+  const KernelCost below = costs.Gemm(3, 256, 512, Pass::kForward);
+  EXPECT_DOUBLE_EQ(below.time.value(), edge.time.value());
+  EXPECT_FALSE(edge.extrapolated);
+  EXPECT_TRUE(below.extrapolated);
+  // 2·16·128·128 / 0.5e12 = 1.05 µs is just above the floor; nothing is ever below it.
+  EXPECT_GE(costs.Gemm(1, 1, 1, Pass::kForward).time.value(), 1e-6);
+}
+
+TEST(GpuKernelCosts, BeyondTheTableTheEdgesEfficiencyHolds) {
+  const GpuKernelCosts costs = HandMade();
+  const KernelCost edge = costs.Gemm(64, 128, 128, Pass::kForward);
+  const KernelCost beyond = costs.Gemm(6400, 128, 128, Pass::kForward);
+  EXPECT_NEAR(beyond.time / edge.time, 100, 1e-9);
+  EXPECT_TRUE(beyond.extrapolated);
+}
+
+TEST(GpuKernelCosts, NothingCostsNothing) {
+  const GpuKernelCosts costs = HandMade();
+  EXPECT_EQ(costs.Gemm(0, 128, 128, Pass::kForward).time.value(), 0);
+  EXPECT_EQ(costs.Attention({.sequences = 0, .length = 64, .heads = 1, .kv_heads = 1, .head_dim = 64}, Pass::kForward)
+                .time.value(),
+            0);
+}
+
+TEST(GpuKernelCosts, AttentionCountsHalfTheSquareWhenCausal) {
+  const GpuKernelCosts costs = HandMade();
+  AttentionShape shape{.sequences = 2, .length = 1024, .heads = 16, .kv_heads = 4, .head_dim = 128, .causal = true};
+  const double square = 2.0 * 16 * 1024 * 1024 * 128;
+  EXPECT_NEAR(costs.Attention(shape, Pass::kForward).time.value(), 2 * square / 0.5e12, 1e-12);
+  EXPECT_NEAR(costs.Attention(shape, Pass::kInputGradient).time.value(), 3 * 2 * square / 0.5e12, 1e-12);
+  shape.causal = false;
+  EXPECT_NEAR(costs.Attention(shape, Pass::kForward).time.value(), 4 * square / 0.5e12, 1e-12);
+  EXPECT_TRUE(costs.Attention(shape, Pass::kForward).extrapolated);  // that surface was not measured
+}
+
+TEST(GpuKernelCosts, UnmeasuredHeadSizesPayForThePaddedOne) {
+  const GpuKernelCosts costs = HandMade();
+  const auto cost = [&](int head_dim) {
+    return costs.Attention({.sequences = 4, .length = 512, .heads = 8, .kv_heads = 8, .head_dim = head_dim},
+                           Pass::kForward);
+  };
+  EXPECT_EQ(cost(48).time, cost(64).time);
+  EXPECT_TRUE(cost(48).extrapolated);
+  EXPECT_FALSE(cost(64).extrapolated);
+  EXPECT_EQ(cost(80).time, cost(128).time);
+  EXPECT_EQ(cost(200).time, cost(256).time);  // beyond the table: the next multiple of 64
+  EXPECT_NEAR(cost(256).time / cost(128).time, 2, 1e-9);
+  EXPECT_TRUE(cost(256).extrapolated);
+}
+
+TEST(GpuKernelCosts, StreamingTakesBytesOverTheReachableBandwidth) {
+  EXPECT_NEAR(HandMade().MemoryBound(Bytes(4e9)).time.value(), 4e9 / 0.8e12, 1e-12);
+}
+
+TEST(BuiltInGpus, EfficienciesStayPhysicalAndMoreWorkIsNeverMuchCheaper) {
+  RandomStream random(7, "built-in");
+  const auto size = [&](double low, double high) { return low * std::pow(high / low, random.Uniform()); };
+  for (const GpuSpec& gpu : BuiltInGpus()) {
+    const auto costs = BuiltInKernelCosts(gpu);
+    for (int i = 0; i < 20000; ++i) {
+      std::array<double, 3> s = {size(16, 32768), size(128, 65536), size(128, 65536)};
+      const KernelCost cost = costs->Gemm(s[0], s[1], s[2], Pass::kForward);
+      EXPECT_FALSE(cost.extrapolated);
+      EXPECT_LT(2 * s[0] * s[1] * s[2] / cost.time.value(), gpu.peak.value());
+      s[random.Below(3)] *= 2;
+      // Measured kernels have steps (another tile size is chosen): A100 takes 8.6 µs for 16 × 4096 × 512, 6.9 µs for
+      // twice the m. Where it matters, from 50 µs on, a doubled shape costs more.
+      const double ratio = costs->Gemm(s[0], s[1], s[2], Pass::kForward).time / cost.time;
+      EXPECT_GT(ratio, cost.time < Seconds(50e-6) ? 0.75 : 0.9);
+      AttentionShape a{
+          .sequences = size(1, 64), .length = size(16, 16384), .heads = 16, .kv_heads = 4, .head_dim = 128};
+      const KernelCost attention = costs->Attention(a, Pass::kForward);
+      EXPECT_LT(a.flops() / attention.time, gpu.peak);
+      a.length *= 2;
+      EXPECT_GT(costs->Attention(a, Pass::kForward).time / attention.time, 1.0);
+    }
+  }
+}
+
+TEST(BuiltInGpus, ANewerGpuIsFaster) {
+  std::vector<double> times;
+  for (const GpuSpec& gpu : BuiltInGpus()) {
+    times.push_back(BuiltInKernelCosts(gpu)->Gemm(8192, 8192, 8192, Pass::kForward).time.value());
+  }
+  EXPECT_GT(times[0], 2 * times[1]);           // A100 against H100: peaks differ 3.2 times
+  EXPECT_NEAR(times[1] / times[2], 1.0, 0.1);  // H100 and H200 have the same cores
+  EXPECT_GT(times[2], 1.5 * times[3]);
+}
+
+TEST(BuiltInGpus, A100sEncoderAttentionIsAdmittedToBeExtrapolated) {
+  const auto cost = [](const GpuSpec& gpu, bool causal) {
+    return BuiltInKernelCosts(gpu)->Attention(
+        {.sequences = 8, .length = 729, .heads = 16, .kv_heads = 16, .head_dim = causal ? 128 : 72, .causal = causal},
+        Pass::kForward);
+  };
+  EXPECT_FALSE(cost(BuiltInGpus()[0], true).extrapolated);
+  EXPECT_TRUE(cost(BuiltInGpus()[0], false).extrapolated);
+  EXPECT_FALSE(cost(BuiltInGpus()[1], false).extrapolated);
+  EXPECT_GT(cost(BuiltInGpus()[0], false).time, cost(BuiltInGpus()[1], false).time);
+}
+
+TEST(BuiltInGpus, AnUnknownGpuBorrowsTheNearestSurfaceAtItsOwnRate) {
+  const GpuSpec faster = Gpu("mine", 400e12, 3e12);  // nearest in log peak: A100
+  const auto own = BuiltInKernelCosts(faster);
+  const auto a100 = BuiltInKernelCosts(BuiltInGpus()[0]);
+  const KernelCost mine = own->Gemm(4096, 4096, 4096, Pass::kForward);
+  const KernelCost theirs = a100->Gemm(4096, 4096, 4096, Pass::kForward);
+  EXPECT_NEAR(theirs.time / mine.time, 400.0 / 312.0, 1e-9);
+  EXPECT_TRUE(mine.extrapolated);
+  EXPECT_FALSE(theirs.extrapolated);
+  EXPECT_NE(own->description().find("extrapolated"), std::string::npos);
+  // A built-in's name with another peak is another GPU.
+  EXPECT_TRUE(BuiltInKernelCosts(Gpu("h100-sxm", 756e12, 2e12))->Gemm(64, 128, 128, Pass::kForward).extrapolated);
+}
+
+TEST(BuiltInGpus, TheErrorBandTravelsWithTheCosts) {
+  for (const GpuSpec& gpu : BuiltInGpus()) {
+    const Json band = BuiltInKernelCosts(gpu)->error_band();
+    ASSERT_NE(band.find("gemm"), nullptr);
+    EXPECT_GT(band.find("gemm")->find("median")->number(), 0);
+    EXPECT_EQ(band.find("attention_full") != nullptr, gpu.name != "a100-sxm-80gb");
+  }
+}
+
+CostRow GemmRow(double m, double n, double k, double seconds, const std::string& direction = "forward") {
+  CostRow row;
+  row.op = "gemm";
+  row.direction = direction;
+  row.shape = {{"m", m}, {"n", n}, {"k", k}};
+  row.median = Seconds(seconds);
+  return row;
+}
+
+MeasuredKernelCosts FromRows(std::vector<CostRow> rows) {
+  return {CostTrace{"d", Json::EmptyObject(), Json::EmptyObject(), std::move(rows)}, "t.json",
+          BuiltInKernelCosts(BuiltInGpus()[0])};
+}
+
+TEST(MeasuredKernelCosts, AMeasuredShapeCostsWhatWasMeasured) {
+  const MeasuredKernelCosts costs =
+      FromRows({GemmRow(64, 256, 512, 3e-5), GemmRow(128, 256, 512, 5e-5), GemmRow(64, 256, 512, 12e-5)});
+  EXPECT_NEAR(costs.Gemm(128, 256, 512, Pass::kForward).time.value(), 5e-5, 1e-15);
+  // Two measurements of one shape: their geometric mean, √(3·12) = 6.
+  EXPECT_NEAR(costs.Gemm(64, 256, 512, Pass::kForward).time.value(), 6e-5, 1e-15);
+  EXPECT_FALSE(costs.Gemm(64, 256, 512, Pass::kForward).extrapolated);
+}
+
+TEST(MeasuredKernelCosts, BetweenTwoShapesTheRatesMeetInTheMiddle) {
+  // Rates 1 and 4 (in units of the first): half way in log2 the rate is 2.
+  const double flops = 2.0 * 64 * 256 * 512;
+  const MeasuredKernelCosts costs =
+      FromRows({GemmRow(64, 256, 512, flops / 1e12), GemmRow(256, 256, 512, 4 * flops / 4e12)});
+  EXPECT_NEAR(costs.Gemm(128, 256, 512, Pass::kForward).time.value(), 2 * flops / 2e12, 1e-15);
+  EXPECT_FALSE(costs.Gemm(128, 256, 512, Pass::kForward).extrapolated);
+  EXPECT_TRUE(costs.Gemm(257, 256, 512, Pass::kForward).extrapolated);
+  // Below the smallest shape a kernel costs what the smallest costs.
+  EXPECT_NEAR(costs.Gemm(1, 256, 512, Pass::kForward).time.value(), flops / 1e12, 1e-15);
+}
+
+TEST(MeasuredKernelCosts, GradientsAreMeasuredOnesOrTheForwardOfTheirShapeTimesTheBuiltInRatio) {
+  const MeasuredKernelCosts costs = FromRows(
+      {GemmRow(64, 256, 512, 3e-5), GemmRow(64, 512, 256, 7e-5), GemmRow(64, 256, 512, 9e-5, "weight_gradient")});
+  EXPECT_NEAR(costs.Gemm(64, 256, 512, Pass::kWeightGradient).time.value(), 9e-5, 1e-15);
+  const double factor =
+      std::dynamic_pointer_cast<const GpuKernelCosts>(BuiltInKernelCosts(BuiltInGpus()[0]))->backward().input_gradient;
+  EXPECT_NEAR(costs.Gemm(64, 256, 512, Pass::kInputGradient).time.value(), factor * 7e-5,
+              1e-12);  // shape (64, 512, 256)
+}
+
+TEST(MeasuredKernelCosts, MissingOperationsComeFromTheBuiltInModelAndSaySo) {
+  const MeasuredKernelCosts costs = FromRows({GemmRow(64, 256, 512, 3e-5)});
+  const auto built_in = BuiltInKernelCosts(BuiltInGpus()[0]);
+  const AttentionShape shape{.sequences = 2, .length = 512, .heads = 16, .kv_heads = 16, .head_dim = 128};
+  EXPECT_EQ(costs.Attention(shape, Pass::kForward).time, built_in->Attention(shape, Pass::kForward).time);
+  EXPECT_TRUE(costs.Attention(shape, Pass::kForward).extrapolated);
+  EXPECT_FALSE(built_in->Attention(shape, Pass::kForward).extrapolated);
+  EXPECT_TRUE(costs.MemoryBound(Bytes(1e6)).extrapolated);
+}
+
+TEST(MeasuredKernelCosts, SixteenBitRowsAreNotMixedWithWiderOnes) {
+  CostRow wide = GemmRow(64, 256, 512, 9e-5);
+  wide.dtype = "fp32";
+  EXPECT_NEAR(FromRows({GemmRow(64, 256, 512, 3e-5), wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 3e-5,
+              1e-15);
+  EXPECT_NEAR(FromRows({wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 9e-5, 1e-15);
+}
+
+}  // namespace
+}  // namespace dflop

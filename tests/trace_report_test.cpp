@@ -1,0 +1,65 @@
+// What `dflop trace inspect` and `compare` say about small traces made by hand.
+#include "experiments/trace_report.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/error.hpp"
+#include "models/trace_kernel_costs.hpp"
+
+namespace dflop {
+namespace {
+
+CostRow Gemm(double m, double seconds) {
+  CostRow row;
+  row.op = "gemm";
+  row.shape = {{"m", m}, {"n", 1000}, {"k", 1000}};
+  row.median = Seconds(seconds);
+  return row;
+}
+
+CostTrace Trace(std::vector<CostRow> rows) {
+  return {"some-gpu", Json::EmptyObject(), Json::EmptyObject(), std::move(rows)};
+}
+
+std::shared_ptr<const KernelCosts> BuiltIn() {
+  return BuiltInKernelCosts({"a100-sxm-80gb", "test", FlopsPerSecond(312e12), BytesPerSecond(2.039e12), Bytes(80e9)});
+}
+
+bool Says(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
+
+TEST(TraceInspect, NamesRangesRatesAndTheOctavesWithoutRows) {
+  // m = 1, 5 and 40: octaves 2^0, 2^2 and 2^5 hold a row, 2^1, 2^3 and 2^4 do not; 2·40·10^6 FLOPs in 80 µs is 1
+  // TFLOP/s.
+  const std::string text = InspectionText(Trace({Gemm(1, 2e-5), Gemm(5, 4e-5), Gemm(40, 8e-5)}));
+  EXPECT_TRUE(Says(text, "some-gpu")) << text;
+  EXPECT_TRUE(Says(text, "gemm, forward, bf16: 3 rows, 3 shapes")) << text;
+  EXPECT_TRUE(Says(text, "m         1 – 40, 3 sizes; no row from 2^1, 2^3, 2^4 to its double")) << text;
+  EXPECT_TRUE(Says(text, "20 µs – 80 µs")) << text;
+  EXPECT_TRUE(Says(text, "0.1 – 1 TFLOP/s")) << text;
+  EXPECT_TRUE(Says(text, "3 of 6 cells")) << text;
+}
+
+TEST(TraceCompare, GivesTheErrorOfEveryOperationAndTheWorstShapes) {
+  // B says 1 ms where A measured 1 ms, and 3 ms where A measured 2 ms: errors 0 and +50 %.
+  const CostTrace a = Trace({Gemm(64, 1e-3), Gemm(1024, 2e-3)});
+  const MeasuredKernelCosts b(Trace({Gemm(64, 1e-3), Gemm(1024, 3e-3)}), "b.json", BuiltIn());
+  const std::string text = ComparisonText(a, b, Seconds(50e-6), 1);
+  EXPECT_TRUE(Says(text, "+50.0 %  m 1024, n 1000, k 1000: measured 2 ms, predicted 3 ms")) << text;
+  EXPECT_FALSE(Says(text, "m 64,")) << text;
+  EXPECT_TRUE(Says(text, "b.json")) << text;
+}
+
+TEST(TraceCompare, OnlyWhatBothMeasuredIsCompared) {
+  CostRow norm;
+  norm.op = "norm";
+  norm.shape = {{"bytes", 1e9}};
+  norm.median = Seconds(1e-3);
+  const CostTrace a = Trace({Gemm(64, 1e-3), norm});
+  EXPECT_EQ(CommonRows(a, Trace({Gemm(8, 1e-3)})).rows.size(), 1u);
+  EXPECT_EQ(CommonRows(a, Trace({norm})).rows.front().op, "norm");
+  EXPECT_THROW(ComparisonText(CommonRows(a, Trace({})), *BuiltIn(), Seconds(0), 1), InputError);
+  EXPECT_THROW(ComparisonText(a, *BuiltIn(), Seconds(1), 1), InputError);
+}
+
+}  // namespace
+}  // namespace dflop
