@@ -21,7 +21,7 @@ namespace dflop {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::seconds kPatience(20);  // of rank 0, from one arrival to the next
+constexpr std::chrono::seconds kPatience(20);  // of rank 0, since another rank last handed in a unit
 constexpr std::chrono::milliseconds kPollInterval(50);
 
 struct HashedUnit {
@@ -120,7 +120,7 @@ class Runner {
       if (arrived > 0) last_arrival = Clock::now();
       if (Clock::now() - last_arrival < kPatience) continue;
       RunUnits({missing.back()});  // from the far end: a slow rank takes its units from the front
-      last_arrival = Clock::now();
+      missing.pop_back();
     }
   }
 
