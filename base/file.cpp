@@ -23,21 +23,34 @@ std::string ReadFile(const std::string& path) {
   return content.str();
 }
 
+namespace {
+
+// `name` is what a complaint calls the file.
+void WriteInto(const std::string& path, std::string_view content, const std::string& name) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.flush();
+  if (!out) throw RunError(name + ": cannot be written: " + std::strerror(errno));
+}
+
+}  // namespace
+
 void WriteFile(const std::string& path, std::string_view content) {
+  std::error_code unknown;
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  const bool special = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  // A pipe or a device (/dev/stdout) is written to; a rename would put a plain file in its place.
+  if (special && !std::filesystem::is_directory(status)) return WriteInto(path, content, path);
   const std::filesystem::path target(path);
   std::error_code error;
   if (target.has_parent_path()) std::filesystem::create_directories(target.parent_path(), error);
   if (error) throw RunError(path + ": cannot create its folder: " + error.message());
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out.write(content.data(), static_cast<std::streamsize>(content.size()));
-    out.flush();
-    if (!out) {
-      const std::string reason = std::strerror(errno);
-      std::filesystem::remove(temporary, error);
-      throw RunError(path + ": cannot be written: " + reason);
-    }
+  try {
+    WriteInto(temporary, content, path);
+  } catch (const RunError&) {
+    std::filesystem::remove(temporary, error);
+    throw;
   }
   std::filesystem::rename(temporary, target, error);
   if (error) {
