@@ -9,8 +9,6 @@
 namespace dflop {
 namespace {
 
-const std::vector<std::string> kWallClock = {"planning_time_s", "planning_exposed_s"};
-
 std::string RunName(const JsonReader& run) {
   std::string name = "scenario " + JsonQuote(run.At("scenario").String());
   if (const auto point = run.Find("point")) name += ", point " + point->json().Dump();
@@ -32,12 +30,10 @@ void Differences(const std::string& path, const Json* stored, const Json* fresh,
     return;
   }
   for (const Json::Member& member : stored->as<Json::Object>()) {
-    const bool ignored = std::find(kWallClock.begin(), kWallClock.end(), member.key) != kWallClock.end();
-    if (!ignored) Differences(path + "/" + member.key, &member.value, fresh->find(member.key), found);
+    if (!IsWallClock(member.key)) Differences(path + "/" + member.key, &member.value, fresh->find(member.key), found);
   }
   for (const Json::Member& member : fresh->as<Json::Object>()) {
-    const bool ignored = std::find(kWallClock.begin(), kWallClock.end(), member.key) != kWallClock.end();
-    if (!ignored && stored->find(member.key) == nullptr) {
+    if (!IsWallClock(member.key) && stored->find(member.key) == nullptr) {
       Differences(path + "/" + member.key, nullptr, &member.value, found);
     }
   }
@@ -82,6 +78,8 @@ void CompareRun(const JsonReader& stored, const JsonReader& fresh, double tolera
 }
 
 }  // namespace
+
+bool IsWallClock(const std::string& metric) { return metric == "planning_time_s" || metric == "planning_exposed_s"; }
 
 Comparison CompareResults(const JsonReader& stored, const JsonReader& fresh, double tolerance) {
   std::map<std::string, JsonReader> by_name;
