@@ -27,8 +27,10 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
     if (costs) costs->OneOf({"built-in"});
     return Once<KernelCosts>(words, [&] { return BuiltInKernelCosts(gpu); });
   }
-  const std::string path = costs->At("file").String();
+  const JsonReader file = costs->At("file");
+  const std::string path = file.String();
   costs->AllowOnly({"file"});
+  if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
   return Once<KernelCosts>(words, [&] { return TraceKernelCosts(path, gpu); });
 }
 
