@@ -47,6 +47,7 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   json["name"] = layout.name;
   json["gpus_used"] = layout.gpus_used();
   json["microbatches"] = layout.microbatches;
+  if (layout.separate_encoders) json["communicator"] = layout.communicator == Communicator::kHub ? "hub" : "direct";
   Json& modules = json["modules"];
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];

@@ -174,6 +174,10 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_NE(run.out.find("vs plain"), std::string::npos);
   EXPECT_NE(run.out.find("report: result/report.html"), std::string::npos);
+  EXPECT_NE(run.out.find("assumed: engine replay, bf16, flash attention, packed sequences, recompute none, "
+                         "sequence_parallel false, communicator hub, 18.0 bytes per parameter; kernel costs: built-in"),
+            std::string::npos)
+      << run.out;
   EXPECT_EQ(run.err, "");
   for (const char* file :
        {"result.json", "table.csv", "report.html", "traces/tiny-plain.json", "timelines/tiny-split.json"}) {
@@ -181,6 +185,35 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result/partial"));
   EXPECT_EQ(Dflop("report result").code, 0);
+}
+
+TEST_F(CommandLine, InputsThatChangeNothingAreReported) {
+  // Every policy is `fixed`, so that nothing is planned; the batch size matters.
+  Json experiment = Edited("/sweep", R"({"/planning_samples": [8, 16], "/global_batch_size": [8, 16]})");
+  Write(experiment);
+  const Outcome swept = Dflop("run e.json --out swept");
+  EXPECT_EQ(swept.code, 0);
+  EXPECT_EQ(swept.err, "warning: e.json:/sweep/~1planning_samples: has no effect: no figure differs along this axis\n");
+  experiment = Edited("/scenarios/0/policies", SmallExperiment().find("policies")->Dump());
+  Write(experiment);
+  EXPECT_EQ(Dflop("run e.json --out own").err,
+            "warning: e.json:/policies: has no effect: every scenario has policies of its own\n");
+  EXPECT_EQ(Result("own").find("inputs_without_effect")->as<Json::Array>().size(), 1u);
+  Write(Edited("/policies/0/layout/communicator", R"("direct")"));
+  EXPECT_EQ(Dflop("run e.json --out direct").err,
+            "e.json:/policies/0/layout/communicator: has no effect in a uniform layout: encoder and LLM share their "
+            "pipeline\n");
+}
+
+TEST_F(CommandLine, ACostFileThatIsMissingIsReportedWhereItIsNamed) {
+  Write(Edited("/scenarios/0/costs", R"({"file": "absent.json"})"));
+  const Outcome run = Dflop("run e.json --out result");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_TRUE(run.err.starts_with("e.json:/scenarios/0/costs/file: ")) << run.err;
+}
+
+TEST_F(CommandLine, ATableThatNobodyGetsIsAFailure) {
+  EXPECT_EQ(std::system(DFLOP_BINARY " list models >/dev/full 2>/dev/null"), 1 << 8);
 }
 
 TEST_F(CommandLine, ResultHoldsEveryPromisedFigureAndThePartsAddUp) {
