@@ -349,6 +349,15 @@ TEST_F(CommandLine, CheckFindsAnUnchangedResultEqual) {
   EXPECT_NE(check.out.find("4 runs compared with stored: 0 regressions, 0 changes"), std::string::npos) << check.out;
 }
 
+TEST_F(CommandLine, CheckOfOneSeedMissesNoOther) {
+  Write(SmallExperiment());
+  ASSERT_EQ(Dflop("run e.json --out stored --quiet").code, 0);
+  const Outcome check = Dflop("check e.json --against stored --seed 2");
+  EXPECT_EQ(check.code, 0) << check.out;
+  EXPECT_NE(check.out.find("2 runs compared with stored: 0 regressions, 0 changes"), std::string::npos) << check.out;
+  EXPECT_EQ(Dflop("check e.json --against stored --seed 3").code, 2);
+}
+
 TEST_F(CommandLine, CheckFailsWhereARunIsSlowerThanStored) {
   Write(SmallExperiment());
   ASSERT_EQ(Dflop("run e.json --out stored --quiet").code, 0);
