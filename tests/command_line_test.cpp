@@ -227,6 +227,8 @@ TEST_F(CommandLine, ResultHoldsEveryPromisedFigureAndThePartsAddUp) {
   ASSERT_EQ(runs.size(), 4u);  // two policies × two seeds
   for (const Json& run : runs) {
     const Json& metrics = *run.find("metrics");
+    const bool extrapolated = metrics.find("extrapolated_fraction")->number() > 0;
+    EXPECT_EQ(run.find("extrapolated_shapes")->find("count")->number() > 0, extrapolated);
     for (const char* key : {"samples_per_s", "tokens_per_s", "tflops_per_gpu", "mfu", "balance_gap", "planning_time_s",
                             "planning_exposed_s", "peak_memory_bytes", "fits", "memory_by_stage",
                             "extrapolated_fraction", "speedup_vs"}) {

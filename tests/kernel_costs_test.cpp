@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "models/extrapolated_shapes.hpp"
 #include "models/gpu_kernel_costs.hpp"
 #include "models/trace_kernel_costs.hpp"
 
@@ -265,6 +266,24 @@ TEST(MeasuredKernelCosts, SixteenBitRowsAreNotMixedWithWiderOnes) {
   EXPECT_NEAR(FromRows({GemmRow(64, 256, 512, 3e-5), wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 3e-5,
               1e-15);
   EXPECT_NEAR(FromRows({wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 9e-5, 1e-15);
+}
+
+TEST(ExtrapolatedShapes, NamesWhatWasNotMeasuredLongestFirstAndAnswersTheSame) {
+  const auto costs = BuiltInKernelCosts(BuiltInGpus().front());
+  const ExtrapolatedShapes shapes(costs);
+  const KernelCost inside = shapes.Gemm(4096, 4096, 4096, Pass::kForward);
+  EXPECT_FALSE(inside.extrapolated);
+  EXPECT_EQ(shapes.size(), 0u);
+  const KernelCost small = shapes.Gemm(1e7, 4096, 4096, Pass::kForward);  // no table goes to ten million rows
+  const KernelCost large = shapes.Gemm(3e7, 4096, 4096, Pass::kWeightGradient);
+  EXPECT_TRUE(small.extrapolated && large.extrapolated);
+  EXPECT_EQ(large.time, costs->Gemm(3e7, 4096, 4096, Pass::kWeightGradient).time);
+  shapes.Gemm(1e7, 4096, 4096, Pass::kForward);  // seen before
+  EXPECT_EQ(shapes.size(), 2u);
+  const std::vector<std::string> one = shapes.Longest(1);
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_TRUE(one.front().starts_with("gemm m 3")) << one.front();
+  EXPECT_TRUE(one.front().ends_with("n 4096 k 4096, weight gradient")) << one.front();
 }
 
 }  // namespace
