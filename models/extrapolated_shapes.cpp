@@ -40,6 +40,7 @@ std::vector<std::string> ExtrapolatedShapes::Longest(std::size_t count) const {
   std::stable_sort(shapes.begin(), shapes.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
   shapes.resize(std::min(count, shapes.size()));
   std::vector<std::string> names;
+  names.reserve(shapes.size());
   for (const auto& [name, time] : shapes) names.push_back(name);
   return names;
 }
