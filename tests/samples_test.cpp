@@ -164,5 +164,20 @@ TEST(Samples, BadFilesAreRefused) {
   EXPECT_NE(FileError("[]"), "");
 }
 
+// Records are read before the end of the file is known: what is wrong with the file as a whole still comes first.
+TEST(Samples, AWrongFileIsReportedBeforeAWrongRecord) {
+  const auto complaint = [](const std::string& head, const std::string& tail) {
+    const std::string path =
+        TempFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
+    const std::string error = ErrorOf([&] { ReadSamples(path); });
+    return error.substr(0, error.find(": "));
+  };
+  const std::string named = R"("name": "n", "source": "s", )";
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/plan/1", )", "}"), "/schema");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", R"(, "rows": 1})"), "/rows");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", "}"), "/records/1/colour");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", ""), "");  // cut off: the place is line and column
+}
+
 }  // namespace
 }  // namespace dflop
