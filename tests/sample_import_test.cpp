@@ -207,5 +207,17 @@ TEST(ImportServeGen, DrawsHaveTheMeansOfTheProductionTrace) {
   EXPECT_NEAR(drawn_images / count, images / weight, 0.03 * images / weight);
 }
 
+TEST(ImportServeGen, AWindowStartsAtANumberOfSeconds) {
+  const std::string window = R"({"text_tokens": "{1: 1}", "image_tokens": "{1: 1}", "image_count": "{1: 1}"})";
+  const auto import = [&](const std::string& start) {
+    const std::string path = TempFile("window.json", "{\"" + start + "\": " + window + ", \"60\": " + window + "}");
+    return ErrorOf([&] { ImportServeGen({path}, 3, 1); });
+  };
+  EXPECT_EQ(import("0"), "");
+  for (const char* start : {"nan", "-nan", "inf", "-inf", "1e999", "", "x", "1 "}) {
+    ExpectError(import(start), "a window's start in seconds is wanted");
+  }
+}
+
 }  // namespace
 }  // namespace dflop
