@@ -1,5 +1,6 @@
 // Importers: what each row or record becomes, what is refused, and the counts on real tables.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_import_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_import_" + name;
   WriteFile(path, content);
   return path;
 }

@@ -2,6 +2,7 @@
 #include "traces/samples.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_samples_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_samples_" + name;
   WriteFile(path, content);
   return path;
 }
