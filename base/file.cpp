@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "base/error.hpp"
 
@@ -17,10 +17,15 @@ std::string ReadFile(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) throw InputError(path, "", "is a folder, a file is wanted");
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError(path, "", std::string("cannot be read: ") + std::strerror(errno));
-  std::ostringstream content;
-  content << in.rdbuf();
+  std::string content;
+  std::error_code no_size;  // of a pipe
+  if (const auto size = std::filesystem::file_size(path, no_size); !no_size) content.reserve(size);
+  std::array<char, 1 << 16> block;
+  while (in.read(block.data(), block.size()), in.gcount() > 0) {
+    content.append(block.data(), static_cast<std::size_t>(in.gcount()));
+  }
   if (in.bad()) throw InputError(path, "", "cannot be read to its end");
-  return content.str();
+  return content;
 }
 
 namespace {

@@ -118,7 +118,8 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   if (order.empty()) return "No policy fits the devices' memory: " + unfit + ".";
   const PolicyFigures& fastest = *order.front();
   const Interval time = StepTime(fastest);
-  std::string text = fastest.policy + " is fastest at " + DurationWithInterval(time) + " per step";
+  const char* verb = point.policies.size() == 1 ? " takes " : " is fastest at ";  // alone, nothing is fastest
+  std::string text = fastest.policy + verb + DurationWithInterval(time) + " per step";
   const std::string gains = GainsOver(point, fastest, baselines);
   text += gains.empty() ? "." : ": " + gains + ".";
   text += Caveat(point, order, baselines);

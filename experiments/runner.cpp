@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/progress.hpp"
+#include "experiments/folder_lock.hpp"
 #include "experiments/inputs.hpp"
 #include "experiments/partial_store.hpp"
 #include "experiments/process_pool.hpp"
@@ -77,6 +78,8 @@ class Runner {
         new_folders_(options.out) {}
 
   std::optional<Json> Run() {
+    std::optional<FolderLock> lock;  // of the job, whose ranks share the folder
+    if (options_.rank.rank == 0) lock.emplace(options_.out);
     try {
       RunUnits(OwnUnits());
       if (options_.rank.rank != 0) return std::nullopt;

@@ -14,25 +14,27 @@ std::vector<int> LlmTokens(const std::vector<int>& bucket, const std::vector<Sam
   return tokens;
 }
 
-int Tiles(const std::vector<int>& bucket, const std::vector<SampleShape>& batch, std::size_t encoder) {
-  int tiles = 0;
+/// 64 bits: a million samples may bring a million tiles each.
+std::int64_t Tiles(const std::vector<int>& bucket, const std::vector<SampleShape>& batch, std::size_t encoder) {
+  std::int64_t tiles = 0;
   for (const int i : bucket) tiles += batch[static_cast<std::size_t>(i)].tiles[encoder];
   return tiles;
 }
 
 /// tiles[replica][microbatch] of one encoder: the LLM replica's own in a homogeneous layout, a share of the union over
 /// the LLM replicas when the encoder has devices of its own.
-std::vector<std::vector<int>> EncoderTiles(const BatchPlan& plan, const Layout& layout, std::size_t encoder,
-                                           const std::vector<SampleShape>& batch) {
+std::vector<std::vector<std::int64_t>> EncoderTiles(const BatchPlan& plan, const Layout& layout, std::size_t encoder,
+                                                    const std::vector<SampleShape>& batch) {
   const auto microbatches = static_cast<std::size_t>(layout.microbatches);
   const int replicas = layout.degrees[encoder].dp;
-  std::vector<std::vector<int>> tiles(static_cast<std::size_t>(replicas), std::vector<int>(microbatches));
+  std::vector<std::vector<std::int64_t>> tiles(static_cast<std::size_t>(replicas),
+                                               std::vector<std::int64_t>(microbatches));
   for (std::size_t k = 0; k < microbatches; ++k) {
     if (!layout.separate_encoders) {
       for (std::size_t r = 0; r < tiles.size(); ++r) tiles[r][k] = Tiles(plan.buckets[r][k], batch, encoder);
       continue;
     }
-    int all = 0;
+    std::int64_t all = 0;
     for (const auto& replica : plan.buckets) all += Tiles(replica[k], batch, encoder);
     for (int r = 0; r < replicas; ++r) tiles[static_cast<std::size_t>(r)][k] = ShareOfTiles(all, r, replicas);
   }
@@ -41,7 +43,7 @@ std::vector<std::vector<int>> EncoderTiles(const BatchPlan& plan, const Layout& 
 
 }  // namespace
 
-int ShareOfTiles(int tiles, int replica, int replicas) {
+std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas) {
   return tiles / replicas + (replica < tiles % replicas ? 1 : 0);
 }
 
@@ -75,7 +77,9 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
   for (std::size_t e = 0; e < model.encoders.size(); ++e) {
     for (const auto& replica : EncoderTiles(plan, layout, e, batch)) {
       auto& row = work[e].emplace_back();
-      for (const int tiles : replica) row.push_back(EncoderBatch(model.encoders[e], tiles));
+      for (const std::int64_t tiles : replica) {
+        row.push_back(EncoderBatch(model.encoders[e], static_cast<double>(tiles)));
+      }
     }
   }
   for (const auto& replica : plan.buckets) {

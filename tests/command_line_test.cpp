@@ -13,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/json_reader.hpp"
 #include "experiments/comparison.hpp"
+#include "experiments/folder_lock.hpp"
 #include "experiments/sweep.hpp"
 #include "sim/plan_file.hpp"
 #include "tests/small_experiment.hpp"
@@ -391,6 +392,25 @@ TEST_F(CommandLine, PlanExplainsAndWritesTheWholePlan) {
   EXPECT_FALSE(read.steps[0].operations.empty());
   EXPECT_EQ(ToJson(read), document);  // nothing is lost on the way
   EXPECT_EQ(Dflop("plan e.json --policy nobody").code, 2);
+}
+
+TEST_F(CommandLine, TwoRunsDoNotShareAFolder) {
+  Write(SmallExperiment());
+  {
+    const FolderLock first(folder_ / "result");
+    const Outcome second = Dflop("run e.json --out result");
+    EXPECT_EQ(second.code, 2);
+    EXPECT_EQ(second.err.find("result:: another run is writing its results there"), 0u) << second.err;
+    EXPECT_EQ(FilesInFolder(), 2u);  // the experiment and the empty folder
+  }
+  EXPECT_EQ(Dflop("run e.json --out result --quiet").code, 0);
+}
+
+TEST_F(CommandLine, AFileIsNoFolderForResults) {
+  Write(SmallExperiment());
+  const Outcome run = Dflop("run e.json --out e.json");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err.find("e.json:: is no folder"), 0u) << run.err;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "sim/engine.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -203,6 +204,11 @@ class SharedExample : public testing::TestWithParam<const char*> {};
 TEST_P(SharedExample, IsAcceptedAsItIs) {
   const std::string path = std::string(DFLOP_SHARED_DIR "/examples/") + GetParam();
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "the examples are not here";
+  const std::vector<std::string> engines = EngineNames();
+  const Json document = ReadJsonFile(path);
+  const Json* engine = document.find("engine");
+  const bool known = engine == nullptr || std::count(engines.begin(), engines.end(), engine->as<std::string>()) > 0;
+  if (!known) GTEST_SKIP() << "this program is built without the engine " << engine->Dump();
   EXPECT_FALSE(ReadExperiment(path).points.empty());
 }
 

@@ -1,5 +1,6 @@
 // Importers: what each row or record becomes, what is refused, and the counts on real tables.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_import_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_import_" + name;
   WriteFile(path, content);
   return path;
 }
@@ -205,6 +206,18 @@ TEST(ImportServeGen, DrawsHaveTheMeansOfTheProductionTrace) {
   }
   EXPECT_NEAR(drawn_text / count, text / weight, 0.05 * text / weight);
   EXPECT_NEAR(drawn_images / count, images / weight, 0.03 * images / weight);
+}
+
+TEST(ImportServeGen, AWindowStartsAtANumberOfSeconds) {
+  const std::string window = R"({"text_tokens": "{1: 1}", "image_tokens": "{1: 1}", "image_count": "{1: 1}"})";
+  const auto import = [&](const std::string& start) {
+    const std::string path = TempFile("window.json", "{\"" + start + "\": " + window + ", \"60\": " + window + "}");
+    return ErrorOf([&] { ImportServeGen({path}, 3, 1); });
+  };
+  EXPECT_EQ(import("0"), "");
+  for (const char* start : {"nan", "-nan", "inf", "-inf", "1e999", "", "x", "1 "}) {
+    ExpectError(import(start), "a window's start in seconds is wanted");
+  }
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include "traces/samples.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -13,7 +14,7 @@ namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_samples_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_samples_" + name;
   WriteFile(path, content);
   return path;
 }
@@ -162,6 +163,21 @@ TEST(Samples, BadFilesAreRefused) {
   EXPECT_NE(FileError(R"({"schema": "dflop/samples/1", "name": "n", "records": [{"text_tokens": 5}]})"), "");
   EXPECT_NE(FileError(R"({"schema": "dflop/samples/1", "name": "n", "source": "s", "records": [], "more": 1})"), "");
   EXPECT_NE(FileError("[]"), "");
+}
+
+// Records are read before the end of the file is known: what is wrong with the file as a whole still comes first.
+TEST(Samples, AWrongFileIsReportedBeforeAWrongRecord) {
+  const auto complaint = [](const std::string& head, const std::string& tail) {
+    const std::string path =
+        TempFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
+    const std::string error = ErrorOf([&] { ReadSamples(path); });
+    return error.substr(0, error.find(": "));
+  };
+  const std::string named = R"("name": "n", "source": "s", )";
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/plan/1", )", "}"), "/schema");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", R"(, "rows": 1})"), "/rows");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", "}"), "/records/1/colour");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", ""), "");  // cut off: the place is line and column
 }
 
 }  // namespace

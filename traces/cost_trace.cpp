@@ -29,8 +29,8 @@ std::vector<std::pair<std::string, double>> ReadShape(const JsonReader& json, co
   std::vector<std::pair<std::string, double>> shape;
   shape.reserve(dimensions.size());
   for (const std::string& name : dimensions) {
-    const double limit = name == "bytes" ? kMaxBytes : kMaxSize;
-    shape.emplace_back(name, static_cast<double>(json.At(name).Int(1, static_cast<std::int64_t>(limit))));
+    const auto limit = static_cast<std::int64_t>(LargestSize(name));
+    shape.emplace_back(name, static_cast<double>(json.At(name).Int(1, limit)));
   }
   json.AllowOnly(dimensions);
   return shape;
@@ -73,6 +73,8 @@ Json ToJson(const CostRow& row) {
 }
 
 }  // namespace
+
+double LargestSize(const std::string& dimension) { return dimension == "bytes" ? kMaxBytes : kMaxSize; }
 
 double CostRow::dimension(const std::string& name) const {
   const auto found = std::find_if(shape.begin(), shape.end(), [&](const auto& entry) { return entry.first == name; });

@@ -42,4 +42,7 @@ void WriteCostTrace(const std::string& path, const CostTrace& trace);
 /// The dimensions that an operation's shape must have, in order; empty for an unknown operation.
 std::vector<std::string> ShapeDimensions(const std::string& op);
 
+/// The largest size that a dimension of a row may have; the smallest is 1.
+double LargestSize(const std::string& dimension);
+
 }  // namespace dflop
