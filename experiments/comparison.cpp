@@ -1,10 +1,10 @@
 #include "experiments/comparison.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <limits>
 #include <map>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -44,10 +44,7 @@ double MeanTime(const JsonReader& run) {
 }
 
 std::string Slower(double stored, double fresh) {
-  std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "%.6g s/step -> %.6g s/step (%+.3f %%)", stored, fresh,
-                100 * (fresh / stored - 1));
-  return text.data();
+  return Format("%.6g s/step -> %.6g s/step (%+.3f %%)", stored, fresh, 100 * (fresh / stored - 1));
 }
 
 // "" when the run is no worse than the stored one.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
 

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -73,15 +74,6 @@ std::string Caveat(const PointFigures& point, const std::vector<const PolicyFigu
 }
 
 }  // namespace
-
-std::string Fixed(double value, int decimals) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
-  const std::string out = text;
-  // A rounded nothing has no sign.
-  if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) return out.substr(1);
-  return out;
-}
 
 std::string Percent(double fraction, int decimals) { return Fixed(100 * fraction, decimals) + " %"; }
 

@@ -117,10 +117,4 @@ bool WriteAt(Json& scenario, const std::string& pointer, const Json& value) {
   return place != nullptr;
 }
 
-std::string EscapePointerKey(const std::string& key) {
-  std::string out;
-  for (const char c : key) out += c == '~' ? std::string("~0") : c == '/' ? std::string("~1") : std::string(1, c);
-  return out;
-}
-
 }  // namespace dflop

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/index.hpp"
 #include "sim/timeline.hpp"
 
 namespace dflop {
@@ -31,7 +32,6 @@ class TraceWriter {
   }
 
  private:
-  static std::size_t Index(int i) { return static_cast<std::size_t>(i); }
   const Stage& StageAt(int s) const { return layout_.stages[Index(s)]; }
   int NodeOfGroup(int g) const { return cost_.cluster().node_of(layout_.groups[Index(g)].first_gpu); }
   void Emit(Json event) { trace_["traceEvents"].push_back(std::move(event)); }

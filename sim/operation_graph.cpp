@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "sim/communicator.hpp"
 
 namespace dflop {
@@ -42,7 +43,6 @@ class GraphBuilder {
   }
 
  private:
-  static std::size_t Index(int i) { return static_cast<std::size_t>(i); }
   int StageCount() const { return static_cast<int>(layout_.stages.size()); }
   const Stage& StageAt(int s) const { return layout_.stages[Index(s)]; }
   bool IsEncoderOnly(int s) const {

@@ -8,6 +8,7 @@
 #include "base/csv.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "tests/input_error.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {
@@ -21,16 +22,6 @@ std::string TempFile(const std::string& name, const std::string& content) {
 
 std::vector<Sample> Csv(const std::string& content) { return ImportCsv({TempFile("table.csv", content)}).samples; }
 std::vector<Sample> Llava(const std::string& content) { return ImportLlava({TempFile("set.json", content)}).samples; }
-
-template <typename Function>
-std::string ErrorOf(Function function) {
-  try {
-    function();
-  } catch (const InputError& error) {
-    return error.pointer() + ": " + error.what();
-  }
-  return "";
-}
 
 void ExpectError(const std::string& error, const std::string& part) {
   EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);

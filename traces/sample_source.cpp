@@ -92,14 +92,6 @@ std::unique_ptr<SampleSource> ReadSourceFile(const std::string& path) {
 
 }  // namespace
 
-SampleSet ReadSamples(const std::string& path) {
-  SamplesFile file(path);
-  if (!file.json().Has("records")) {
-    file.json().Fail("holds a distribution, records are wanted (`dflop samples generate` draws some)");
-  }
-  return file.TakeRecords();
-}
-
 // One record a line: such a file can be read, compared and cut with line tools.
 void WriteSamples(const std::string& path, const SampleSet& set) {
   std::string text = "{\n \"schema\": \"dflop/samples/1\",\n \"name\": " + JsonQuote(set.name) +
