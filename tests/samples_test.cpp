@@ -163,7 +163,7 @@ TEST(Samples, AWrongFileIsReportedBeforeAWrongRecord) {
   const auto complaint = [](const std::string& head, const std::string& tail) {
     const std::string path =
         TempFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
-    const std::string error = ErrorOf([&] { ReadSamples(path); });
+    const std::string error = ErrorOf([&] { ReadFileSource(path); });
     return error.substr(0, error.find(": "));
   };
   const std::string named = R"("name": "n", "source": "s", )";
