@@ -17,10 +17,15 @@
 //   embedding         forward          table [V,w], ids [r] → y [r,w]
 //   copy              forward          x [n] → y
 //   loss              (tokens, vocab)  forward and backward in one: logits [T,V], targets [T] → losses [T], dlogits
-//   optimizer         (parameters)     AdamW on fp32 master weights: w, m, v, gradient → w, m, v, low-precision copy
+//                     [T,V], the gradient of Σ losses: softmax − one-hot
+//   optimizer         (parameters)     AdamW on fp32 master weights: w, m, v, gradient (all [n]) → w_new, m_new,
+//                     v_new, low: the new weights in the backend's dtype; the first three in place of the old ones
 //   launch            ()               an empty kernel: host time per launch (on the CPU: a function call)
 //   layer             (tokens, seq, hidden, ffn_hidden, heads, kv_heads, gated, causal)  a whole transformer layer at
-//                     TP 1, forward | backward, made of the kernels above on tensors that feed each other
+//                     TP 1, forward | backward, made of the kernels above on tensors that feed each other:
+//                     x → x + attention(norm(x)) → … + ffn(norm(…)); rotary where gated and causal; activation
+//                     silu(u)·v where gated, else silu(u)
+//   RunOnce() gives inputs, then outputs, under these names.
 //   all_reduce, reduce_scatter, all_gather, all_to_all, send_recv (bytes, ranks)  over the GPUs of this machine
 #pragma once
 
@@ -29,5 +34,18 @@
 namespace dflop {
 
 inline constexpr std::int64_t kRowWidth = 4096;
+inline constexpr double kNormEpsilon = 1e-5;
+inline constexpr double kRotaryBase = 10'000;
+
+/// Fixed settings of the optimizer row: decoupled weight decay, bias correction of this step.
+struct AdamSettings {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;
+  int step = 10;
+};
+inline constexpr AdamSettings kAdam;
 
 }  // namespace dflop
