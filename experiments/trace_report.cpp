@@ -24,16 +24,30 @@ std::string TimeText(Seconds time) {
   return us < 1000 ? Format("%.3g µs", us) : us < 1e6 ? Format("%.3g ms", us / 1e3) : Format("%.3g s", us / 1e6);
 }
 
-bool MemoryBound(const CostRow& row) { return ShapeDimensions(row.op).size() == 1; }
+/// What a row's rate counts, and in which unit it is shown.
+struct RateUnit {
+  const char* name;
+  double size;
+};
 
-/// FLOP/s, or bytes/s of a memory-bound kernel; a gradient is counted as the forward it belongs to.
+RateUnit UnitOf(const CostRow& row) {
+  if (row.op == "gemm" || row.op.starts_with("attention")) return {"TFLOP/s", 1e12};
+  if (row.op == "optimizer") return {"G parameters/s", 1e9};
+  if (row.op == "loss") return {"G logits/s", 1e9};
+  if (row.op == "layer") return {"k tokens/s", 1e3};
+  return row.op == "launch" ? RateUnit{"M launches/s", 1e6} : RateUnit{"GB/s", 1e9};
+}
+
+/// Work per second; a gradient is counted as the forward it belongs to.
 double Rate(const CostRow& row) {
+  if (row.op == "layer") return row.dimension("tokens") / row.median.value();
   double work = 1;
   for (const auto& [name, size] : row.shape) {
-    if (name == "kv_heads") continue;
+    if (name == "kv_heads" || name == "ranks") continue;
     work *= name == "seq" ? size * size : size;
   }
-  const double per_element = MemoryBound(row) ? 1 : row.op == "attention_full" ? 4 : 2;
+  const bool multiplied = row.op == "gemm" || row.op == "attention_causal";
+  const double per_element = row.op == "attention_full" ? 4 : multiplied ? 2 : 1;
   return per_element * work / row.median.value();
 }
 
@@ -47,7 +61,7 @@ std::map<std::string, Group> Groups(const CostTrace& trace) {
   return groups;
 }
 
-int Octave(double size) { return static_cast<int>(std::floor(std::log2(size) + 1e-9)); }
+int Octave(double size) { return static_cast<int>(std::floor(std::log2(std::max(size, 1.0)) + 1e-9)); }
 
 std::string DimensionText(const Group& group, std::size_t dimension) {
   std::set<double> sizes;
@@ -89,19 +103,15 @@ std::string GroupText(const std::string& name, const Group& group) {
       group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return Rate(*a) < Rate(*b); });
   std::set<std::vector<std::pair<std::string, double>>> shapes;
   for (const CostRow* row : group) shapes.insert(row->shape);
-  const bool memory = MemoryBound(*group.front());
-  const double unit = memory ? 1e9 : 1e12;
+  const RateUnit unit = UnitOf(*group.front());
   std::string text = name + Format(": %zu rows, %zu shapes\n", group.size(), shapes.size());
   text += "  time      " + TimeText((*shortest)->median) + " – " + TimeText((*longest)->median) + "\n";
-  text += Format("  rate      %.3g – %.4g %s\n", Rate(**slowest) / unit, Rate(**fastest) / unit,
-                 memory ? "GB/s" : "TFLOP/s");
+  text += Format("  rate      %.3g – %.4g %s\n", Rate(**slowest) / unit.size, Rate(**fastest) / unit.size, unit.name);
   for (std::size_t d = 0; d < group.front()->shape.size(); ++d) text += DimensionText(group, d);
   return text + (group.front()->shape.size() > 1 ? CoverageText(group) : "");
 }
 
-std::string AnswerKey(const CostRow& row) {
-  return (MemoryBound(row) ? std::string("memory") : row.op) + "/" + row.direction;
-}
+std::string AnswerKey(const CostRow& row) { return IsMemoryBound(row.op) ? "memory" : row.op + "/" + row.direction; }
 
 std::string ShapeText(const CostRow& row) {
   std::string text;

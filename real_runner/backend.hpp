@@ -1,7 +1,8 @@
 // What the profiler asks of a device: prepare one kernel on one shape, run it, time it, show its numbers.
 //
-// Backends: `cpu` (OpenBLAS, in this program) and `cuda` (a plug-in opened at run time, so that everything else builds and
-// starts without toolkit or driver). A kernel is named as a row of dflop/cost-trace/1 names it (traces/cost_trace.hpp).
+// Backends: `cpu` (OpenBLAS, in this program) and `cuda` (a plug-in opened at run time, so that everything else builds
+// and starts without toolkit or driver). A kernel is named as a row of dflop/cost-trace/1 names it
+// (traces/cost_trace.hpp).
 #pragma once
 
 #include <cstdint>
