@@ -53,6 +53,7 @@ struct DeviceInfo {
   Json software = Json::EmptyObject();  ///< driver, runtime and library versions, clocks and power where readable
   double memory_bytes = 0;
   double cache_bytes = 0;  ///< last-level cache: rotating inputs must exceed it
+  int devices = 0;         ///< for collectives between the devices of this machine; 0 = the backend has none
 };
 
 class Backend {
