@@ -177,4 +177,28 @@ std::string ComparisonText(const CostTrace& measured, const KernelCosts& costs, 
          costs.description() + "\n\n" + table + details;
 }
 
+std::string RepeatText(const CostTrace& a, const CostTrace& b) {
+  constexpr double kSteady = 0.05;
+  const auto steady = [&](const CostRow& row) { return row.spread < row.median * kSteady; };
+  std::map<std::string, const CostRow*> others;
+  for (const CostRow& row : b.rows) others[GroupName(row) + ": " + ShapeText(row)] = &row;
+  std::vector<double> all;
+  std::vector<double> quiet;
+  for (const CostRow& row : a.rows) {
+    const auto other = others.find(GroupName(row) + ": " + ShapeText(row));
+    if (other == others.end()) continue;
+    all.push_back(std::abs(other->second->median / row.median - 1));
+    if (steady(row) && steady(*other->second)) quiet.push_back(all.back());
+  }
+  if (all.empty()) return "";
+  const auto line = [](const char* what, const std::vector<double>& differences) {
+    return Format("%-38s %8zu %8.1f %% %8.1f %%\n", what, differences.size(), 100 * Quantile(differences, 0.5),
+                  100 * Quantile(differences, 0.9));
+  };
+  std::string text = Format("%-38s %8s %10s %10s\n", "equal shapes in A and B, difference", "rows", "median", "p90");
+  text += line("all", all);
+  if (!quiet.empty()) text += line("spread below 5 % in both", quiet);
+  return text + "\n";
+}
+
 }  // namespace dflop

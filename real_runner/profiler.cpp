@@ -19,6 +19,7 @@ constexpr double kShortestTime = 1e-9;  // what the clock can tell, and the leas
 constexpr double kRowShare = 1.0 / 200;
 constexpr double kLeastRowSeconds = 0.1;
 constexpr double kMostRowSeconds = 3;
+constexpr double kPatience = 10;  // times that, where most launches are disturbed
 
 double Spread(const std::vector<double>& seconds) { return Quantile(seconds, 0.9) - Quantile(seconds, 0.1); }
 
@@ -67,7 +68,7 @@ class Run {
       backend_.Time(*kernel, kWarmUpLaunches);
       const std::vector<double> seconds = Launches(*kernel);
       if (static_cast<int>(seconds.size()) < kLeastLaunches) {
-        Skip(wanted, "preempted in too many launches");
+        Skip(wanted, "the machine is busy: only " + std::to_string(seconds.size()) + " launches ran undisturbed");
         return;
       }
       CostRow row = wanted;
@@ -94,9 +95,10 @@ class Run {
         }
       }
       if (static_cast<int>(seconds.size()) >= kMostLaunches) break;
+      const double spent = options_.now() - start;
+      if (spent > kPatience * row_seconds_) break;
       if (static_cast<int>(seconds.size()) < kLeastLaunches) continue;
-      if (Spread(seconds) <= kSmallSpread * Median(seconds)) break;
-      if (options_.now() - start > row_seconds_) break;
+      if (spent > row_seconds_ || Spread(seconds) <= kSmallSpread * Median(seconds)) break;
     }
     return seconds;
   }

@@ -48,7 +48,7 @@ TEST_F(CpuKernels, GemmsInAllDirections) {
 TEST_F(CpuKernels, AttentionOfAllKindsOfHeadsBeyondOneTile) {
   for (const bool causal : {false, true}) {
     for (const char* direction : {"forward", "backward"}) {
-      ExpectCorrect(AttentionRow(causal, {1, 1, 1, 1, 8}, direction, "fp32"));
+      ExpectCorrect(AttentionRow(causal, {1, 2, 1, 1, 8}, direction, "fp32"));
       ExpectCorrect(AttentionRow(causal, {2, 37, 4, 4, 16}, direction, "fp32"));
       ExpectCorrect(AttentionRow(causal, {3, 130, 6, 2, 24}, direction, "fp32"));  // grouped queries
       ExpectCorrect(AttentionRow(causal, {1, 700, 2, 1, 8}, direction, "fp32"));   // several tiles of keys
