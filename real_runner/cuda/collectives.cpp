@@ -78,9 +78,9 @@ struct Sizes {
   Sizes(const std::string& op, std::int64_t bytes, std::int64_t ranks)
       : part(std::max<std::int64_t>(1, bytes / kElementBytes / ranks)) {
     const std::int64_t whole = part * ranks;
-    const bool pair = op == "send_recv";
-    in = pair ? std::max<std::int64_t>(1, bytes / kElementBytes) : op == "all_gather" ? part : whole;
-    out = pair ? in : op == "reduce_scatter" ? part : whole;
+    const bool chain = op == "send_recv";
+    in = chain ? std::max<std::int64_t>(1, bytes / kElementBytes) : op == "all_gather" ? part : whole;
+    out = chain ? in : op == "reduce_scatter" ? part : whole;
   }
   std::int64_t part, in, out;
 };
@@ -134,7 +134,7 @@ class Collective final : public CudaKernel {
     std::vector<HostTensor> shown;
     EachRank([&](int i, Rank& rank) { shown.push_back(ToHost("x_" + std::to_string(i), rank.in)); });
     EachRank([&](int i, Rank& rank) {
-      if (op_ != "send_recv" || i == 1) shown.push_back(ToHost("y_" + std::to_string(i), rank.out));
+      if (op_ != "send_recv" || i > 0) shown.push_back(ToHost("y_" + std::to_string(i), rank.out));
     });
     return shown;
   }
@@ -176,10 +176,11 @@ class Collective final : public CudaKernel {
         DFLOP_NCCL_CHECK(ncclSend(static_cast<const Bf16*>(in) + at, part, ncclBfloat16, peer, communicator, stream));
         DFLOP_NCCL_CHECK(ncclRecv(static_cast<Bf16*>(out) + at, part, ncclBfloat16, peer, communicator, stream));
       }
-    } else if (i == 0) {
-      DFLOP_NCCL_CHECK(ncclSend(in, whole, ncclBfloat16, 1, communicator, stream));
-    } else {
-      DFLOP_NCCL_CHECK(ncclRecv(out, whole, ncclBfloat16, 0, communicator, stream));
+    } else {  // send_recv: from each rank to the next, as between pipeline stages
+      if (i + 1 < static_cast<int>(ranks_.size())) {
+        DFLOP_NCCL_CHECK(ncclSend(in, whole, ncclBfloat16, i + 1, communicator, stream));
+      }
+      if (i > 0) DFLOP_NCCL_CHECK(ncclRecv(out, whole, ncclBfloat16, i - 1, communicator, stream));
     }
   }
 
@@ -224,7 +225,6 @@ std::unique_ptr<CudaKernel> PrepareCollective(const CostRow& row) {
   if (ranks < 2 || ranks > Devices()) {
     throw Unsupported(std::to_string(ranks) + " ranks; this machine has " + std::to_string(Devices()) + " GPUs");
   }
-  if (row.op == "send_recv" && ranks != 2) throw Unsupported("send_recv is between 2 ranks");
   return std::make_unique<Collective>(row.op, static_cast<std::int64_t>(row.dimension("bytes")), ranks);
 }
 

@@ -107,6 +107,7 @@ DeviceInfo DescribeDevice() {
   info.name = properties.name;
   info.memory_bytes = static_cast<double>(properties.totalGlobalMem);
   info.cache_bytes = properties.l2CacheSize;
+  info.devices = count;
   Json& software = info.software;
   software["driver_cuda"] = CudaVersion(driver);
   software["cuda_runtime"] = CudaVersion(runtime);
@@ -115,7 +116,6 @@ DeviceInfo DescribeDevice() {
   if (const std::string version = CollectivesVersion(); !version.empty()) software["nccl"] = version;
   software["compute_capability"] = std::to_string(properties.major) + "." + std::to_string(properties.minor);
   software["multiprocessors"] = properties.multiProcessorCount;
-  software["gpus"] = count;
   Nvml().Describe(software);
   return info;
 }

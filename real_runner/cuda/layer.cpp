@@ -80,8 +80,8 @@ TensorSpec Weight(const char* name, std::int64_t out, std::int64_t in) {  // kee
   return {.name = name, .shape = {out, in}, .scale = static_cast<float>(std::sqrt(3.0 / static_cast<double>(in)))};
 }
 
-TensorSpec Scratch(const char* name, std::int64_t rows, std::int64_t width) {
-  return {.name = name, .shape = {rows, width}, .role = Role::kScratch};
+TensorSpec Scratch(std::int64_t rows, std::int64_t width) {
+  return {.name = "", .shape = {rows, width}, .role = Role::kScratch};
 }
 
 TensorSpec Gradient(const char* name, std::int64_t out, std::int64_t in, Role role = Role::kAccumulated) {
@@ -90,39 +90,39 @@ TensorSpec Gradient(const char* name, std::int64_t out, std::int64_t in, Role ro
 
 std::vector<TensorSpec> Specs(const LayerShape& s, std::int64_t state_bytes, bool backward) {
   std::vector<TensorSpec> specs = {{.name = "x", .shape = {s.tokens, s.hidden}},
-                                   {.name = "g1", .shape = {s.hidden}, .scale = 0.5f, .shift = 1},
-                                   Weight("wqkv", s.qkv(), s.hidden),
-                                   Weight("wo", s.hidden, s.hidden),
-                                   {.name = "g2", .shape = {s.hidden}, .scale = 0.5f, .shift = 1},
-                                   Weight("wup", s.up(), s.hidden),
-                                   Weight("wdown", s.hidden, s.ffn),
-                                   Scratch("n1", s.tokens, s.hidden),
-                                   Scratch("qkv", s.tokens, s.qkv()),
-                                   Scratch("o", s.tokens, s.hidden),
-                                   Scratch("state", 1, (state_bytes + 1) / 2),
-                                   Scratch("projected", s.tokens, s.hidden),
-                                   Scratch("x2", s.tokens, s.hidden),
-                                   Scratch("n2", s.tokens, s.hidden),
-                                   Scratch("up", s.tokens, s.up()),
-                                   Scratch("act", s.tokens, s.ffn),
+                                   {.name = "norm1", .shape = {s.hidden}, .scale = 0.5f, .shift = 1},
+                                   Weight("qkv", s.qkv(), s.hidden),
+                                   Weight("out", s.hidden, s.hidden),
+                                   {.name = "norm2", .shape = {s.hidden}, .scale = 0.5f, .shift = 1},
+                                   Weight("up", s.up(), s.hidden),
+                                   Weight("down", s.hidden, s.ffn),
+                                   Scratch(s.tokens, s.hidden),
+                                   Scratch(s.tokens, s.qkv()),
+                                   Scratch(s.tokens, s.hidden),
+                                   Scratch(1, (state_bytes + 1) / 2),
+                                   Scratch(s.tokens, s.hidden),
+                                   Scratch(s.tokens, s.hidden),
+                                   Scratch(s.tokens, s.hidden),
+                                   Scratch(s.tokens, s.up()),
+                                   Scratch(s.tokens, s.ffn),
                                    {.name = "y", .shape = {s.tokens, s.hidden}, .role = Role::kOutput}};
   if (!backward) return specs;
   specs.back().role = Role::kScratch;  // y: the backward pass neither reads nor shows it
   const std::vector<TensorSpec> more = {{.name = "dy", .shape = {s.tokens, s.hidden}},
                                         {.name = "dx", .shape = {s.tokens, s.hidden}, .role = Role::kOutput},
-                                        Gradient("dg1", 1, s.hidden, Role::kOutput),
-                                        Gradient("dwqkv", s.qkv(), s.hidden),
-                                        Gradient("dwo", s.hidden, s.hidden),
-                                        Gradient("dg2", 1, s.hidden, Role::kOutput),
-                                        Gradient("dwup", s.up(), s.hidden),
-                                        Gradient("dwdown", s.hidden, s.ffn),
-                                        Scratch("dact", s.tokens, s.ffn),
-                                        Scratch("dup", s.tokens, s.up()),
-                                        Scratch("dn", s.tokens, s.hidden),
-                                        Scratch("dnorm", s.tokens, s.hidden),
-                                        Scratch("dx2", s.tokens, s.hidden),
-                                        Scratch("do", s.tokens, s.hidden),
-                                        Scratch("dqkv", s.tokens, s.qkv())};
+                                        Gradient("dnorm1", 1, s.hidden, Role::kOutput),
+                                        Gradient("dqkv", s.qkv(), s.hidden),
+                                        Gradient("dout", s.hidden, s.hidden),
+                                        Gradient("dnorm2", 1, s.hidden, Role::kOutput),
+                                        Gradient("dup", s.up(), s.hidden),
+                                        Gradient("ddown", s.hidden, s.ffn),
+                                        Scratch(s.tokens, s.ffn),
+                                        Scratch(s.tokens, s.up()),
+                                        Scratch(s.tokens, s.hidden),
+                                        Scratch(s.tokens, s.hidden),
+                                        Scratch(s.tokens, s.hidden),
+                                        Scratch(s.tokens, s.hidden),
+                                        Scratch(s.tokens, s.qkv())};
   specs.insert(specs.end(), more.begin(), more.end());
   return specs;
 }
