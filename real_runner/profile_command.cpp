@@ -74,9 +74,9 @@ void CheckOut(const Arguments& arguments) {
   namespace fs = std::filesystem;
   const fs::path out(arguments.out);
   std::error_code error;
-  if (fs::is_directory(out, error)) throw InputError(arguments.out, "", "is a folder, a file is wanted");
+  if (fs::is_directory(out, error)) throw InputError("--out: " + arguments.out + " is a folder, a file is wanted");
   if (fs::exists(out, error) && !arguments.force) {
-    throw InputError(arguments.out, "", "exists already; --force replaces it");
+    throw InputError("--out: " + arguments.out + " exists already; --force replaces it");
   }
   fs::path made;  // the outermost folder that the trial below creates
   for (fs::path folder = fs::absolute(out).parent_path(); !fs::exists(folder, error); folder = folder.parent_path()) {

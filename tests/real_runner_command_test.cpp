@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "models/kernel_costs.hpp"
 #include "real_runner/profile_command.hpp"
 #include "tests/cpu_backend_support.hpp"
 #include "tests/temporary_folder.hpp"
@@ -66,7 +67,7 @@ TEST_F(RealRunner, BadUsageExitsWithTwoAndWritesNothing) {
 
 TEST_F(RealRunner, AnExistingFileIsKeptUnlessForced) {
   WriteFile(folder_ / "a.json", "precious");
-  ExpectRefused("profile --backend cpu --model tiny-vlm --out a.json", "a.json: exists already; --force replaces it");
+  ExpectRefused("profile --backend cpu --model tiny-vlm --out a.json", "a.json exists already; --force replaces it");
   EXPECT_EQ(ReadFile(folder_ / "a.json"), "precious");
 }
 
@@ -106,6 +107,10 @@ TEST_F(RealRunner, ProfilesWithinItsBudgetAndReplacesWhenForced) {
   EXPECT_EQ(trace.rows[0].op, "launch");
   EXPECT_EQ(trace.method.find("model")->as<std::string>(), "tiny-vlm");
   EXPECT_EQ(FilesInFolder(), 1u);
+  // The simulator takes its costs from it.
+  const Json name("cpu-core");
+  const auto costs = TraceKernelCosts(folder_ / "a.json", ReadGpu(JsonReader(name, "gpu")));
+  EXPECT_GT(costs->Gemm(512, 640, 384, Pass::kForward).time, Seconds(0));
 }
 
 TEST(Budget, SecondsAndMinutes) {
