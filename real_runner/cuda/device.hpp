@@ -35,6 +35,9 @@ class Device {
   void* workspace() const { return workspace_.data(); }
   std::int64_t cache_bytes() const { return cache_bytes_; }
 
+  /// Another one at each call, the same ones in every process.
+  std::uint64_t NextSeed() { return seed_ += 1000003; }
+
   std::shared_ptr<CudnnHandle> cudnn;  ///< made at the first use
 
  private:
@@ -42,6 +45,7 @@ class Device {
   DeviceBuffer workspace_;
   cublasLtHandle_t blas_ = nullptr;
   std::int64_t cache_bytes_ = 0;
+  std::uint64_t seed_ = 0;
 };
 
 }  // namespace dflop::cuda

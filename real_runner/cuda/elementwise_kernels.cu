@@ -139,67 +139,89 @@ struct AdamWOp {
 
 __device__ float Sigmoid(float u) { return 1 / (1 + __expf(-u)); }
 
-template <int V, bool kGated>
-__global__ void ActivationForwardKernel(const Bf16* __restrict__ u, const Bf16* __restrict__ v, Bf16* __restrict__ y,
-                                        ActivationShape shape) {
-  const std::int64_t packs = shape.width / V;
-  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t row = blockIdx.y; row < shape.rows; row += gridDim.y) {
-    for (std::int64_t p = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; p < packs; p += step) {
-      const std::int64_t in = row * shape.stride + p * V;
-      const Pack<V> gate = Load<V>(u + in);
-      Pack<V> other, out;
-      if constexpr (kGated) other = Load<V>(v + in);
-#pragma unroll
-      for (int j = 0; j < V; ++j) out.Set(j, gate[j] * Sigmoid(gate[j]) * (kGated ? other[j] : 1.0f));
-      Store(y + row * shape.width + p * V, out);
-    }
-  }
-}
-
-/// d silu(u)/du = s + u·s·(1 − s), s = sigmoid(u).
-template <int V, bool kGated>
-__global__ void ActivationBackwardKernel(const Bf16* __restrict__ dy, const Bf16* __restrict__ u,
-                                         const Bf16* __restrict__ v, Bf16* __restrict__ du, Bf16* __restrict__ dv,
-                                         ActivationShape shape) {
-  const std::int64_t packs = shape.width / V;
-  const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
-  for (std::int64_t row = blockIdx.y; row < shape.rows; row += gridDim.y) {
-    for (std::int64_t p = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; p < packs; p += step) {
-      const std::int64_t in = row * shape.stride + p * V;
-      const Pack<V> slope = Load<V>(dy + row * shape.width + p * V), gate = Load<V>(u + in);
-      Pack<V> other, to_gate, to_other;
-      if constexpr (kGated) other = Load<V>(v + in);
-#pragma unroll
-      for (int j = 0; j < V; ++j) {
-        const float s = Sigmoid(gate[j]);
-        to_gate.Set(j, slope[j] * (kGated ? other[j] : 1.0f) * s * (1 + gate[j] * (1 - s)));
-        to_other.Set(j, slope[j] * gate[j] * s);
-      }
-      Store(du + in, to_gate);
-      if constexpr (kGated) Store(dv + in, to_other);
-    }
-  }
-}
-
-template <int V>
-__global__ void ToBf16Kernel(const float* __restrict__ x, Bf16* __restrict__ y, std::int64_t rows, std::int64_t width,
-                             std::int64_t stride) {
-  const std::int64_t packs = width / V;
+/// Rows that may lie apart: calls op.Run<width>(row, first column) for every pack, and op.Run<1> for a row's tail.
+template <int kWide, typename Op>
+__global__ void RowElementwise(Op op, std::int64_t rows, std::int64_t width) {
+  const std::int64_t packs = width / kWide;
+  const std::int64_t thread = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
   const std::int64_t step = std::int64_t{gridDim.x} * blockDim.x;
   for (std::int64_t row = blockIdx.y; row < rows; row += gridDim.y) {
-    for (std::int64_t p = std::int64_t{blockIdx.x} * blockDim.x + threadIdx.x; p < packs; p += step) {
-      Pack<V> out;
-#pragma unroll
-      for (int j = 0; j < V; ++j) out.Set(j, x[row * width + p * V + j]);
-      Store(y + row * stride + p * V, out);
-    }
+    for (std::int64_t p = thread; p < packs; p += step) op.template Run<kWide>(row, p * kWide);
+    if (thread < width - packs * kWide) op.template Run<1>(row, packs * kWide + thread);
   }
 }
 
-dim3 RowGrid(std::int64_t packs, std::int64_t rows) {
-  return dim3(BlocksFor(packs), static_cast<unsigned>(std::min(rows, kMaxRowBlocks)));
+/// `wide`: every row starts at a multiple of 16 bytes in every tensor.
+template <typename Op>
+void StartRows(bool wide, const Op& op, std::int64_t rows, std::int64_t width, cudaStream_t stream) {
+  WithPack(wide, [&](auto pack) {
+    constexpr int V = decltype(pack)::value;
+    const dim3 grid(BlocksFor(CeilDivide(width, V)), static_cast<unsigned>(std::min(rows, kMaxRowBlocks)));
+    RowElementwise<V><<<grid, kThreads, 0, stream>>>(op, rows, width);
+  });
 }
+
+/// Whether all rows of such tensors start at multiples of 16 bytes when the first one does.
+bool RowsAligned(const ActivationShape& shape) {
+  return shape.rows == 1 || (shape.width % 8 == 0 && shape.stride % 8 == 0);
+}
+
+template <bool kGated>
+struct ActivationForwardOp {
+  const Bf16* __restrict__ u;
+  const Bf16* __restrict__ v;
+  Bf16* __restrict__ y;
+  ActivationShape shape;
+  template <int V>
+  __device__ void Run(std::int64_t row, std::int64_t column) const {
+    const std::int64_t in = row * shape.stride + column;
+    const Pack<V> gate = Load<V>(u + in);
+    Pack<V> other, out;
+    if constexpr (kGated) other = Load<V>(v + in);
+#pragma unroll
+    for (int j = 0; j < V; ++j) out.Set(j, gate[j] * Sigmoid(gate[j]) * (kGated ? other[j] : 1.0f));
+    Store(y + row * shape.width + column, out);
+  }
+};
+
+/// d silu(u)/du = s + u·s·(1 − s), s = sigmoid(u).
+template <bool kGated>
+struct ActivationBackwardOp {
+  const Bf16* __restrict__ dy;
+  const Bf16* __restrict__ u;
+  const Bf16* __restrict__ v;
+  Bf16* __restrict__ du;
+  Bf16* __restrict__ dv;
+  ActivationShape shape;
+  template <int V>
+  __device__ void Run(std::int64_t row, std::int64_t column) const {
+    const std::int64_t in = row * shape.stride + column;
+    const Pack<V> slope = Load<V>(dy + row * shape.width + column), gate = Load<V>(u + in);
+    Pack<V> other, to_gate, to_other;
+    if constexpr (kGated) other = Load<V>(v + in);
+#pragma unroll
+    for (int j = 0; j < V; ++j) {
+      const float s = Sigmoid(gate[j]);
+      to_gate.Set(j, slope[j] * (kGated ? other[j] : 1.0f) * s * (1 + gate[j] * (1 - s)));
+      to_other.Set(j, slope[j] * gate[j] * s);
+    }
+    Store(du + in, to_gate);
+    if constexpr (kGated) Store(dv + in, to_other);
+  }
+};
+
+struct ToBf16Op {
+  const float* __restrict__ x;
+  Bf16* __restrict__ y;
+  std::int64_t width, stride;
+  template <int V>
+  __device__ void Run(std::int64_t row, std::int64_t column) const {
+    Pack<V> out;
+#pragma unroll
+    for (int j = 0; j < V; ++j) out.Set(j, x[row * width + column + j]);
+    Store(y + row * stride + column, out);
+  }
+};
 
 /// A thread keeps its columns for many rows, so that their frequencies are computed once. Angles are reduced in turns
 /// with a two-float frequency: exact to fp32 at any position, where the product of two floats would lose it beyond 10⁴.
@@ -274,31 +296,23 @@ void FillIndices(std::int32_t* x, std::int64_t n, std::int32_t bound, std::uint6
 }
 
 void ActivationForward(const Bf16* u, const Bf16* v, Bf16* y, ActivationShape shape, cudaStream_t stream) {
-  const bool wide = shape.width % 8 == 0 && shape.stride % 8 == 0 && Aligned16(u) && Aligned16(v) && Aligned16(y);
-  WithPack(wide, [&](auto width) {
-    constexpr int V = decltype(width)::value;
-    const dim3 grid = RowGrid(shape.width / V, shape.rows);
-    if (v != nullptr) {
-      ActivationForwardKernel<V, true><<<grid, kThreads, 0, stream>>>(u, v, y, shape);
-    } else {
-      ActivationForwardKernel<V, false><<<grid, kThreads, 0, stream>>>(u, v, y, shape);
-    }
-  });
+  const bool wide = RowsAligned(shape) && Aligned16(u) && Aligned16(v) && Aligned16(y);
+  if (v != nullptr) {
+    StartRows(wide, ActivationForwardOp<true>{u, v, y, shape}, shape.rows, shape.width, stream);
+  } else {
+    StartRows(wide, ActivationForwardOp<false>{u, v, y, shape}, shape.rows, shape.width, stream);
+  }
 }
 
 void ActivationBackward(const Bf16* dy, const Bf16* u, const Bf16* v, Bf16* du, Bf16* dv, ActivationShape shape,
                         cudaStream_t stream) {
-  const bool wide = shape.width % 8 == 0 && shape.stride % 8 == 0 && Aligned16(dy) && Aligned16(u) && Aligned16(v) &&
-                    Aligned16(du) && Aligned16(dv);
-  WithPack(wide, [&](auto width) {
-    constexpr int V = decltype(width)::value;
-    const dim3 grid = RowGrid(shape.width / V, shape.rows);
-    if (v != nullptr) {
-      ActivationBackwardKernel<V, true><<<grid, kThreads, 0, stream>>>(dy, u, v, du, dv, shape);
-    } else {
-      ActivationBackwardKernel<V, false><<<grid, kThreads, 0, stream>>>(dy, u, v, du, dv, shape);
-    }
-  });
+  const bool wide =
+      RowsAligned(shape) && Aligned16(dy) && Aligned16(u) && Aligned16(v) && Aligned16(du) && Aligned16(dv);
+  if (v != nullptr) {
+    StartRows(wide, ActivationBackwardOp<true>{dy, u, v, du, dv, shape}, shape.rows, shape.width, stream);
+  } else {
+    StartRows(wide, ActivationBackwardOp<false>{dy, u, v, du, dv, shape}, shape.rows, shape.width, stream);
+  }
 }
 
 void Add(const Bf16* a, const Bf16* b, Bf16* y, std::int64_t n, cudaStream_t stream) {
@@ -312,10 +326,7 @@ void Copy(const Bf16* x, Bf16* y, std::int64_t n, cudaStream_t stream) {
 }
 
 void ToBf16(const float* x, Bf16* y, std::int64_t rows, std::int64_t width, std::int64_t stride, cudaStream_t stream) {
-  WithPack(width % 8 == 0 && stride % 8 == 0 && Aligned16(y), [&](auto pack) {
-    constexpr int V = decltype(pack)::value;
-    ToBf16Kernel<V><<<RowGrid(width / V, rows), kThreads, 0, stream>>>(x, y, rows, width, stride);
-  });
+  StartRows(width % 8 == 0 && stride % 8 == 0 && Aligned16(y), ToBf16Op{x, y, width, stride}, rows, width, stream);
 }
 
 void Rope(const Bf16* x, Bf16* y, RopeShape shape, int direction, cudaStream_t stream) {

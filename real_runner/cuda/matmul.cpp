@@ -147,10 +147,10 @@ void Matmul::Tune(const std::function<MatmulOperands(int)>& operands) {
   std::size_t best = plan_->candidates.size();
   double best_seconds = 0;
   int launch = 0;
+  LaunchTimer timer;
   for (std::size_t i = 0; i < plan_->candidates.size(); ++i) {
     // The heuristics may name an algorithm that refuses the actual addresses.
     if (plan_->Run(operands(launch++), plan_->candidates[i], false) != CUBLAS_STATUS_SUCCESS) continue;
-    LaunchTimer timer;
     const double seconds = Median(timer.Time(
         plan_->device.stream(), [&] { DFLOP_CUDA_CHECK(plan_->Run(operands(launch++), plan_->candidates[i], false)); },
         kTunedLaunches));

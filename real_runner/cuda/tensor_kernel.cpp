@@ -10,8 +10,7 @@ namespace {
 
 constexpr std::int64_t kAlignment = 256;
 constexpr std::int64_t kMaxSets = 4096;  // beyond it host and device lose more time in filling than the rows cost
-constexpr std::uint64_t kSeed = 0x5DEECE66D;
-constexpr int kPoison = 0xFF;  // every bf16 and float of these bytes is a NaN
+constexpr int kPoison = 0xFF;            // every bf16 and float of these bytes is a NaN
 
 std::int64_t Aligned(std::int64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -58,7 +57,7 @@ TensorKernel::TensorKernel(Device& device, std::vector<TensorSpec> specs) : devi
   for (std::size_t i = 0; i < specs_.size(); ++i) {
     strides_.push_back(Aligned(specs_[i].bytes()));
     arenas_.emplace_back(strides_[i] * sets_);
-    Fill(specs_[i], arenas_[i].data(), arenas_[i].bytes(), kSeed + i, device.stream());
+    Fill(specs_[i], arenas_[i].data(), arenas_[i].bytes(), device.NextSeed(), device.stream());
   }
   selected_.resize(specs_.size());
 }
