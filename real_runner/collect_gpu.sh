@@ -35,7 +35,8 @@ fetch() {
   # The wheel carries the C++ headers; they do not depend on Python's version.
   python3 -m pip download -q --no-deps -d "$work/wheel" nvidia-cudnn-frontend || fail "pip download failed"
   python3 -m zipfile -e "$work"/wheel/*.whl "$work/frontend"
-  cp -r "$work"/frontend/include/. "$folder/"
+  mkdir -p "$folder/cudnn-frontend"
+  cp -r "$work/frontend/include" "$folder/cudnn-frontend/"  # its files include each other as ../include/…
   rm -rf "$work"
   echo "$folder holds $(cd "$folder" && echo *)"
 }
