@@ -90,6 +90,7 @@ std::vector<MeasuredTimes::Shape> MeasuredTimes::Merged(const Point& exponents, 
     ++count;
   }
   std::vector<Shape> shapes;
+  shapes.reserve(sums.size());
   for (const auto& [at, entry] : sums) shapes.push_back({at, entry.first / entry.second});
   return shapes;
 }

@@ -88,6 +88,7 @@ class Survey {
   template <typename Shape>
   static std::vector<Weighted<Shape>> Ranked(const std::map<Shape, double>& shares) {
     std::vector<Weighted<Shape>> ranked;
+    ranked.reserve(shares.size());
     for (const auto& [shape, share] : shares) ranked.push_back({shape, share});
     std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.share > b.share; });
     return ranked;

@@ -112,6 +112,15 @@ TEST_F(CpuKernels, EveryLaunchTakesTheNextInputsAndIsTimed) {
   for (const TimedLaunch& launch : launches) EXPECT_GT(launch.seconds, 0);
 }
 
+TEST_F(CpuKernels, TheCallersDenormalsSurviveAKernel) {
+  // Kernels run with denormals flushed to zero; the thread must count with them again afterwards.
+  const std::unique_ptr<PreparedKernel> kernel = backend_->Prepare(MemoryRow("add", 1024, "forward", "fp32"));
+  backend_->Time(*kernel, 1);
+  kernel->RunOnce();
+  volatile double tiny = 1e-310;
+  EXPECT_GT(tiny * 0.5, 0.0);
+}
+
 TEST_F(CpuKernels, WhatDoesNotFitOrIsUnknownIsRefusedWithAReason) {
   const auto reason = [&](const CostRow& row) -> std::string {
     try {

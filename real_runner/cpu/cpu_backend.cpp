@@ -1,7 +1,6 @@
 // Backend `cpu`: one core, fp32, matrix products by OpenBLAS, everything else by the loops of this folder.
 #include <cblas.h>
 #include <time.h>
-#include <xmmintrin.h>
 
 #include <algorithm>
 #include <chrono>
@@ -13,6 +12,7 @@
 
 #include "real_runner/backend.hpp"
 #include "real_runner/cpu/cpu_kernel.hpp"
+#include "real_runner/cpu/denormals.hpp"
 
 namespace dflop {
 namespace {
@@ -20,13 +20,6 @@ namespace {
 // A thread that had its core for less of the time than this was preempted.
 constexpr double kUndisturbedShare = 0.97;
 constexpr double kMemoryShare = 0.5;  // of what is available: others live here too
-
-/// Denormals become zero in this thread: products chained over many steps decay into them and would run ten times
-/// slower than the same products in training.
-void FlushDenormals() {
-  constexpr unsigned kFlushToZeroAndDenormalsAreZero = 0x8040;
-  _mm_setcsr(_mm_getcsr() | kFlushToZeroAndDenormalsAreZero);
-}
 
 double ThreadSeconds() {
   timespec time{};
@@ -105,7 +98,7 @@ class CpuBackend final : public Backend {
   }
 
   std::unique_ptr<PreparedKernel> Prepare(const CostRow& row) override {
-    FlushDenormals();
+    const FlushedDenormals flushed;
     CpuOperation operation = MakeCpuOperation(row);
     if (arena_.use_count() > 1) arena_ = std::make_shared<Arena>();  // another kernel is still using it
     const bool blas = row.op == "gemm" || row.op == "layer" || row.op.starts_with("attention");
@@ -114,7 +107,7 @@ class CpuBackend final : public Backend {
   }
 
   std::vector<TimedLaunch> Time(PreparedKernel& kernel, int repeats) override {
-    FlushDenormals();
+    const FlushedDenormals flushed;
     std::vector<TimedLaunch> launches;
     launches.reserve(static_cast<std::size_t>(repeats));
     for (int i = 0; i < repeats; ++i) {

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
+#include "real_runner/cpu/denormals.hpp"
 
 namespace dflop {
 namespace {
@@ -161,6 +162,7 @@ HostTensor CpuKernel::Read(std::size_t tensor) const {
 }
 
 std::vector<HostTensor> CpuKernel::RunOnce() {
+  const FlushedDenormals flushed;
   std::vector<HostTensor> tensors;
   for (std::size_t i = 0; i < operation_.tensors.size(); ++i) {
     if (IsInput(operation_.tensors[i])) tensors.push_back(Read(i));  // before the launch: some are updated in place

@@ -24,8 +24,8 @@ struct CpuTensor {
   std::string name;
   std::vector<std::int64_t> shape;
   Fill fill = Fill::kNormal;
-  std::int64_t bound = 0;    ///< of kIndex
-  std::string updates = "";  ///< an output that shares the memory of this input (in-place update), or ""
+  std::int64_t bound = 0;  ///< of kIndex
+  std::string updates{};   ///< an output that shares the memory of this input (in-place update), or ""
 
   std::int64_t values() const;
 };
