@@ -3,6 +3,7 @@
 // Two ceilings: the bandwidth of a large copy (bytes read plus bytes written) and the rate of the fastest large matrix
 // product. Memory-bound kernels are held against the first, products and attention against the second.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 #include <string>
