@@ -25,7 +25,7 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return BuiltInKernelCosts(gpu); });
+    return Once<KernelCosts>(words, [&] { return DefaultKernelCosts(gpu); });
   }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();

@@ -10,6 +10,7 @@
 #include "models/extrapolated_shapes.hpp"
 #include "models/gpu_kernel_costs.hpp"
 #include "models/trace_kernel_costs.hpp"
+#include "traces/committed_traces.hpp"
 
 namespace dflop {
 namespace {
@@ -284,6 +285,41 @@ TEST(ExtrapolatedShapes, NamesWhatWasNotMeasuredLongestFirstAndAnswersTheSame) {
   ASSERT_EQ(one.size(), 1u);
   EXPECT_TRUE(one.front().starts_with("gemm m 3")) << one.front();
   EXPECT_TRUE(one.front().ends_with("n 4096 k 4096, weight gradient")) << one.front();
+}
+
+TEST(MeasuredKernelCosts, MemoryBoundRowsAreReadByTheValuesThatTheyMove) {
+  const auto row = [](const std::string& op, const std::string& direction, double seconds) {
+    CostRow norm;
+    norm.op = op;
+    norm.direction = direction;
+    norm.dtype = "fp32";
+    norm.shape = {{op == "layer" ? "tokens" : "bytes", 4e6}};
+    norm.median = Seconds(seconds);
+    return norm;
+  };
+  // 4 MB of fp32 are 10^6 values, which the cost model counts as 2 MB. Forward and backward of 1 and 4 ms give their
+  // geometric mean, 2 ms; a whole layer is no memory-bound kernel.
+  const MeasuredKernelCosts costs =
+      FromRows({row("norm", "forward", 1e-3), row("norm", "backward", 4e-3), row("layer", "forward", 9)});
+  EXPECT_NEAR(costs.MemoryBound(Bytes(2e6)).time.value(), 2e-3, 1e-12);
+  EXPECT_FALSE(costs.MemoryBound(Bytes(2e6)).extrapolated);
+}
+
+TEST(DefaultKernelCosts, AreTheFittedModelWhereNoTraceIsCommitted) {
+  EXPECT_FALSE(CommittedTrace("a100-sxm-80gb").has_value());
+  const GpuSpec gpu = BuiltInGpus()[0];
+  EXPECT_EQ(DefaultKernelCosts(gpu)->description(), BuiltInKernelCosts(gpu)->description());
+}
+
+TEST(DefaultKernelCosts, AreTheCommittedTraceOfExactlyThatGpu) {
+  for (const EmbeddedFile& file : TraceData()) {
+    const std::string name(file.path.substr(0, file.path.size() - 5));
+    const Json json(name);
+    GpuSpec gpu = ReadGpu(JsonReader(json, "gpu"));  // every trace belongs to a built-in GPU
+    EXPECT_EQ(DefaultKernelCosts(gpu)->description().substr(0, 12), "measured on ");
+    gpu.peak *= 2;
+    EXPECT_EQ(DefaultKernelCosts(gpu)->description().substr(0, 9), "built-in ");
+  }
 }
 
 }  // namespace
