@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "models/remembered_kernel_costs.hpp"
 
 namespace dflop {
 namespace {
@@ -25,11 +26,11 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return BuiltInKernelCosts(gpu); });
+    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(BuiltInKernelCosts(gpu)); });
   }
   const std::string path = costs->At("file").String();
   costs->AllowOnly({"file"});
-  return Once<KernelCosts>(words, [&] { return TraceKernelCosts(path, gpu); });
+  return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
 }
 
 void RefuseAnomalies(const JsonReader& scenario) {
