@@ -79,13 +79,13 @@ Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout
 
 Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   constexpr double kWeightBytes = 2;
-  double parameters = 0;
+  Bytes gradients{0};
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
-    parameters += cost.TrainableParameters(part) / part.tensor_parallel;
+    gradients += cost.GradientBytes(part);
   }
-  if (parameters <= 0) return {};
+  if (gradients <= Bytes(0)) return {};
   return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
-                       Bytes(kWeightBytes * parameters), true);
+                       gradients * (kWeightBytes / cost.software().gradient_bytes), true);
 }
 
 Communicate::Communicate(const CostModel& cost, const Layout& layout)

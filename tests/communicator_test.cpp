@@ -95,6 +95,21 @@ TEST(TiedEmbeddings, UntiedOrOnOneStageHaveNothingToAdd) {
   EXPECT_TRUE(TiedEmbeddingReduction(priced.cost, layout, 0, 0).flows.empty());
 }
 
+TEST(ParameterGather, MovesTheWeightsOfTheGradientsThatWereReduced) {
+  // 2 bytes a parameter against 4, over the same rings; norms and biases are whole on every rank.
+  SoftwareStack software;
+  software.distributed_optimizer = true;
+  const Priced priced(GptModel(1024, 4, 16, 50000), software);
+  const Layout layout = BuildLayout(HomogeneousDegrees{2, 1, 4, 0, 1}, priced.cost.model(), TestCluster());
+  const std::vector<int> replicas = {0, 1, 2, 3};
+  const Communication reduction = GradientReduction(priced.cost, layout, replicas, {});
+  const Communication gather = ParameterGather(priced.cost, layout, replicas);
+  ASSERT_EQ(gather.flows.size(), reduction.flows.size());
+  for (std::size_t i = 0; i < gather.flows.size(); ++i) {
+    EXPECT_DOUBLE_EQ(gather.flows[i].bytes.value(), reduction.flows[i].bytes.value() / 2);
+  }
+}
+
 /// Two LLM replicas with 9 and 1 tiles but equally many LLM tokens.
 OperationGraph TwoReplicas(const CostModel& cost, const Layout& layout) {
   const StepWork work = DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{9}, 1000, 10}, {{1}, 1000, 10}});
