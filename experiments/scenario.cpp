@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "models/remembered_kernel_costs.hpp"
 
 namespace dflop {
 namespace {
@@ -25,13 +26,13 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return DefaultKernelCosts(gpu); });
+    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
   }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();
   costs->AllowOnly({"file"});
   if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
-  return Once<KernelCosts>(words, [&] { return TraceKernelCosts(path, gpu); });
+  return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
 }
 
 void RefuseAnomalies(const JsonReader& scenario) {

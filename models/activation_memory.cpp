@@ -22,7 +22,9 @@
 namespace dflop {
 namespace {
 
-constexpr double kLogitBytes = 4 + kElementBytes;  // fp32 for the loss beside the GEMM's output
+// The loss keeps its fp32 probabilities for the backward; the GEMM's own output goes when they are there.
+constexpr double kKeptLogitBytes = 4;
+constexpr double kLogitBytes = kKeptLogitBytes + kElementBytes;
 
 class Activations {
  public:
@@ -80,21 +82,22 @@ class Activations {
     return software_.recompute == Recompute::kSelective ? Scores() : 0;
   }
 
-  double Logits() const {
+  double Logits(double bytes_per_logit) const {
     if (!model_.is_llm(part_.module) || !part_.has_output) return 0;
-    return batch_.tokens * model_.llm.vocab / part_.tensor_parallel * kLogitBytes;
+    return batch_.tokens * model_.llm.vocab / part_.tensor_parallel * bytes_per_logit;
   }
+  double KeptLogits() const { return flow_.layers_backward ? Logits(kKeptLogitBytes) : 0; }
 
  private:
   bool dropout() const { return software_.dropout > 0; }
 
-  /// Embedding's dropout mask; inputs of the final norm and of the head.
+  /// Embedding's dropout mask; inputs of the final norm and of the head; what the loss keeps.
   double LlmEnds() const {
     if (!flow_.layers_backward) return 0;
     double bytes = 0;
     if (part_.has_input && dropout()) bytes += Hidden(1);
     if (part_.has_output) bytes += Hidden(kElementBytes) * (flow_.layers_train ? 2 : 1);
-    return bytes;
+    return bytes + KeptLogits();
   }
 
   /// Patches; inputs of the final norm and of the projector's linear layers and activation.
@@ -133,8 +136,9 @@ Bytes CostModel::Activations(const ModulePart& part, const SequenceBatch& batch)
 
 Bytes CostModel::Transient(const ModulePart& part, const SequenceBatch& batch) const {
   const dflop::Activations activations(model_, software_, part, batch);
-  // The loss is over before the first layer is recomputed, so the two never stand side by side.
-  return Bytes(std::max(part.layers > 0 ? activations.Working() : 0, activations.Logits()));
+  // The loss is over, and what it kept is free, before the first layer is recomputed: the two never stand side by side.
+  const double working = part.layers > 0 ? activations.Working() : 0;
+  return Bytes(std::max(working, activations.Logits(kLogitBytes)) - activations.KeptLogits());
 }
 
 }  // namespace dflop

@@ -99,7 +99,7 @@ class CostModel {
   /// Activations of one microbatch that wait for its backward, one rank (arXiv 2205.05198, section 4; with flash
   /// attention the 5·a·s²·b term goes). Without the allowances of SoftwareStack (workspace, fragmentation).
   Bytes Activations(const ModulePart& part, const SequenceBatch& batch) const;
-  /// Transient peak beside those: one layer being recomputed, fp32 logits of the last stage.
+  /// Transient peak beside those of the microbatch at work: one layer being recomputed, logits of the last stage.
   Bytes Transient(const ModulePart& part, const SequenceBatch& batch) const;
 
   /// Bytes of the boundary tensor between two stages of a module, whole (not divided by tensor parallelism).
@@ -111,6 +111,9 @@ class CostModel {
   Seconds OptimizerStep(const ModulePart& part, int replicas) const;
   /// Bytes of gradients that one rank reduces over its replicas.
   Bytes GradientBytes(const ModulePart& part) const;
+  /// Bytes of gradients that one rank of the LLM's first and last stage add up, where both hold the embedding: the tied
+  /// head is a copy of it on another stage. Zero when nothing is tied, or frozen.
+  Bytes TiedGradientBytes(const ModulePart& part) const;
 
  private:
   ModelSpec model_;

@@ -137,10 +137,14 @@ Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> gro
   return communication;
 }
 
-Seconds IntraNodeAllReduce(const ClusterSpec& cluster, int ranks, Bytes bytes) {
+Seconds IntraNodeAllGather(const ClusterSpec& cluster, int ranks, Bytes bytes) {
   if (ranks < 2) return Seconds(0);
-  const double rounds = 2.0 * (ranks - 1);
+  const double rounds = ranks - 1.0;
   return bytes * (rounds / ranks) / cluster.intra_rate() + rounds * cluster.node.intra_latency;
+}
+
+Seconds IntraNodeAllReduce(const ClusterSpec& cluster, int ranks, Bytes bytes) {
+  return 2.0 * IntraNodeAllGather(cluster, ranks, bytes);
 }
 
 }  // namespace dflop

@@ -38,7 +38,11 @@ Communication GroupTransfer(const ClusterSpec& cluster, int source_gpu, int sour
 Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> group_gpus, int group_size, Bytes bytes,
                             bool reduce_scatter_only = false);
 
-/// All-reduce inside one node among `ranks` GPUs, as tensor parallelism does twice a layer.
+/// Ring all-gather inside one node among `ranks` GPUs that hold 1/ranks of `bytes` each.
+Seconds IntraNodeAllGather(const ClusterSpec& cluster, int ranks, Bytes bytes);
+
+/// All-reduce inside one node among `ranks` GPUs, as tensor parallelism does twice a layer: a reduce-scatter and an
+/// all-gather.
 Seconds IntraNodeAllReduce(const ClusterSpec& cluster, int ranks, Bytes bytes);
 
 }  // namespace dflop

@@ -56,9 +56,13 @@ void AddEncoderEnds(const ModelSpec& model, const ModulePart& part, int ranks, C
   count.Add(ProjectorParameters(encoder, model.llm.shape.hidden, ranks), encoder.projector_frozen);
 }
 
+double EmbeddingParameters(const LlmSpec& llm, int ranks) {
+  return static_cast<double>(llm.vocab) * llm.shape.hidden / ranks;
+}
+
 /// A tied head is the embedding itself where both lie in one part, otherwise a copy of it (as Megatron-LM keeps).
 void AddLlmEnds(const LlmSpec& llm, const ModulePart& part, int ranks, Count& count) {
-  const double embedding = static_cast<double>(llm.vocab) * llm.shape.hidden / ranks;
+  const double embedding = EmbeddingParameters(llm, ranks);
   if (part.has_input) count.Add(embedding, llm.frozen);
   if (!part.has_output) return;
   count.Add(NormParameters(llm.shape), llm.frozen);
@@ -100,12 +104,20 @@ Bytes CostModel::GradientBytes(const ModulePart& part) const {
   return Bytes(software_.gradient_bytes * CountOnRank(model_, part, part.tensor_parallel).trainable);
 }
 
-/// Reads gradients, weights and optimizer state once and writes the latter two; a distributed optimizer does so for
-/// its share of the parameters.
+Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
+  const LlmSpec& llm = model_.llm;
+  if (!model_.is_llm(part.module) || !llm.tied_embeddings || llm.frozen) return Bytes(0);
+  return Bytes(software_.gradient_bytes * EmbeddingParameters(llm, part.tensor_parallel));
+}
+
+/// Reads gradients, weights and optimizer state once and writes the latter two; fp16 reads and writes the gradients
+/// once more to take the loss scale off and to find overflows. A distributed optimizer does so for its share of the
+/// parameters.
 Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
   const double trainable = CountOnRank(model_, part, part.tensor_parallel).trainable;
-  const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes;
+  const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
+  const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
   return kernels_->MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;
 }
 

@@ -1,6 +1,7 @@
 // From samples and a layout to the numbers that a batch scheduler balances.
 #include <algorithm>
 #include <numeric>
+#include <unordered_map>
 
 #include "base/error.hpp"
 #include "policies/batch_scheduler.hpp"
@@ -39,10 +40,14 @@ class SamplePricer {
     mean_time_ = slowest.value();
   }
   double PerToken() const { return mean_time_ / mean_tokens_; }
-  double Sequence(double length) const {
-    SequenceBatch full;
-    full.Add(length, mean_tokens_ / length);
-    return WholeTime(cost_.Part(part_, full)).value() * (length / mean_tokens_);
+  double Sequence(double length) {
+    const auto [entry, is_new] = known_.try_emplace(length);
+    if (is_new) {
+      SequenceBatch full;
+      full.Add(length, mean_tokens_ / length);
+      entry->second = WholeTime(cost_.Part(part_, full)).value() * (length / mean_tokens_);
+    }
+    return entry->second;
   }
 
  private:
@@ -50,6 +55,7 @@ class SamplePricer {
   ModulePart part_;
   double mean_tokens_ = 0;
   double mean_time_ = 0;
+  std::unordered_map<double, double> known_;  ///< seconds by length: many samples are alike
 };
 
 std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, int encoder,
@@ -82,7 +88,7 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
   SequenceBatch mean;
   for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / buckets);
-  const SamplePricer pricer(cost, layout, llm, mean);
+  SamplePricer pricer(cost, layout, llm, mean);
   std::vector<double> costs;
   costs.reserve(batch.size());
   for (const SampleShape& sample : batch) {

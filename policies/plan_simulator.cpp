@@ -25,7 +25,7 @@ Seconds WorkOfBusiestStage(const StepCosts& costs) {
 StepWork NoWork(const Layout& layout) {
   StepWork work;
   for (const ModuleDegrees& degrees : layout.degrees) {
-    work.emplace_back(static_cast<std::size_t>(degrees.dp));
+    work.sequences.emplace_back(static_cast<std::size_t>(degrees.dp));
   }
   return work;
 }

@@ -21,24 +21,29 @@ std::int64_t Tiles(const std::vector<int>& bucket, const std::vector<SampleShape
   return tiles;
 }
 
-/// tiles[replica][microbatch] of one encoder: the LLM replica's own in a homogeneous layout, a share of the union over
-/// the LLM replicas when the encoder has devices of its own.
-std::vector<std::vector<std::int64_t>> EncoderTiles(const BatchPlan& plan, const Layout& layout, std::size_t encoder,
-                                                    const std::vector<SampleShape>& batch) {
-  const auto microbatches = static_cast<std::size_t>(layout.microbatches);
-  const int replicas = layout.degrees[encoder].dp;
-  std::vector<std::vector<std::int64_t>> tiles(static_cast<std::size_t>(replicas),
-                                               std::vector<std::int64_t>(microbatches));
-  for (std::size_t k = 0; k < microbatches; ++k) {
-    if (!layout.separate_encoders) {
-      for (std::size_t r = 0; r < tiles.size(); ++r) tiles[r][k] = Tiles(plan.buckets[r][k], batch, encoder);
-      continue;
-    }
-    std::int64_t all = 0;
-    for (const auto& replica : plan.buckets) all += Tiles(replica[k], batch, encoder);
-    for (int r = 0; r < replicas; ++r) tiles[static_cast<std::size_t>(r)][k] = ShareOfTiles(all, r, replicas);
+/// [LLM replica][microbatch]
+std::vector<std::vector<std::int64_t>> TilesOfBuckets(const BatchPlan& plan, const std::vector<SampleShape>& batch,
+                                                      std::size_t encoder) {
+  std::vector<std::vector<std::int64_t>> tiles;
+  for (const auto& replica : plan.buckets) {
+    auto& row = tiles.emplace_back();
+    for (const auto& bucket : replica) row.push_back(Tiles(bucket, batch, encoder));
   }
   return tiles;
+}
+
+/// The union of the LLM replicas' microbatches, divided over the replicas of an encoder with devices of its own:
+/// [encoder replica][microbatch].
+std::vector<std::vector<std::int64_t>> SharesOfUnion(const std::vector<std::vector<std::int64_t>>& tiles,
+                                                     int replicas) {
+  std::vector<std::vector<std::int64_t>> shares(static_cast<std::size_t>(replicas),
+                                                std::vector<std::int64_t>(tiles.front().size()));
+  for (std::size_t k = 0; k < tiles.front().size(); ++k) {
+    std::int64_t all = 0;
+    for (const auto& replica : tiles) all += replica[k];
+    for (int r = 0; r < replicas; ++r) shares[static_cast<std::size_t>(r)][k] = ShareOfTiles(all, r, replicas);
+  }
+  return shares;
 }
 
 }  // namespace
@@ -73,17 +78,20 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
 StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
                     const std::vector<SampleShape>& batch) {
   const ModelSpec& model = cost.model();
-  StepWork work(static_cast<std::size_t>(model.module_count()));
+  StepWork work;
+  work.sequences.resize(static_cast<std::size_t>(model.module_count()));
   for (std::size_t e = 0; e < model.encoders.size(); ++e) {
-    for (const auto& replica : EncoderTiles(plan, layout, e, batch)) {
-      auto& row = work[e].emplace_back();
+    work.tiles.push_back(TilesOfBuckets(plan, batch, e));
+    const auto& own = work.tiles.back();
+    for (const auto& replica : layout.separate_encoders ? SharesOfUnion(own, layout.degrees[e].dp) : own) {
+      auto& row = work.sequences[e].emplace_back();
       for (const std::int64_t tiles : replica) {
         row.push_back(EncoderBatch(model.encoders[e], static_cast<double>(tiles)));
       }
     }
   }
   for (const auto& replica : plan.buckets) {
-    auto& row = work.back().emplace_back();
+    auto& row = work.sequences.back().emplace_back();
     for (const auto& bucket : replica) row.push_back(LlmBatch(LlmTokens(bucket, batch), cost.software().packing));
   }
   return work;

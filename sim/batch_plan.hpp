@@ -21,8 +21,15 @@ struct BatchPlan {
 /// otherwise what is wrong.
 std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples);
 
-/// The sequences that every module replica sees per microbatch: work[module][replica][microbatch].
-using StepWork = std::vector<std::vector<std::vector<SequenceBatch>>>;
+/// What one step has to do.
+struct StepWork {
+  /// The sequences that every module replica sees: [module][replica][microbatch].
+  std::vector<std::vector<std::vector<SequenceBatch>>> sequences;
+  /// The tiles that every LLM replica's samples have, wherever they are encoded: [encoder][LLM replica][microbatch].
+  std::vector<std::vector<std::vector<std::int64_t>>> tiles;
+
+  const std::vector<std::vector<SequenceBatch>>& operator[](std::size_t module) const { return sequences[module]; }
+};
 StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
                     const std::vector<SampleShape>& batch);
 

@@ -38,10 +38,15 @@ Seconds ShortestLastBackward(const std::vector<int>& replicas, const StepCosts& 
 
 }  // namespace
 
-Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes) {
+Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
+                            bool sequence_parallel) {
+  const bool gathers = !sequence_parallel && cost.software().scatter_transfers;
   // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
-  const double copies = cost.software().scatter_transfers ? 1.0 : std::min(source.size, target.size);
-  return GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
+  const double copies = sequence_parallel || gathers ? 1.0 : std::min(source.size, target.size);
+  Communication transfer =
+      GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
+  if (gathers) transfer.latency += IntraNodeAllGather(cost.cluster(), target.size, bytes);
+  return transfer;
 }
 
 Communication GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
@@ -63,15 +68,24 @@ Communication GradientReduction(const CostModel& cost, const Layout& layout, con
   return ring;
 }
 
+Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage) {
+  if (first_stage == last_stage) return {};
+  const ModulePart& head = layout.stages[static_cast<std::size_t>(last_stage)].parts.back();
+  const Bytes bytes = cost.TiedGradientBytes(head);
+  if (bytes <= Bytes(0)) return {};
+  return RingAllReduce(cost.cluster(), FirstGpus(layout, {first_stage, last_stage}), GroupSize(layout, last_stage),
+                       bytes);
+}
+
 Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   constexpr double kWeightBytes = 2;
-  double parameters = 0;
+  Bytes gradients{0};
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
-    parameters += cost.TrainableParameters(part) / part.tensor_parallel;
+    gradients += cost.GradientBytes(part);
   }
-  if (parameters <= 0) return {};
+  if (gradients <= Bytes(0)) return {};
   return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
-                       Bytes(kWeightBytes * parameters), true);
+                       gradients * (kWeightBytes / cost.software().gradient_bytes), true);
 }
 
 Communicate::Communicate(const CostModel& cost, const Layout& layout)
@@ -121,10 +135,31 @@ Communication Communicate::Scatter(int encoder, Bytes bytes) const {
   return scatter;
 }
 
+// Every rank of the target wants the whole tensor, of which the flows bring one copy: over the hub to the first rank,
+// which hands it on; directly in equal parts, which the ranks gather.
 Communication Communicate::Send(int encoder, int llm_replica, Bytes bytes) const {
   const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
   const DeviceGroup target = llm_inputs_[static_cast<std::size_t>(llm_replica)];
   if (hub_) return Messages({{outputs[0].first_gpu, target.first_gpu, bytes}}, target.size > 1);
+  Communication all = Direct(outputs, target, bytes);
+  all.latency += IntraNodeAllGather(cost_.cluster(), target.size, bytes);
+  return all;
+}
+
+Communication Communicate::Return(int encoder, int llm_replica, Bytes bytes) const {
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  const DeviceGroup source = llm_inputs_[static_cast<std::size_t>(llm_replica)];
+  if (hub_) {  // where there is nobody to scatter to, the hub's own group is the last one to be served
+    const bool hands_on = outputs.size() == 1 && outputs[0].size > 1;
+    return Messages({{source.first_gpu, outputs[0].first_gpu, bytes}}, hands_on);
+  }
+  Communication all = Direct(outputs, source, bytes);
+  for (Flow& flow : all.flows) std::swap(flow.source_gpu, flow.target_gpu);
+  all.latency += IntraNodeAllGather(cost_.cluster(), outputs[0].size, bytes / static_cast<double>(outputs.size()));
+  return all;
+}
+
+Communication Communicate::Direct(const std::vector<DeviceGroup>& outputs, DeviceGroup target, Bytes bytes) const {
   Communication all;
   for (const DeviceGroup& source : outputs) {
     const Communication one = GroupTransfer(cost_.cluster(), source.first_gpu, source.size, target.first_gpu,
@@ -133,14 +168,6 @@ Communication Communicate::Send(int encoder, int llm_replica, Bytes bytes) const
     all.latency = std::max(all.latency, one.latency);
   }
   return all;
-}
-
-Communication Communicate::Return(int encoder, int llm_replica, Bytes bytes) const {
-  Communication back = Send(encoder, llm_replica, bytes);
-  for (Flow& flow : back.flows) std::swap(flow.source_gpu, flow.target_gpu);
-  if (hub_ && llm_inputs_[static_cast<std::size_t>(llm_replica)].size > 1)
-    back.latency -= bytes / cost_.cluster().intra_rate();
-  return back;
 }
 
 }  // namespace dflop

@@ -9,14 +9,21 @@
 
 namespace dflop {
 
-/// Activations (or their gradients) from one stage to the next. `bytes` is the whole tensor, of which every rank holds
-/// a copy; with scatter_transfers or sequence parallelism each rank sends its 1/T (Megatron-LM, arXiv 2104.04473, 4.1).
-Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes);
+/// Activations (or their gradients) from one stage to the next; `bytes` is the whole tensor. With sequence parallelism
+/// each rank has and wants 1/T of it. Otherwise every rank has and wants a copy: with scatter_transfers it sends 1/T
+/// and the receivers gather the rest over NVLink (Megatron-LM, arXiv 2104.04473, section 4.1), without it sends all of
+/// it.
+Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
+                            bool sequence_parallel);
 
 /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed optimizer.
 /// With overlap_gradients only what the last backward cannot hide remains, at least one layer's bucket.
 Communication GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
                                 const StepCosts& costs);
+
+/// All-reduce of the embedding's gradients between the LLM's first and last stage of one replica, which hold a copy
+/// each when input and output embeddings are tied (Megatron-LM, arXiv 1909.08053). Nothing otherwise.
+Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage);
 
 /// All-gather of the updated bf16 weights after a distributed optimizer's step.
 Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
@@ -38,6 +45,7 @@ class Communicate {
 
  private:
   Communication Messages(std::vector<Flow> flows, bool within_group) const;
+  Communication Direct(const std::vector<DeviceGroup>& outputs, DeviceGroup target, Bytes bytes) const;
 
   const CostModel& cost_;
   bool hub_;

@@ -5,6 +5,8 @@
 #include "sim/operation_graph.hpp"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/error.hpp"
@@ -120,7 +122,8 @@ class GraphBuilder {
     const DeviceGroup& target = layout_.groups[Index(StageAt(to).group)];
     Communication communication;
     if (options_.communication && !(source == target)) {
-      communication = StageTransfer(cost_, source, target, bytes);
+      const bool sequence_parallel = StageAt(to).parts.back().sequence_parallel;
+      communication = StageTransfer(cost_, source, target, bytes, sequence_parallel);
     }
     if (communication.flows.empty()) return Need(consumer, producer);
     const int transfer = AddCommunication({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
@@ -187,7 +190,7 @@ class GraphBuilder {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
             {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(true)},
-            join.Send(e, llm.replica, ShareOfBytes(bytes, llm.replica, k)));
+            join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
         Need(sent, gathered);
         Need(forward_[Cell(first, k)], sent);
       }
@@ -206,7 +209,7 @@ class GraphBuilder {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
             {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(false)},
-            join.Return(e, llm.replica, ShareOfBytes(bytes, llm.replica, k)));
+            join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
         Need(sent, backward_[Cell(first, k)]);
         Need(scattered, sent);
       }
@@ -223,58 +226,86 @@ class GraphBuilder {
     CheckFailed("every encoder has a chain", __FILE__, __LINE__, std::to_string(module));
   }
 
-  /// Projected output of microbatch k over all replicas of an encoder.
+  /// Projected output of the tiles in microbatch k of one LLM replica.
+  Bytes ReplicaBytes(int e, int replica, int k) const {
+    return cost_.ProjectedBytes(e, static_cast<double>(work_.tiles[Index(e)][Index(replica)][Index(k)]));
+  }
+  /// The same over all LLM replicas.
   Bytes UnionBytes(int e, int k) const {
-    double tokens = 0;
-    for (const auto& replica : work_[Index(e)]) tokens += replica[Index(k)].tokens;
-    return cost_.ProjectedBytes(e, tokens / cost_.model().encoders[Index(e)].tokens_per_tile());
-  }
-  /// The part of it that one LLM replica wants, by its share of the microbatch's LLM tokens.
-  Bytes ShareOfBytes(Bytes all, int replica, int k) const {
-    double tokens = 0;
-    for (const auto& row : work_.back()) tokens += row[Index(k)].useful_tokens;
-    return all * (work_.back()[Index(replica)][Index(k)].useful_tokens / tokens);
+    double tiles = 0;
+    for (const auto& replica : work_.tiles[Index(e)]) tiles += replica[Index(k)];
+    return cost_.ProjectedBytes(e, tiles);
   }
 
-  /// Gradient reduction over the replicas of each stage, optimizer step, and the all-gather of a distributed optimizer.
+  /// Gradient reduction over the replicas of each stage and between tied embeddings, then the optimizer step, and the
+  /// all-gather of a distributed optimizer.
   void AddStepEnd() {
-    std::vector<bool> done(layout_.stages.size());
+    const std::vector<std::vector<int>> copies = StagesByLayers();
+    reduced_.assign(layout_.stages.size(), kNone);
+    for (const std::vector<int>& replicas : copies) ReduceGradients(replicas);
+    ReduceTiedEmbeddings();
+    for (const std::vector<int>& replicas : copies) StepOptimizer(replicas);
+  }
+
+  /// The stages that take part, those that hold the same layers together.
+  std::vector<std::vector<int>> StagesByLayers() const {
+    std::map<std::tuple<int, int, int>, std::size_t> row_of;
+    std::vector<std::vector<int>> rows;
     for (int s = 0; s < StageCount(); ++s) {
-      if (!done[Index(s)] && Included(s)) EndStage(ReplicasOf(s), done);
+      if (!Included(s)) continue;
+      const ModulePart& part = StageAt(s).parts.front();
+      const auto [entry, is_new] = row_of.try_emplace({StageAt(s).depth, part.module, part.first_layer}, rows.size());
+      if (is_new) rows.emplace_back();
+      rows[entry->second].push_back(s);
+    }
+    return rows;
+  }
+
+  bool Coupled(const std::vector<int>& replicas) const { return options_.couple_replicas && replicas.size() > 1; }
+
+  void ReduceGradients(const std::vector<int>& replicas) {
+    if (!Coupled(replicas)) return;
+    const int reduced = AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front()},
+                                         GradientReduction(cost_, layout_, replicas, costs_));
+    for (const int s : replicas) {
+      NeedLastOf(reduced, s);
+      reduced_[Index(s)] = reduced;
     }
   }
 
-  /// The stages that hold the same layers as `s`, in every replica that takes part.
-  std::vector<int> ReplicasOf(int s) const {
-    std::vector<int> replicas;
-    for (int t = s; t < StageCount(); ++t) {
-      const ModulePart& a = StageAt(s).parts.front();
-      const ModulePart& b = StageAt(t).parts.front();
-      const bool same = StageAt(t).depth == StageAt(s).depth && a.module == b.module && a.first_layer == b.first_layer;
-      if (same && Included(t)) replicas.push_back(t);
+  void ReduceTiedEmbeddings() {
+    for (const Chain& chain : ChainsOf(layout_)) {
+      if (!cost_.model().is_llm(chain.module) || !Included(chain.stages.front())) continue;
+      const int last = chain.stages.back();
+      const auto embeds = [&](int s) { return StageAt(s).parts.back().has_input && IsLlm(StageAt(s).parts.back()); };
+      const int first = *std::find_if(chain.stages.begin(), chain.stages.end(), embeds);
+      Communication communication = TiedEmbeddingReduction(cost_, layout_, first, last);
+      if (communication.flows.empty()) continue;
+      const int tied = AddCommunication({.kind = OpKind::kGradientReduction, .stage = first, .to_stage = last},
+                                        std::move(communication));
+      for (const int s : {first, last}) {
+        if (reduced_[Index(s)] == kNone) {
+          NeedLastOf(tied, s);
+        } else {
+          Need(tied, reduced_[Index(s)]);
+        }
+        reduced_[Index(s)] = tied;
+      }
     }
-    return replicas;
   }
+  bool IsLlm(const ModulePart& part) const { return cost_.model().is_llm(part.module); }
 
-  void EndStage(const std::vector<int>& replicas, std::vector<bool>& done) {
-    const bool coupled = options_.couple_replicas && replicas.size() > 1;
-    int reduced = kNone;
-    if (coupled) {
-      reduced = AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front()},
-                                 GradientReduction(cost_, layout_, replicas, costs_));
-      for (const int s : replicas) NeedLastOf(reduced, s);
-    }
+  void StepOptimizer(const std::vector<int>& replicas) {
     std::vector<int> stepped;
     for (const int s : replicas) {
-      done[Index(s)] = true;
       const int step = Add({.kind = OpKind::kOptimizerStep,
                             .stage = s,
                             .queue = StageAt(s).group,
                             .duration = costs_.optimizer[Index(s)]});
-      if (coupled) Need(step, reduced);
+      if (reduced_[Index(s)] != kNone) Need(step, reduced_[Index(s)]);
       stepped.push_back(step);
     }
-    if (!coupled || !cost_.software().distributed_optimizer) return;
+    if (!Coupled(replicas) || !cost_.software().distributed_optimizer) return;
     const int gathered = AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front()},
                                           ParameterGather(cost_, layout_, replicas));
     for (const int step : stepped) Need(gathered, step);
@@ -307,6 +338,7 @@ class GraphBuilder {
   OperationGraph graph_;
   std::vector<std::vector<int>> stages_of_group_;
   std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)
+  std::vector<int> reduced_;                      ///< operation by stage that its optimizer step waits for
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
 };
 

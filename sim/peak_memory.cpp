@@ -18,11 +18,10 @@ struct Resident {
 
 class DeviceMemory {
  public:
-  DeviceMemory(const CostModel& cost, const Layout& layout, const StepWork& work, int group)
+  DeviceMemory(const CostModel& cost, const Layout& layout, const StepWork& work,
+               const std::vector<const Stage*>& stages)
       : cost_(cost), fragmentation_(1.0 + cost.software().fragmentation) {
-    for (const Stage& stage : layout.stages) {
-      if (stage.group == group) AddStage(stage, layout, work);
-    }
+    for (const Stage* stage : stages) AddStage(*stage, layout, work);
     if (!chunks_.empty()) chunks_.front().front().use.other += Bytes(cost.software().workspace_bytes);
   }
 
@@ -150,10 +149,12 @@ std::string Explain(const DeviceMemory& device, const CostModel& cost) {
 
 MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                      const StepWork& work) {
+  std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
+  for (const Stage& stage : layout.stages) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
   std::map<std::pair<int, int>, StageMemoryUse> largest;
   MemoryUse use;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    DeviceMemory device(cost, layout, work, static_cast<int>(g));
+    DeviceMemory device(cost, layout, work, stages_of_group[g]);
     device.Walk(orders[g]);
     if (device.total() > use.peak) {
       use.peak = device.total();

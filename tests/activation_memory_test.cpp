@@ -100,7 +100,8 @@ TEST(Activations, EndsKeepTheirInputs) {
   const ModulePart patches{0, 0, 0, true, false, 1, false};
   EXPECT_EQ(cost.Activations(patches, EncoderBatch(model.encoders[0], 2)).value(), 2 * 729 * 588 * 2.0);
   const ModulePart head{1, 0, 0, false, true, 1, false};
-  EXPECT_EQ(cost.Activations(head, Sequences(1000, 1)).value(), 1000 * 4096 * 4.0);
+  // Inputs of norm and head, and the loss's fp32 probabilities.
+  EXPECT_EQ(cost.Activations(head, Sequences(1000, 1)).value(), 1000 * (4096 * 4.0 + 128256 * 4.0));
   // With dropout the embedding keeps a mask of a byte a value (arXiv 2205.05198, section 4.3).
   const ModulePart embedding{0, 0, 0, true, false, 1, false};
   EXPECT_EQ(Priced(Gpt3(), Megatron(Recompute::kNone)).cost.Activations(embedding, Sequences(2048, 1)).value(), kSbh);
@@ -110,7 +111,13 @@ TEST(Transient, LogitsAreKeptInTwoPrecisions) {
   const ModelSpec model = BuiltInModel("llama3-8b");
   const ModulePart head{0, 0, 4, false, true, 2, false};
   // 1,000 tokens × 128,256/2 logits × (4 + 2) bytes.
-  EXPECT_EQ(Priced(model).cost.Transient(head, Sequences(1000, 1)).value(), 1000 * 128256 / 2 * 6.0);
+  // four of which wait for the backward (arXiv 2205.05198, section 4.3).
+  const double logits = 1000 * 128256 / 2;
+  EXPECT_EQ(Priced(model).cost.Transient(head, Sequences(1000, 1)).value(), logits * 2);
+  const ModulePart layers{0, 0, 4, false, false, 2, false};
+  const CostModel cost = Priced(model).cost;
+  EXPECT_EQ((cost.Activations(head, Sequences(1000, 1)) - cost.Activations(layers, Sequences(1000, 1))).value(),
+            logits * 4 + 1000 * 4096 * 4);
 }
 
 TEST(Transient, RecomputeHoldsOneLayer) {

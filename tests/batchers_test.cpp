@@ -159,6 +159,39 @@ TEST(BatchProblem, SumsPredictTheStageTimeOfEqualBuckets) {
   EXPECT_NEAR(LargestBucket(problem, plan) / time, 1.0, 1e-9);
 }
 
+TEST(BatchProblem, SumsPredictTheStageTimesOfUnevenBuckets) {
+  // A bucket's LLM costs are its LLM stage's time; an encoder replica's time is the mean of the encoder costs of the
+  // four buckets whose union it shares (L_dp/E_dp · Σ over all buckets / L_dp). Both up to what kernels gain or lose in
+  // efficiency away from the mean microbatch.
+  const ClusterSpec cluster = A100Nodes(4);
+  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster, BuiltInKernelCosts(cluster.node.gpu),
+                       {});
+  const Layout layout =
+      BuildLayout(SeparateDegrees{{{2, 1, 2}}, {4, 1, 4}, 4, Communicator::kHub}, cost.model(), cluster);
+  const auto batch = UnevenSamples(64, 5);
+  const BatchProblem problem = MakeBatchProblem(cost, layout, batch);
+  RandomStream random(5, "uneven buckets");
+  const BatchPlan plan = Plugin<BatchScheduler>("random")->Schedule(problem, random);
+  const StepCosts costs = PriceStep(cost, layout, DivideWork(plan, layout, cost, batch));
+  const auto time = [&](std::size_t stage, std::size_t k) {
+    const PartCost& part = costs.stages[stage][k];
+    return (part.forward.time + part.backward.time + part.weight_gradient.time).value();
+  };
+  const auto sum = [&](std::size_t dimension, const std::vector<int>& bucket) {
+    double load = 0;
+    for (const int i : bucket) load += problem.costs[dimension][static_cast<std::size_t>(i)];
+    return load;
+  };
+  for (std::size_t k = 0; k < 4; ++k) {
+    double encoder = 0;
+    for (std::size_t r = 0; r < 4; ++r) {
+      encoder += sum(0, plan.buckets[r][k]) / 4;
+      EXPECT_NEAR(sum(1, plan.buckets[r][k]) / time(2 + r, k), 1.0, 0.05);
+    }
+    EXPECT_NEAR(encoder / time(0, k), 1.0, 0.05);
+  }
+}
+
 TEST(Registry, UnknownNameOrParameterSaysWhatIsAllowed) {
   EXPECT_THROW(Plugin<BatchScheduler>("lpt"), InputError);
   EXPECT_THROW(Plugin<BatchScheduler>(R"({"name": "random", "seed": 1})"), InputError);

@@ -241,6 +241,18 @@ TEST_F(SimGridEngine, FlowsOfOneCommunicationShareLinksAndTheLastOneEndsIt) {
   EXPECT_NEAR(Start(Run(builder), after), 1 + 12.0 / 8, kTiny);
 }
 
+// Unequal numbers of replicas a node too: what flows make of a collective alone is what its closed form says.
+TEST_F(SimGridEngine, ALoneRingAllReduceTakesItsClosedForm) {
+  const std::vector<std::vector<int>> placements = {{0, 2}, {0, 4}, {0, 2, 4, 6}, {0, 2, 4, 6, 8, 10}, {0, 2, 4, 8}};
+  for (const std::vector<int>& groups : placements) {
+    GraphBuilder builder(SmallCluster(3), 0);
+    const Communication ring = RingAllReduce(builder.cluster(), groups, 2, Bytes(12));
+    const Seconds closed = UncontendedTime(builder.cluster(), ring);
+    const int reduction = builder.Send(ring, closed);
+    EXPECT_NEAR(End(Run(builder), reduction), closed.value(), 1e-9 * closed.value()) << groups.size() << " replicas";
+  }
+}
+
 /// "replay with …" in every failure of a random job.
 std::string HowToReplay(const char* test, int job) {
   return "job " + std::to_string(job) + "; replay with: dflop_tests --gtest_filter=" + test;

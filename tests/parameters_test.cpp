@@ -120,6 +120,9 @@ TEST(State, OptimizerStepMovesItsStateOnce) {
   EXPECT_NEAR(Priced(model, software).cost.OptimizerStep(LayersOnly(0, 1), 4).value(), 32 * parameters / 1e12, 1e-15);
   software.distributed_optimizer = true;
   EXPECT_NEAR(Priced(model, software).cost.OptimizerStep(LayersOnly(0, 1), 4).value(), 8 * parameters / 1e12, 1e-15);
+  // fp16 takes the loss scale off first: 4 bytes read and written, a quarter of the parameters each.
+  software.precision = Precision::kFp16;
+  EXPECT_NEAR(Priced(model, software).cost.OptimizerStep(LayersOnly(0, 1), 4).value(), 10 * parameters / 1e12, 1e-15);
 }
 
 }  // namespace

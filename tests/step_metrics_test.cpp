@@ -145,6 +145,43 @@ TEST(IdleByCause, UnequalReplicasWaitForEachOther) {
   EXPECT_NEAR(idle.bubble + idle.imbalance, 0, 1e-12);
 }
 
+TEST(IdleByCause, SeparateReplicasOfUnequalLoadAreHandDerived) {
+  // One encoder, two LLM replicas, one microbatch, no backward time. Encoder 2 s, LLM 1 and 5 s.
+  //   a: every operation costs the mean, (2 + 1 + 5)/3 = 8/3: step 16/3, each of three devices idles 8/3: 8 in all.
+  //   b: replica 0 alone: step 3, encoder idles 1, LLM 2; replica 1 alone: step 7, encoder 5, LLM 2. The encoder's idle
+  //      time is the mean of 1 and 5: 3 + 2 + 2 = 7.
+  //   c: step 7: encoder 5, LLM 6 and 2: 13.  d: the same without communication.
+  const CostModel cost = SmallJob(1);
+  const Layout layout =
+      BuildLayout(SeparateDegrees{{{1, 1, 1}}, {1, 1, 2}, 1, Communicator::kHub}, SmallVlm(), A100Nodes(1));
+  const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
+  const StepCosts costs = HandMadeCosts(layout, [](const Stage& s, int) {
+    return std::pair(s.parts.front().module == 0 ? 2.0 : s.replica == 0 ? 1.0 : 5.0, 0.0);
+  });
+  const StepWork work = TinyWork(cost, layout);
+  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = false});
+  const IdleByCause idle = SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph));
+  EXPECT_NEAR(idle.bubble, 8.0 / 21, 1e-12);
+  EXPECT_NEAR(idle.imbalance, -1.0 / 21, 1e-12);
+  EXPECT_NEAR(idle.data_parallel_wait, 6.0 / 21, 1e-12);
+  EXPECT_NEAR(idle.communication, 0, 1e-12);
+}
+
+TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
+  // Two samples of one tile over four encoder replicas: the last two have none.
+  const CostModel cost = SmallJob(1);
+  const Layout layout =
+      BuildLayout(SeparateDegrees{{{1, 2, 4}}, {1, 1, 2}, 1, Communicator::kHub}, SmallVlm(), A100Nodes(2));
+  const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
+  const std::vector<SampleShape> batch(2, {{1}, 700, 20});
+  const Step step = SimulateStep(cost, layout, orders, {{{{0}}, {{1}}}}, batch, *MakeReplayEngine());
+  EXPECT_EQ(step.costs.stages[2 * 3][0].forward.time.value(), 0);
+  EXPECT_EQ(step.costs.stages[2 * 3][0].backward.time.value(), 0);
+  EXPECT_GT(step.costs.stages[0][0].forward.time.value(), 0);
+  const StepMetrics metrics = MeasureStep(cost, layout, orders, batch, step);
+  EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
+}
+
 TEST(PeakMemory, OneFOneBHoldsAsManyMicrobatchesAsStagesFollow) {
   // Four stages, eight equal microbatches: 1F1B holds 4, 3, 2, 1 of them, GPipe 8 everywhere (arXiv 2006.09503).
   SoftwareStack software;
