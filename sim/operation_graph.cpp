@@ -233,7 +233,7 @@ class GraphBuilder {
   /// The same over all LLM replicas.
   Bytes UnionBytes(int e, int k) const {
     double tiles = 0;
-    for (const auto& replica : work_.tiles[Index(e)]) tiles += replica[Index(k)];
+    for (const auto& replica : work_.tiles[Index(e)]) tiles += static_cast<double>(replica[Index(k)]);
     return cost_.ProjectedBytes(e, tiles);
   }
 
