@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 
 #include "base/error.hpp"
 
@@ -17,27 +17,45 @@ std::string ReadFile(const std::string& path) {
   if (std::filesystem::is_directory(path, error)) throw InputError(path, "", "is a folder, a file is wanted");
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError(path, "", std::string("cannot be read: ") + std::strerror(errno));
-  std::ostringstream content;
-  content << in.rdbuf();
+  std::string content;
+  std::error_code no_size;  // of a pipe
+  if (const auto size = std::filesystem::file_size(path, no_size); !no_size) content.reserve(size);
+  std::array<char, 1 << 16> block;
+  while (in.read(block.data(), block.size()), in.gcount() > 0) {
+    content.append(block.data(), static_cast<std::size_t>(in.gcount()));
+  }
   if (in.bad()) throw InputError(path, "", "cannot be read to its end");
-  return content.str();
+  return content;
 }
 
+namespace {
+
+// `name` is what a complaint calls the file.
+void WriteInto(const std::string& path, std::string_view content, const std::string& name) {
+  std::ofstream out(path, std::ios::binary | std::ios::trunc);
+  out.write(content.data(), static_cast<std::streamsize>(content.size()));
+  out.flush();
+  if (!out) throw RunError(name + ": cannot be written: " + std::strerror(errno));
+}
+
+}  // namespace
+
 void WriteFile(const std::string& path, std::string_view content) {
+  std::error_code unknown;
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  const bool special = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
+  // A pipe or a device (/dev/stdout) is written to; a rename would put a plain file in its place.
+  if (special && !std::filesystem::is_directory(status)) return WriteInto(path, content, path);
   const std::filesystem::path target(path);
   std::error_code error;
   if (target.has_parent_path()) std::filesystem::create_directories(target.parent_path(), error);
   if (error) throw RunError(path + ": cannot create its folder: " + error.message());
   const std::string temporary = path + ".tmp" + std::to_string(getpid());
-  {
-    std::ofstream out(temporary, std::ios::binary | std::ios::trunc);
-    out.write(content.data(), static_cast<std::streamsize>(content.size()));
-    out.flush();
-    if (!out) {
-      const std::string reason = std::strerror(errno);
-      std::filesystem::remove(temporary, error);
-      throw RunError(path + ": cannot be written: " + reason);
-    }
+  try {
+    WriteInto(temporary, content, path);
+  } catch (const RunError&) {
+    std::filesystem::remove(temporary, error);
+    throw;
   }
   std::filesystem::rename(temporary, target, error);
   if (error) {

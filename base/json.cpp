@@ -1,10 +1,12 @@
 #include "base/json.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <unordered_set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -15,10 +17,15 @@ namespace {
 
 constexpr std::size_t kMaxDepth = 64;
 
+std::size_t DepthOf(const std::string& pointer) {
+  return 1 + static_cast<std::size_t>(std::count(pointer.begin(), pointer.end(), '/'));
+}
+
 /// Builds our value from the library's parse events; the library itself would let a repeated key pass.
 class Builder final : public nlohmann::json_sax<nlohmann::json> {
  public:
-  Builder(std::string_view text, const std::string& file) : text_(text), file_(file) {}
+  Builder(std::string_view text, const std::string& file, const ElementStream* stream)
+      : text_(text), file_(file), stream_(stream), stream_depth_(stream == nullptr ? 0 : DepthOf(stream->pointer)) {}
   Json Take() { return std::move(root_); }
 
   bool null() override { return Put(Json()); }
@@ -38,10 +45,9 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool end_object() override { return Close(); }
   bool end_array() override { return Close(); }
   bool key(string_t& name) override {
-    if (stack_.back().find(name) != nullptr) {
+    if (!levels_.back().Name(name)) {
       throw InputError(file_, Pointer(), "the key " + JsonQuote(name) + " stands twice in one object");
     }
-    keys_.back() = name;
     return true;
   }
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
@@ -51,32 +57,57 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   }
 
  private:
+  /// A container that is still open.
+  struct Level {
+    Json value;
+    std::string key;                         // of the member that comes next
+    std::unordered_set<std::string> seen{};  // of a large object, where a search through all members would be slow
+
+    /// False when the object holds that key already.
+    bool Name(const std::string& name) {
+      constexpr std::size_t kSmall = 16;
+      key = name;
+      const Json::Object& members = value.as<Json::Object>();
+      if (members.size() < kSmall) return value.find(name) == nullptr;
+      if (seen.empty()) {
+        for (const Json::Member& member : members) seen.insert(member.key);
+      }
+      return seen.insert(name).second;
+    }
+  };
+
   bool Open(Json container) {
-    if (stack_.size() >= kMaxDepth) throw InputError(file_, Pointer(), "is nested deeper than 64 levels");
-    stack_.push_back(std::move(container));
-    keys_.emplace_back();
+    if (levels_.size() >= kMaxDepth) throw InputError(file_, Pointer(), "is nested deeper than 64 levels");
+    levels_.push_back({std::move(container), ""});
     return true;
   }
   bool Close() {
-    Json done = std::move(stack_.back());
-    stack_.pop_back();
-    keys_.pop_back();
+    Json done = std::move(levels_.back().value);
+    levels_.pop_back();
     return Put(std::move(done));
   }
   bool Put(Json value) {
-    if (stack_.empty()) {
+    if (levels_.empty()) {
       root_ = std::move(value);
-    } else if (Json& top = stack_.back(); top.is<Json::Array>()) {
-      top.as<Json::Array>().push_back(std::move(value));
+    } else if (Json& top = levels_.back().value; top.is<Json::Object>()) {
+      top.as<Json::Object>().push_back({levels_.back().key, std::move(value)});
+    } else if (levels_.size() == stream_depth_ && Pointer() == stream_->pointer) {
+      stream_->take(value, stream_->pointer + "/" + std::to_string(streamed_));
+      ++streamed_;
     } else {
-      top.as<Json::Object>().push_back({keys_.back(), std::move(value)});
+      top.as<Json::Array>().push_back(std::move(value));
     }
     return true;
   }
+  /// Of the innermost open container.
   std::string Pointer() const {
     std::string pointer;
-    for (std::size_t i = 0; i + 1 < stack_.size(); ++i) {
-      pointer += "/" + (stack_[i].is<Json::Array>() ? std::to_string(stack_[i].as<Json::Array>().size()) : keys_[i]);
+    for (std::size_t i = 0; i + 1 < levels_.size(); ++i) {
+      const Json& value = levels_[i].value;
+      const bool streams = i + 1 == stream_depth_ && pointer == stream_->pointer;
+      pointer +=
+          "/" + (value.is<Json::Object>() ? levels_[i].key
+                                          : std::to_string(streams ? streamed_ : value.as<Json::Array>().size()));
     }
     return pointer;
   }
@@ -92,10 +123,18 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
   std::string_view text_;
   const std::string& file_;
-  std::vector<Json> stack_;
-  std::vector<std::string> keys_;
+  const ElementStream* stream_;
+  std::size_t stream_depth_;  // open containers when the next element of the streamed array arrives
+  std::size_t streamed_ = 0;
+  std::vector<Level> levels_;
   Json root_;
 };
+
+Json Parse(std::string_view text, const std::string& file, const ElementStream* stream) {
+  Builder builder(text, file, stream);
+  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
+  return builder.Take();
+}
 
 void Indent(std::string& out, int indent, int depth) {
   if (indent > 0) out.append("\n").append(static_cast<std::size_t>(indent) * static_cast<std::size_t>(depth), ' ');
@@ -199,10 +238,10 @@ std::string Json::Dump(int indent) const {
   return out;
 }
 
-Json ParseJson(std::string_view text, const std::string& file) {
-  Builder builder(text, file);
-  nlohmann::json::sax_parse(text.begin(), text.end(), &builder);
-  return builder.Take();
+Json ParseJson(std::string_view text, const std::string& file) { return Parse(text, file, nullptr); }
+
+Json ParseJson(std::string_view text, const std::string& file, const ElementStream& stream) {
+  return Parse(text, file, &stream);
 }
 
 Json ReadJsonFile(const std::string& path) { return ParseJson(ReadFile(path), path); }

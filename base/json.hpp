@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -84,6 +85,14 @@ Json ParseJson(std::string_view text, const std::string& file);
 
 /// Reads and parses a file; InputError when it cannot be read.
 Json ReadJsonFile(const std::string& path);
+
+/// A long array that is handed over element by element, so that a set of a million records never stands in memory as
+/// a tree. The array itself stays in the document, empty.
+struct ElementStream {
+  std::string pointer;  ///< of the array
+  std::function<void(const Json& element, const std::string& pointer)> take;
+};
+Json ParseJson(std::string_view text, const std::string& file, const ElementStream& stream);
 
 /// Writes the document with a final newline, to a temporary name that is then renamed.
 void WriteJsonFile(const std::string& path, const Json& document, int indent = 1);

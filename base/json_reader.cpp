@@ -9,12 +9,6 @@
 namespace dflop {
 namespace {
 
-std::string Escaped(std::string_view key) {  // RFC 6901
-  std::string out;
-  for (const char c : key) out += c == '~' ? std::string("~0") : c == '/' ? std::string("~1") : std::string(1, c);
-  return out;
-}
-
 std::string Range(const std::string& min, const std::string& max) { return "from " + min + " to " + max; }
 
 std::string Plain(double value) {
@@ -92,7 +86,7 @@ JsonReader JsonReader::At(std::string_view key) const {
   if (!IsObject()) Fail(std::string("is ") + value_->kind() + ", an object is wanted");
   const Json* member = value_->find(key);
   if (member == nullptr) Fail("lacks the key " + JsonQuote(key));
-  return {member, file_, pointer_ + "/" + Escaped(key)};
+  return {member, file_, pointer_ + "/" + EscapePointerKey(key)};
 }
 
 std::optional<JsonReader> JsonReader::Find(std::string_view key) const {
@@ -167,6 +161,12 @@ std::vector<JsonReader> JsonReader::Elements() const {
   elements.reserve(size);
   for (std::size_t i = 0; i < size; ++i) elements.push_back(Element(i));
   return elements;
+}
+
+std::string EscapePointerKey(std::string_view key) {
+  std::string out;
+  for (const char c : key) out += c == '~' ? std::string("~0") : c == '/' ? std::string("~1") : std::string(1, c);
+  return out;
 }
 
 std::string NearestName(const std::string& wanted, const std::vector<std::string>& names) {

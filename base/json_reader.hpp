@@ -65,6 +65,9 @@ class JsonReader {
   std::string pointer_;
 };
 
+/// A key as a JSON pointer spells it: "~" and "/" become "~0" and "~1" (RFC 6901).
+std::string EscapePointerKey(std::string_view key);
+
 /// "nearest allowed name" for typos: the entry with the smallest edit distance, or "" when all are far away.
 std::string NearestName(const std::string& wanted, const std::vector<std::string>& names);
 

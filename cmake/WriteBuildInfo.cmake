@@ -1,4 +1,4 @@
-# Run at every build by experiments/CMakeLists.txt: the commit that is being built, as a header. The header is touched
+# Run at every build by cmake/BuildInfo.cmake: the commit that is being built, as a header. The header is touched
 # only when it changes, so that nothing is compiled anew without need.
 function(git_output variable)
   execute_process(COMMAND git -C ${SOURCE} ${ARGN} OUTPUT_VARIABLE output ERROR_QUIET RESULT_VARIABLE failed

@@ -42,10 +42,24 @@ void Print(const char* heading, const std::vector<std::string>& lines) {
   for (const std::string& line : lines) std::printf("  %s\n", line.c_str());
 }
 
+// With --seed the other seeds were not asked for, so they are not missing.
+void KeepSeed(std::int64_t seed, Json& stored, const std::string& against) {
+  Json kept = Json::EmptyArray();
+  for (const JsonReader& run : JsonReader(stored, against + "/result.json").At("runs").Elements()) {
+    const auto its = run.Find("seed");
+    if (!its || its->Int(0, kLargestSeed) == seed) kept.push_back(run.json());
+  }
+  if (kept.as<Json::Array>().empty()) {
+    throw InputError("--seed: " + against + "/result.json has no run of seed " + std::to_string(seed));
+  }
+  stored["runs"] = std::move(kept);
+}
+
 void Check(const Arguments& arguments, const std::string& command_line) {
   const Experiment experiment = ReadExperiment(arguments.flags.experiment, arguments.flags.overrides);
   const std::string against = arguments.against.empty() ? "results/" + experiment.name : arguments.against;
-  const Json stored = ReadResult(against);
+  Json stored = ReadResult(against);
+  if (const auto seed = arguments.flags.overrides.seed) KeepSeed(*seed, stored, against);
   const TemporaryFolder folder;
   RunOptions options = MakeRunOptions(arguments.flags, folder.path(), command_line);
   options.rank = {};  // a comparison belongs to one process

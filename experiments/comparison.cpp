@@ -1,15 +1,13 @@
 #include "experiments/comparison.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdio>
 #include <limits>
 #include <map>
 
+#include "base/text.hpp"
+
 namespace dflop {
 namespace {
-
-const std::vector<std::string> kWallClock = {"planning_time_s", "planning_exposed_s"};
 
 std::string RunName(const JsonReader& run) {
   std::string name = "scenario " + JsonQuote(run.At("scenario").String());
@@ -32,12 +30,10 @@ void Differences(const std::string& path, const Json* stored, const Json* fresh,
     return;
   }
   for (const Json::Member& member : stored->as<Json::Object>()) {
-    const bool ignored = std::find(kWallClock.begin(), kWallClock.end(), member.key) != kWallClock.end();
-    if (!ignored) Differences(path + "/" + member.key, &member.value, fresh->find(member.key), found);
+    if (!IsWallClock(member.key)) Differences(path + "/" + member.key, &member.value, fresh->find(member.key), found);
   }
   for (const Json::Member& member : fresh->as<Json::Object>()) {
-    const bool ignored = std::find(kWallClock.begin(), kWallClock.end(), member.key) != kWallClock.end();
-    if (!ignored && stored->find(member.key) == nullptr) {
+    if (!IsWallClock(member.key) && stored->find(member.key) == nullptr) {
       Differences(path + "/" + member.key, nullptr, &member.value, found);
     }
   }
@@ -48,10 +44,7 @@ double MeanTime(const JsonReader& run) {
 }
 
 std::string Slower(double stored, double fresh) {
-  std::array<char, 128> text{};
-  std::snprintf(text.data(), text.size(), "%.6g s/step -> %.6g s/step (%+.3f %%)", stored, fresh,
-                100 * (fresh / stored - 1));
-  return text.data();
+  return Format("%.6g s/step -> %.6g s/step (%+.3f %%)", stored, fresh, 100 * (fresh / stored - 1));
 }
 
 // "" when the run is no worse than the stored one.
@@ -82,6 +75,8 @@ void CompareRun(const JsonReader& stored, const JsonReader& fresh, double tolera
 }
 
 }  // namespace
+
+bool IsWallClock(const std::string& metric) { return metric == "planning_time_s" || metric == "planning_exposed_s"; }
 
 Comparison CompareResults(const JsonReader& stored, const JsonReader& fresh, double tolerance) {
   std::map<std::string, JsonReader> by_name;

@@ -166,6 +166,9 @@ Experiment ReadExperiment(const std::string& path, const ExperimentOverrides& ov
   experiment.points = ReadPoints(root, policies);
   experiment.baselines = ReadBaselines(root, experiment.points);
   experiment.has_sweep = root.Has("sweep");
+  experiment.policies_replaced =
+      root.Has("policies") && std::all_of(experiment.points.begin(), experiment.points.end(),
+                                          [](const Point& point) { return point.scenario.json.find("policies"); });
   return experiment;
 }
 

@@ -28,6 +28,7 @@ struct Experiment {
   std::vector<std::string> baselines;
   std::vector<Point> points;  ///< scenario by scenario, each over all sweep points
   bool has_sweep = false;
+  bool policies_replaced = false;  ///< it has policies, and every scenario has others of its own
 };
 
 /// Command-line options that replace what the file says.

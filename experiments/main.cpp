@@ -36,6 +36,12 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddSampleCommands(app);
 }
 
+// A table on a full disk is work that failed, however quietly.
+void CheckOutputArrived() {
+  const bool lost = std::fflush(stdout) != 0 || std::ferror(stdout) != 0;
+  if (lost) throw RunError("the output could not be written");
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Simulates the scheduling of multimodal-LLM training and compares policies.", "dflop");
   AddCommands(app, CommandLine(argc, argv));
@@ -43,6 +49,7 @@ int Main(int argc, char** argv) {
   const bool mute = RankFromEnvironment().rank != 0;
   try {
     app.parse(argc, argv);
+    CheckOutputArrived();
     return kDone;
   } catch (const CLI::ParseError& error) {
     if (mute) return kDone;

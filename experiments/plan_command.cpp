@@ -39,7 +39,8 @@ double Gib(Bytes bytes) { return bytes.value() / (1024.0 * 1024 * 1024); }
 
 void PrintCandidates(const std::vector<Candidate>& candidates) {
   constexpr std::size_t kShown = 20;
-  std::printf("%zu candidates\n%12s  %10s  %s\n", candidates.size(), "predicted s", "peak GiB", "layout");
+  std::printf("%zu candidate%s\n%12s  %10s  %s\n", candidates.size(), candidates.size() == 1 ? "" : "s", "predicted s",
+              "peak GiB", "layout");
   for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i) {
     const Candidate& candidate = candidates[i];
     const bool predicted = candidate.predicted > Seconds(0);

@@ -8,6 +8,7 @@
 #include "base/sha256.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
+#include "models/extrapolated_shapes.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/step.hpp"
 #include "sim/timeline.hpp"
@@ -47,6 +48,7 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   json["name"] = layout.name;
   json["gpus_used"] = layout.gpus_used();
   json["microbatches"] = layout.microbatches;
+  if (layout.separate_encoders) json["communicator"] = layout.communicator == Communicator::kHub ? "hub" : "direct";
   Json& modules = json["modules"];
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
@@ -99,6 +101,7 @@ class SeedRun {
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
     run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    run["extrapolated_shapes"] = extrapolated_;
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
     run["timeline_hash"] = timelines_.Hex();
@@ -118,6 +121,7 @@ class SeedRun {
     HashPlan(decisions_, plan);
     HashTimes(timelines_, step.times);
     Observe(step);
+    if (number == 0) ListExtrapolated(step.work);
     const BatchProblem truth = MakeBatchProblem(job_.cost, layout(), batch);
     metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, batch, step),
                  PeakMemory(job_.cost, layout(), job_.orders, step.work),
@@ -131,6 +135,15 @@ class SeedRun {
     const std::string wrong = WhyInvalid(plan, layout(), scenario().global_batch_size);
     DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
     return plan;
+  }
+
+  // What was not measured, of the first step: all of them would hardly name other kinds of kernels.
+  void ListExtrapolated(const StepWork& work) {
+    constexpr std::size_t kNamed = 8;
+    const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario().kernels);
+    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, scenario().software), layout(), work);
+    extrapolated_["count"] = shapes->size();
+    extrapolated_["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
   }
 
   // The prediction is what the replay engine says: planners see that one too, whichever engine runs.
@@ -158,6 +171,7 @@ class SeedRun {
   std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
   std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
   std::unique_ptr<Engine> replay_ = MakeReplayEngine();
+  Json extrapolated_;
   Sha256 decisions_;
   Sha256 timelines_;
 };

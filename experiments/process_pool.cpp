@@ -5,10 +5,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <exception>
+#include <limits>
 #include <map>
 #include <string_view>
 
@@ -73,6 +76,7 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   std::size_t running() const { return workers_.size(); }
+  bool failed() const { return failure_ != nullptr; }
 
   void Start(std::size_t task) {
     std::array<int, 2> ends{};
@@ -102,11 +106,23 @@ class Pool {
     workers_.erase(found);
     const std::string message = ReadAll(worker.message_pipe);
     close(worker.message_pipe);
-    Judge(worker.task, status, message);
-    tasks_.done(worker.task);
+    try {
+      Judge(worker.task, status, message);
+      tasks_.done(worker.task);
+    } catch (const std::runtime_error&) {
+      if (worker.task < failed_task_) failure_ = std::current_exception(), failed_task_ = worker.task;
+    }
+    ThrowFailure();
   }
 
  private:
+  // The failure of the first task that fails in their order: which one ended first is chance.
+  void ThrowFailure() const {
+    const bool earlier_runs = std::any_of(workers_.begin(), workers_.end(),
+                                          [this](const auto& entry) { return entry.second.task < failed_task_; });
+    if (failure_ && !earlier_runs) std::rethrow_exception(failure_);
+  }
+
   void Judge(std::size_t task, int status, const std::string& message) const {
     const std::string name = tasks_.name(task);
     if (WIFSIGNALED(status)) {
@@ -119,6 +135,8 @@ class Pool {
 
   const PoolTasks& tasks_;
   std::map<pid_t, Worker> workers_;
+  std::exception_ptr failure_;
+  std::size_t failed_task_ = std::numeric_limits<std::size_t>::max();
 };
 
 }  // namespace
@@ -126,7 +144,7 @@ class Pool {
 void RunInProcesses(const PoolTasks& tasks, int jobs) {
   Pool pool(tasks);
   for (std::size_t next = 0; next < tasks.count || pool.running() > 0;) {
-    if (next < tasks.count && pool.running() < static_cast<std::size_t>(jobs)) {
+    if (next < tasks.count && !pool.failed() && pool.running() < static_cast<std::size_t>(jobs)) {
       pool.Start(next++);
     } else {
       pool.AwaitOne();

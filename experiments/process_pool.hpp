@@ -18,8 +18,9 @@ struct PoolTasks {
   std::function<void(std::size_t)> done = [](auto) {};  ///< runs here, after each task
 };
 
-/// Runs all tasks, at most `jobs` at a time. When a task throws, the others are stopped and its error is thrown here
-/// (InputError or RunError); a worker that dies otherwise is a RunError with the task's name.
+/// Runs all tasks, at most `jobs` at a time. When a task throws, no further one starts, those before it finish and
+/// those behind it are stopped; thrown here (InputError or RunError) is the error of the first in their order, so that
+/// `jobs` does not decide which. A worker that dies otherwise is a RunError with the task's name.
 void RunInProcesses(const PoolTasks& tasks, int jobs);
 
 }  // namespace dflop

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <initializer_list>
 #include <limits>
+#include <map>
 #include <numeric>
 
 #include "base/json_reader.hpp"
@@ -89,21 +90,38 @@ std::vector<std::pair<std::string, Json>> ReadPoint(const JsonReader& run) {
   return point;
 }
 
-PointFigures& PointOf(const JsonReader& run, std::vector<PointFigures>& points) {
-  const std::string scenario = run.At("scenario").String();
-  const auto point = ReadPoint(run);
-  const auto found = std::find_if(points.begin(), points.end(), [&](const PointFigures& candidate) {
-    return candidate.scenario == scenario && candidate.point == point;
-  });
-  if (found != points.end()) return *found;
-  PointFigures& added = points.emplace_back();
-  added.scenario = scenario;
-  added.point = point;
-  return added;
-}
+/// Finds a point among the many of a sweep.
+class PointIndex {
+ public:
+  explicit PointIndex(std::vector<PointFigures>& points) : points_(points) {}
 
-void AddRun(const JsonReader& run, std::vector<PointFigures>& points) {
-  PointFigures& point = PointOf(run, points);
+  /// nullptr when there is no such point yet.
+  PointFigures* Find(const JsonReader& entry, const char* scenario) {
+    const auto found = places_.find(Key(entry.At(scenario).String(), ReadPoint(entry)));
+    return found == places_.end() ? nullptr : &points_[found->second];
+  }
+  PointFigures& FindOrAdd(const JsonReader& run) {
+    if (PointFigures* found = Find(run, "scenario")) return *found;
+    PointFigures& added = points_.emplace_back();
+    added.scenario = run.At("scenario").String();
+    added.point = ReadPoint(run);
+    places_.emplace(Key(added.scenario, added.point), points_.size() - 1);
+    return added;
+  }
+
+ private:
+  static std::string Key(const std::string& scenario, const std::vector<std::pair<std::string, Json>>& point) {
+    Json key(Json::Array{scenario});
+    for (const auto& [axis, value] : point) key.push_back(Json(Json::Array{axis, value}));
+    return key.Dump();
+  }
+
+  std::vector<PointFigures>& points_;
+  std::map<std::string, std::size_t> places_;
+};
+
+void AddRun(const JsonReader& run, PointIndex& points) {
+  PointFigures& point = points.FindOrAdd(run);
   const std::string name = run.StringOr("policy", "");
   auto found = std::find_if(point.policies.begin(), point.policies.end(),
                             [&](const PolicyFigures& candidate) { return candidate.policy == name; });
@@ -127,7 +145,7 @@ const Json* Descend(const Json* value, std::initializer_list<std::string_view> k
 }
 
 /// What every scenario assumed, at every point; the size of a device's memory stands there too.
-void ReadAssumptions(const JsonReader& result, Report& report) {
+void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& report) {
   const auto scenarios = result.Find("scenarios");
   if (!scenarios) return;
   for (const JsonReader& scenario : scenarios->Elements()) {
@@ -137,9 +155,7 @@ void ReadAssumptions(const JsonReader& result, Report& report) {
     report.assumptions.emplace_back(place.title(), stated->json());
     const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
     if (memory == nullptr || !memory->is_number()) continue;
-    for (PointFigures& point : report.points) {
-      if (point.scenario == place.scenario && point.point == place.point) point.device_memory_bytes = memory->number();
-    }
+    if (PointFigures* point = points.Find(scenario, "name")) point->device_memory_bytes = memory->number();
   }
 }
 
@@ -187,11 +203,12 @@ Report ReadReport(const std::string& folder) {
   if (const auto baselines = result.Find("baselines")) {
     for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
   }
-  for (const JsonReader& run : result.At("runs").Elements()) AddRun(run, report.points);
+  PointIndex points(report.points);
+  for (const JsonReader& run : result.At("runs").Elements()) AddRun(run, points);
   for (PointFigures& point : report.points) {
     for (PolicyFigures& policy : point.policies) FinishMeans(policy);
   }
-  ReadAssumptions(result, report);
+  ReadAssumptions(result, points, report);
   ReadPictures(result, folder, report);
   report.inputs = Member(result, "inputs");
   report.provenance = Member(result, "provenance");

@@ -60,6 +60,9 @@ struct PointFigures {
   const PolicyFigures* Find(const std::string& policy) const;
 };
 
+/// Points of a sweep with a section and assumptions of their own in the page: browsers give up on a hundred megabytes.
+inline constexpr std::size_t kMostDetailedPoints = 200;
+
 struct Report {
   std::string name;
   std::string description;

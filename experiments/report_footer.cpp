@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
@@ -54,7 +55,7 @@ std::string Footer(const Report& report) {
   if (report.assumptions.empty()) html += "<p class=\"note\">The result states no assumptions.</p>\n";
   // A sweep repeats them at every point: closed, they leave the page readable.
   const bool few = report.assumptions.size() <= 3;
-  for (const auto& [place, stated] : report.assumptions) {
+  for (const auto& [place, stated] : report.assumptions | std::views::take(kMostDetailedPoints)) {
     html += Block("Assumptions and defaults: " + place, stated, few);
   }
   html += Block("Where it comes from", report.provenance, true);

@@ -1,6 +1,7 @@
 #include "experiments/report_page.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "experiments/charts.hpp"
@@ -27,14 +28,15 @@ std::string Slug(const std::string& name) {
 
 class PageWriter {
  public:
-  explicit PageWriter(const Report& report) : report_(report) {}
+  explicit PageWriter(const Report& report)
+      : report_(report), detailed_(std::min(report.points.size(), kMostDetailedPoints)) {}
 
   ReportPage Write() {
     page_.title = EscapeXml(report_.name + " · dflop");
-    for (const PointFigures& point : report_.points) slugs_.push_back(NewSlug(point));
+    for (std::size_t i = 0; i < detailed_; ++i) slugs_.push_back(NewSlug(report_.points[i]));
     page_.header = Header();
     page_.points = SweepSections();
-    for (std::size_t i = 0; i < report_.points.size(); ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
+    for (std::size_t i = 0; i < detailed_; ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
     page_.footer = Footer(report_);
     return std::move(page_);
   }
@@ -63,7 +65,10 @@ class PageWriter {
     for (std::size_t i = 0; i < slugs_.size(); ++i) {
       html += "<a href=\"#" + slugs_[i] + "\">" + EscapeXml(report_.points[i].title()) + "</a>";
     }
-    return html + "</nav>\n";
+    html += "</nav>\n";
+    if (detailed_ == report_.points.size()) return html;
+    return html + "<p class=\"note\">The first " + std::to_string(detailed_) + " of " +
+           std::to_string(report_.points.size()) + " points have a section here; table.csv lists all of them.</p>\n";
   }
 
   std::string PointSection(const PointFigures& point, const std::string& slug) {
@@ -98,8 +103,8 @@ class PageWriter {
     for (const PolicyFigures& policy : point.policies) {
       if (policy.seeds == 0) continue;
       return "<p class=\"note\">" + std::to_string(policy.seeds) + (policy.seeds == 1 ? " seed, " : " seeds, ") +
-             std::to_string(policy.step_s.size()) +
-             " steps in all. Click a column to sort. × columns are speedups over that baseline.</p>\n";
+             std::to_string(policy.step_s.size()) + (policy.step_s.size() == 1 ? " step" : " steps") +
+             " in all. Click a column to sort. × columns are speedups over that baseline.</p>\n";
     }
     return "";
   }
@@ -136,22 +141,13 @@ class PageWriter {
   /// Points that differ along `axis` only, for every setting of the other axes.
   std::vector<std::vector<const PointFigures*>> LinesAlong(const std::string& axis) const {
     std::vector<std::vector<const PointFigures*>> groups;
-    const auto rest = [&](const PointFigures& point) {
-      auto others = point.point;
-      std::erase_if(others, [&](const auto& entry) { return entry.first == axis; });
-      return std::pair(point.scenario, others);
-    };
+    std::map<std::string, std::size_t> group_of;  // by the title without the axis
     for (const PointFigures& point : report_.points) {
-      const bool has_axis =
-          std::any_of(point.point.begin(), point.point.end(), [&](const auto& entry) { return entry.first == axis; });
-      if (!has_axis) continue;
-      const auto group = std::find_if(groups.begin(), groups.end(),
-                                      [&](const auto& candidate) { return rest(*candidate.front()) == rest(point); });
-      if (group == groups.end()) {
-        groups.push_back({&point});
-      } else {
-        group->push_back(&point);
-      }
+      PointFigures fixed{point.scenario, point.point, {}, {}};
+      if (std::erase_if(fixed.point, [&](const auto& entry) { return entry.first == axis; }) == 0) continue;
+      const auto [place, is_new] = group_of.emplace(fixed.title(), groups.size());
+      if (is_new) groups.emplace_back();
+      groups[place->second].push_back(&point);
     }
     std::erase_if(groups, [](const auto& group) { return group.size() < 2; });
     return groups;
@@ -186,6 +182,7 @@ class PageWriter {
   }
 
   const Report& report_;
+  std::size_t detailed_;
   std::vector<std::string> slugs_;
   std::set<std::string> used_slugs_;
   ReportPage page_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
 
@@ -71,8 +72,10 @@ std::string MetricCells(const PolicyFigures& policy) {
                       Duration(policy.planning_exposed_s) + " exposed");
 }
 
+/// nullptr where there is nothing to compare.
 const PolicyFigures* Fastest(const PointFigures& point) {
   const PolicyFigures* fastest = nullptr;
+  if (point.policies.size() < 2) return fastest;
   for (const PolicyFigures& policy : point.policies) {
     if (policy.step_s.empty() || !policy.fits) continue;
     if (fastest == nullptr || StepTime(policy).mean < StepTime(*fastest).mean) fastest = &policy;

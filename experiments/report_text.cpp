@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -74,15 +75,6 @@ std::string Caveat(const PointFigures& point, const std::vector<const PolicyFigu
 
 }  // namespace
 
-std::string Fixed(double value, int decimals) {
-  char text[64];
-  std::snprintf(text, sizeof text, "%.*f", decimals, value);
-  const std::string out = text;
-  // A rounded nothing has no sign.
-  if (out.front() == '-' && out.find_first_not_of("-0.") == std::string::npos) return out.substr(1);
-  return out;
-}
-
 std::string Percent(double fraction, int decimals) { return Fixed(100 * fraction, decimals) + " %"; }
 
 std::string Duration(double seconds) {
@@ -118,7 +110,8 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   if (order.empty()) return "No policy fits the devices' memory: " + unfit + ".";
   const PolicyFigures& fastest = *order.front();
   const Interval time = StepTime(fastest);
-  std::string text = fastest.policy + " is fastest at " + DurationWithInterval(time) + " per step";
+  const char* verb = point.policies.size() == 1 ? " takes " : " is fastest at ";  // alone, nothing is fastest
+  std::string text = fastest.policy + verb + DurationWithInterval(time) + " per step";
   const std::string gains = GainsOver(point, fastest, baselines);
   text += gains.empty() ? "." : ": " + gains + ".";
   text += Caveat(point, order, baselines);

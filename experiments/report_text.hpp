@@ -8,7 +8,6 @@
 
 namespace dflop {
 
-std::string Fixed(double value, int decimals);
 std::string Percent(double fraction, int decimals = 1);     ///< 0.123 → "12.3 %"
 std::string Duration(double seconds);                       ///< four significant digits in s, ms or µs
 std::string DurationWithInterval(const Interval& seconds);  ///< "1.171 ± 0.024 s", both in one unit

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "experiments/no_effect.hpp"
 #include "experiments/provenance.hpp"
 
 namespace dflop {
@@ -92,6 +93,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["inputs"] = inputs;
   result["scenarios"] = DescribeScenarios(experiment);
   result["runs"] = std::move(runs);
+  result["inputs_without_effect"] = Json::ArrayOf(InputsWithoutEffect(experiment, result["runs"]));
   result["pictures"] = PicturesToJson(pictures);
   result["provenance"] = Provenance(command);
   return result;

@@ -19,8 +19,9 @@ void Run(const Arguments& arguments, const std::string& command_line) {
   const std::string out = arguments.out.empty() ? "results/local/" + experiment.name : arguments.out;
   const std::optional<Json> result = RunExperiment(experiment, MakeRunOptions(arguments.flags, out, command_line));
   if (!result || arguments.flags.quiet) return;
-  const std::string table = SummaryTable(Summarise(JsonReader(*result, out + "/result.json")), experiment.baselines);
-  std::printf("%s\nreport: %s/report.html\n", table.c_str(), out.c_str());
+  const JsonReader reader(*result, out + "/result.json");
+  std::printf("%s\n%sreport: %s/report.html\n", SummaryTable(Summarise(reader), experiment.baselines).c_str(),
+              AssumptionLines(reader).c_str(), out.c_str());
 }
 
 }  // namespace

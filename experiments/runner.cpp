@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/progress.hpp"
+#include "experiments/folder_lock.hpp"
 #include "experiments/inputs.hpp"
 #include "experiments/partial_store.hpp"
 #include "experiments/process_pool.hpp"
@@ -77,6 +78,8 @@ class Runner {
         new_folders_(options.out) {}
 
   std::optional<Json> Run() {
+    std::optional<FolderLock> lock;  // of the job, whose ranks share the folder
+    if (options_.rank.rank == 0) lock.emplace(options_.out);
     try {
       RunUnits(OwnUnits());
       if (options_.rank.rank != 0) return std::nullopt;
@@ -136,6 +139,7 @@ class Runner {
     RemoveOldPictures();
     const std::vector<Picture> pictures = PutPicturesInPlace();
     Json result = MakeResult(experiment_, inputs_, std::move(runs), pictures, options_.command);
+    WarnOfIdleInputs(*result.find("inputs_without_effect"));
     const std::vector<SummaryRow> rows = Summarise(JsonReader(result, options_.out + "/result.json"));
     WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
     WriteJsonFile(options_.out + "/result.json", result);
@@ -149,6 +153,13 @@ class Runner {
     if (reason == nullptr || options_.quiet) return;
     std::fprintf(stderr, "warning: %s, seed %s: does not fit into memory: %s\n", unit.Name().c_str(),
                  run.find("seed")->Dump().c_str(), reason->as<std::string>().c_str());
+  }
+
+  void WarnOfIdleInputs(const Json& lines) const {
+    if (options_.quiet) return;
+    for (const Json& line : lines.as<Json::Array>()) {
+      std::fprintf(stderr, "warning: %s\n", line.as<std::string>().c_str());
+    }
   }
 
   // The pictures of the result that is being replaced; files that it does not name are none of ours.

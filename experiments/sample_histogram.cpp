@@ -3,25 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <numeric>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
 
 constexpr int kMaxRows = 16;
 constexpr int kMaxColumns = 10;
-
-template <typename... Arguments>
-std::string Format(const char* format, Arguments... arguments) {
-  std::array<char, 256> text{};
-  const int size = std::snprintf(text.data(), text.size(), format, arguments...);
-  DFLOP_CHECK(size >= 0 && size < static_cast<int>(text.size()), "a line of a histogram is short");
-  return std::string(text.data());
-}
 
 int TilesOf(const SampleShape& shape) { return std::accumulate(shape.tiles.begin(), shape.tiles.end(), 0); }
 
@@ -72,10 +64,8 @@ class Bins {
   bool open_ = false;
 };
 
-/// Pads on the left by what is seen: "≥" is three bytes but one column.
 std::string PadLeft(const std::string& text, std::size_t width) {
-  const auto columns = static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  const std::size_t columns = Columns(text);
   return std::string(width > columns ? width - columns : 0, ' ') + text;
 }
 

@@ -26,10 +26,12 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(BuiltInKernelCosts(gpu)); });
+    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
   }
-  const std::string path = costs->At("file").String();
+  const JsonReader file = costs->At("file");
+  const std::string path = file.String();
   costs->AllowOnly({"file"});
+  if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
   return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
 }
 

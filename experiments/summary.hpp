@@ -29,6 +29,9 @@ std::vector<SummaryRow> Summarise(const JsonReader& result);
 /// For people: a block per scenario and point.
 std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines);
 
+/// For people too: the defaults in force, one line per set of scenarios that share them.
+std::string AssumptionLines(const JsonReader& result);
+
 /// For programs: RFC 4180, one line per row, half widths empty where there is one observation only.
 std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines);
 

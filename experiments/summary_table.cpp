@@ -1,8 +1,8 @@
 // The two texts made of a summary: the terminal's table and table.csv.
 #include <algorithm>
 #include <array>
-#include <cstdio>
 
+#include "base/text.hpp"
 #include "experiments/summary.hpp"
 
 namespace dflop {
@@ -20,21 +20,9 @@ constexpr std::array<IdlePart, 5> kIdleParts = {{{"idle_fraction", "idle %"},
                                                  {"data_parallel_wait", "dp wait"},
                                                  {"communication", "comm."}}};
 
-std::string Fixed(double value, int digits) {
-  std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
-  return text.data();
-}
-
 std::string WithInterval(const Interval& interval, int digits) {
   const std::string mean = Fixed(interval.mean, digits);
   return interval.half_width ? mean + " ± " + Fixed(*interval.half_width, digits) : mean;
-}
-
-// Columns on a terminal: bytes that continue a UTF-8 character take no room.
-std::size_t Width(const std::string& text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 Cells Heading(const std::vector<std::string>& baselines) {
@@ -63,12 +51,12 @@ std::string Aligned(const std::vector<Cells>& lines) {
   for (const Cells& line : lines) {
     if (line.size() != lines.front().size()) continue;  // an infeasible row's reason may be as long as it likes
     widths.resize(line.size());
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Columns(line[i]));
   }
   std::string text;
   for (const Cells& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i) {
-      const std::string padding(widths[i] - std::min(widths[i], Width(line[i])), ' ');
+      const std::string padding(widths[i] - std::min(widths[i], Columns(line[i])), ' ');
       const bool last = i + 1 == line.size();
       text += i == 0                                ? line[i] + padding
               : last && line.size() < widths.size() ? "  " + line[i]

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <utility>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
 
 constexpr double kCap = 2.5;  // half the width of an interval's end
-
-bool StartsCharacter(char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }  // UTF-8
 
 /// Advance of one ASCII character over the font size, from the shapes of common sans-serif fonts.
 double Advance(char c) {
@@ -125,12 +124,10 @@ std::string EscapeXml(std::string_view text) {
 }
 
 std::string Coordinate(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f", value);
-  std::string out = text;
+  std::string out = Fixed(value, 2);
   out.erase(out.find_last_not_of('0') + 1);
   if (out.back() == '.') out.pop_back();
-  return out == "-0" ? "0" : out;
+  return out;
 }
 
 double TextWidth(std::string_view text, double size) {
@@ -172,11 +169,7 @@ std::vector<double> RoundTicks(double low, double high, int count) {
   return ticks;
 }
 
-std::string TickText(double tick) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.6g", tick);
-  return text;
-}
+std::string TickText(double tick) { return Format("%.6g", tick); }
 
 double DrawLegend(Svg& svg, double x, double y, double width, const std::vector<LegendEntry>& entries) {
   constexpr double kRow = 18;

@@ -48,6 +48,18 @@ Json* ChildOrNew(Json& parent, const std::string& token) {
   return parent.is<Json::Object>() || parent.is_null() ? &parent[token] : nullptr;
 }
 
+// 16 and 16.0 are one value.
+std::string Words(const Json& value) { return value.is_number() ? ShortestNumber(value.number()) : value.Dump(); }
+
+// An axis inside another would be written over by it, or write over it, at every point.
+void CheckApart(const JsonReader& values, const std::string& pointer, const std::vector<SweepAxis>& others) {
+  for (const SweepAxis& other : others) {
+    if ((pointer + "/").starts_with(other.pointer + "/") || (other.pointer + "/").starts_with(pointer + "/")) {
+      values.Fail("lies in the same place as the axis " + JsonQuote(other.pointer));
+    }
+  }
+}
+
 void CheckPointer(const JsonReader& values, const std::string& pointer) {
   if (!pointer.starts_with("/")) values.Fail("an axis is a JSON pointer into a scenario, e.g. \"/cluster/nodes\"");
   if (pointer == "/name") values.Fail("the name of a scenario cannot be swept");
@@ -62,10 +74,11 @@ std::vector<SweepAxis> ReadSweep(const JsonReader& json) {
   for (const std::string& pointer : json.Keys()) {
     const JsonReader values = json.At(pointer);
     CheckPointer(values, pointer);
+    CheckApart(values, pointer, axes);
     if (values.Size() == 0) values.Fail("is empty, an axis wants at least one value");
     std::set<std::string> seen;
     for (const JsonReader& value : values.Elements()) {
-      if (!seen.insert(value.json().Dump()).second) value.Fail("stands twice on its axis");
+      if (!seen.insert(Words(value.json())).second) value.Fail("stands twice on its axis");
     }
     axes.push_back({pointer, values.json().as<Json::Array>()});
     points *= values.Size();
@@ -102,12 +115,6 @@ bool WriteAt(Json& scenario, const std::string& pointer, const Json& value) {
   Json* place = ChildOrNew(*parent, last);
   if (place != nullptr) *place = value;
   return place != nullptr;
-}
-
-std::string EscapePointerKey(const std::string& key) {
-  std::string out;
-  for (const char c : key) out += c == '~' ? std::string("~0") : c == '/' ? std::string("~1") : std::string(1, c);
-  return out;
 }
 
 }  // namespace dflop

@@ -22,7 +22,4 @@ std::vector<std::vector<std::size_t>> SweepPoints(const std::vector<SweepAxis>& 
 /// Writes a value to its place in a scenario; false when the place's parent is not there.
 bool WriteAt(Json& scenario, const std::string& pointer, const Json& value);
 
-/// "~" and "/" of a key as a pointer spells them.
-std::string EscapePointerKey(const std::string& key);
-
 }  // namespace dflop

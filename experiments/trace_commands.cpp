@@ -59,8 +59,10 @@ void Compare(const CompareOptions& options) {
     throw InputError(options.other + ": is neither a file nor a built-in GPU, which are: " + JoinNames(gpus));
   }
   // Only what B itself measured is compared, so the GPU that would fill its gaps does not matter.
-  const CostTrace common = CommonRows(measured, ReadCostTrace(options.other));
-  Print(ComparisonText(common, *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())), shortest, options.worst));
+  const CostTrace other = ReadCostTrace(options.other);
+  const CostTrace common = CommonRows(measured, other);
+  Print(RepeatText(measured, other) +
+        ComparisonText(common, *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())), shortest, options.worst));
 }
 
 void AddImport(CLI::App& trace) {

@@ -2,38 +2,45 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <map>
 #include <set>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 #include "models/cost_errors.hpp"
 
 namespace dflop {
 namespace {
-
-template <typename... Values>
-std::string Format(const char* format, Values... values) {
-  char text[256];
-  std::snprintf(text, sizeof text, format, values...);
-  return text;
-}
 
 std::string TimeText(Seconds time) {
   const double us = time.value() * 1e6;
   return us < 1000 ? Format("%.3g µs", us) : us < 1e6 ? Format("%.3g ms", us / 1e3) : Format("%.3g s", us / 1e6);
 }
 
-bool MemoryBound(const CostRow& row) { return ShapeDimensions(row.op).size() == 1; }
+/// What a row's rate counts, and in which unit it is shown.
+struct RateUnit {
+  const char* name;
+  double size;
+};
 
-/// FLOP/s, or bytes/s of a memory-bound kernel; a gradient is counted as the forward it belongs to.
+RateUnit UnitOf(const CostRow& row) {
+  if (row.op == "gemm" || row.op.starts_with("attention")) return {"TFLOP/s", 1e12};
+  if (row.op == "optimizer") return {"G parameters/s", 1e9};
+  if (row.op == "loss") return {"G logits/s", 1e9};
+  if (row.op == "layer") return {"k tokens/s", 1e3};
+  return row.op == "launch" ? RateUnit{"M launches/s", 1e6} : RateUnit{"GB/s", 1e9};
+}
+
+/// Work per second; a gradient is counted as the forward it belongs to.
 double Rate(const CostRow& row) {
+  if (row.op == "layer") return row.dimension("tokens") / row.median.value();
   double work = 1;
   for (const auto& [name, size] : row.shape) {
-    if (name == "kv_heads") continue;
+    if (name == "kv_heads" || name == "ranks") continue;
     work *= name == "seq" ? size * size : size;
   }
-  const double per_element = MemoryBound(row) ? 1 : row.op == "attention_full" ? 4 : 2;
+  const bool multiplied = row.op == "gemm" || row.op == "attention_causal";
+  const double per_element = row.op == "attention_full" ? 4 : multiplied ? 2 : 1;
   return per_element * work / row.median.value();
 }
 
@@ -47,7 +54,7 @@ std::map<std::string, Group> Groups(const CostTrace& trace) {
   return groups;
 }
 
-int Octave(double size) { return static_cast<int>(std::floor(std::log2(size) + 1e-9)); }
+int Octave(double size) { return static_cast<int>(std::floor(std::log2(std::max(size, 1.0)) + 1e-9)); }
 
 std::string DimensionText(const Group& group, std::size_t dimension) {
   std::set<double> sizes;
@@ -89,19 +96,15 @@ std::string GroupText(const std::string& name, const Group& group) {
       group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return Rate(*a) < Rate(*b); });
   std::set<std::vector<std::pair<std::string, double>>> shapes;
   for (const CostRow* row : group) shapes.insert(row->shape);
-  const bool memory = MemoryBound(*group.front());
-  const double unit = memory ? 1e9 : 1e12;
+  const RateUnit unit = UnitOf(*group.front());
   std::string text = name + Format(": %zu rows, %zu shapes\n", group.size(), shapes.size());
   text += "  time      " + TimeText((*shortest)->median) + " – " + TimeText((*longest)->median) + "\n";
-  text += Format("  rate      %.3g – %.4g %s\n", Rate(**slowest) / unit, Rate(**fastest) / unit,
-                 memory ? "GB/s" : "TFLOP/s");
+  text += Format("  rate      %.3g – %.4g %s\n", Rate(**slowest) / unit.size, Rate(**fastest) / unit.size, unit.name);
   for (std::size_t d = 0; d < group.front()->shape.size(); ++d) text += DimensionText(group, d);
   return text + (group.front()->shape.size() > 1 ? CoverageText(group) : "");
 }
 
-std::string AnswerKey(const CostRow& row) {
-  return (MemoryBound(row) ? std::string("memory") : row.op) + "/" + row.direction;
-}
+std::string AnswerKey(const CostRow& row) { return IsMemoryBound(row.op) ? "memory" : row.op + "/" + row.direction; }
 
 std::string ShapeText(const CostRow& row) {
   std::string text;
@@ -165,6 +168,30 @@ std::string ComparisonText(const CostTrace& measured, const KernelCosts& costs, 
   }
   return "relative error of the prediction, rows of at least " + TimeText(shortest) + "\npredicted by " +
          costs.description() + "\n\n" + table + details;
+}
+
+std::string RepeatText(const CostTrace& a, const CostTrace& b) {
+  constexpr double kSteady = 0.05;
+  const auto steady = [&](const CostRow& row) { return row.spread < row.median * kSteady; };
+  std::map<std::string, const CostRow*> others;
+  for (const CostRow& row : b.rows) others[GroupName(row) + ": " + ShapeText(row)] = &row;
+  std::vector<double> all;
+  std::vector<double> quiet;
+  for (const CostRow& row : a.rows) {
+    const auto other = others.find(GroupName(row) + ": " + ShapeText(row));
+    if (other == others.end()) continue;
+    all.push_back(std::abs(other->second->median / row.median - 1));
+    if (steady(row) && steady(*other->second)) quiet.push_back(all.back());
+  }
+  if (all.empty()) return "";
+  const auto line = [](const char* what, const std::vector<double>& differences) {
+    return Format("%-38s %8zu %8.1f %% %8.1f %%\n", what, differences.size(), 100 * Quantile(differences, 0.5),
+                  100 * Quantile(differences, 0.9));
+  };
+  std::string text = Format("%-38s %8s %10s %10s\n", "equal shapes in A and B, difference", "rows", "median", "p90");
+  text += line("all", all);
+  if (!quiet.empty()) text += line("spread below 5 % in both", quiet);
+  return text + "\n";
 }
 
 }  // namespace dflop

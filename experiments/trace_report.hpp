@@ -21,4 +21,9 @@ CostTrace CommonRows(const CostTrace& measured, const CostTrace& other);
 /// shapes of each. InputError when no row is left.
 std::string ComparisonText(const CostTrace& measured, const KernelCosts& costs, Seconds shortest, int worst);
 
+/// How far two traces agree on the kernels that both measured on equal shapes, whole layers and all: median and 90th
+/// percentile of |b/a − 1|, over all of them and over those that scatter by less than 5 % in both. "" when there are
+/// none.
+std::string RepeatText(const CostTrace& a, const CostTrace& b);
+
 }  // namespace dflop

@@ -24,12 +24,21 @@ Pass PassOf(const CostRow& row) {
   return row.direction == "forward" ? Pass::kForward : Pass::kInputGradient;
 }
 
+Bytes BytesInCostModel(const CostRow& row) {
+  constexpr double kCountedPerValue = 2;
+  return Bytes(row.dimension("bytes") * kCountedPerValue / ValueBytes(row.dtype));
+}
+
+bool Predictable(const CostRow& row) {
+  return row.op == "gemm" || row.op.starts_with("attention") || IsMemoryBound(row.op);
+}
+
 KernelCost Predict(const KernelCosts& costs, const CostRow& row) {
   if (row.op == "gemm") {
     return costs.Gemm(row.dimension("m"), row.dimension("n"), row.dimension("k"), PassOf(row));
   }
   if (row.op.starts_with("attention")) return costs.Attention(AttentionShapeOf(row), PassOf(row));
-  return costs.MemoryBound(Bytes(row.dimension("bytes")));
+  return costs.MemoryBound(BytesInCostModel(row));
 }
 
 std::vector<RowError> PredictionErrors(const KernelCosts& costs, const CostTrace& trace, const std::string& op,
@@ -37,7 +46,7 @@ std::vector<RowError> PredictionErrors(const KernelCosts& costs, const CostTrace
   std::vector<RowError> errors;
   for (std::size_t i = 0; i < trace.rows.size(); ++i) {
     const CostRow& row = trace.rows[i];
-    if (row.op != op || row.median < shortest) continue;
+    if (row.op != op || row.median < shortest || !Predictable(row)) continue;
     const KernelCost cost = Predict(costs, row);
     errors.push_back({i, cost.time, cost.extrapolated, cost.time / row.median - 1});
   }

@@ -13,7 +13,13 @@ namespace dflop {
 /// Which pass a row's direction means; "backward" (attention) is the whole backward, kInputGradient.
 Pass PassOf(const CostRow& row);
 
-/// What `costs` says about the kernel of a measured row.
+/// Bytes of a memory-bound row as the cost model counts them: two per value, whatever the row's dtype.
+Bytes BytesInCostModel(const CostRow& row);
+
+/// Whether the row is a kernel that KernelCosts knows; layers, launches, collectives, loss and optimizer are not.
+bool Predictable(const CostRow& row);
+
+/// What `costs` says about the kernel of a measured row, which must be predictable.
 KernelCost Predict(const KernelCosts& costs, const CostRow& row);
 
 struct RowError {

@@ -3,7 +3,8 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstdio>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -13,10 +14,9 @@ constexpr std::array<const char*, 3> kGemmAxes = {"m", "n", "k"};
 constexpr std::array<const char*, 3> kAttentionAxes = {"batch_heads", "seq", "heads_per_kv_head"};
 
 double FourDigits(double value) {
-  std::array<char, 32> text{};
-  const int length = std::snprintf(text.data(), text.size(), "%.4g", value);
+  const std::string text = Format("%.4g", value);
   double rounded = 0;
-  std::from_chars(text.data(), text.data() + length, rounded);
+  std::from_chars(text.data(), text.data() + text.size(), rounded);
   return rounded;
 }
 

@@ -59,4 +59,7 @@ std::shared_ptr<const KernelCosts> BuiltInKernelCosts(const GpuSpec& gpu);
 /// (those count as extrapolated).
 std::shared_ptr<const KernelCosts> TraceKernelCosts(const std::string& path, const GpuSpec& gpu);
 
+/// The committed trace of a built-in GPU (traces/data/) where there is one, else its fitted model.
+std::shared_ptr<const KernelCosts> DefaultKernelCosts(const GpuSpec& gpu);
+
 }  // namespace dflop

@@ -33,18 +33,19 @@ constexpr Point kMemoryWork = {1, 0, 0, 0};
 
 bool SixteenBit(const CostRow& row) { return row.dtype == "bf16" || row.dtype == "fp16"; }
 
-Kernel KernelOf(const CostRow& row) {
+std::optional<Kernel> KernelOf(const CostRow& row) {
   if (row.op == "gemm") return Kernel::kGemm;
   if (row.op == "attention_causal") return Kernel::kCausalAttention;
-  return row.op == "attention_full" ? Kernel::kFullAttention : Kernel::kMemoryBound;
+  if (row.op == "attention_full") return Kernel::kFullAttention;
+  return IsMemoryBound(row.op) ? std::optional(Kernel::kMemoryBound) : std::nullopt;
 }
 
-Point PointOf(const CostRow& row) {
-  switch (KernelOf(row)) {
+Point PointOf(const CostRow& row, Kernel kernel) {
+  switch (kernel) {
     case Kernel::kGemm:
       return GemmPoint(row.dimension("m"), row.dimension("n"), row.dimension("k"));
     case Kernel::kMemoryBound:
-      return {std::log2(row.dimension("bytes")), 0, 0, 0};
+      return {std::log2(BytesInCostModel(row).value()), 0, 0, 0};
     default:
       return AttentionPoint(row.dimension("batch"), row.dimension("seq"), row.dimension("heads"),
                             row.dimension("kv_heads"), row.dimension("head_dim"));
@@ -62,8 +63,9 @@ std::optional<MeasuredTimes> ReadTable(const CostTrace& trace, Kernel kernel, Pa
   std::vector<Row> narrow;
   std::vector<Row> any;
   for (const CostRow& row : trace.rows) {
-    if (KernelOf(row) != kernel || PassOf(row) != pass) continue;
-    any.push_back({PointOf(row), row.median});
+    if (KernelOf(row) != kernel) continue;
+    if (kernel != Kernel::kMemoryBound && PassOf(row) != pass) continue;
+    any.push_back({PointOf(row, kernel), row.median});
     if (SixteenBit(row)) narrow.push_back(any.back());
   }
   const std::vector<Row>& rows = narrow.empty() ? any : narrow;
@@ -88,6 +90,7 @@ std::vector<MeasuredTimes::Shape> MeasuredTimes::Merged(const Point& exponents, 
     ++count;
   }
   std::vector<Shape> shapes;
+  shapes.reserve(sums.size());
   for (const auto& [at, entry] : sums) shapes.push_back({at, entry.first / entry.second});
   return shapes;
 }

@@ -26,6 +26,9 @@ class FixedLayout final : public LayoutPlanner {
   explicit FixedLayout(const JsonReader& json) : file_(json.file()), pointer_(json.pointer()) {
     const auto uniform = json.Find("uniform");
     if (uniform && (json.Has("llm") || json.Has("encoders"))) uniform->Fail("excludes llm and encoders");
+    if (uniform && json.Has("communicator")) {
+      json.At("communicator").Fail("has no effect in a uniform layout: encoder and LLM share their pipeline");
+    }
     if (uniform) {
       uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "sequence_parallel"});
       uniform_ = HomogeneousDegrees{static_cast<int>(uniform->At("tp").Int(1, 1024)),

@@ -14,16 +14,17 @@ std::vector<int> LlmTokens(const std::vector<int>& bucket, const std::vector<Sam
   return tokens;
 }
 
-int Tiles(const std::vector<int>& bucket, const std::vector<SampleShape>& batch, std::size_t encoder) {
-  int tiles = 0;
+/// 64 bits: a million samples may bring a million tiles each.
+std::int64_t Tiles(const std::vector<int>& bucket, const std::vector<SampleShape>& batch, std::size_t encoder) {
+  std::int64_t tiles = 0;
   for (const int i : bucket) tiles += batch[static_cast<std::size_t>(i)].tiles[encoder];
   return tiles;
 }
 
 /// [LLM replica][microbatch]
-std::vector<std::vector<int>> TilesOfBuckets(const BatchPlan& plan, const std::vector<SampleShape>& batch,
-                                             std::size_t encoder) {
-  std::vector<std::vector<int>> tiles;
+std::vector<std::vector<std::int64_t>> TilesOfBuckets(const BatchPlan& plan, const std::vector<SampleShape>& batch,
+                                                      std::size_t encoder) {
+  std::vector<std::vector<std::int64_t>> tiles;
   for (const auto& replica : plan.buckets) {
     auto& row = tiles.emplace_back();
     for (const auto& bucket : replica) row.push_back(Tiles(bucket, batch, encoder));
@@ -33,10 +34,12 @@ std::vector<std::vector<int>> TilesOfBuckets(const BatchPlan& plan, const std::v
 
 /// The union of the LLM replicas' microbatches, divided over the replicas of an encoder with devices of its own:
 /// [encoder replica][microbatch].
-std::vector<std::vector<int>> SharesOfUnion(const std::vector<std::vector<int>>& tiles, int replicas) {
-  std::vector<std::vector<int>> shares(static_cast<std::size_t>(replicas), std::vector<int>(tiles.front().size()));
+std::vector<std::vector<std::int64_t>> SharesOfUnion(const std::vector<std::vector<std::int64_t>>& tiles,
+                                                     int replicas) {
+  std::vector<std::vector<std::int64_t>> shares(static_cast<std::size_t>(replicas),
+                                                std::vector<std::int64_t>(tiles.front().size()));
   for (std::size_t k = 0; k < tiles.front().size(); ++k) {
-    int all = 0;
+    std::int64_t all = 0;
     for (const auto& replica : tiles) all += replica[k];
     for (int r = 0; r < replicas; ++r) shares[static_cast<std::size_t>(r)][k] = ShareOfTiles(all, r, replicas);
   }
@@ -45,7 +48,7 @@ std::vector<std::vector<int>> SharesOfUnion(const std::vector<std::vector<int>>&
 
 }  // namespace
 
-int ShareOfTiles(int tiles, int replica, int replicas) {
+std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas) {
   return tiles / replicas + (replica < tiles % replicas ? 1 : 0);
 }
 
@@ -82,7 +85,9 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
     const auto& own = work.tiles.back();
     for (const auto& replica : layout.separate_encoders ? SharesOfUnion(own, layout.degrees[e].dp) : own) {
       auto& row = work.sequences[e].emplace_back();
-      for (const int tiles : replica) row.push_back(EncoderBatch(model.encoders[e], tiles));
+      for (const std::int64_t tiles : replica) {
+        row.push_back(EncoderBatch(model.encoders[e], static_cast<double>(tiles)));
+      }
     }
   }
   for (const auto& replica : plan.buckets) {

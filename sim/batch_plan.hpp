@@ -1,6 +1,7 @@
 // Which sample runs where and when: what a batch scheduler makes of one global batch.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,7 @@ struct StepWork {
   /// The sequences that every module replica sees: [module][replica][microbatch].
   std::vector<std::vector<std::vector<SequenceBatch>>> sequences;
   /// The tiles that every LLM replica's samples have, wherever they are encoded: [encoder][LLM replica][microbatch].
-  std::vector<std::vector<std::vector<int>>> tiles;
+  std::vector<std::vector<std::vector<std::int64_t>>> tiles;
 
   const std::vector<std::vector<SequenceBatch>>& operator[](std::size_t module) const { return sequences[module]; }
 };
@@ -33,7 +34,7 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
                     const std::vector<SampleShape>& batch);
 
 /// Tiles of encoder `module` that replica `replica` of `replicas` gets out of `tiles`: as even as whole tiles allow.
-int ShareOfTiles(int tiles, int replica, int replicas);
+std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas);
 
 Json ToJson(const BatchPlan& plan);
 BatchPlan ReadBatchPlan(const JsonReader& json);

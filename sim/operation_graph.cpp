@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "sim/communicator.hpp"
 
 namespace dflop {
@@ -44,7 +45,6 @@ class GraphBuilder {
   }
 
  private:
-  static std::size_t Index(int i) { return static_cast<std::size_t>(i); }
   int StageCount() const { return static_cast<int>(layout_.stages.size()); }
   const Stage& StageAt(int s) const { return layout_.stages[Index(s)]; }
   bool IsEncoderOnly(int s) const {
@@ -229,7 +229,7 @@ class GraphBuilder {
 
   /// Projected output of the tiles in microbatch k of one LLM replica.
   Bytes ReplicaBytes(int e, int replica, int k) const {
-    return cost_.ProjectedBytes(e, work_.tiles[Index(e)][Index(replica)][Index(k)]);
+    return cost_.ProjectedBytes(e, static_cast<double>(work_.tiles[Index(e)][Index(replica)][Index(k)]));
   }
   /// The same over all LLM replicas.
   Bytes UnionBytes(int e, int k) const {

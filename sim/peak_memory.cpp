@@ -1,8 +1,8 @@
 // Memory over the step: state that stays, activations that wait for their backward in the order each device runs.
 #include <algorithm>
 #include <map>
-#include <sstream>
 
+#include "base/text.hpp"
 #include "sim/metrics.hpp"
 
 namespace dflop {
@@ -122,12 +122,7 @@ class DeviceMemory {
   std::vector<std::vector<Resident>> chunks_;
 };
 
-std::string GiB(Bytes bytes) {
-  std::ostringstream text;
-  text.precision(1);
-  text << std::fixed << bytes.value() / (1024.0 * 1024.0 * 1024.0) << " GiB";
-  return text.str();
-}
+std::string GiB(Bytes bytes) { return Fixed(bytes.value() / (1024.0 * 1024.0 * 1024.0), 1) + " GiB"; }
 
 /// The largest term of the fullest device, and by how much the device overflows.
 std::string Explain(const DeviceMemory& device, const CostModel& cost) {

@@ -24,6 +24,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "sim/child_process.hpp"
 #include "sim/engine.hpp"
 #include "sim/precedence.hpp"
@@ -199,7 +200,6 @@ class Simulation {
     }
   }
 
-  static std::size_t Index(std::int32_t operation) { return static_cast<std::size_t>(operation); }
   const Operation& operation(std::int32_t index) const { return graph_.operations[Index(index)]; }
   const Communication& communication(std::int32_t index) const {
     return graph_.communications[static_cast<std::size_t>(operation(index).communication)];

@@ -1,6 +1,10 @@
 // Claims on the rest of base/: quantities, hashes, files and errors.
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <concepts>
 #include <filesystem>
 
@@ -94,6 +98,19 @@ TEST(Files, FailedWriteLeavesTheOldFileAndNothingBeside) {
   EXPECT_TRUE(std::filesystem::is_directory(folder / "taken/full"));
   const std::filesystem::directory_iterator files(folder.path());
   EXPECT_EQ(std::distance(begin(files), end(files)), 1);
+}
+
+TEST(Files, APipeIsWrittenToAndStaysAPipe) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "pipe";
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int reader = open(path.c_str(), O_RDONLY | O_NONBLOCK);
+  WriteFile(path, "text");
+  std::array<char, 16> text{};
+  EXPECT_EQ(read(reader, text.data(), text.size()), 4);
+  close(reader);
+  EXPECT_STREQ(text.data(), "text");
+  EXPECT_TRUE(std::filesystem::is_fifo(path));
 }
 
 TEST(Files, UnwritableFolderIsARunErrorThatNamesThePath) {

@@ -27,11 +27,12 @@ std::string Changed(const std::string& from, const std::string& to) {
 TEST(ClusterSpec, EveryBuiltInReadsAndHasASource) {
   for (const std::string& name : BuiltInClusterNames()) {
     const ClusterSpec cluster = ClusterFrom(R"({"name": ")" + name + R"(", "nodes": 3})");
-    EXPECT_EQ(cluster.gpus(), 24) << name;
+    EXPECT_EQ(cluster.gpus(), 3 * (name == "cpu-node" ? 2 : 8)) << name;
     EXPECT_FALSE(ClusterSource(name).empty());
   }
   for (const std::string& name : BuiltInGpuNames()) EXPECT_FALSE(GpuSource(name).empty());
-  EXPECT_EQ(BuiltInGpuNames(), (std::vector<std::string>{"a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm"}));
+  EXPECT_EQ(BuiltInGpuNames(),
+            (std::vector<std::string>{"a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "cpu-core"}));
 }
 
 TEST(ClusterSpec, SeleneNodesHaveTwiceTheNetworkOfThePaper) {

@@ -13,6 +13,7 @@
 #include "base/file.hpp"
 #include "base/json_reader.hpp"
 #include "experiments/comparison.hpp"
+#include "experiments/folder_lock.hpp"
 #include "experiments/sweep.hpp"
 #include "sim/plan_file.hpp"
 #include "tests/small_experiment.hpp"
@@ -174,6 +175,10 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_NE(run.out.find("vs plain"), std::string::npos);
   EXPECT_NE(run.out.find("report: result/report.html"), std::string::npos);
+  EXPECT_NE(run.out.find("assumed: engine replay, bf16, flash attention, packed sequences, recompute none, "
+                         "sequence_parallel false, communicator hub, 18.0 bytes per parameter; kernel costs: built-in"),
+            std::string::npos)
+      << run.out;
   EXPECT_EQ(run.err, "");
   for (const char* file :
        {"result.json", "table.csv", "report.html", "traces/tiny-plain.json", "timelines/tiny-split.json"}) {
@@ -181,6 +186,35 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result/partial"));
   EXPECT_EQ(Dflop("report result").code, 0);
+}
+
+TEST_F(CommandLine, InputsThatChangeNothingAreReported) {
+  // Every policy is `fixed`, so that nothing is planned; the batch size matters.
+  Json experiment = Edited("/sweep", R"({"/planning_samples": [8, 16], "/global_batch_size": [8, 16]})");
+  Write(experiment);
+  const Outcome swept = Dflop("run e.json --out swept");
+  EXPECT_EQ(swept.code, 0);
+  EXPECT_EQ(swept.err, "warning: e.json:/sweep/~1planning_samples: has no effect: no figure differs along this axis\n");
+  experiment = Edited("/scenarios/0/policies", SmallExperiment().find("policies")->Dump());
+  Write(experiment);
+  EXPECT_EQ(Dflop("run e.json --out own").err,
+            "warning: e.json:/policies: has no effect: every scenario has policies of its own\n");
+  EXPECT_EQ(Result("own").find("inputs_without_effect")->as<Json::Array>().size(), 1u);
+  Write(Edited("/policies/0/layout/communicator", R"("direct")"));
+  EXPECT_EQ(Dflop("run e.json --out direct").err,
+            "e.json:/policies/0/layout/communicator: has no effect in a uniform layout: encoder and LLM share their "
+            "pipeline\n");
+}
+
+TEST_F(CommandLine, ACostFileThatIsMissingIsReportedWhereItIsNamed) {
+  Write(Edited("/scenarios/0/costs", R"({"file": "absent.json"})"));
+  const Outcome run = Dflop("run e.json --out result");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_TRUE(run.err.starts_with("e.json:/scenarios/0/costs/file: ")) << run.err;
+}
+
+TEST_F(CommandLine, ATableThatNobodyGetsIsAFailure) {
+  EXPECT_EQ(std::system(DFLOP_BINARY " list models >/dev/full 2>/dev/null"), 1 << 8);
 }
 
 TEST_F(CommandLine, ResultHoldsEveryPromisedFigureAndThePartsAddUp) {
@@ -194,6 +228,8 @@ TEST_F(CommandLine, ResultHoldsEveryPromisedFigureAndThePartsAddUp) {
   ASSERT_EQ(runs.size(), 4u);  // two policies × two seeds
   for (const Json& run : runs) {
     const Json& metrics = *run.find("metrics");
+    const bool extrapolated = metrics.find("extrapolated_fraction")->number() > 0;
+    EXPECT_EQ(run.find("extrapolated_shapes")->find("count")->number() > 0, extrapolated);
     for (const char* key : {"samples_per_s", "tokens_per_s", "tflops_per_gpu", "mfu", "balance_gap", "planning_time_s",
                             "planning_exposed_s", "peak_memory_bytes", "fits", "memory_by_stage",
                             "extrapolated_fraction", "speedup_vs"}) {
@@ -316,6 +352,15 @@ TEST_F(CommandLine, CheckFindsAnUnchangedResultEqual) {
   EXPECT_NE(check.out.find("4 runs compared with stored: 0 regressions, 0 changes"), std::string::npos) << check.out;
 }
 
+TEST_F(CommandLine, CheckOfOneSeedMissesNoOther) {
+  Write(SmallExperiment());
+  ASSERT_EQ(Dflop("run e.json --out stored --quiet").code, 0);
+  const Outcome check = Dflop("check e.json --against stored --seed 2");
+  EXPECT_EQ(check.code, 0) << check.out;
+  EXPECT_NE(check.out.find("2 runs compared with stored: 0 regressions, 0 changes"), std::string::npos) << check.out;
+  EXPECT_EQ(Dflop("check e.json --against stored --seed 3").code, 2);
+}
+
 TEST_F(CommandLine, CheckFailsWhereARunIsSlowerThanStored) {
   Write(SmallExperiment());
   ASSERT_EQ(Dflop("run e.json --out stored --quiet").code, 0);
@@ -347,6 +392,25 @@ TEST_F(CommandLine, PlanExplainsAndWritesTheWholePlan) {
   EXPECT_FALSE(read.steps[0].operations.empty());
   EXPECT_EQ(ToJson(read), document);  // nothing is lost on the way
   EXPECT_EQ(Dflop("plan e.json --policy nobody").code, 2);
+}
+
+TEST_F(CommandLine, TwoRunsDoNotShareAFolder) {
+  Write(SmallExperiment());
+  {
+    const FolderLock first(folder_ / "result");
+    const Outcome second = Dflop("run e.json --out result");
+    EXPECT_EQ(second.code, 2);
+    EXPECT_EQ(second.err.find("result:: another run is writing its results there"), 0u) << second.err;
+    EXPECT_EQ(FilesInFolder(), 2u);  // the experiment and the empty folder
+  }
+  EXPECT_EQ(Dflop("run e.json --out result --quiet").code, 0);
+}
+
+TEST_F(CommandLine, AFileIsNoFolderForResults) {
+  Write(SmallExperiment());
+  const Outcome run = Dflop("run e.json --out e.json");
+  EXPECT_EQ(run.code, 2);
+  EXPECT_EQ(run.err.find("e.json:: is no folder"), 0u) << run.err;
 }
 
 }  // namespace

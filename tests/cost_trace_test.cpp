@@ -38,7 +38,8 @@ std::string Replaced(const std::string& from, const std::string& to) {
 }
 
 TEST(CostTrace, RandomTracesComeBackAsTheyWereWritten) {
-  const std::vector<std::string> operations = {"gemm", "attention_causal", "attention_full", "norm", "copy"};
+  const std::vector<std::string> operations = {"gemm", "attention_causal", "attention_full", "norm",      "copy",
+                                               "loss", "optimizer",        "launch",         "all_to_all"};
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     RandomStream random(seed, "cost trace");
     CostTrace trace;
@@ -90,6 +91,18 @@ TEST(CostTrace, EveryComplaintPointsAtTheCulprit) {
   EXPECT_EQ(Complaint(Replaced("gemm", "gem")).substr(0, 28), "/rows/0/op: is \"gem\", allowe");
   EXPECT_EQ(Complaint(Replaced("\"median_s\"", "\"median_ms\"")).substr(0, 31), "/rows/0/median_ms: is an unknow");
   EXPECT_EQ(Complaint(Document("")), "/rows: is empty, at least one measured kernel is wanted");
+}
+
+TEST(CostTrace, LayersHaveFlagsAndLaunchesNoShape) {
+  const std::string rest = R"(,"dtype":"bf16","direction":"forward","median_s":1e-5})";
+  EXPECT_EQ(Complaint(Document(R"({"op":"launch","shape":{})" + rest)), "");
+  const auto layer = [&](const std::string& gated) {
+    return Document(R"({"op":"layer","shape":{"tokens":8,"seq":4,"hidden":2,"ffn_hidden":2,"heads":1,"kv_heads":1,)"
+                    R"("causal":1,"gated":)" +
+                    gated + "}" + rest);
+  };
+  EXPECT_EQ(Complaint(layer("0")), "");
+  EXPECT_EQ(Complaint(layer("2")), "/rows/0/shape/gated: is 2, allowed is from 0 to 1");
 }
 
 TEST(CostTrace, TruncatedTextNanAndOtherSchemasAreRefused) {

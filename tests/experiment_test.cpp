@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "sim/engine.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -89,6 +90,9 @@ constexpr Mistake kMistakes[] = {
     {"AxisOfNames", "/sweep", R"({"/name": ["a"]})", "/sweep/~1name", "cannot be swept"},
     {"UnknownSweptKey", "/sweep", R"({"/clustr/nodes": [1]})", "/sweep/~1clustr~1nodes/0", "unknown key"},
     {"SweptValueTwice", "/sweep", R"({"/cluster/nodes": [1, 1]})", "/sweep/~1cluster~1nodes/1", "twice"},
+    {"SweptValueTwiceInOtherWords", "/sweep", R"({"/cluster/nodes": [1, 1.0]})", "/sweep/~1cluster~1nodes/1", "twice"},
+    {"AxisInsideAnother", "/sweep", R"({"/cluster/nodes": [1, 2], "/cluster": [{"name": "dgx-a100", "nodes": 1}]})",
+     "/sweep/~1cluster", "same place"},
     {"BadSweptValue", "/sweep", R"({"/cluster/nodes": [1, 2, 0]})", "/sweep/~1cluster~1nodes/2", "from 1 to 131072"},
     {"BadValueOnSecondAxis", "/sweep", R"({"/cluster/nodes": [1], "/global_batch_size": [8, -8]})",
      "/sweep/~1global_batch_size/1", "from 1 to 1000000"},
@@ -200,6 +204,11 @@ class SharedExample : public testing::TestWithParam<const char*> {};
 TEST_P(SharedExample, IsAcceptedAsItIs) {
   const std::string path = std::string(DFLOP_SHARED_DIR "/examples/") + GetParam();
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "the examples are not here";
+  const std::vector<std::string> engines = EngineNames();
+  const Json document = ReadJsonFile(path);
+  const Json* engine = document.find("engine");
+  const bool known = engine == nullptr || std::count(engines.begin(), engines.end(), engine->as<std::string>()) > 0;
+  if (!known) GTEST_SKIP() << "this program is built without the engine " << engine->Dump();
   EXPECT_FALSE(ReadExperiment(path).points.empty());
 }
 

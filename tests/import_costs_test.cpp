@@ -167,5 +167,18 @@ TEST(ImportVidur, EveryLineOfTheReferenceTableBecomesTenRows) {
   EXPECT_EQ(a100.rows.size() + h100.rows.size(), 10 * DataLines(path));
 }
 
+// Shapes follow from several columns, each of which is in its range here.
+TEST(ImportVidur, AShapeThatNoTraceMayHoldIsRefused) {
+  const auto complaint = [](const std::string& sizes) {
+    const std::string path = Write("sizes.csv", std::string(kVidurHead) + "a100,L," + sizes + ",1,1,1,1,1,1,1,1,1,1\n");
+    return Complaint([&] { ImportVidur({path}); });
+  };
+  EXPECT_EQ(complaint("2,10,64,128,4,4"), "");
+  EXPECT_EQ(complaint("3,10,64,128,4,4"), "sizes.csv:2");               // 64 / 3 is no width
+  EXPECT_EQ(complaint("128,10,64,128,4,4"), "sizes.csv:2");             // half a column for each rank
+  EXPECT_EQ(complaint("1,10,1000000000,128,1,1"), "sizes.csv:2");       // n = 3 · 10^9 for query, key and value
+  EXPECT_EQ(complaint("1,1000000000,1000000,128,4,4"), "sizes.csv:2");  // 4 · 10^15 bytes in a norm
+}
+
 }  // namespace
 }  // namespace dflop

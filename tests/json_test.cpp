@@ -181,5 +181,41 @@ TEST(JsonReader, HintsOnlyAtNearNames) {
   EXPECT_EQ(NearestName("zebra", {"replay", "simgrid"}), "");
 }
 
+TEST(Json, AStreamedArrayIsHandedOverElementByElement) {
+  std::vector<std::string> seen;
+  const ElementStream stream{"/a/records", [&](const Json& element, const std::string& pointer) {
+                               seen.push_back(pointer + " " + element.Dump());
+                             }};
+  const Json rest =
+      ParseJson(R"({"records": [1], "a": {"b": [2, 3], "records": [{"x": [4]}, [5, 6], 7]}})", "f", stream);
+  EXPECT_EQ(seen, (std::vector<std::string>{R"(/a/records/0 {"x":[4]})", "/a/records/1 [5,6]", "/a/records/2 7"}));
+  EXPECT_EQ(rest.Dump(), R"({"records":[1],"a":{"b":[2,3],"records":[]}})");
+  seen.clear();
+  EXPECT_EQ(ParseJson("[[1], 2]", "f", {"", stream.take}).Dump(), "[]");
+  EXPECT_EQ(seen, (std::vector<std::string>{"/0 [1]", "/1 2"}));
+}
+
+TEST(Json, ComplaintsInsideAStreamedArrayCountTheElementsThatAreGone) {
+  std::string complaint;
+  try {
+    ParseJson(R"({"rows": [{}, {}, {"a": {"k": 1, "k": 2}}]})", "f", {"/rows", [](const Json&, const std::string&) {}});
+  } catch (const InputError& error) {
+    complaint = error.what();
+  }
+  EXPECT_EQ(complaint, "f:/rows/2/a: the key \"k\" stands twice in one object");
+}
+
+// Large objects find a repeated key by another way than small ones.
+TEST(Json, ARepeatedKeyIsFoundAmongFewAndAmongMany) {
+  for (const int keys : {1, 15, 16, 17, 200}) {
+    std::string members;
+    for (int i = 0; i < keys; ++i) members += "\"key" + std::to_string(i) + "\": 0, ";
+    EXPECT_EQ(ComplaintAbout("{" + members + "\"other\": 0}"), "");
+    for (const int repeated : {0, keys / 2, keys - 1}) {
+      EXPECT_NE(ComplaintAbout("{" + members + "\"key" + std::to_string(repeated) + "\": 0}"), "") << keys;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace dflop

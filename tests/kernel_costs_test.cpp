@@ -7,8 +7,10 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "models/extrapolated_shapes.hpp"
 #include "models/gpu_kernel_costs.hpp"
 #include "models/trace_kernel_costs.hpp"
+#include "traces/committed_traces.hpp"
 
 namespace dflop {
 namespace {
@@ -265,6 +267,59 @@ TEST(MeasuredKernelCosts, SixteenBitRowsAreNotMixedWithWiderOnes) {
   EXPECT_NEAR(FromRows({GemmRow(64, 256, 512, 3e-5), wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 3e-5,
               1e-15);
   EXPECT_NEAR(FromRows({wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 9e-5, 1e-15);
+}
+
+TEST(ExtrapolatedShapes, NamesWhatWasNotMeasuredLongestFirstAndAnswersTheSame) {
+  const auto costs = BuiltInKernelCosts(BuiltInGpus().front());
+  const ExtrapolatedShapes shapes(costs);
+  const KernelCost inside = shapes.Gemm(4096, 4096, 4096, Pass::kForward);
+  EXPECT_FALSE(inside.extrapolated);
+  EXPECT_EQ(shapes.size(), 0u);
+  const KernelCost small = shapes.Gemm(1e7, 4096, 4096, Pass::kForward);  // no table goes to ten million rows
+  const KernelCost large = shapes.Gemm(3e7, 4096, 4096, Pass::kWeightGradient);
+  EXPECT_TRUE(small.extrapolated && large.extrapolated);
+  EXPECT_EQ(large.time, costs->Gemm(3e7, 4096, 4096, Pass::kWeightGradient).time);
+  shapes.Gemm(1e7, 4096, 4096, Pass::kForward);  // seen before
+  EXPECT_EQ(shapes.size(), 2u);
+  const std::vector<std::string> one = shapes.Longest(1);
+  ASSERT_EQ(one.size(), 1u);
+  EXPECT_TRUE(one.front().starts_with("gemm m 3")) << one.front();
+  EXPECT_TRUE(one.front().ends_with("n 4096 k 4096, weight gradient")) << one.front();
+}
+
+TEST(MeasuredKernelCosts, MemoryBoundRowsAreReadByTheValuesThatTheyMove) {
+  const auto row = [](const std::string& op, const std::string& direction, double seconds) {
+    CostRow norm;
+    norm.op = op;
+    norm.direction = direction;
+    norm.dtype = "fp32";
+    norm.shape = {{op == "layer" ? "tokens" : "bytes", 4e6}};
+    norm.median = Seconds(seconds);
+    return norm;
+  };
+  // 4 MB of fp32 are 10^6 values, which the cost model counts as 2 MB. Forward and backward of 1 and 4 ms give their
+  // geometric mean, 2 ms; a whole layer is no memory-bound kernel.
+  const MeasuredKernelCosts costs =
+      FromRows({row("norm", "forward", 1e-3), row("norm", "backward", 4e-3), row("layer", "forward", 9)});
+  EXPECT_NEAR(costs.MemoryBound(Bytes(2e6)).time.value(), 2e-3, 1e-12);
+  EXPECT_FALSE(costs.MemoryBound(Bytes(2e6)).extrapolated);
+}
+
+TEST(DefaultKernelCosts, AreTheFittedModelWhereNoTraceIsCommitted) {
+  EXPECT_FALSE(CommittedTrace("a100-sxm-80gb").has_value());
+  const GpuSpec gpu = BuiltInGpus()[0];
+  EXPECT_EQ(DefaultKernelCosts(gpu)->description(), BuiltInKernelCosts(gpu)->description());
+}
+
+TEST(DefaultKernelCosts, AreTheCommittedTraceOfExactlyThatGpu) {
+  for (const EmbeddedFile& file : TraceData()) {
+    const std::string name(file.path.substr(0, file.path.size() - 5));
+    const Json json(name);
+    GpuSpec gpu = ReadGpu(JsonReader(json, "gpu"));  // every trace belongs to a built-in GPU
+    EXPECT_EQ(DefaultKernelCosts(gpu)->description().substr(0, 12), "measured on ");
+    gpu.peak *= 2;
+    EXPECT_EQ(DefaultKernelCosts(gpu)->description().substr(0, 9), "built-in ");
+  }
 }
 
 }  // namespace

@@ -126,39 +126,49 @@ TEST(Planners, SayWhichMemoryTermIsTooLarge) {
   }
 }
 
-class BadFixedLayout : public testing::TestWithParam<std::pair<const char*, const char*>> {};
+struct BadFixedSpec {
+  const char* name;  ///< of the test
+  const char* spec;
+  const char* complaint;
+};
+
+class BadFixedLayout : public testing::TestWithParam<BadFixedSpec> {};
+
+void PrintTo(const BadFixedSpec& bad, std::ostream* out) { *out << bad.name; }
 
 TEST_P(BadFixedLayout, IsAnInputErrorAtItsPlace) {
-  const auto& [spec, complaint] = GetParam();
+  const BadFixedSpec& bad = GetParam();
   Setting setting("in-order");
   try {
-    Plugin<LayoutPlanner>(spec)->Plan(setting.problem());
-    FAIL() << spec;
+    Plugin<LayoutPlanner>(bad.spec)->Plan(setting.problem());
+    FAIL() << bad.spec;
   } catch (const InputError& error) {
-    EXPECT_NE(std::string(error.what()).find(complaint), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find(bad.complaint), std::string::npos) << error.what();
   }
 }
 
 constexpr const char* kUniform = R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}, )";
-INSTANTIATE_TEST_SUITE_P(
-    Fixed, BadFixedLayout,
-    testing::Values(
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 3, "pp": 1, "dp": 1}, "microbatches": 1})",
-                  "/uniform: tensor"),
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 9}, "microbatches": 1})", "wants 9 GPUs"),
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 0, "pp": 1, "dp": 1}, "microbatches": 1})",
-                  "/uniform/tp: is 0"),
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}, "microbatches": 5})",
-                  "/microbatches: is 5"),
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}, "samples_per_microbatch": 3})",
-                  "/samples_per_microbatch"),
-        std::pair(R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}})", "either microbatches or"),
-        std::pair(R"({"name": "fixed", "llm": {"tp": 1, "pp": 1, "dp": 1}, "microbatches": 1})",
-                  "lacks the degrees of"),
-        std::pair(
-            R"({"name": "fixed", "encoders": {"visoin": {"tp": 1, "pp": 1, "dp": 1}}, "llm": {"tp": 1, "pp": 1, "dp": 1},
+constexpr BadFixedSpec kBadFixedSpecs[] = {
+    {"TensorParallelOfThree", R"({"name": "fixed", "uniform": {"tp": 3, "pp": 1, "dp": 1}, "microbatches": 1})",
+     "/uniform: tensor"},
+    {"TooManyGpus", R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 9}, "microbatches": 1})", "wants 9 GPUs"},
+    {"TensorParallelOfNone", R"({"name": "fixed", "uniform": {"tp": 0, "pp": 1, "dp": 1}, "microbatches": 1})",
+     "/uniform/tp: is 0"},
+    {"MoreMicrobatchesThanSamples", R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}, "microbatches": 5})",
+     "/microbatches: is 5"},
+    {"SamplesThatDoNotDivide",
+     R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}, "samples_per_microbatch": 3})",
+     "/samples_per_microbatch"},
+    {"NoMicrobatches", R"({"name": "fixed", "uniform": {"tp": 1, "pp": 1, "dp": 8}})", "either microbatches or"},
+    {"NoEncoders", R"({"name": "fixed", "llm": {"tp": 1, "pp": 1, "dp": 1}, "microbatches": 1})",
+     "lacks the degrees of"},
+    {"UnknownEncoder",
+     R"({"name": "fixed", "encoders": {"visoin": {"tp": 1, "pp": 1, "dp": 1}}, "llm": {"tp": 1, "pp": 1, "dp": 1},
                       "microbatches": 1})",
-            "lacks the degrees of encoder")));
+     "lacks the degrees of encoder"},
+};
+INSTANTIATE_TEST_SUITE_P(Fixed, BadFixedLayout, testing::ValuesIn(kBadFixedSpecs),
+                         [](const auto& test) { return std::string(test.param.name); });
 
 TEST(FixedLayout, MoreReplicasThanSamplesIsAnError) {
   Setting setting("in-order");

@@ -113,5 +113,18 @@ TEST(BatchPlan, HomogeneousReplicaEncodesItsOwnTiles) {
   EXPECT_DOUBLE_EQ(work[0][1][0].tokens, 6 * 729);
 }
 
+// A batch of 10^6 samples with 10^6 tiles each is allowed; 3,000 such are already more than an int holds.
+TEST(BatchPlan, TilesAreCountedBeyondTheRangeOfAnInt) {
+  const std::vector<SampleShape> batch(3000, {{1'000'000}, 1000, 10});
+  std::vector<int> all(batch.size());
+  std::iota(all.begin(), all.end(), 0);
+  const CostModel cost = SmallJob(1);
+  const Layout own = BuildLayout(HomogeneousDegrees{1, 1, 1, 0, 1}, SmallVlm(), A100Nodes(1));
+  EXPECT_DOUBLE_EQ(DivideWork({{{all}}}, own, cost, batch)[0][0][0].tokens, 3e9 * 729);
+  const Layout united =
+      BuildLayout(SeparateDegrees{{{1, 1, 2}}, {1, 1, 1}, 1, Communicator::kHub}, SmallVlm(), A100Nodes(1));
+  EXPECT_DOUBLE_EQ(DivideWork({{{all}}}, united, cost, batch)[0][1][0].tokens, 1.5e9 * 729);
+}
+
 }  // namespace
 }  // namespace dflop

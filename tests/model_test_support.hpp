@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "models/cost_model.hpp"
+#include "tests/input_error.hpp"
 
 namespace dflop {
 
@@ -88,16 +89,5 @@ struct Priced {
   explicit Priced(ModelSpec model, SoftwareStack software = {}, ClusterSpec cluster = TestCluster())
       : cost(std::move(model), std::move(cluster), kernels, software) {}
 };
-
-/// "pointer: what" of the InputError that `action` throws, or "" when it throws none.
-template <typename Action>
-std::string ErrorOf(Action action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    return error.pointer() + ": " + error.what();
-  }
-  return "";
-}
 
 }  // namespace dflop

@@ -287,5 +287,34 @@ TEST(SvgText, TicksAreRoundAndInside) {
   }
 }
 
+TEST_F(ReportTest, AHugeSweepKeepsItsChartsButNotASectionForEveryPoint) {
+  Json result = report_fixture::EmptyResult("huge", {});
+  for (int nodes = 1; nodes <= 205; ++nodes) {
+    Json point;
+    point["/cluster/nodes"] = nodes;
+    report_fixture::AddScenario(result, "scale");
+    result["runs"].push_back(report_fixture::Run("scale", point, kPolicies.front(), 1, 1));
+  }
+  WriteJsonFile(folder_ + "/result.json", result);
+  WriteReport(folder_);
+  const std::string page = Page();
+  EXPECT_EQ(ReadReport(folder_).points.size(), 205u);
+  EXPECT_EQ(Count(page, "<section class=\"point\""), 200u);
+  EXPECT_EQ(Count(page, "Assumptions and defaults: "), 200u);
+  EXPECT_EQ(Count(page, "The first 200 of 205 points have a section here"), 1u);
+  EXPECT_EQ(Count(page, "<h2>scale: over cluster/nodes</h2>"), 1u);
+}
+
+TEST_F(ReportTest, APolicyWithoutRivalsIsNotCalledTheFastest) {
+  Json result = report_fixture::EmptyResult("alone", {});
+  result["runs"].push_back(report_fixture::Run("scale", {}, kPolicies.front(), 1, 1));
+  WriteJsonFile(folder_ + "/result.json", result);
+  WriteReport(folder_);
+  EXPECT_EQ(Count(Page(), "random-fixed takes "), 1u);
+  EXPECT_EQ(Count(Page(), "is fastest"), 0u);
+  EXPECT_EQ(Count(Page(), "class=\"fastest\""), 0u);
+  EXPECT_EQ(Count(Page(), "1 seed, 1 step in all."), 1u);
+}
+
 }  // namespace
 }  // namespace dflop

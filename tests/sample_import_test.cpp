@@ -1,5 +1,6 @@
 // Importers: what each row or record becomes, what is refused, and the counts on real tables.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -7,29 +8,20 @@
 #include "base/csv.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "tests/input_error.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_import_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_import_" + name;
   WriteFile(path, content);
   return path;
 }
 
 std::vector<Sample> Csv(const std::string& content) { return ImportCsv({TempFile("table.csv", content)}).samples; }
 std::vector<Sample> Llava(const std::string& content) { return ImportLlava({TempFile("set.json", content)}).samples; }
-
-template <typename Function>
-std::string ErrorOf(Function function) {
-  try {
-    function();
-  } catch (const InputError& error) {
-    return error.pointer() + ": " + error.what();
-  }
-  return "";
-}
 
 void ExpectError(const std::string& error, const std::string& part) {
   EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);
@@ -205,6 +197,18 @@ TEST(ImportServeGen, DrawsHaveTheMeansOfTheProductionTrace) {
   }
   EXPECT_NEAR(drawn_text / count, text / weight, 0.05 * text / weight);
   EXPECT_NEAR(drawn_images / count, images / weight, 0.03 * images / weight);
+}
+
+TEST(ImportServeGen, AWindowStartsAtANumberOfSeconds) {
+  const std::string window = R"({"text_tokens": "{1: 1}", "image_tokens": "{1: 1}", "image_count": "{1: 1}"})";
+  const auto import = [&](const std::string& start) {
+    const std::string path = TempFile("window.json", "{\"" + start + "\": " + window + ", \"60\": " + window + "}");
+    return ErrorOf([&] { ImportServeGen({path}, 3, 1); });
+  };
+  EXPECT_EQ(import("0"), "");
+  for (const char* start : {"nan", "-nan", "inf", "-inf", "1e999", "", "x", "1 "}) {
+    ExpectError(import(start), "a window's start in seconds is wanted");
+  }
 }
 
 }  // namespace

@@ -2,31 +2,22 @@
 #include "traces/samples.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "tests/input_error.hpp"
 
 namespace dflop {
 namespace {
 
 std::string TempFile(const std::string& name, const std::string& content) {
-  const std::string path = testing::TempDir() + "dflop_samples_" + name;
+  const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_samples_" + name;
   WriteFile(path, content);
   return path;
-}
-
-/// "pointer: message" of the InputError, or "" when there is none.
-template <typename Function>
-std::string ErrorOf(Function function) {
-  try {
-    function();
-  } catch (const InputError& error) {
-    return error.pointer() + ": " + error.what();
-  }
-  return "";
 }
 
 std::string SourceError(const std::string& text) {
@@ -36,8 +27,13 @@ std::string SourceError(const std::string& text) {
   });
 }
 
+std::unique_ptr<SampleSource> ReadFileSource(const std::string& path) {
+  const Json document = ParseJson(R"({"file": ")" + path + R"("})", "experiment.json");
+  return ReadSampleSource(JsonReader(document, "experiment.json"));
+}
+
 std::string FileError(const std::string& content) {
-  return ErrorOf([&] { ReadSamples(TempFile("bad.json", content)); });
+  return ErrorOf([&] { ReadFileSource(TempFile("bad.json", content)); });
 }
 
 Sample RandomSample(RandomStream& random) {
@@ -63,10 +59,10 @@ TEST(Samples, WrittenSamplesReadBackTheSame) {
   for (int i = 0; i < 500; ++i) set.samples.push_back(RandomSample(random));
   const std::string path = testing::TempDir() + "dflop_samples_round_trip.json";
   WriteSamples(path, set);
-  const SampleSet read = ReadSamples(path);
-  EXPECT_EQ(read.name, set.name);
-  EXPECT_EQ(read.source, set.source);
-  EXPECT_EQ(read.samples, set.samples);
+  const auto read = ReadFileSource(path);
+  EXPECT_EQ(read->name(), set.name);
+  EXPECT_EQ(read->description(), set.source + " (500 records)");
+  EXPECT_EQ(*read->records(), set.samples);
 }
 
 TEST(Samples, RecordsAreDrawnWithReplacementAndEvenly) {
@@ -95,13 +91,11 @@ TEST(Samples, AFileMayHoldADistributionWithItsSource) {
   const std::string path =
       TempFile("distribution.json", R"({"schema": "dflop/samples/1", "name": "mine", "source": "measured",
       "distribution": {"name": "fixed", "text_tokens": 7}})");
-  const Json document = ParseJson(R"({"file": ")" + path + R"("})", "x");
-  const auto source = ReadSampleSource(JsonReader(document, "x"));
+  const auto source = ReadFileSource(path);
   RandomStream random(1, "draw");
   EXPECT_EQ(source->name(), "mine");
   EXPECT_EQ(source->records(), nullptr);
   EXPECT_EQ(source->Draw(random).text_tokens, 7);
-  EXPECT_NE(ErrorOf([&] { ReadSamples(path); }).find("records are wanted"), std::string::npos);
 }
 
 TEST(Samples, BadRecordsAreNamedByTheirPlace) {
@@ -162,6 +156,21 @@ TEST(Samples, BadFilesAreRefused) {
   EXPECT_NE(FileError(R"({"schema": "dflop/samples/1", "name": "n", "records": [{"text_tokens": 5}]})"), "");
   EXPECT_NE(FileError(R"({"schema": "dflop/samples/1", "name": "n", "source": "s", "records": [], "more": 1})"), "");
   EXPECT_NE(FileError("[]"), "");
+}
+
+// Records are read before the end of the file is known: what is wrong with the file as a whole still comes first.
+TEST(Samples, AWrongFileIsReportedBeforeAWrongRecord) {
+  const auto complaint = [](const std::string& head, const std::string& tail) {
+    const std::string path =
+        TempFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
+    const std::string error = ErrorOf([&] { ReadFileSource(path); });
+    return error.substr(0, error.find(": "));
+  };
+  const std::string named = R"("name": "n", "source": "s", )";
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/plan/1", )", "}"), "/schema");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", R"(, "rows": 1})"), "/rows");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", "}"), "/records/1/colour");
+  EXPECT_EQ(complaint(named + R"("schema": "dflop/samples/1", )", ""), "");  // cut off: the place is line and column
 }
 
 }  // namespace

@@ -210,5 +210,15 @@ TEST(SampleShapes, ContentThatTheModelCannotTakeIsAnErrorThatSaysWhat) {
   EXPECT_NE(message(direct, ModelWith({Llava(), Whisper()})).find("2 encoders"), std::string::npos);
 }
 
+// 10^4 images of one tile with 256² tokens and a newline: 655,370,000 tokens an encoder, which four of them sum to more
+// than an int holds.
+TEST(SampleShape, TokensOfSeveralEncodersNeverOverflow) {
+  EncoderSpec dense = Vision(Tiling::kLlavaOneVision, 256);
+  dense.patch_px = 1;
+  const Sample sample{.images = {10'000, {10, 10}}};
+  EXPECT_EQ(ShapeOf(sample, ModelWith({dense})).llm_tokens, 655'370'000);
+  EXPECT_THROW(ShapeOf(sample, ModelWith({dense, dense, dense, dense})), InputError);
+}
+
 }  // namespace
 }  // namespace dflop

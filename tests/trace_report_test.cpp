@@ -61,5 +61,32 @@ TEST(TraceCompare, OnlyWhatBothMeasuredIsCompared) {
   EXPECT_THROW(ComparisonText(a, *BuiltIn(), Seconds(1), 1), InputError);
 }
 
+TEST(TraceCompare, EqualShapesAreComparedRowByRowAndSteadyOnesApart) {
+  // 10 % and 30 % apart; the second scatters by a fifth of its median. m = 4096 is in one trace alone.
+  CostRow shaky = Gemm(1024, 2e-3);
+  shaky.spread = Seconds(4e-4);
+  const std::string text =
+      RepeatText(Trace({Gemm(64, 1e-3), shaky, Gemm(4096, 1)}), Trace({Gemm(1024, 2.6e-3), Gemm(64, 1.1e-3)}));
+  EXPECT_TRUE(Says(text, "all                                           2     10.0 %     10.0 %")) << text;
+  EXPECT_TRUE(Says(text, "spread below 5 % in both                      1     10.0 %")) << text;
+  EXPECT_EQ(RepeatText(Trace({Gemm(64, 1e-3)}), Trace({Gemm(65, 1e-3)})), "");
+}
+
+TEST(TraceInspect, ShowsRowsThatAreNoKernelsOfTheCostModel) {
+  CostRow layer;
+  layer.op = "layer";
+  for (const std::string& name : ShapeDimensions("layer")) layer.shape.emplace_back(name, name == "causal" ? 0 : 512);
+  layer.median = Seconds(1e-3);
+  CostRow launch;
+  launch.op = "launch";
+  launch.median = Seconds(2e-6);
+  const std::string text = InspectionText(Trace({layer, launch}));
+  EXPECT_TRUE(Says(text, "512 – 512 k tokens/s")) << text;  // 512 tokens in a millisecond
+  EXPECT_TRUE(Says(text, "0.5 – 0.5 M launches/s")) << text;
+  // Nor do they disturb a comparison.
+  const CostTrace a = Trace({Gemm(64, 1e-3), layer, launch});
+  EXPECT_FALSE(Says(ComparisonText(a, *BuiltIn(), Seconds(0), 3), "layer"));
+}
+
 }  // namespace
 }  // namespace dflop

@@ -17,20 +17,57 @@ constexpr double kMaxBytes = 1e15;
 constexpr double kMinTime = 1e-9;
 constexpr double kMaxTime = 86400;
 
-const std::vector<std::string>& Operations() {
-  static const std::vector<std::string> kNames = {
-      "gemm", "attention_causal", "attention_full", "norm", "activation", "rope",
-      "add",  "embedding",        "softmax",        "copy"};
-  return kNames;
+using Names = std::vector<std::string>;
+
+struct Operation {
+  std::string name;
+  Names dimensions;
+};
+
+const std::vector<Operation>& Operations() {
+  static const Names kAttention = {"batch", "seq", "heads", "kv_heads", "head_dim"};
+  static const Names kMemoryBound = {"bytes"};
+  static const Names kCollective = {"bytes", "ranks"};
+  static const std::vector<Operation> kOperations = {
+      {"gemm", {"m", "n", "k"}},
+      {"attention_causal", kAttention},
+      {"attention_full", kAttention},
+      {"norm", kMemoryBound},
+      {"activation", kMemoryBound},
+      {"rope", kMemoryBound},
+      {"add", kMemoryBound},
+      {"embedding", kMemoryBound},
+      {"softmax", kMemoryBound},
+      {"copy", kMemoryBound},
+      {"loss", {"tokens", "vocab"}},
+      {"optimizer", {"parameters"}},
+      {"launch", {}},
+      {"layer", {"tokens", "seq", "hidden", "ffn_hidden", "heads", "kv_heads", "gated", "causal"}},
+      {"all_reduce", kCollective},
+      {"reduce_scatter", kCollective},
+      {"all_gather", kCollective},
+      {"all_to_all", kCollective},
+      {"send_recv", kCollective}};
+  return kOperations;
+}
+
+Names OperationNames() {
+  Names names;
+  for (const Operation& operation : Operations()) names.push_back(operation.name);
+  return names;
+}
+
+std::int64_t ReadSize(const JsonReader& json, const std::string& dimension) {
+  if (dimension == "gated" || dimension == "causal") return json.Int(0, 1);
+  return json.Int(1, static_cast<std::int64_t>(LargestSize(dimension)));
 }
 
 std::vector<std::pair<std::string, double>> ReadShape(const JsonReader& json, const std::string& op) {
-  const std::vector<std::string> dimensions = ShapeDimensions(op);
+  const Names dimensions = ShapeDimensions(op);
   std::vector<std::pair<std::string, double>> shape;
   shape.reserve(dimensions.size());
   for (const std::string& name : dimensions) {
-    const double limit = name == "bytes" ? kMaxBytes : kMaxSize;
-    shape.emplace_back(name, static_cast<double>(json.At(name).Int(1, static_cast<std::int64_t>(limit))));
+    shape.emplace_back(name, static_cast<double>(ReadSize(json.At(name), name)));
   }
   json.AllowOnly(dimensions);
   return shape;
@@ -39,7 +76,7 @@ std::vector<std::pair<std::string, double>> ReadShape(const JsonReader& json, co
 CostRow ReadRow(const JsonReader& json) {
   json.AllowOnly({"op", "shape", "dtype", "direction", "kernel", "median_s", "spread_s", "count"});
   CostRow row;
-  row.op = json.At("op").OneOf(Operations());
+  row.op = json.At("op").OneOf(OperationNames());
   row.shape = ReadShape(json.At("shape"), row.op);
   row.dtype = json.At("dtype").OneOf({"bf16", "fp16", "fp32", "fp64", "fp8"});
   const bool gemm = row.op == "gemm";
@@ -62,7 +99,7 @@ Json ReadFreeObject(const JsonReader& json, const char* key) {
 Json ToJson(const CostRow& row) {
   Json json;
   json["op"] = row.op;
-  for (const auto& [name, size] : row.shape) json["shape"][name] = static_cast<std::int64_t>(size);
+  json["shape"] = ShapeJson(row);
   json["dtype"] = row.dtype;
   json["direction"] = row.direction;
   if (!row.kernel.empty()) json["kernel"] = row.kernel;
@@ -74,6 +111,8 @@ Json ToJson(const CostRow& row) {
 
 }  // namespace
 
+double LargestSize(const std::string& dimension) { return dimension == "bytes" ? kMaxBytes : kMaxSize; }
+
 double CostRow::dimension(const std::string& name) const {
   const auto found = std::find_if(shape.begin(), shape.end(), [&](const auto& entry) { return entry.first == name; });
   DFLOP_CHECK(found != shape.end(), op + " has no dimension " + name);
@@ -81,15 +120,32 @@ double CostRow::dimension(const std::string& name) const {
 }
 
 std::vector<std::string> ShapeDimensions(const std::string& op) {
-  if (op == "gemm") return {"m", "n", "k"};
-  if (op == "attention_causal" || op == "attention_full") return {"batch", "seq", "heads", "kv_heads", "head_dim"};
-  if (std::find(Operations().begin(), Operations().end(), op) != Operations().end()) return {"bytes"};
+  for (const Operation& operation : Operations()) {
+    if (operation.name == op) return operation.dimensions;
+  }
   return {};
+}
+
+bool IsMemoryBound(const std::string& op) { return ShapeDimensions(op) == Names{"bytes"}; }
+
+double ValueBytes(const std::string& dtype) {
+  if (dtype == "fp64") return 8;
+  if (dtype == "fp32") return 4;
+  return dtype == "fp8" ? 1 : 2;
+}
+
+Json ShapeJson(const CostRow& row) {
+  Json shape = Json::EmptyObject();
+  for (const auto& [name, size] : row.shape) shape[name] = static_cast<std::int64_t>(size);
+  return shape;
 }
 
 CostTrace ReadCostTrace(const std::string& path) {
   const Json document = ReadJsonFile(path);
-  const JsonReader json(document, path);
+  return ReadCostTrace(JsonReader(document, path));
+}
+
+CostTrace ReadCostTrace(const JsonReader& json) {
   json.CheckSchema(kSchema, true);
   json.AllowOnly({"schema", "device", "software", "method", "rows"});
   CostTrace trace;

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.hpp"
+#include "base/json_reader.hpp"
 #include "base/units.hpp"
 
 namespace dflop {
@@ -14,6 +14,12 @@ namespace dflop {
 ///   "gemm"                                m, n, k                 C[m,n] = A[m,k]·B[k,n]
 ///   "attention_causal", "attention_full"  batch, seq, heads, kv_heads, head_dim
 ///   "norm", "activation", "rope", "add", "embedding", "softmax", "copy"   bytes moved through device memory
+///   "loss"       tokens, vocab            cross entropy, forward and backward in one
+///   "optimizer"  parameters               one AdamW step
+///   "launch"     nothing                  an empty kernel: host time per launch
+///   "layer"      tokens, seq, hidden, ffn_hidden, heads, kv_heads, gated, causal   a whole transformer layer on one
+///                device; tokens come in sequences of seq; gated and causal are 0 or 1
+///   "all_reduce", "reduce_scatter", "all_gather", "all_to_all", "send_recv"   bytes (of one rank's buffer), ranks
 /// A gradient row carries the shape of its forward kernel; its direction says which product was timed.
 struct CostRow {
   std::string op;
@@ -31,15 +37,29 @@ struct CostRow {
 struct CostTrace {
   std::string device;
   Json software = Json::EmptyObject();  ///< driver, libraries, frameworks and their versions
-  Json method = Json::EmptyObject();    ///< warm_up, repeats, statistic, date, source
+  /// warm_up, repeats, statistic, date, source; "skipped": [{op, direction, shape, reason}] what could not be measured
+  Json method = Json::EmptyObject();
   std::vector<CostRow> rows;
 };
 
-/// Strict reader; InputError with file and pointer.
+/// Strict readers; InputError with file and pointer.
 CostTrace ReadCostTrace(const std::string& path);
+CostTrace ReadCostTrace(const JsonReader& json);
 void WriteCostTrace(const std::string& path, const CostTrace& trace);
 
-/// The dimensions that an operation's shape must have, in order; empty for an unknown operation.
+/// The dimensions that an operation's shape must have, in order; empty for "launch" and for an unknown operation.
 std::vector<std::string> ShapeDimensions(const std::string& op);
+
+/// The largest size that a dimension of a row may have; the smallest is 1.
+double LargestSize(const std::string& dimension);
+
+/// Kernels of which only the bytes that they move through device memory count.
+bool IsMemoryBound(const std::string& op);
+
+/// Bytes of one value of a row's dtype.
+double ValueBytes(const std::string& dtype);
+
+/// The row's shape as JSON, e.g. {"m": 16, "n": 128, "k": 256}.
+Json ShapeJson(const CostRow& row);
 
 }  // namespace dflop

@@ -1,6 +1,7 @@
 #include "traces/import_costs.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <set>
 
@@ -137,7 +138,20 @@ class VidurTable {
   Seconds Spread(std::size_t i, const std::string& operation) const {
     if (!original_) return Seconds(0);
     const std::string prefix = "time_stats." + operation;
-    return Milliseconds(table_, i, prefix + ".max", 0) - Milliseconds(table_, i, prefix + ".min", 0);
+    const Seconds spread = Milliseconds(table_, i, prefix + ".max", 0) - Milliseconds(table_, i, prefix + ".min", 0);
+    if (spread < Seconds(0)) table_.Fail(i, JsonQuote(prefix + ".max") + " is below " + JsonQuote(prefix + ".min"));
+    return spread;
+  }
+
+  /// A shape follows from several columns, so each of them may be in its range and the shape not in that of a trace.
+  void CheckShape(std::size_t i, const std::string& operation,
+                  const std::vector<std::pair<std::string, double>>& shape) const {
+    for (const auto& [dimension, size] : shape) {
+      if (size == std::floor(size) && size >= 1 && size <= LargestSize(dimension)) continue;
+      table_.Fail(i, "makes " + dimension + " = " + ShortestNumber(size) + " of " + operation +
+                         ": a whole number up to " + ShortestNumber(LargestSize(dimension)) +
+                         " is wanted, so tp must divide the widths and heads");
+    }
   }
 
  private:
@@ -191,6 +205,7 @@ void AppendVidur(const std::string& path, const std::string& wanted, CostTrace& 
     if (!wanted.empty() && line.gpu != wanted) continue;
     for (Operation& operation : Operations(line)) {
       CostRow row;
+      table.CheckShape(i, operation.name, operation.shape);
       row.op = operation.op;
       row.dtype = "fp16";
       row.shape = std::move(operation.shape);

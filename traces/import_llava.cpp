@@ -119,11 +119,11 @@ Sample ReadRecord(const JsonReader& record) {
   return sample;
 }
 
+/// One record of the array after the other; the words of all of them are never in memory as a tree.
 void AppendArray(const std::string& text, const std::string& path, SampleSet& set) {
-  const Json document = ParseJson(text, path);
-  const JsonReader json(document, path);
-  const std::size_t size = json.Size();
-  for (std::size_t i = 0; i < size; ++i) set.samples.push_back(ReadRecord(json.Element(i)));
+  ParseJson(text, path, {"", [&](const Json& record, const std::string& pointer) {
+                           set.samples.push_back(ReadRecord(JsonReader(record, path, pointer)));
+                         }});
 }
 
 /// One record per line; only one line's document is in memory at a time.

@@ -86,8 +86,9 @@ struct Window {
 double StartOf(const std::string& key, const JsonReader& window) {
   double start = 0;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), start);
-  if (error != std::errc() || end != key.data() + key.size())
+  if (error != std::errc() || end != key.data() + key.size() || !std::isfinite(start)) {
     window.Fail("a window's start in seconds is wanted as key");
+  }
   return start;
 }
 
@@ -131,9 +132,11 @@ std::vector<std::string> HistogramFiles(const std::vector<std::string>& paths) {
       continue;
     }
     std::vector<std::string> inside;
-    for (const auto& entry : std::filesystem::directory_iterator(path)) {
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
       if (entry.path().string().ends_with("-dataset.json")) inside.push_back(entry.path().string());
     }
+    if (error) throw InputError(path, "", "cannot be read: " + error.message());
     if (inside.empty()) throw InputError(path, "", "holds no file …-dataset.json");
     std::sort(inside.begin(), inside.end());
     files.insert(files.end(), inside.begin(), inside.end());

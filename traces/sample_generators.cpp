@@ -248,17 +248,16 @@ const std::vector<Entry>& Entries() {
   return entries;
 }
 
-const Entry& FindEntry(const std::string& name, const JsonReader* json) {
+const Entry& FindEntry(const JsonReader& json) {
+  const std::string name = json.String();
   std::vector<std::string> names;
   for (const Entry& entry : Entries()) {
     if (entry.name == name) return entry;
     names.push_back(entry.name);
   }
   const std::string nearest = NearestName(name, names);
-  const std::string what = "no sample generator is called " + JsonQuote(name) + ", there are: " + JoinNames(names) +
-                           (nearest.empty() ? "" : " (did you mean " + JsonQuote(nearest) + "?)");
-  if (json != nullptr) json->Fail(what);
-  throw InputError(what);
+  json.Fail("no sample generator is called " + JsonQuote(name) + ", there are: " + JoinNames(names) +
+            (nearest.empty() ? "" : " (did you mean " + JsonQuote(nearest) + "?)"));
 }
 
 std::vector<std::pair<std::string, double>> DeclaredBy(const Entry& entry) {
@@ -278,18 +277,12 @@ const std::vector<GeneratorInfo>& SampleGenerators() {
   return infos;
 }
 
-std::unique_ptr<SampleSource> MakeSampleGenerator(const std::string& name) {
-  const Entry& entry = FindEntry(name, nullptr);
-  return entry.make(entry, GeneratorParameters(GeneratorParameters::Purpose::kUse));
-}
-
 std::unique_ptr<SampleSource> ReadSampleGenerator(const JsonReader& json) {
   if (json.IsString()) {
-    const Entry& entry = FindEntry(json.String(), &json);
+    const Entry& entry = FindEntry(json);
     return entry.make(entry, GeneratorParameters(GeneratorParameters::Purpose::kUse));
   }
-  const JsonReader name = json.At("name");
-  const Entry& entry = FindEntry(name.String(), &name);
+  const Entry& entry = FindEntry(json.At("name"));
   return entry.make(entry, GeneratorParameters(json));
 }
 

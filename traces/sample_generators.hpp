@@ -2,17 +2,12 @@
 #pragma once
 
 #include <memory>
-#include <optional>
-#include <string>
 
 #include "traces/samples.hpp"
 
 namespace dflop {
 
-/// The generator of that name with its defaults; InputError naming the nearest one when there is none.
-std::unique_ptr<SampleSource> MakeSampleGenerator(const std::string& name);
-
-/// From a name string or {"name": …, parameters…}.
+/// From a name string or {"name": …, parameters…}; InputError naming the nearest one when there is none of that name.
 std::unique_ptr<SampleSource> ReadSampleGenerator(const JsonReader& json);
 
 }  // namespace dflop

@@ -2,6 +2,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 #include "traces/sample_generators.hpp"
 #include "traces/sample_record.hpp"
@@ -45,28 +46,51 @@ void CheckFile(const JsonReader& json) {
   if (json.Has("records") == json.Has("distribution")) json.Fail("either \"records\" or \"distribution\" is wanted");
 }
 
-SampleSet ReadRecords(const JsonReader& json) {
-  return {json.At("name").String(), json.At("source").String(), ReadSampleRecords(json.At("records"))};
-}
+/// A samples file whose records were turned into samples one by one while it was read: as a tree they would take ten
+/// times the memory. A record that is wrong is reported only when the rest of the file is what it should be.
+class SamplesFile {
+ public:
+  explicit SamplesFile(const std::string& path)
+      : document_(ParseJson(
+            ReadFile(path), path,
+            {"/records",
+             [&](const Json& record, const std::string& pointer) { Take(JsonReader(record, path, pointer)); }})),
+        json_(document_, path) {
+    CheckFile(json_);
+    if (wrong_) throw InputError(*wrong_);
+    if (json_.Has("records") && samples_.empty()) ReadSampleRecords(json_.At("records"));  // to say what it is instead
+  }
+  SamplesFile(const SamplesFile&) = delete;
+  SamplesFile& operator=(const SamplesFile&) = delete;
+
+  const JsonReader& json() const { return json_; }
+  SampleSet TakeRecords() { return {json_.At("name").String(), json_.At("source").String(), std::move(samples_)}; }
+
+ private:
+  void Take(const JsonReader& record) {
+    if (wrong_) return;
+    try {
+      samples_.push_back(ReadSampleRecord(record));
+    } catch (const InputError& error) {
+      wrong_ = error;
+    }
+  }
+
+  std::vector<Sample> samples_;  // filled while the document is read, so both stand before it
+  std::optional<InputError> wrong_;
+  Json document_;
+  JsonReader json_;
+};
 
 std::unique_ptr<SampleSource> ReadSourceFile(const std::string& path) {
-  const Json document = ReadJsonFile(path);
-  const JsonReader json(document, path);
-  CheckFile(json);
-  if (json.Has("records")) return std::make_unique<RecordSource>(ReadRecords(json));
+  SamplesFile file(path);
+  const JsonReader& json = file.json();
+  if (json.Has("records")) return std::make_unique<RecordSource>(file.TakeRecords());
   return std::make_unique<NamedSource>(json.At("name").String(), json.At("source").String(),
                                        ReadSampleGenerator(json.At("distribution")));
 }
 
 }  // namespace
-
-SampleSet ReadSamples(const std::string& path) {
-  const Json document = ReadJsonFile(path);
-  const JsonReader json(document, path);
-  CheckFile(json);
-  if (!json.Has("records")) json.Fail("holds a distribution, records are wanted (`dflop samples generate` draws some)");
-  return ReadRecords(json);
-}
 
 // One record a line: such a file can be read, compared and cut with line tools.
 void WriteSamples(const std::string& path, const SampleSet& set) {

@@ -38,8 +38,7 @@ struct GeneratorInfo {
 const std::vector<GeneratorInfo>& SampleGenerators();
 
 /// dflop/samples/1: {"schema", "name", "source", "records": […]}, or "distribution" (a generator) in the place of the
-/// records; the keys of a record and their ranges are in traces/sample_record.hpp. ReadSamples wants records.
-SampleSet ReadSamples(const std::string& path);
+/// records; the keys of a record and their ranges are in traces/sample_record.hpp.
 void WriteSamples(const std::string& path, const SampleSet& set);
 
 // Importers (`dflop samples import`).

@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "models/calibration/fit_gpu.hpp"
 #include "models/calibration/reference_tables.hpp"
 #include "models/cost_errors.hpp"
@@ -27,11 +28,7 @@ struct Calibrated {
   CostTrace held_out;
 };
 
-std::string Percent(double share) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.1f %%", 100 * share);
-  return text;
-}
+std::string Percent(double share) { return Format("%.1f %%", 100 * share); }
 
 double Rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
@@ -146,10 +143,9 @@ std::string BackwardTable(const std::vector<Calibrated>& gpus) {
       "| GPU | input gradient | weight gradient | attention backward | source |\n|---|---|---|---|---|\n";
   for (const Calibrated& gpu : gpus) {
     const BackwardFactors& backward = gpu.table.backward;
-    char figures[96];
-    std::snprintf(figures, sizeof figures, "%.3f | %.3f | %.2f", backward.input_gradient, backward.weight_gradient,
-                  backward.attention);
-    text += "| " + gpu.gpu.name + " | " + figures + " | " + backward.source + " |\n";
+    text += "| " + gpu.gpu.name + " | " +
+            Format("%.3f | %.3f | %.2f", backward.input_gradient, backward.weight_gradient, backward.attention) +
+            " | " + backward.source + " |\n";
   }
   return text;
 }

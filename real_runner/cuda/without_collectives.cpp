@@ -1,0 +1,12 @@
+// In a build without NCCL every collective is listed as unsupported.
+#include "real_runner/cuda/collectives.hpp"
+
+namespace dflop::cuda {
+
+std::unique_ptr<CudaKernel> PrepareCollective(const CostRow& /*row*/) {
+  throw Unsupported("the cuda backend was built without NCCL");
+}
+
+std::string CollectivesVersion() { return ""; }
+
+}  // namespace dflop::cuda

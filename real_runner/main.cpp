@@ -1,0 +1,51 @@
+// The `real_runner` command: measures real kernels. Exit codes: 0 done, 1 the work failed, 2 bad usage or bad input.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "base/error.hpp"
+#include "build_info.hpp"  // written by cmake/WriteBuildInfo.cmake
+#include "real_runner/profile_command.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kDone = 0;
+constexpr int kFailed = 1;
+constexpr int kBadInput = 2;
+
+std::string CommandLine(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) line += (i == 0 ? "" : " ") + std::string(argv[i]);
+  return line;
+}
+
+std::string VersionLine() {
+  return std::string("real_runner ") + build_info::kVersion + " (commit " + build_info::kCommit +
+         (build_info::kDirty ? ", with local changes)" : ")");
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Runs real kernels: measures what they cost on this machine.", "real_runner");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", VersionLine());
+  app.footer("Example: real_runner profile --backend cpu --model tiny-vlm --out cpu.json --budget 60s");
+  AddProfileCommand(app, CommandLine(argc, argv));
+  try {
+    app.parse(argc, argv);
+    return kDone;
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kDone : kBadInput;
+  } catch (const InputError& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "real_runner: %s\n", error.what());
+    return kFailed;
+  }
+}
+
+}  // namespace
+}  // namespace dflop
+
+int main(int argc, char** argv) { return dflop::Main(argc, argv); }

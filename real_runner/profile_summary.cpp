@@ -1,0 +1,87 @@
+#include "real_runner/profile_summary.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <optional>
+
+#include "real_runner/layer_operations.hpp"
+#include "real_runner/row_shapes.hpp"
+
+namespace dflop {
+namespace {
+
+template <typename... Values>
+std::string Format(const char* format, Values... values) {
+  char text[256];
+  std::snprintf(text, sizeof text, format, values...);
+  return text;
+}
+
+using Times = std::map<std::string, Seconds>;
+
+Times ByKey(const CostTrace& trace) {
+  Times times;
+  for (const CostRow& row : trace.rows) times[RowKey(row)] = row.median;
+  return times;
+}
+
+std::optional<Seconds> SumOf(const CostRow& layer, const Times& times) {
+  Seconds sum(0);
+  for (const LayerPart& part : LayerParts(layer)) {
+    const auto found = times.find(RowKey(part.row));
+    if (found == times.end()) return std::nullopt;
+    sum += found->second * part.times;
+  }
+  return sum;
+}
+
+std::string RatesText(const CostTrace& trace) {
+  std::vector<double> rates;
+  for (const CostRow& row : trace.rows) {
+    if (row.op == "gemm") rates.push_back(RowFlops(row) / row.median.value());
+  }
+  if (rates.empty()) return "";
+  std::sort(rates.begin(), rates.end());
+  return Format("gemm      %zu rows at %.3g to %.3g GFLOP/s, median %.3g\n", rates.size(), rates.front() / 1e9,
+                rates.back() / 1e9, rates[rates.size() / 2] / 1e9);
+}
+
+std::string LayerText(const LayerCheck& check) {
+  const CostRow& layer = check.layer;
+  const std::string name =
+      Format("%s, hidden %.0f, %.0f x %.0f tokens", layer.dimension("causal") > 0 ? "llm" : "encoder",
+             layer.dimension("hidden"), layer.dimension("tokens") / layer.dimension("seq"), layer.dimension("seq"));
+  return Format("%-40s  %-9s %12.3f ms %11.3f ms %7.3f\n", name.c_str(), layer.direction.c_str(),
+                check.sum.value() * 1e3, layer.median.value() * 1e3, check.ratio());
+}
+
+}  // namespace
+
+std::vector<LayerCheck> CheckLayers(const ProfilePlan& plan, const CostTrace& trace) {
+  const Times times = ByKey(trace);
+  std::vector<LayerCheck> checks;
+  for (const CostRow& planned : plan.layers) {
+    const auto whole = times.find(RowKey(planned));
+    const std::optional<Seconds> sum = SumOf(planned, times);
+    if (whole == times.end() || !sum) continue;
+    CostRow layer = planned;
+    layer.median = whole->second;
+    checks.push_back({layer, *sum});
+  }
+  return checks;
+}
+
+std::string SummaryText(const ProfilePlan& plan, const ProfileOutcome& outcome) {
+  const CostTrace& trace = outcome.trace;
+  std::string text = Format("rows      %zu of %zu planned; %zu skipped, %zu disturbed launches rejected\n",
+                            trace.rows.size(), outcome.planned, outcome.skipped, outcome.disturbed);
+  text += RatesText(trace);
+  const std::vector<LayerCheck> checks = CheckLayers(plan, trace);
+  if (checks.empty()) return text;
+  text += Format("\n%-40s  %-9s %15s %14s %7s\n", "layer", "direction", "sum of kernels", "measured", "ratio");
+  for (const LayerCheck& check : checks) text += LayerText(check);
+  return text;
+}
+
+}  // namespace dflop

@@ -1,0 +1,21 @@
+// What an action complains about, for tests of bad input.
+#pragma once
+
+#include <string>
+
+#include "base/error.hpp"
+
+namespace dflop {
+
+/// "pointer: what" of the InputError that `action` throws, or "" when it throws none.
+template <typename Action>
+std::string ErrorOf(Action action) {
+  try {
+    action();
+  } catch (const InputError& error) {
+    return error.pointer() + ": " + error.what();
+  }
+  return "";
+}
+
+}  // namespace dflop
