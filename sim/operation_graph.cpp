@@ -162,7 +162,8 @@ class GraphBuilder {
     }
     const Communicate join(cost_, layout_);
     if (layout_.communicator == Communicator::kHub && options_.communication) {
-      graph_.queues.resize(graph_.queues.size() + 2);  // the hub's sends forward and backward, one message at a time
+      // Every encoder has a hub of its own, whose sends forward and backward go one message at a time.
+      graph_.queues.resize(graph_.queues.size() + 2 * cost_.model().encoders.size());
     }
     // A hub sends in the order in which the first LLM stage runs, otherwise it would hold up what is wanted first.
     for (const ScheduledOp& op : orders_[Index(StageAt(llms.front().stages.front()).group)]) {
@@ -172,9 +173,9 @@ class GraphBuilder {
     }
   }
 
-  int HubQueue(bool forward) const {
+  int HubQueue(int encoder, bool forward) const {
     if (layout_.communicator != Communicator::kHub || !options_.communication) return kNone;
-    return graph_.groups + (forward ? 0 : 1);
+    return graph_.groups + 2 * encoder + (forward ? 0 : 1);
   }
 
   void JoinForward(const std::vector<Chain>& encoders, const std::vector<Chain>& llms, int k, const Communicate& join) {
@@ -189,7 +190,7 @@ class GraphBuilder {
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
-            {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(true)},
+            {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(e, true)},
             join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
         Need(sent, gathered);
         Need(forward_[Cell(first, k)], sent);
@@ -208,7 +209,7 @@ class GraphBuilder {
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
-            {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(false)},
+            {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(e, false)},
             join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
         Need(sent, backward_[Cell(first, k)]);
         Need(scattered, sent);

@@ -133,6 +133,27 @@ TEST(Hub, SendsEveryReplicaTheOutputOfItsOwnTiles) {
   EXPECT_DOUBLE_EQ(sent[1], 1 * 729 * 1024 * 2.0);
 }
 
+TEST(Hub, EveryEncoderHasOneOfItsOwn) {
+  // The rank that gathers one encoder's output does not hold up the rank that gathers the other's.
+  ModelSpec model = SmallVlm();
+  model.encoders.push_back(model.encoders[0]);
+  const ClusterSpec cluster = A100Nodes(1);
+  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const Layout layout =
+      BuildLayout(SeparateDegrees{{{1, 1, 1}, {1, 1, 1}}, {1, 1, 2}, 1, Communicator::kHub}, model, cluster);
+  const StepWork work = DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{9, 9}, 1000, 10}, {{1, 1}, 1000, 10}});
+  const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout), work,
+                                          PriceStep(cost, layout, work));
+  const OperationTimes times = MakeReplayEngine()->Run(graph);
+  std::vector<double> starts;  // of the messages to the first LLM replica, stage 2 after one stage of either encoder
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const Operation& operation = graph.operations[i];
+    if (operation.kind == OpKind::kTransfer && operation.to_stage == 2) starts.push_back(times.start[i].value());
+  }
+  ASSERT_EQ(starts.size(), 2u);
+  EXPECT_EQ(starts[0], starts[1]);
+}
+
 TEST(Hub, HandsGradientsOnToTheRanksOfAGroup) {
   // 8 MB from an LLM rank to the hub over NVLink at 100 GB/s: 80 µs and 1 µs latency, and 80 µs more to the hub's
   // peers.
