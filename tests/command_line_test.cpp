@@ -413,5 +413,16 @@ TEST_F(CommandLine, AFileIsNoFolderForResults) {
   EXPECT_EQ(run.err.find("e.json:: is no folder"), 0u) << run.err;
 }
 
+TEST_F(CommandLine, TinyModelIsSimulatedFromCostsMeasuredOnACpu) {
+  const Outcome run = Dflop("run " DFLOP_SOURCE_DIR "/experiments/tiny-cpu.json --out tiny");
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("measured on AMD EPYC, one core (traces/data/cpu-core.json)"), std::string::npos) << run.out;
+  const Json result = Result("tiny");
+  for (const Json& entry : result.find("runs")->as<Json::Array>()) {
+    // Only what no row covers (mostly tiles and tokens beyond the profiled sizes) may be extrapolated.
+    EXPECT_LT(entry.find("metrics")->find("extrapolated_fraction")->number(), 0.5);
+  }
+}
+
 }  // namespace
 }  // namespace dflop
