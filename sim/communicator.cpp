@@ -10,6 +10,7 @@ namespace {
 
 std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages) {
   std::vector<int> gpus;
+  gpus.reserve(stages.size());
   for (const int s : stages) {
     gpus.push_back(layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu);
   }
