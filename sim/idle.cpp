@@ -1,4 +1,6 @@
 // Why devices wait: the same plan replayed with one cause removed after the other (definitions in sim/metrics.hpp).
+#include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "sim/metrics.hpp"
@@ -63,9 +65,10 @@ std::vector<int> ReplicaOfGroups(const CostModel& cost, const Layout& layout) {
   return replica;
 }
 
-/// Every replica by itself, as though the encoders served it alone; the encoders' own idle time is the mean over that.
-double UncoupledIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                     const StepWork& work, const StepCosts& costs, Engine& replay) {
+/// Every LLM replica by itself, as though the encoders served it alone; the encoders' own idle time is the mean over
+/// that.
+double IdleOfLoneReplicas(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                          const StepWork& work, const StepCosts& costs, Engine& replay) {
   const std::vector<int> replica_of = ReplicaOfGroups(cost, layout);
   const int replicas = layout.llm_replicas();
   double idle = 0;
@@ -77,6 +80,32 @@ double UncoupledIdle(const CostModel& cost, const Layout& layout, const std::vec
     idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] < 0; }) / replicas;
   }
   return idle;
+}
+
+/// Homogeneous replicas share nothing once they are uncoupled: one graph holds them all, each with an end of its own.
+double IdleOfIndependentReplicas(const std::vector<int>& replica_of, const Layout& layout, const OperationGraph& graph,
+                                 const OperationTimes& times) {
+  std::vector<double> ends(static_cast<std::size_t>(layout.llm_replicas()));
+  for (std::size_t g = 0; g < layout.groups.size(); ++g) {
+    double& end = ends[static_cast<std::size_t>(replica_of[g])];
+    for (const int i : graph.queues[g]) end = std::max(end, times.end[static_cast<std::size_t>(i)].value());
+  }
+  std::vector<double> idle(ends.size());
+  for (std::size_t g = 0; g < layout.groups.size(); ++g) {
+    const auto replica = static_cast<std::size_t>(replica_of[g]);
+    double busy = 0;
+    for (const int i : graph.queues[g]) busy += graph.operations[static_cast<std::size_t>(i)].duration.value();
+    idle[replica] += (ends[replica] - busy) * layout.groups[g].size;
+  }
+  return std::accumulate(idle.begin(), idle.end(), 0.0);
+}
+
+double UncoupledIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                     const StepWork& work, const StepCosts& costs, Engine& replay) {
+  if (layout.separate_encoders) return IdleOfLoneReplicas(cost, layout, orders, work, costs, replay);
+  const OperationGraph graph =
+      BuildGraph(cost, layout, orders, work, costs, {.communication = false, .couple_replicas = false});
+  return IdleOfIndependentReplicas(ReplicaOfGroups(cost, layout), layout, graph, replay.Run(graph));
 }
 
 }  // namespace

@@ -130,6 +130,33 @@ TEST(IdleByCause, EqualPipelineHasTheTextbookBubble) {
   EXPECT_NEAR(idle.communication, 0, 1e-12);
 }
 
+TEST(IdleByCause, UncoupledHomogeneousReplicasEndAsThoughEachRanAlone) {
+  // What lets one graph stand for all replicas of a homogeneous layout: each ends when it would end by itself.
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    const RandomJob job = MakeRandomJob(seed);
+    if (job.layout.separate_encoders) continue;
+    SCOPED_TRACE(job.text);
+    const StepWork work = DivideWork(job.plan, job.layout, job.cost, job.batch);
+    const StepCosts costs = PriceStep(job.cost, job.layout, work);
+    const auto run = [&](int replica) {
+      return BuildGraph(job.cost, job.layout, job.orders, work, costs,
+                        {.communication = false, .couple_replicas = false, .only_replica = replica});
+    };
+    const OperationGraph all = run(-1);
+    const OperationTimes times = MakeReplayEngine()->Run(all);
+    for (int r = 0; r < job.layout.llm_replicas(); ++r) {
+      double end = 0;
+      for (const Stage& stage : job.layout.stages) {
+        if (stage.replica != r) continue;
+        for (const int i : all.queues[static_cast<std::size_t>(stage.group)]) {
+          end = std::max(end, times.end[static_cast<std::size_t>(i)].value());
+        }
+      }
+      EXPECT_EQ(end, MakeReplayEngine()->Run(run(r)).makespan.value());
+    }
+  }
+}
+
 TEST(IdleByCause, UnequalReplicasWaitForEachOther) {
   // One stage, two replicas of 2 and 6 seconds: the first idles 4 of 6 seconds, 4/12 of all device time, all of it
   // waiting for the other replica.
