@@ -4,8 +4,10 @@
 #include <unordered_map>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "policies/batch_scheduler.hpp"
 #include "policies/correction.hpp"
+#include "policies/memory_caps.hpp"
 
 namespace dflop {
 namespace {
@@ -66,15 +68,12 @@ std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, in
   for (const SampleShape& sample : batch) tiles += sample.tiles[e];
   const double parts = static_cast<double>(layout.microbatches) * layout.degrees[e].dp;
   const SamplePricer pricer(cost, layout, encoder, EncoderBatch(spec, std::max(1.0, tiles / parts)));
-  // A bucket is one LLM replica's share of the union that all encoder replicas run together.
-  const double union_factor =
-      layout.separate_encoders ? static_cast<double>(layout.llm_replicas()) / layout.degrees[e].dp : 1.0;
   std::vector<double> costs;
   costs.reserve(batch.size());
   for (const SampleShape& sample : batch) {
     const double tokens = static_cast<double>(sample.tiles[e]) * spec.tokens_per_tile();
     const double factor = correction != nullptr ? correction->Factor(encoder, tokens) : 1.0;
-    costs.push_back(pricer.PerToken() * tokens * union_factor * factor);
+    costs.push_back(pricer.PerToken() * tokens * factor);
   }
   return costs;
 }
@@ -103,26 +102,40 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
 std::vector<int> DeviceKinds(const Layout& layout) {
   std::vector<int> kind(layout.degrees.size());
   std::iota(kind.begin(), kind.end(), 0);
+  std::vector<int> first_of_group(layout.groups.size(), -1);
   for (const Stage& stage : layout.stages) {
-    const int first = kind[static_cast<std::size_t>(stage.parts.front().module)];
-    for (const ModulePart& part : stage.parts) kind[static_cast<std::size_t>(part.module)] = first;
+    int& first = first_of_group[Index(stage.group)];
+    if (first < 0) first = kind[Index(stage.parts.front().module)];
+    for (const ModulePart& part : stage.parts) kind[Index(part.module)] = first;
   }
   return kind;
 }
 
-/// One dimension per kind: the sum over its modules.
-std::vector<std::vector<double>> SumByKind(const std::vector<std::vector<double>>& by_module, const Layout& layout) {
+/// One dimension per kind: the sum over its modules. A bucket is one LLM replica's share of the union that all replicas
+/// of an encoder with devices of its own run together.
+void AddDimensions(BatchProblem& problem, const Layout& layout) {
   const std::vector<int> kinds = DeviceKinds(layout);
-  std::vector<std::vector<double>> sums;
-  for (std::size_t module = 0; module < by_module.size(); ++module) {
+  std::vector<std::size_t> dimension_of(kinds.size());
+  for (std::size_t module = 0; module < kinds.size(); ++module) {
+    const bool own_devices = layout.separate_encoders && module + 1 < kinds.size();
+    const double factor = own_devices ? static_cast<double>(layout.llm_replicas()) / layout.degrees[module].dp : 1.0;
     if (kinds[module] == static_cast<int>(module)) {
-      sums.push_back(by_module[module]);
-      continue;
+      dimension_of[module] = problem.costs.size();
+      problem.costs.emplace_back(problem.module_costs[module].size());
+      problem.over_union.push_back(own_devices);
     }
-    auto& sum = sums[static_cast<std::size_t>(kinds[module])];
-    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += by_module[module][i];
+    auto& sum = problem.costs[dimension_of[Index(kinds[module])]];
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += problem.module_costs[module][i] * factor;
   }
-  return sums;
+}
+
+/// A dimension that is one encoder alone counts whole tiles.
+void AddGranules(BatchProblem& problem, const std::vector<SampleShape>& batch) {
+  problem.granule.assign(problem.costs.size(), 0.0);
+  if (problem.costs.size() != problem.module_costs.size()) return;  // modules share devices
+  for (std::size_t e = 0; e + 1 < problem.costs.size(); ++e) {
+    if (!batch.empty() && batch.front().tiles[e] > 0) problem.granule[e] = problem.costs[e][0] / batch.front().tiles[e];
+  }
 }
 
 }  // namespace
@@ -133,10 +146,19 @@ BatchProblem MakeBatchProblem(const CostModel& cost, const Layout& layout, const
   problem.replicas = layout.llm_replicas();
   problem.microbatches = layout.microbatches;
   for (int e = 0; e < cost.model().llm_module(); ++e) {
-    problem.costs.push_back(EncoderCosts(cost, layout, e, batch, correction));
+    problem.module_costs.push_back(EncoderCosts(cost, layout, e, batch, correction));
   }
-  problem.costs.push_back(LlmCosts(cost, layout, batch, correction));
-  problem.costs = SumByKind(problem.costs, layout);
+  problem.module_costs.push_back(LlmCosts(cost, layout, batch, correction));
+  AddDimensions(problem, layout);
+  // Corrected costs of tiles are no whole multiples of anything.
+  if (correction == nullptr) AddGranules(problem, batch);
+  return problem;
+}
+
+BatchProblem MakeBatchProblem(const BatchContext& context) {
+  BatchProblem problem = MakeBatchProblem(context.cost, context.layout, context.batch, context.correction);
+  problem.caps = MemoryCaps(context);
+  problem.context = std::make_shared<BatchContext>(context);
   return problem;
 }
 
@@ -153,15 +175,19 @@ double BucketLowerBound(const BatchProblem& problem) {
   return bound;
 }
 
-double LargestBucket(const BatchProblem& problem, const BatchPlan& plan) {
+double LargestBucket(const BatchProblem& problem, const BatchPlan& plan, bool by_union) {
   double largest = 0;
-  for (const auto& replica : plan.buckets) {
-    for (const auto& bucket : replica) {
-      for (const auto& dimension : problem.costs) {
+  for (std::size_t d = 0; d < problem.costs.size(); ++d) {
+    const bool mean = by_union && !problem.over_union.empty() && problem.over_union[d];
+    for (std::size_t k = 0; k < Index(problem.microbatches); ++k) {
+      double together = 0;
+      for (const auto& replica : plan.buckets) {
         double load = 0;
-        for (const int i : bucket) load += dimension[static_cast<std::size_t>(i)];
-        largest = std::max(largest, load);
+        for (const int i : replica[k]) load += problem.costs[d][Index(i)];
+        if (!mean) largest = std::max(largest, load);
+        together += load;
       }
+      if (mean) largest = std::max(largest, together / problem.replicas);
     }
   }
   return largest;

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -37,16 +36,11 @@ struct LayoutDecision {
   std::string reason;                 ///< why this one, in a sentence
 };
 
-/// Nothing fits: the message says which memory term of the least bad layout is too large and by how much.
-class Infeasible : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
-
 class LayoutPlanner {
  public:
   virtual ~LayoutPlanner() = default;
-  /// Throws Infeasible. Deterministic in the problem.
+  /// Throws Infeasible when nothing fits: which memory term of the least bad layout is too large, and by how much.
+  /// Deterministic in the problem.
   virtual LayoutDecision Plan(const PlanningProblem& problem) const = 0;
 };
 

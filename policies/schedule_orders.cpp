@@ -1,11 +1,47 @@
+// From a schedule of devices to the order of every device of a layout, also where a device holds several stages.
+#include <algorithm>
+
+#include "base/index.hpp"
 #include "policies/pipeline_schedule.hpp"
 
 namespace dflop {
+namespace {
+
+/// [depth]: which device of the pipeline a stage is on; neighbours that share one count once.
+std::vector<int> Positions(const Layout& layout) {
+  std::vector<int> position(Index(layout.depth));
+  std::vector<bool> shared(Index(layout.depth));
+  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    const Stage& before = layout.stages[s - 1];
+    if (stage.group == before.group && stage.depth == before.depth + 1) shared[Index(stage.depth)] = true;
+  }
+  for (std::size_t d = 1; d < position.size(); ++d) position[d] = position[d - 1] + (shared[d] ? 0 : 1);
+  return position;
+}
+
+/// Every forward runs through the stages of the device in turn, every backward back.
+DeviceOrder OverStages(const DeviceOrder& order, int stages) {
+  DeviceOrder all;
+  for (const ScheduledOp& op : order) {
+    for (int c = 0; c < stages; ++c) {
+      all.push_back({op.kind, op.microbatch, op.kind == OpKind::kForward ? c : stages - 1 - c});
+    }
+  }
+  return all;
+}
+
+}  // namespace
 
 std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout& layout) {
+  const std::vector<int> position = Positions(layout);
+  std::vector<int> stages(layout.groups.size());
+  for (const Stage& stage : layout.stages) ++stages[Index(stage.group)];
   std::vector<DeviceOrder> orders(layout.groups.size());
   for (const Stage& stage : layout.stages) {
-    orders[static_cast<std::size_t>(stage.group)] = schedule.Order(layout.depth, stage.depth, layout.microbatches);
+    const DeviceOrder order = schedule.Order(position.back() + 1, position[Index(stage.depth)], layout.microbatches);
+    orders[Index(stage.group)] =
+        stages[Index(stage.group)] == 1 ? order : OverStages(order, stages[Index(stage.group)]);
   }
   return orders;
 }

@@ -11,15 +11,36 @@
 
 namespace dflop {
 
-/// buckets[replica][microbatch] lists sample indices of the batch. Replicas are the LLM's; an encoder with devices of
-/// its own runs the union over the replicas of one microbatch index, its tiles divided evenly over its own replicas.
+/// Sample indices by [replica][microbatch].
+using Buckets = std::vector<std::vector<std::vector<int>>>;
+
 struct BatchPlan {
-  std::vector<std::vector<std::vector<int>>> buckets;
+  Buckets buckets{};  ///< of the LLM
+  /// [encoder]: where samples are encoded. Empty: by the layout's own rule, which is that a replica of a homogeneous
+  /// layout encodes what its LLM runs, and that an encoder with devices of its own runs the union over the LLM's
+  /// replicas of one microbatch index, its tiles divided evenly. Otherwise encoder microbatch k holds, over all encoder
+  /// replicas, exactly what the LLM's microbatches k hold; some may be empty.
+  std::vector<Buckets> encoder_buckets{};
+  std::vector<int> deferred{};  ///< samples left for a later step
+  std::string note{};           ///< what a result should name: a limit that was met, a fallback; "" otherwise
 };
 
-/// "" when every one of `samples` indices stands exactly once, no bucket is empty, and the counts fit the layout;
-/// otherwise what is wrong.
+/// "" when every one of `samples` indices stands exactly once in a bucket or among the deferred, no bucket of the LLM
+/// is empty, and the counts fit the layout; otherwise what is wrong.
 std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples);
+
+/// [replica][microbatch]: what the mean loss of a microbatch (over the tokens that bear loss: the text, or all where a
+/// batch has none) is multiplied by before gradients are summed over microbatches and replicas, so that unequal
+/// microbatches leave the gradient of the global batch's mean loss as it is. They add up to 1.
+std::vector<std::vector<double>> GradientWeights(const BatchPlan& plan, const std::vector<SampleShape>& batch);
+
+/// Tiles of one microbatch that replica `from` encodes and the LLM of replica `to` runs.
+struct TileRoute {
+  int from = 0;
+  int to = 0;
+  std::int64_t tiles = 0;
+  bool operator==(const TileRoute&) const = default;
+};
 
 /// What one step has to do.
 struct StepWork {
@@ -27,6 +48,9 @@ struct StepWork {
   std::vector<std::vector<std::vector<SequenceBatch>>> sequences;
   /// The tiles that every LLM replica's samples have, wherever they are encoded: [encoder][LLM replica][microbatch].
   std::vector<std::vector<std::vector<std::int64_t>>> tiles;
+  /// [encoder][microbatch]: what replicas of a homogeneous layout exchange between encoder and LLM, by (from, to);
+  /// empty where every replica encodes its own.
+  std::vector<std::vector<std::vector<TileRoute>>> routes;
 
   const std::vector<std::vector<SequenceBatch>>& operator[](std::size_t module) const { return sequences[module]; }
 };
@@ -36,7 +60,7 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
 /// Tiles of encoder `module` that replica `replica` of `replicas` gets out of `tiles`: as even as whole tiles allow.
 std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas);
 
-Json ToJson(const BatchPlan& plan);
-BatchPlan ReadBatchPlan(const JsonReader& json);
+Json ToJson(const Buckets& buckets);
+Buckets ReadBuckets(const JsonReader& json);
 
 }  // namespace dflop

@@ -1,6 +1,7 @@
 #include "sim/communicator.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -87,6 +88,40 @@ Communication ParameterGather(const CostModel& cost, const Layout& layout, const
   if (gradients <= Bytes(0)) return {};
   return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
                        gradients * (kWeightBytes / cost.software().gradient_bytes), true);
+}
+
+TileExchange::TileExchange(const CostModel& cost, const Layout& layout) : cost_(cost) {
+  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
+    const ModulePart& part = layout.stages[s].parts.front();
+    if (!cost.model().is_llm(part.module) || !part.has_input) continue;
+    encoders_.push_back(layout.groups[static_cast<std::size_t>(layout.stages[s - 1].group)]);
+    llms_.push_back(layout.groups[static_cast<std::size_t>(layout.stages[s].group)]);
+  }
+}
+
+// Every rank of a receiving group wants all of what reaches its replica, in equal parts that the ranks then gather.
+Communication TileExchange::AllToAll(const StepWork& work, int microbatch, bool backward) const {
+  Communication all;
+  std::map<int, Bytes> received;
+  for (std::size_t e = 0; e < work.routes.size(); ++e) {
+    for (const TileRoute& route : work.routes[e][static_cast<std::size_t>(microbatch)]) {
+      const DeviceGroup& encoder = encoders_[static_cast<std::size_t>(route.from)];
+      const DeviceGroup& llm = llms_[static_cast<std::size_t>(route.to)];
+      if (encoder == llm || route.tiles == 0) continue;
+      const DeviceGroup& source = backward ? llm : encoder;
+      const DeviceGroup& target = backward ? encoder : llm;
+      const Bytes bytes = cost_.ProjectedBytes(static_cast<int>(e), static_cast<double>(route.tiles));
+      const Communication one =
+          GroupTransfer(cost_.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes);
+      all.flows.insert(all.flows.end(), one.flows.begin(), one.flows.end());
+      all.latency = std::max(all.latency, one.latency);
+      received[target.first_gpu] += bytes;
+    }
+  }
+  Bytes most{0};
+  for (const auto& [gpu, bytes] : received) most = std::max(most, bytes);
+  all.latency += IntraNodeAllGather(cost_.cluster(), llms_.front().size, most);
+  return all;
 }
 
 Communicate::Communicate(const CostModel& cost, const Layout& layout)

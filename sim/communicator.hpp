@@ -28,6 +28,19 @@ Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout
 /// All-gather of the updated bf16 weights after a distributed optimizer's step.
 Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
 
+/// Replicas of a homogeneous layout that encode for each other: an all-to-all of projected tiles between the last
+/// encoder stages and the first LLM stages (OrchMLLM, arXiv 2503.23830), backward the gradients.
+class TileExchange {
+ public:
+  TileExchange(const CostModel& cost, const Layout& layout);
+  Communication AllToAll(const StepWork& work, int microbatch, bool backward) const;
+
+ private:
+  const CostModel& cost_;
+  std::vector<DeviceGroup> encoders_;  ///< [replica]
+  std::vector<DeviceGroup> llms_;      ///< [replica]
+};
+
 /// Encoders and LLM on devices of their own.
 ///
 /// Hub (DFLOP, arXiv 2603.25120, section 4): rank 0 of the encoder gathers the replicas' outputs, then sends each LLM

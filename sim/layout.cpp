@@ -116,11 +116,13 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
 Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
   DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
   const int encoder_pp = std::max(1, d.encoder_stages);
-  const int llm_first = d.encoder_stages;
-  std::vector<std::vector<ModulePart>> parts(static_cast<std::size_t>(d.pp));
+  // With one device for everything the encoders and the LLM are two stages of it.
+  const int llm_first = model.encoders.empty() ? 0 : encoder_pp;
+  const int depth = std::max(d.pp, llm_first + 1);
+  std::vector<std::vector<ModulePart>> parts(static_cast<std::size_t>(depth));
   for (int module = 0; module < model.module_count(); ++module) {
     const bool llm = model.is_llm(module);
-    const int stages = llm ? d.pp - llm_first : encoder_pp;
+    const int stages = llm ? depth - llm_first : encoder_pp;
     auto module_parts = PartsOf(module, model.shape(module).layers, stages, d.tp, d.sequence_parallel);
     for (std::size_t s = 0; s < module_parts.size(); ++s) {
       parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
@@ -132,13 +134,16 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
     for (int r = 0; r < d.dp; ++r) layout.groups.push_back({(stage * d.dp + r) * d.tp, d.tp});
   }
   for (int r = 0; r < d.dp; ++r) {
-    for (int s = 0; s < d.pp; ++s) layout.stages.push_back({r, s, s * d.dp + r, parts[static_cast<std::size_t>(s)]});
+    for (int s = 0; s < depth; ++s) {
+      const int position = std::min(s, d.pp - 1);
+      layout.stages.push_back({r, s, position * d.dp + r, parts[static_cast<std::size_t>(s)]});
+    }
   }
   for (int module = 0; module < model.module_count(); ++module) {
-    layout.degrees.push_back({d.tp, model.is_llm(module) ? d.pp - llm_first : encoder_pp, d.dp, d.sequence_parallel});
+    layout.degrees.push_back({d.tp, model.is_llm(module) ? depth - llm_first : encoder_pp, d.dp, d.sequence_parallel});
   }
   layout.microbatches = d.microbatches;
-  layout.depth = d.pp;
+  layout.depth = depth;
   layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") + ", " +
                 std::to_string(d.microbatches) + " microbatches";

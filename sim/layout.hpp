@@ -22,8 +22,8 @@ struct DeviceGroup {
 struct Stage {
   int replica = 0;  ///< of its pipeline side (encoder replicas and LLM replicas count apart in a separate layout)
   int depth = 0;    ///< place on the way of a microbatch: 0 is the first stage; ties are parallel encoders
-  int group = 0;    ///< index into Layout::groups
-  std::vector<ModulePart> parts;  ///< more than one module where they share the device
+  int group = 0;    ///< index into Layout::groups; neighbours in depth may share one and then run one after the other
+  std::vector<ModulePart> parts;  ///< several where encoders share a stage
 };
 
 /// Degrees of one module, for tables and files; the stages are what counts.

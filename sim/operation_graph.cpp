@@ -39,6 +39,7 @@ class GraphBuilder {
       if (Included(chain.stages.front())) AddChain(chain);
     }
     if (layout_.separate_encoders) JoinEncoders();
+    if (Exchanges()) ExchangeTiles();
     AddStepEnd();
     Compress();
     return std::move(graph_);
@@ -106,6 +107,7 @@ class GraphBuilder {
 
   void AddChain(const Chain& chain) {
     for (std::size_t i = 0; i + 1 < chain.stages.size(); ++i) {
+      if (Exchanges() && EndsEncoders(chain.stages[i])) continue;
       for (int k = 0; k < layout_.microbatches; ++k) {
         const Bytes bytes = BytesBetween(chain.stages[i], chain.stages[i + 1], k);
         AddTransfer(chain.stages[i], chain.stages[i + 1], k, bytes, forward_);
@@ -238,6 +240,44 @@ class GraphBuilder {
     return cost_.ProjectedBytes(e, tiles);
   }
 
+  /// Replicas of a homogeneous layout encode for each other.
+  bool Exchanges() const { return !work_.routes.empty(); }
+  bool EndsEncoders(int s) const { return StageAt(s).parts.front().has_output && !IsLlm(StageAt(s).parts.front()); }
+
+  /// One all-to-all per microbatch between encoders and LLM, and one back: it starts when every replica has its part,
+  /// and nobody goes on before it ends. Replicas that are uncoupled take their own.
+  void ExchangeTiles() {
+    std::vector<int> encoders;  // the last stages with one; the first LLM stage of the replica follows
+    for (int s = 0; s < StageCount(); ++s) {
+      if (Included(s) && EndsEncoders(s)) encoders.push_back(s);
+    }
+    const TileExchange exchange(cost_, layout_);
+    const bool together = options_.couple_replicas && options_.only_replica == kNone;
+    for (int k = 0; k < layout_.microbatches; ++k) {
+      for (const bool backward : {false, true}) {
+        if (backward && !costs_.needs_backward[Index(encoders.front())]) continue;
+        if (together) {
+          Exchange(encoders, k, backward, exchange.AllToAll(work_, k, backward));
+        } else {
+          for (const int s : encoders) Exchange({s}, k, backward, {});
+        }
+      }
+    }
+  }
+
+  void Exchange(const std::vector<int>& encoders, int k, bool backward, Communication all_to_all) {
+    const int encoder = encoders.front();
+    const int from = backward ? encoder + 1 : encoder;
+    const int to = backward ? encoder : encoder + 1;
+    const int exchanged =
+        AddCommunication({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k}, all_to_all);
+    const std::vector<int>& table = backward ? backward_ : forward_;
+    for (const int s : encoders) {
+      Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
+      Need(table[Cell(backward ? s : s + 1, k)], exchanged);
+    }
+  }
+
   /// Gradient reduction over the replicas of each stage and between tied embeddings, then the optimizer step, and the
   /// all-gather of a distributed optimizer.
   void AddStepEnd() {
@@ -272,6 +312,7 @@ class GraphBuilder {
       NeedLastOf(reduced, s);
       reduced_[Index(s)] = reduced;
     }
+    AfterOthersOf(reduced, replicas.front());
   }
 
   void ReduceTiedEmbeddings() {
@@ -303,21 +344,25 @@ class GraphBuilder {
                             .stage = s,
                             .queue = StageAt(s).group,
                             .duration = costs_.optimizer[Index(s)]});
-      if (reduced_[Index(s)] != kNone) Need(step, reduced_[Index(s)]);
+      for (const int other : stages_of_group_[Index(StageAt(s).group)]) {
+        if (reduced_[Index(other)] != kNone) Need(step, reduced_[Index(other)]);
+      }
       stepped.push_back(step);
     }
     if (!Coupled(replicas) || !cost_.software().distributed_optimizer) return;
     const int gathered = AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front()},
                                           ParameterGather(cost_, layout_, replicas));
     for (const int step : stepped) Need(gathered, step);
+    AfterOthersOf(gathered, replicas.front());
   }
 
-  /// `waiting` starts after the last operation that stage `s` has in its device's order.
-  void NeedLastOf(int waiting, int s) {
-    const auto& queue = graph_.queues[Index(StageAt(s).group)];
-    for (auto it = queue.rbegin(); it != queue.rend(); ++it) {
-      if (graph_.operations[Index(*it)].stage == s) return Need(waiting, *it);
-    }
+  /// `waiting` starts after the last operation of the device that holds stage `s`.
+  void NeedLastOf(int waiting, int s) { Need(waiting, graph_.queues[Index(StageAt(s).group)].back()); }
+
+  /// Stages that share their devices send the collectives of the step's end one after the other.
+  void AfterOthersOf(int collective, int s) {
+    const auto [entry, is_first] = last_collective_.try_emplace(StageAt(s).group, collective);
+    if (!is_first) Need(collective, std::exchange(entry->second, collective));
   }
 
   void Compress() {
@@ -339,6 +384,7 @@ class GraphBuilder {
   OperationGraph graph_;
   std::vector<std::vector<int>> stages_of_group_;
   std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)
+  std::map<int, int> last_collective_;            ///< by device group, where stages share it
   std::vector<int> reduced_;                      ///< operation by stage that its optimizer step waits for
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
 };

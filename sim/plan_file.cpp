@@ -1,6 +1,7 @@
 #include "sim/plan_file.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "sim/timeline.hpp"
@@ -93,23 +94,58 @@ PlannedOperation ReadOperation(const JsonReader& json) {
 Json StepToJson(const PlannedStep& step) {
   Json json;
   json["batch"] = ShapesToJson(step.batch);
-  json["batch_plan"] = ToJson(step.plan);
+  json["batch_plan"] = ToJson(step.plan.buckets);
+  if (!step.plan.encoder_buckets.empty()) {
+    json["encoder_batch_plans"] = Json::EmptyArray();
+    for (const Buckets& encoder : step.plan.encoder_buckets) json["encoder_batch_plans"].push_back(ToJson(encoder));
+  }
+  if (!step.plan.deferred.empty()) json["deferred"] = Json::ArrayOf(step.plan.deferred);
+  json["gradient_weights"] = Json::EmptyArray();
+  for (const auto& replica : GradientWeights(step.plan, step.batch)) {
+    json["gradient_weights"].push_back(Json::ArrayOf(replica));
+  }
   json["operations"] = Json::EmptyArray();
   for (const PlannedOperation& operation : step.operations) json["operations"].push_back(OperationToJson(operation));
   return json;
+}
+
+/// They follow from the plan; a file that says otherwise has been tampered with.
+void CheckWeights(const JsonReader& json, const PlannedStep& step) {
+  const auto weights = GradientWeights(step.plan, step.batch);
+  const std::vector<JsonReader> rows = json.Elements();
+  if (rows.size() != weights.size())
+    json.Fail("wants a row for each of " + std::to_string(weights.size()) + " replicas");
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    const std::vector<JsonReader> cells = rows[r].Elements();
+    if (cells.size() != weights[r].size()) rows[r].Fail("wants a weight for each microbatch");
+    for (std::size_t k = 0; k < cells.size(); ++k) {
+      if (std::abs(cells[k].Number(0, 1) - weights[r][k]) > 1e-9) {
+        cells[k].Fail("is not the microbatch's share of the tokens that bear loss");
+      }
+    }
+  }
 }
 
 PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
   PlannedStep step;
   for (const JsonReader& shape : json.At("batch").Elements()) step.batch.push_back(ReadShape(shape));
   const JsonReader plan = json.At("batch_plan");
-  step.plan = ReadBatchPlan(plan);
+  step.plan.buckets = ReadBuckets(plan);
+  if (const auto encoders = json.Find("encoder_batch_plans")) {
+    for (const JsonReader& encoder : encoders->Elements()) step.plan.encoder_buckets.push_back(ReadBuckets(encoder));
+  }
+  if (const auto deferred = json.Find("deferred")) {
+    for (const JsonReader& sample : deferred->Elements()) {
+      step.plan.deferred.push_back(static_cast<int>(sample.Int(0, kMost)));
+    }
+  }
   const std::string wrong = WhyInvalid(step.plan, layout, static_cast<int>(step.batch.size()));
   if (!wrong.empty()) plan.Fail(wrong);
   for (const JsonReader& operation : json.At("operations").Elements()) {
     step.operations.push_back(ReadOperation(operation));
   }
-  json.AllowOnly({"batch", "batch_plan", "operations"});
+  CheckWeights(json.At("gradient_weights"), step);
+  json.AllowOnly({"batch", "batch_plan", "encoder_batch_plans", "deferred", "gradient_weights", "operations"});
   return step;
 }
 

@@ -1,0 +1,90 @@
+#include "policies/memory_caps.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/index.hpp"
+
+namespace dflop {
+namespace {
+
+/// How many microbatches a device holds activations of at once.
+int MostInFlight(const DeviceOrder& order) {
+  int held = 0;
+  int most = 0;
+  const bool split =
+      std::any_of(order.begin(), order.end(), [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+  for (const ScheduledOp& op : order) {
+    if (op.chunk != 0) continue;
+    if (op.kind == OpKind::kForward) most = std::max(most, ++held);
+    if (op.kind == (split ? OpKind::kWeightGradient : OpKind::kBackward)) --held;
+  }
+  return most;
+}
+
+SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape& sample) {
+  const ModelSpec& model = context.cost.model();
+  if (model.is_llm(module)) return LlmBatch({sample.llm_tokens}, Packing::kPacked);
+  return EncoderBatch(model.encoders[Index(module)], sample.tiles[Index(module)]);
+}
+
+/// Activations that a sample adds to a device's stages.
+double ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages, int in_flight,
+                       const SampleShape& sample) {
+  double held = 0;
+  double transient = 0;
+  for (const Stage* stage : stages) {
+    for (const ModulePart& part : stage->parts) {
+      const SequenceBatch work = WorkOf(context, part.module, sample);
+      if (context.cost.NeedsBackward(part)) held += context.cost.Activations(part, work).value();
+      transient = std::max(transient, context.cost.Transient(part, work).value());
+    }
+  }
+  return held * (1 + context.cost.software().fragmentation) * in_flight + transient;
+}
+
+double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& stages) {
+  double free = context.cost.cluster().node.gpu.memory.value() - context.cost.software().workspace_bytes;
+  for (const Stage* stage : stages) {
+    for (const ModulePart& part : stage->parts) {
+      const StateMemory state = context.cost.State(part, context.layout.degrees[Index(part.module)].dp);
+      free -= (state.weights + state.gradients + state.optimizer).value();
+    }
+  }
+  return free;
+}
+
+double Tightness(const BucketCap& cap) {
+  return std::accumulate(cap.amounts.begin(), cap.amounts.end(), 0.0) / std::max(cap.limit, 1.0);
+}
+
+}  // namespace
+
+std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
+  const Layout& layout = context.layout;
+  std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    const bool own_devices = layout.separate_encoders && !context.cost.model().is_llm(stage.parts.front().module);
+    if (stage.replica == 0 && !own_devices) stages_of_group[Index(stage.group)].push_back(&stage);
+  }
+  std::vector<BucketCap> caps(layout.degrees.size());
+  for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
+    const auto& stages = stages_of_group[g];
+    if (stages.empty()) continue;
+    const int module = stages.front()->parts.front().module;
+    BucketCap cap{"bytes of activations on pipeline stage " + std::to_string(stages.front()->depth) + ", which holds " +
+                      context.cost.model().module_name(module),
+                  {},
+                  FreeBytes(context, stages)};
+    const int in_flight = MostInFlight(context.orders[g]);
+    for (const SampleShape& sample : context.batch) {
+      cap.amounts.push_back(ActivationBytes(context, stages, in_flight, sample));
+    }
+    BucketCap& tightest = caps[Index(module)];
+    if (tightest.amounts.empty() || Tightness(cap) > Tightness(tightest)) tightest = std::move(cap);
+  }
+  std::erase_if(caps, [](const BucketCap& cap) { return cap.amounts.empty(); });
+  return caps;
+}
+
+}  // namespace dflop
