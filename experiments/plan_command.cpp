@@ -9,6 +9,7 @@
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
+#include "experiments/sample_queue.hpp"
 #include "sim/metrics.hpp"
 #include "sim/plan_file.hpp"
 
@@ -77,12 +78,15 @@ struct Prepared {
   OperationGraph graph;
 };
 
-Prepared PrepareStep(const PlannedJob& job, const std::vector<SampleShape>& batch, BatchScheduler& batcher,
-                     RandomStream random) {
+Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchScheduler& batcher, RandomStream random,
+                     bool may_defer) {
   const Layout& layout = job.decision.layout;
   Prepared step;
-  step.plan = batcher.Schedule(MakeBatchProblem(job.cost, layout, batch), random);
-  step.work = DivideWork(step.plan, layout, job.cost, batch);
+  BatchProblem problem = MakeBatchProblem(BatchContext{job.cost, layout, job.orders, batch.shapes});
+  problem.waited = batch.waited;
+  problem.may_defer = may_defer;
+  step.plan = batcher.Schedule(problem, random);
+  step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
   step.graph = BuildGraph(job.cost, layout, job.orders, step.work, PriceStep(job.cost, layout, step.work));
   return step;
 }
@@ -93,20 +97,24 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   Plan plan{experiment.name, scenario.name, policy.name, seed, scenario.model, "", job.decision.layout, job.orders, {}};
   plan.precision = scenario.software.precision == Precision::kBf16 ? "bf16" : "fp16";
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
+  SampleQueue queue;
   for (int number = 0; number < experiment.steps; ++number) {
-    std::vector<SampleShape> batch = DrawBatch(scenario, seed, number);
-    Prepared step = PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number));
-    plan.steps.push_back({std::move(batch), std::move(step.plan), PlannedOperations(step.graph)});
+    StepBatch batch = queue.With(DrawBatch(scenario, seed, number));
+    Prepared step =
+        PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), number + 1 < experiment.steps);
+    queue.Keep(batch, step.plan.deferred);
+    plan.steps.push_back({std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph)});
   }
   WriteJsonFile(path, ToJson(plan));
   std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
 }
 
-PlannedJob PlanOrExplain(const Scenario& scenario, const PolicySpec& policy) {
+template <typename Work>
+auto OrExplain(const PolicySpec& policy, const char* key, Work work) {
   try {
-    return PlanJob(scenario, policy);
+    return work();
   } catch (const Infeasible& reason) {
-    throw InputError(policy.file, policy.pointer + "/layout", reason.what());
+    throw InputError(policy.file, policy.pointer + key, reason.what());
   }
 }
 
@@ -117,7 +125,7 @@ void PlanCommand(const Arguments& arguments) {
                              }).scenario;
   const PolicySpec& policy =
       Choose(scenario.policies, arguments.policy, "--policy", [](const PolicySpec& spec) { return spec.name; });
-  const PlannedJob job = PlanOrExplain(scenario, policy);
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy); });
   std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
@@ -127,10 +135,13 @@ void PlanCommand(const Arguments& arguments) {
   std::printf("  why: %s\n", job.decision.reason.c_str());
   PrintDegrees(layout, scenario.model);
   const std::int64_t seed = experiment.seeds.front();
-  const Prepared first =
-      PrepareStep(job, DrawBatch(scenario, seed, 0), *policy.MakeBatcher(), BatchingStream(scenario, seed, 0));
+  const Prepared first = OrExplain(policy, "/batching", [&] {
+    return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
+                       BatchingStream(scenario, seed, 0), experiment.steps > 1);
+  });
   PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
-  if (!arguments.out.empty()) WritePlan(arguments.out, experiment, scenario, policy, job);
+  if (arguments.out.empty()) return;
+  OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });
 }
 
 }  // namespace

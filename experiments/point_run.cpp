@@ -5,9 +5,11 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "base/sha256.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
+#include "experiments/sample_queue.hpp"
 #include "models/extrapolated_shapes.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/step.hpp"
@@ -73,13 +75,30 @@ Json RunHead(const Unit& unit) {
   return run;
 }
 
-void HashPlan(Sha256& hash, const BatchPlan& plan) {
-  for (const auto& replica : plan.buckets) {
-    for (const auto& bucket : replica) {
-      hash.Add(static_cast<std::int64_t>(bucket.size()));
-      for (const int sample : bucket) hash.Add(std::int64_t{sample});
-    }
+void HashSamples(Sha256& hash, const std::vector<int>& samples) {
+  hash.Add(static_cast<std::int64_t>(samples.size()));
+  for (const int sample : samples) hash.Add(std::int64_t{sample});
+}
+
+void HashBuckets(Sha256& hash, const Buckets& buckets) {
+  for (const auto& replica : buckets) {
+    for (const auto& bucket : replica) HashSamples(hash, bucket);
   }
+}
+
+void HashPlan(Sha256& hash, const BatchPlan& plan) {
+  HashBuckets(hash, plan.buckets);
+  for (const Buckets& encoder : plan.encoder_buckets) HashBuckets(hash, encoder);
+  if (!plan.deferred.empty()) HashSamples(hash, plan.deferred);
+}
+
+/// How unequal the buckets are, over what the step runs.
+double BalanceGap(const PlannedJob& job, const std::vector<SampleShape>& batch, const BatchPlan& plan) {
+  BatchProblem truth = MakeBatchProblem(job.cost, job.decision.layout, batch);
+  for (auto& dimension : truth.costs) {
+    for (const int i : plan.deferred) dimension[Index(i)] = 0;
+  }
+  return LargestBucket(truth, plan) / BucketLowerBound(truth) - 1;
 }
 
 void HashTimes(Sha256& hash, const OperationTimes& times) {
@@ -102,6 +121,8 @@ class SeedRun {
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
     run["metrics"] = metrics_.ToJson(layout(), job_.cost);
     run["extrapolated_shapes"] = extrapolated_;
+    if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
+    if (deferred_ > 0) run["deferrals"] = deferred_;
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
     run["timeline_hash"] = timelines_.Hex();
@@ -113,28 +134,41 @@ class SeedRun {
   const Scenario& scenario() const { return unit_.point->scenario; }
 
   void RunStep(int number, UnitResult* drawn) {
-    const std::vector<SampleShape> batch = DrawBatch(scenario(), seed_, number);
+    const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
+    const std::vector<SampleShape>& batch = step_batch.shapes;
     const auto start = std::chrono::steady_clock::now();
-    const BatchPlan plan = Schedule(batch, number);
+    const BatchPlan plan = Schedule(step_batch, number);
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    queue_.Keep(step_batch, plan.deferred);
+    Note(plan);
     const Step step = SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_);
     HashPlan(decisions_, plan);
     HashTimes(timelines_, step.times);
     Observe(step);
     if (number == 0) ListExtrapolated(step.work);
-    const BatchProblem truth = MakeBatchProblem(job_.cost, layout(), batch);
-    metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, batch, step),
-                 PeakMemory(job_.cost, layout(), job_.orders, step.work),
-                 LargestBucket(truth, plan) / BucketLowerBound(truth) - 1, scheduling_s);
+    metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, step),
+                 PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan), scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
   }
 
-  BatchPlan Schedule(const std::vector<SampleShape>& batch, int number) {
+  BatchPlan Schedule(const StepBatch& batch, int number) {
     RandomStream random = BatchingStream(scenario(), seed_, number);
-    const BatchPlan plan = batcher_->Schedule(MakeBatchProblem(job_.cost, layout(), batch, correction_.get()), random);
-    const std::string wrong = WhyInvalid(plan, layout(), scenario().global_batch_size);
+    BatchProblem problem =
+        MakeBatchProblem(BatchContext{job_.cost, layout(), job_.orders, batch.shapes, correction_.get()});
+    problem.waited = batch.waited;
+    problem.may_defer = number + 1 < unit_.experiment->steps;
+    const BatchPlan plan = batcher_->Schedule(problem, random);
+    const std::string wrong = WhyInvalid(plan, layout(), problem.samples());
     DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
     return plan;
+  }
+
+  // Steps tend to say the same again; a long run is not to fill its result with it.
+  void Note(const BatchPlan& plan) {
+    constexpr std::size_t kKept = 8;
+    deferred_ += static_cast<std::int64_t>(plan.deferred.size());
+    const bool known = std::find(notes_.begin(), notes_.end(), plan.note) != notes_.end();
+    if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
   }
 
   // What was not measured, of the first step: all of them would hardly name other kinds of kernels.
@@ -171,15 +205,18 @@ class SeedRun {
   std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
   std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
   std::unique_ptr<Engine> replay_ = MakeReplayEngine();
+  SampleQueue queue_;
+  std::int64_t deferred_ = 0;  ///< summed over the steps
+  std::vector<std::string> notes_;
   Json extrapolated_;
   Sha256 decisions_;
   Sha256 timelines_;
 };
 
 // One entry instead of figures; an error where there is no further point to go on with.
-UnitResult NothingFeasible(const Unit& unit, const std::string& reason) {
+UnitResult NothingFeasible(const Unit& unit, const std::string& reason, const char* key = "/layout") {
   if (!unit.experiment->has_sweep) {
-    throw InputError(unit.policy->file, unit.policy->pointer + "/layout",
+    throw InputError(unit.policy->file, unit.policy->pointer + key,
                      "scenario " + JsonQuote(unit.point->scenario.name) + ": " + reason);
   }
   UnitResult result;
@@ -208,9 +245,13 @@ UnitResult RunUnit(const Unit& unit) {
   }
   const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
   UnitResult result;
-  for (const std::int64_t seed : unit.experiment->seeds) {
-    UnitResult* drawn = unit.drawn && seed == unit.experiment->seeds.front() ? &result : nullptr;
-    result.runs.push_back(SeedRun(unit, *job, *engine, seed).Run(drawn));
+  try {
+    for (const std::int64_t seed : unit.experiment->seeds) {
+      UnitResult* drawn = unit.drawn && seed == unit.experiment->seeds.front() ? &result : nullptr;
+      result.runs.push_back(SeedRun(unit, *job, *engine, seed).Run(drawn));
+    }
+  } catch (const Infeasible& reason) {  // a batch unlike the planning sample
+    return NothingFeasible(unit, reason.what(), "/batching");
   }
   return result;
 }

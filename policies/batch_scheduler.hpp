@@ -48,6 +48,7 @@ struct BatchProblem {
   /// [module][i]: seconds that the sample adds to the module's slowest stage, unscaled; empty where there is no model.
   std::vector<std::vector<double>> module_costs{};
   std::vector<int> waited{};  ///< [i], empty = all 0: for how many steps the sample has been deferred so far
+  bool rehearsal = false;     ///< a planner asks, for many layouts in turn: a thorough search would not pay
   bool may_defer = false;     ///< false on the last step of a run: then every sample runs
   std::shared_ptr<const BatchContext> context{};  ///< null in a problem made of bare numbers
 

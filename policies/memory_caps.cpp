@@ -28,19 +28,23 @@ SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape&
   return EncoderBatch(model.encoders[Index(module)], sample.tiles[Index(module)]);
 }
 
-/// Activations that a sample adds to a device's stages.
-double ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages, int in_flight,
-                       const SampleShape& sample) {
-  double held = 0;
-  double transient = 0;
+struct SampleBytes {
+  double held = 0;       ///< from forward to backward
+  double transient = 0;  ///< while it runs
+};
+
+SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages,
+                            const SampleShape& sample) {
+  SampleBytes bytes;
   for (const Stage* stage : stages) {
     for (const ModulePart& part : stage->parts) {
       const SequenceBatch work = WorkOf(context, part.module, sample);
-      if (context.cost.NeedsBackward(part)) held += context.cost.Activations(part, work).value();
-      transient = std::max(transient, context.cost.Transient(part, work).value());
+      if (context.cost.NeedsBackward(part)) bytes.held += context.cost.Activations(part, work).value();
+      bytes.transient = std::max(bytes.transient, context.cost.Transient(part, work).value());
     }
   }
-  return held * (1 + context.cost.software().fragmentation) * in_flight + transient;
+  bytes.held *= 1 + context.cost.software().fragmentation;
+  return bytes;
 }
 
 double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& stages) {
@@ -76,10 +80,14 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
                       context.cost.model().module_name(module),
                   {},
                   FreeBytes(context, stages)};
-    const int in_flight = MostInFlight(context.orders[g]);
+    double held = 0;
     for (const SampleShape& sample : context.batch) {
-      cap.amounts.push_back(ActivationBytes(context, stages, in_flight, sample));
+      const SampleBytes bytes = ActivationBytes(context, stages, sample);
+      cap.amounts.push_back(bytes.held + bytes.transient);
+      held += bytes.held;
     }
+    const double mean_bucket = held / (static_cast<double>(layout.microbatches) * layout.llm_replicas());
+    cap.limit -= (MostInFlight(context.orders[g]) - 1) * mean_bucket;
     BucketCap& tightest = caps[Index(module)];
     if (tightest.amounts.empty() || Tightness(cap) > Tightness(tightest)) tightest = std::move(cap);
   }

@@ -84,12 +84,21 @@ bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
   return MemoryFits(layout, std::vector<DeviceOrder>(layout.groups.size()), NoWork(layout), candidate);
 }
 
-PlanSimulator::Scheduled PlanSimulator::Schedule(const Layout& layout) {
+std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, Candidate& candidate) {
   Scheduled scheduled{OrdersOf(problem_.schedule, layout), {}};
   RandomStream random(problem_.seed, "planning/batcher");
   for (const auto& batch : batches_) {
-    const BatchPlan plan = problem_.batcher.Schedule(MakeBatchProblem(problem_.cost, layout, batch), random);
-    scheduled.work.push_back(DivideWork(plan, layout, problem_.cost, batch));
+    BatchProblem problem = MakeBatchProblem(BatchContext{problem_.cost, layout, scheduled.orders, batch});
+    problem.rehearsal = true;
+    try {
+      const BatchPlan plan = problem_.batcher.Schedule(problem, random);
+      scheduled.work.push_back(DivideWork(plan, layout, problem_.cost, batch));
+    } catch (const Infeasible& reason) {
+      candidate.fits = false;
+      candidate.note = std::string("no batch plan: ") + reason.what();
+      if (least_bad_.empty()) least_bad_ = layout.name + ": " + candidate.note;
+      return std::nullopt;
+    }
   }
   return scheduled;
 }
@@ -98,9 +107,10 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
   Candidate candidate;
   candidate.name = layout.name;
   if (!StateFits(layout, candidate)) return candidate;
-  const Scheduled scheduled = Schedule(layout);
-  for (const StepWork& work : scheduled.work) {
-    if (!MemoryFits(layout, scheduled.orders, work, candidate)) break;
+  const std::optional<Scheduled> scheduled = Schedule(layout, candidate);
+  if (!scheduled) return candidate;
+  for (const StepWork& work : scheduled->work) {
+    if (!MemoryFits(layout, scheduled->orders, work, candidate)) break;
   }
   return candidate;
 }
@@ -109,19 +119,20 @@ Candidate PlanSimulator::Judge(const Layout& layout, Seconds worth_below) {
   Candidate candidate;
   candidate.name = layout.name;
   if (!StateFits(layout, candidate)) return candidate;
-  const Scheduled scheduled = Schedule(layout);
+  const std::optional<Scheduled> scheduled = Schedule(layout, candidate);
+  if (!scheduled) return candidate;
   const double batches = static_cast<double>(batches_.size());
   Seconds sum{0};
   Seconds bound{0};
-  for (const StepWork& work : scheduled.work) {
-    if (!MemoryFits(layout, scheduled.orders, work, candidate)) return candidate;
+  for (const StepWork& work : scheduled->work) {
+    if (!MemoryFits(layout, scheduled->orders, work, candidate)) return candidate;
     const StepCosts costs = PriceStep(problem_.cost, layout, work);
     bound += WorkOfBusiestStage(costs);
     if (bound >= worth_below * batches) {
       candidate.note = "its busiest device alone needs longer than the best layout";
       return candidate;
     }
-    sum += replay_->Run(BuildGraph(problem_.cost, layout, scheduled.orders, work, costs)).makespan;
+    sum += replay_->Run(BuildGraph(problem_.cost, layout, scheduled->orders, work, costs)).makespan;
     ++simulated_;
   }
   candidate.predicted = sum / batches;

@@ -36,7 +36,8 @@ class PlanSimulator {
     std::vector<StepWork> work;  ///< per planning batch
   };
   bool StateFits(const Layout& layout, Candidate& candidate);
-  Scheduled Schedule(const Layout& layout);
+  /// Nothing when the batcher cannot keep its limits; the candidate then says so.
+  std::optional<Scheduled> Schedule(const Layout& layout, Candidate& candidate);
   bool MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
                   Candidate& candidate);
 

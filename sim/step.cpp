@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/index.hpp"
+
 namespace dflop {
 namespace {
 
@@ -21,6 +23,12 @@ Seconds OptimizerTime(const OperationGraph& graph, const OperationTimes& times) 
 Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                   const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine) {
   Step step;
+  for (const auto& replica : plan.buckets) {
+    for (const auto& bucket : replica) {
+      step.samples += static_cast<double>(bucket.size());
+      for (const int i : bucket) step.tokens += batch[Index(i)].llm_tokens;
+    }
+  }
   step.work = DivideWork(plan, layout, cost, batch);
   step.costs = PriceStep(cost, layout, step.work);
   step.graph = BuildGraph(cost, layout, orders, step.work, step.costs);
@@ -29,11 +37,11 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
 }
 
 StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const std::vector<SampleShape>& batch, const Step& step) {
+                        const Step& step) {
   StepMetrics metrics;
   metrics.step = step.times.makespan;
-  metrics.samples = static_cast<double>(batch.size());
-  for (const SampleShape& sample : batch) metrics.tokens += sample.llm_tokens;
+  metrics.samples = step.samples;
+  metrics.tokens = step.tokens;
   metrics.optimizer = OptimizerTime(step.graph, step.times);
 
   double busy = 0;

@@ -12,6 +12,8 @@
 namespace dflop {
 
 struct Step {
+  double samples = 0;  ///< that it runs: deferred ones are not among them
+  double tokens = 0;   ///< of the LLM, without padding
   StepWork work;
   StepCosts costs;
   OperationGraph graph;
@@ -23,6 +25,6 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
                   const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine);
 
 StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const std::vector<SampleShape>& batch, const Step& step);
+                        const Step& step);
 
 }  // namespace dflop

@@ -41,11 +41,19 @@ TEST(Layout, EncoderRanksComeFirst) {
   EXPECT_TRUE(layout.separate_encoders);
 }
 
-TEST(Layout, OneStageSharesTheDeviceBetweenEncoderAndLlm) {
+TEST(Layout, OneDeviceForEverythingHoldsAnEncoderStageAndAnLlmStage) {
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 4, 0, 2}, SmallVlm(), A100Nodes(1));
-  ASSERT_EQ(layout.stages.front().parts.size(), 2u);
-  EXPECT_TRUE(layout.stages.front().parts[0].has_output);
-  EXPECT_TRUE(layout.stages.front().parts[1].has_input);
+  EXPECT_EQ(layout.groups.size(), 4u);
+  ASSERT_EQ(layout.stages.size(), 8u);
+  EXPECT_EQ(layout.stages[2].group, 1);
+  EXPECT_EQ(layout.stages[3].group, 1);
+  EXPECT_TRUE(layout.stages[2].parts.front().has_output);
+  EXPECT_TRUE(layout.stages[3].parts.front().has_input);
+  const std::vector<DeviceOrder> orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
+  const DeviceOrder one_after_the_other = {
+      {OpKind::kForward, 0, 0}, {OpKind::kForward, 0, 1}, {OpKind::kBackward, 0, 1}, {OpKind::kBackward, 0, 0},
+      {OpKind::kForward, 1, 0}, {OpKind::kForward, 1, 1}, {OpKind::kBackward, 1, 1}, {OpKind::kBackward, 1, 0}};
+  EXPECT_EQ(orders[1], one_after_the_other);
 }
 
 TEST(Layout, EveryLayerStandsOnExactlyOneStageOfEachReplica) {

@@ -97,8 +97,9 @@ TEST(PipelineMakespan, LlmReplicaWaitsForTheSlowestEncoderReplica) {
 }
 
 TEST(PipelineMakespan, ReplicasMeetAtTheEndOfTheStep) {
-  // Two homogeneous replicas of one stage with three microbatches: 3·(1+1) and 3·(2+2) → 12.
-  const auto cost = [](const Stage& s, int) { return s.replica == 0 ? Cost(1, 1) : Cost(2, 2); };
+  // Two homogeneous replicas of one device, which runs encoder and LLM in turn, with three microbatches: 3·(1+1) and
+  // 3·(2+2) → 12.
+  const auto cost = [](const Stage& s, int) { return s.replica == 0 ? Cost(0.5, 0.5) : Cost(1, 1); };
   EXPECT_DOUBLE_EQ(Makespan("1f1b", Homogeneous(1, 0, 3, 2), cost), 12);
 }
 

@@ -69,7 +69,7 @@ TEST(RandomJobs, KeepEveryPromiseOfAStep) {
         ASSERT_LE(step.times.end[needed], step.times.start[i]);
       }
     }
-    const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, job.batch, step);
+    const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, step);
     EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
     EXPECT_GE(metrics.idle_fraction, 0);
     EXPECT_GE(metrics.idle.bubble, -1e-12);
@@ -108,7 +108,7 @@ TEST(IdleByCause, EqualWorkOnOneStageHasNoneButCommunication) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const std::vector<SampleShape> batch(4, {{2}, 700, 20});
   const Step step = SimulateStep(cost, layout, orders, {{{{0}, {1}}, {{2}, {3}}}}, batch, *MakeReplayEngine());
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, batch, step);
+  const StepMetrics metrics = MeasureStep(cost, layout, orders, step);
   EXPECT_NEAR(metrics.idle.bubble, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.data_parallel_wait, 0, 1e-12);
@@ -205,7 +205,7 @@ TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
   EXPECT_EQ(step.costs.stages[2 * 3][0].forward.time.value(), 0);
   EXPECT_EQ(step.costs.stages[2 * 3][0].backward.time.value(), 0);
   EXPECT_GT(step.costs.stages[0][0].forward.time.value(), 0);
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, batch, step);
+  const StepMetrics metrics = MeasureStep(cost, layout, orders, step);
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
 }
 
