@@ -7,19 +7,6 @@
 namespace dflop {
 namespace {
 
-/// [depth]: which device of the pipeline a stage is on; neighbours that share one count once.
-std::vector<int> Positions(const Layout& layout) {
-  std::vector<int> position(Index(layout.depth));
-  std::vector<bool> shared(Index(layout.depth));
-  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
-    const Stage& stage = layout.stages[s];
-    const Stage& before = layout.stages[s - 1];
-    if (stage.group == before.group && stage.depth == before.depth + 1) shared[Index(stage.depth)] = true;
-  }
-  for (std::size_t d = 1; d < position.size(); ++d) position[d] = position[d - 1] + (shared[d] ? 0 : 1);
-  return position;
-}
-
 /// Every forward runs through the stages of the device in turn, every backward back.
 DeviceOrder OverStages(const DeviceOrder& order, int stages) {
   DeviceOrder all;
@@ -34,7 +21,7 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages) {
 }  // namespace
 
 std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout& layout) {
-  const std::vector<int> position = Positions(layout);
+  const std::vector<int> position = DevicePositions(layout);
   std::vector<int> stages(layout.groups.size());
   for (const Stage& stage : layout.stages) ++stages[Index(stage.group)];
   std::vector<DeviceOrder> orders(layout.groups.size());

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 
 namespace dflop {
 namespace {
@@ -193,6 +194,18 @@ std::vector<Chain> ChainsOf(const Layout& layout) {
     chains.back().stages.push_back(s);
   }
   return chains;
+}
+
+std::vector<int> DevicePositions(const Layout& layout) {
+  std::vector<int> position(Index(layout.depth));
+  std::vector<bool> shared(Index(layout.depth));
+  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    const Stage& before = layout.stages[s - 1];
+    if (stage.group == before.group && stage.depth == before.depth + 1) shared[Index(stage.depth)] = true;
+  }
+  for (std::size_t d = 1; d < position.size(); ++d) position[d] = position[d - 1] + (shared[d] ? 0 : 1);
+  return position;
 }
 
 }  // namespace dflop

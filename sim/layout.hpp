@@ -93,6 +93,9 @@ struct Chain {
 };
 std::vector<Chain> ChainsOf(const Layout& layout);
 
+/// [depth]: which device of the pipeline a stage is on; neighbours in depth that share one have the same.
+std::vector<int> DevicePositions(const Layout& layout);
+
 Json ToJson(const Layout& layout);
 Layout ReadLayout(const JsonReader& json);
 
