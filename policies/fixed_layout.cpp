@@ -94,6 +94,7 @@ class FixedLayout final : public LayoutPlanner {
     const ModelSpec& model = problem.cost.model();
     HomogeneousDegrees degrees = *uniform_;
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
+    degrees.chunks = problem.schedule.chunks();
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail("/uniform", why);
     degrees.microbatches = Microbatches(problem, degrees.dp);

@@ -21,7 +21,11 @@ class PaperBaseline final : public LayoutPlanner {
     const int groups = cluster.gpus() / tp;
     std::string misfit;
     for (const int pp : Depths(groups)) {
-      const HomogeneousDegrees degrees{tp, pp, groups / pp, !model.encoders.empty() && pp > 1 ? 1 : 0};
+      const HomogeneousDegrees degrees{.tp = tp,
+                                       .pp = pp,
+                                       .dp = groups / pp,
+                                       .encoder_stages = !model.encoders.empty() && pp > 1 ? 1 : 0,
+                                       .chunks = problem.schedule.chunks()};
       if (!WhyImpossible(degrees, model, cluster).empty()) continue;
       try {
         LayoutDecision decision = BestUniform(problem, {degrees}, "baseline layout");

@@ -85,22 +85,23 @@ bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
 }
 
 std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, Candidate& candidate) {
-  Scheduled scheduled{OrdersOf(problem_.schedule, layout), {}};
+  Scheduled scheduled;
   RandomStream random(problem_.seed, "planning/batcher");
-  for (const auto& batch : batches_) {
-    BatchProblem problem = MakeBatchProblem(BatchContext{problem_.cost, layout, scheduled.orders, batch});
-    problem.rehearsal = true;
-    try {
+  try {
+    scheduled.orders = OrdersOf(problem_.schedule, layout);
+    for (const auto& batch : batches_) {
+      BatchProblem problem = MakeBatchProblem(BatchContext{problem_.cost, layout, scheduled.orders, batch});
+      problem.rehearsal = true;
       const BatchPlan plan = problem_.batcher.Schedule(problem, random);
       scheduled.work.push_back(DivideWork(plan, layout, problem_.cost, batch));
-    } catch (const Infeasible& reason) {
-      candidate.fits = false;
-      candidate.note = std::string("no batch plan: ") + reason.what();
-      if (least_bad_.empty()) least_bad_ = layout.name + ": " + candidate.note;
-      return std::nullopt;
     }
+    return scheduled;
+  } catch (const Infeasible& reason) {
+    candidate.fits = false;
+    candidate.note = reason.what();
+    if (least_bad_.empty()) least_bad_ = layout.name + ": " + candidate.note;
+    return std::nullopt;
   }
-  return scheduled;
 }
 
 Candidate PlanSimulator::Fits(const Layout& layout) {

@@ -1,18 +1,21 @@
 // From a schedule of devices to the order of every device of a layout, also where a device holds several stages.
 #include <algorithm>
+#include <string>
 
 #include "base/index.hpp"
+#include "policies/infeasible.hpp"
 #include "policies/pipeline_schedule.hpp"
 
 namespace dflop {
 namespace {
 
-/// Every forward runs through the stages of the device in turn, every backward back.
+/// With several stages per chunk, every forward runs through them in turn, every backward back.
 DeviceOrder OverStages(const DeviceOrder& order, int stages) {
   DeviceOrder all;
   for (const ScheduledOp& op : order) {
-    for (int c = 0; c < stages; ++c) {
-      all.push_back({op.kind, op.microbatch, op.kind == OpKind::kForward ? c : stages - 1 - c});
+    for (int s = 0; s < stages; ++s) {
+      const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
+      all.push_back({op.kind, op.microbatch, op.chunk * stages + in_chunk});
     }
   }
   return all;
@@ -22,13 +25,20 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages) {
 
 std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout& layout) {
   const std::vector<int> position = DevicePositions(layout);
+  const int devices = *std::max_element(position.begin(), position.end()) + 1;
   std::vector<int> stages(layout.groups.size());
   for (const Stage& stage : layout.stages) ++stages[Index(stage.group)];
   std::vector<DeviceOrder> orders(layout.groups.size());
   for (const Stage& stage : layout.stages) {
-    const DeviceOrder order = schedule.Order(position.back() + 1, position[Index(stage.depth)], layout.microbatches);
-    orders[Index(stage.group)] =
-        stages[Index(stage.group)] == 1 ? order : OverStages(order, stages[Index(stage.group)]);
+    const int held = stages[Index(stage.group)];
+    if (held % schedule.chunks() != 0) {
+      throw Infeasible("the schedule wants " + std::to_string(schedule.chunks()) + " chunks on every device, layout " +
+                       layout.name + " has " + std::to_string(held));
+    }
+    DeviceOrder& order = orders[Index(stage.group)];
+    if (!order.empty()) continue;
+    order = OverStages(schedule.Order(devices, position[Index(stage.depth)], layout.microbatches),
+                       held / schedule.chunks());
   }
   return orders;
 }

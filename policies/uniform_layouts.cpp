@@ -16,15 +16,16 @@ std::vector<int> TensorDegrees(const ModelSpec& model, const ClusterSpec& cluste
   return degrees;
 }
 
-std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster) {
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks) {
   std::vector<HomogeneousDegrees> all;
   for (const int tp : TensorDegrees(model, cluster)) {
     const int groups = cluster.gpus() / tp;
     for (int pp = 1; pp <= groups; ++pp) {
       if (groups % pp != 0) continue;
       const bool splits = !model.encoders.empty() && pp > 1;
-      for (int encoder_stages = splits ? 1 : 0; encoder_stages <= (splits ? pp - 1 : 0); ++encoder_stages) {
-        const HomogeneousDegrees degrees{tp, pp, groups / pp, encoder_stages};
+      for (int encoder_stages = splits ? 1 : 0; encoder_stages <= (splits ? pp * chunks - 1 : 0); ++encoder_stages) {
+        const HomogeneousDegrees degrees{
+            .tp = tp, .pp = pp, .dp = groups / pp, .encoder_stages = encoder_stages, .chunks = chunks};
         if (WhyImpossible(degrees, model, cluster).empty()) all.push_back(degrees);
       }
     }

@@ -11,7 +11,8 @@ namespace dflop {
 std::vector<int> TensorDegrees(const ModelSpec& model, const ClusterSpec& cluster);
 
 /// Every homogeneous layout that uses all GPUs, without the microbatch count: TP × PP × DP × encoder stages.
-std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster);
+/// With several chunks per device only pipelines of several devices.
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
 
 /// The fastest of these by simulation, over all microbatch counts worth trying. Throws Infeasible when none fits.
 LayoutDecision BestUniform(const PlanningProblem& problem, const std::vector<HomogeneousDegrees>& choices,

@@ -12,7 +12,8 @@ namespace {
 class UniformTuned final : public LayoutPlanner {
  public:
   LayoutDecision Plan(const PlanningProblem& problem) const override {
-    return BestUniform(problem, UniformDegrees(problem.cost.model(), problem.cost.cluster()), "homogeneous layout");
+    return BestUniform(problem, UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks()),
+                       "homogeneous layout");
   }
 };
 

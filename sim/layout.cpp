@@ -84,8 +84,10 @@ std::vector<int> SplitLayers(int layers, int stages) {
 
 std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
   const bool has_encoder = !model.encoders.empty();
-  if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= d.pp)) {
-    return "a pipeline of " + std::to_string(d.pp) + " stages needs 1 to " + std::to_string(d.pp - 1) +
+  const int stages = d.pp * d.chunks;
+  if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
+  if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
+    return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
            " encoder stages, not " + std::to_string(d.encoder_stages);
   }
   if ((!has_encoder || d.pp == 1) && d.encoder_stages != 0) {
@@ -94,7 +96,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
   }
   std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
                              WhyHeads(model, model.llm_module(), d.tp),
-                             WhyStages(model, model.llm_module(), d.pp - d.encoder_stages)});
+                             WhyStages(model, model.llm_module(), stages - d.encoder_stages)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
     why = FirstOf({WhyHeads(model, e, d.tp), WhyStages(model, e, std::max(1, d.encoder_stages))});
   }
@@ -119,7 +121,7 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   const int encoder_pp = std::max(1, d.encoder_stages);
   // With one device for everything the encoders and the LLM are two stages of it.
   const int llm_first = model.encoders.empty() ? 0 : encoder_pp;
-  const int depth = std::max(d.pp, llm_first + 1);
+  const int depth = std::max(d.pp * d.chunks, llm_first + 1);
   std::vector<std::vector<ModulePart>> parts(static_cast<std::size_t>(depth));
   for (int module = 0; module < model.module_count(); ++module) {
     const bool llm = model.is_llm(module);
@@ -136,17 +138,18 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   }
   for (int r = 0; r < d.dp; ++r) {
     for (int s = 0; s < depth; ++s) {
-      const int position = std::min(s, d.pp - 1);
-      layout.stages.push_back({r, s, position * d.dp + r, parts[static_cast<std::size_t>(s)]});
+      layout.stages.push_back({r, s, s % d.pp * d.dp + r, parts[static_cast<std::size_t>(s)]});
     }
   }
   for (int module = 0; module < model.module_count(); ++module) {
-    layout.degrees.push_back({d.tp, model.is_llm(module) ? depth - llm_first : encoder_pp, d.dp, d.sequence_parallel});
+    const int stages = model.is_llm(module) ? depth - llm_first : encoder_pp;
+    layout.degrees.push_back({d.tp, std::min(d.pp, stages), d.dp, d.sequence_parallel});
   }
   layout.microbatches = d.microbatches;
   layout.depth = depth;
   layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
-                (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") + ", " +
+                (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
+                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + ", " +
                 std::to_string(d.microbatches) + " microbatches";
   return layout;
 }
@@ -197,15 +200,17 @@ std::vector<Chain> ChainsOf(const Layout& layout) {
 }
 
 std::vector<int> DevicePositions(const Layout& layout) {
-  std::vector<int> position(Index(layout.depth));
-  std::vector<bool> shared(Index(layout.depth));
-  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
-    const Stage& stage = layout.stages[s];
-    const Stage& before = layout.stages[s - 1];
-    if (stage.group == before.group && stage.depth == before.depth + 1) shared[Index(stage.depth)] = true;
+  std::vector<int> position_of_group(layout.groups.size(), -1);
+  std::vector<std::vector<int>> groups(Index(layout.depth));
+  for (const Stage& stage : layout.stages) groups[Index(stage.depth)].push_back(stage.group);
+  std::vector<int> positions;
+  int next = 0;
+  for (const std::vector<int>& at_depth : groups) {
+    const int known = at_depth.empty() ? -1 : position_of_group[Index(at_depth.front())];
+    positions.push_back(known >= 0 ? known : next++);
+    for (const int group : at_depth) position_of_group[Index(group)] = positions.back();
   }
-  for (std::size_t d = 1; d < position.size(); ++d) position[d] = position[d - 1] + (shared[d] ? 0 : 1);
-  return position;
+  return positions;
 }
 
 }  // namespace dflop

@@ -63,6 +63,7 @@ struct HomogeneousDegrees {
   int encoder_stages = 0;  ///< first stages with encoder layers only; 0 with pp = 1 (shared device) or no encoder
   int microbatches = 1;
   bool sequence_parallel = false;
+  int chunks = 1;  ///< stages per device of an interleaved pipeline: stage s is on device s mod pp
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;
@@ -93,7 +94,7 @@ struct Chain {
 };
 std::vector<Chain> ChainsOf(const Layout& layout);
 
-/// [depth]: which device of the pipeline a stage is on; neighbours in depth that share one have the same.
+/// [depth]: which device of the pipeline a stage is on, counted in the order in which a microbatch first meets them.
 std::vector<int> DevicePositions(const Layout& layout);
 
 Json ToJson(const Layout& layout);

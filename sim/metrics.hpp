@@ -26,13 +26,21 @@ struct IdleByCause {
 
 struct StageMemoryUse {
   int module = 0;
-  int stage = 0;  ///< within the module's pipeline
+  int stage = 0;  ///< device within the module's pipeline
   Bytes weights{0};
   Bytes gradients{0};
   Bytes optimizer{0};
   Bytes activations{0};
   Bytes other{0};
   Bytes total() const { return weights + gradients + optimizer + activations + other; }
+  StageMemoryUse& operator+=(const StageMemoryUse& more) {
+    weights += more.weights;
+    gradients += more.gradients;
+    optimizer += more.optimizer;
+    activations += more.activations;
+    other += more.other;
+    return *this;
+  }
 };
 
 struct MemoryUse {

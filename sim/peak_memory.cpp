@@ -12,16 +12,36 @@ namespace {
 struct Resident {
   const ModulePart* part;
   const std::vector<SequenceBatch>* batches;
-  int stage_in_module;
   StageMemoryUse use;
+};
+
+/// Which stage of a module's own pipeline a device is.
+class StagePlaces {
+ public:
+  explicit StagePlaces(const Layout& layout)
+      : positions_(DevicePositions(layout)), first_(layout.degrees.size(), layout.depth) {
+    for (const Stage& stage : layout.stages) {
+      for (const ModulePart& part : stage.parts) {
+        int& first = first_[static_cast<std::size_t>(part.module)];
+        first = std::min(first, positions_[static_cast<std::size_t>(stage.depth)]);
+      }
+    }
+  }
+  int StageInModule(const Stage& stage, int module) const {
+    return positions_[static_cast<std::size_t>(stage.depth)] - first_[static_cast<std::size_t>(module)];
+  }
+
+ private:
+  std::vector<int> positions_;
+  std::vector<int> first_;  ///< [module]
 };
 
 class DeviceMemory {
  public:
   DeviceMemory(const CostModel& cost, const Layout& layout, const StepWork& work,
-               const std::vector<const Stage*>& stages)
+               const std::vector<const Stage*>& stages, const StagePlaces& places)
       : cost_(cost), fragmentation_(1.0 + cost.software().fragmentation) {
-    for (const Stage* stage : stages) AddStage(*stage, layout, work);
+    for (const Stage* stage : stages) AddStage(*stage, layout, work, places);
     if (!chunks_.empty()) chunks_.front().front().use.other += Bytes(cost.software().workspace_bytes);
   }
 
@@ -57,6 +77,15 @@ class DeviceMemory {
     }
     return sum;
   }
+  /// By module; its chunks on the device together.
+  std::map<int, StageMemoryUse> ByModule() const {
+    std::map<int, StageMemoryUse> sums;
+    ForEach([&](const StageMemoryUse& use) {
+      const auto [entry, is_new] = sums.try_emplace(use.module, use);
+      if (!is_new) entry->second += use;
+    });
+    return sums;
+  }
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (const auto& chunk : chunks_) {
@@ -65,34 +94,19 @@ class DeviceMemory {
   }
 
  private:
-  void AddStage(const Stage& stage, const Layout& layout, const StepWork& work) {
+  void AddStage(const Stage& stage, const Layout& layout, const StepWork& work, const StagePlaces& places) {
     auto& chunk = chunks_.emplace_back();
     for (const ModulePart& part : stage.parts) {
       const auto module = static_cast<std::size_t>(part.module);
       const StateMemory state = cost_.State(part, layout.degrees[module].dp);
-      const int pp = layout.degrees[module].pp;
-      const int first_depth = layout.depth - pp;
-      const int stage_in_module =
-          cost_.model().is_llm(part.module) ? stage.depth - first_depth : EncoderStage(part, pp);
       StageMemoryUse use{.module = part.module,
-                         .stage = stage_in_module,
+                         .stage = places.StageInModule(stage, part.module),
                          .weights = state.weights,
                          .gradients = state.gradients,
                          .optimizer = state.optimizer};
       const auto& batches = work[module][static_cast<std::size_t>(stage.replica)];
-      chunk.push_back({&part, &batches, stage_in_module, use});
+      chunk.push_back({&part, &batches, use});
     }
-  }
-  /// Which stage of its module holds a part: earlier stages have one layer more, so the split tells.
-  int EncoderStage(const ModulePart& part, int pp) const {
-    int first = 0;
-    int stage = 0;
-    for (const int layers : SplitLayers(cost_.model().shape(part.module).layers, pp)) {
-      if (first >= part.first_layer) return stage;
-      first += layers;
-      ++stage;
-    }
-    return stage;
   }
   Bytes Transient(std::size_t chunk, int microbatch) const {
     Bytes largest{0};
@@ -151,20 +165,21 @@ MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vec
                      const StepWork& work) {
   std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
   for (const Stage& stage : layout.stages) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
+  const StagePlaces places(layout);
   std::map<std::pair<int, int>, StageMemoryUse> largest;
   MemoryUse use;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    DeviceMemory device(cost, layout, work, stages_of_group[g]);
+    DeviceMemory device(cost, layout, work, stages_of_group[g], places);
     device.Walk(orders[g]);
     if (device.total() > use.peak) {
       use.peak = device.total();
       use.fits = use.peak <= cost.cluster().node.gpu.memory;
       use.too_large = use.fits ? "" : Explain(device, cost);
     }
-    device.ForEach([&](const StageMemoryUse& stage) {
-      const auto [entry, is_new] = largest.try_emplace({stage.module, stage.stage}, stage);
+    for (const auto& [module, stage] : device.ByModule()) {
+      const auto [entry, is_new] = largest.try_emplace({module, stage.stage}, stage);
       if (!is_new && stage.total() > entry->second.total()) entry->second = stage;
-    });
+    }
   }
   for (const auto& [key, stage] : largest) use.stages.push_back(stage);
   return use;

@@ -1,6 +1,8 @@
 // Step times that can be worked out on paper, with communication and optimizer left out.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/plan_support.hpp"
 
 namespace dflop {
@@ -47,6 +49,63 @@ TEST(PipelineMakespan, EqualCostsLawHoldsForManyDepthsAndCounts) {
       }
     }
   }
+}
+
+/// Interleaved pipeline of a text-only model with two layers per chunk.
+Layout InterleavedLayout(int pp, int chunks, int microbatches) {
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  model.llm.shape.layers = 2 * pp * chunks;
+  return BuildLayout(HomogeneousDegrees{.tp = 1, .pp = pp, .dp = 1, .microbatches = microbatches, .chunks = chunks},
+                     model, A100Nodes(4));
+}
+
+double InterleavedMakespan(int pp, int chunks, int microbatches) {
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const CostModel cost(model, A100Nodes(4), BuiltInKernelCosts(A100Nodes(4).node.gpu), {});
+  const Layout layout = InterleavedLayout(pp, chunks, microbatches);
+  const std::string schedule = R"({"name": "interleaved", "chunks": )" + std::to_string(chunks) + "}";
+  BatchPlan plan{{{}}};
+  for (int k = 0; k < microbatches; ++k) plan.buckets[0].push_back({k});
+  const std::vector<SampleShape> batch(static_cast<std::size_t>(microbatches), {{}, 300, 90});
+  const auto seconds = [&](const Stage&, int) { return Cost(1.0 / chunks, 2.0 / chunks); };
+  const OperationGraph graph =
+      BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout),
+                 DivideWork(plan, layout, cost, batch), HandMadeCosts(layout, seconds), {.communication = false});
+  return MakeReplayEngine()->Run(graph).makespan.value();
+}
+
+TEST(PipelineMakespan, InterleavingDividesTheBubbleByTheChunks) {
+  // m(f + b) + (p − 1)(f + b)/v with f = 1, b = 2 (arXiv 2104.04473, section 2.2.2): 4 devices, 8 microbatches:
+  // 24 + 9/2 and 24 + 9/4; 8 devices, 16 microbatches: 48 + 21/2.
+  EXPECT_DOUBLE_EQ(InterleavedMakespan(4, 2, 8), 28.5);
+  EXPECT_DOUBLE_EQ(InterleavedMakespan(4, 4, 8), 26.25);
+  EXPECT_DOUBLE_EQ(InterleavedMakespan(8, 2, 16), 58.5);
+}
+
+TEST(PipelineMakespan, InterleavingRunsEveryChunkOfEveryMicrobatchOnce) {
+  for (const int chunks : {2, 3}) {
+    const Layout layout = InterleavedLayout(4, chunks, 8);
+    const auto schedule =
+        Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": )" + std::to_string(chunks) + "}");
+    for (const DeviceOrder& order : OrdersOf(*schedule, layout)) {
+      std::vector<int> seen(static_cast<std::size_t>(2 * chunks * 8));
+      for (const ScheduledOp& op : order) {
+        ++seen[static_cast<std::size_t>(((op.kind == OpKind::kForward ? 0 : 1) * chunks + op.chunk) * 8 +
+                                        op.microbatch)];
+      }
+      EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), 2 * chunks * 8);
+    }
+  }
+}
+
+TEST(PipelineMakespan, InterleavingRefusesWhatItCannotOrder) {
+  const auto interleaved = Plugin<PipelineSchedule>("interleaved");
+  EXPECT_THROW(OrdersOf(*interleaved, InterleavedLayout(4, 2, 6)), Infeasible) << "6 microbatches on 4 devices";
+  EXPECT_THROW(OrdersOf(*interleaved, Separate(1, 3, 4)), Infeasible) << "one stage per device";
+  const HomogeneousDegrees one_device{.tp = 1, .pp = 1, .dp = 1, .chunks = 2};
+  EXPECT_NE(WhyImpossible(one_device, SmallVlm(), A100Nodes(1)), "");
 }
 
 TEST(PipelineMakespan, OneSlowMicrobatchDelaysOnlyItsPath) {
