@@ -105,12 +105,21 @@ TEST_F(RealRunner, ProfilesWithinItsBudgetAndReplacesWhenForced) {
   const CostTrace trace = ReadCostTrace(folder_ / "a.json");
   EXPECT_GE(trace.rows.size(), 1u);
   EXPECT_EQ(trace.rows[0].op, "launch");
-  EXPECT_EQ(trace.method.find("model")->as<std::string>(), "tiny-vlm");
+  EXPECT_EQ(trace.method.find("models")->Dump(), R"(["tiny-vlm"])");
   EXPECT_EQ(FilesInFolder(), 1u);
   // The simulator takes its costs from it.
   const Json name("cpu-core");
   const auto costs = TraceKernelCosts(folder_ / "a.json", ReadGpu(JsonReader(name, "gpu")));
   EXPECT_GT(costs->Gemm(512, 640, 384, Pass::kForward).time, Seconds(0));
+}
+
+TEST_F(RealRunner, SeveralModelsShareATraceAndABadOneIsNamed) {
+  ExpectRefused("profile --backend cpu --model tiny-vlm --model tiny-vml --out a.json", "--model: \"tiny-vml\" is");
+  ExpectRefused("profile --backend cpu --model tiny-vlm llama3-8b --out a.json", "llama3-8b");
+  EXPECT_EQ(FilesInFolder(), 0u);
+  if (!CpuBackendOrNull()) GTEST_SKIP() << "built without OpenBLAS";
+  EXPECT_EQ(Run("profile --backend cpu --model tiny-vlm --model llama3-8b --out a.json --budget 1s").code, 0);
+  EXPECT_EQ(ReadCostTrace(folder_ / "a.json").method.find("models")->Dump(), R"(["tiny-vlm","llama3-8b"])");
 }
 
 TEST(Budget, SecondsAndMinutes) {
