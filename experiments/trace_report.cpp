@@ -31,15 +31,21 @@ RateUnit UnitOf(const CostRow& row) {
   return row.op == "launch" ? RateUnit{"M launches/s", 1e6} : RateUnit{"GB/s", 1e9};
 }
 
+double SquaresOf(const std::vector<std::int64_t>& lengths) {
+  double sum = 0;
+  for (const std::int64_t length : lengths) sum += static_cast<double>(length) * static_cast<double>(length);
+  return sum;
+}
+
 /// Work per second; a gradient is counted as the forward it belongs to.
 double Rate(const CostRow& row) {
   if (row.op == "layer") return row.dimension("tokens") / row.median.value();
-  double work = 1;
+  double work = IsPacked(row.op) ? SquaresOf(row.lengths) : 1;
   for (const auto& [name, size] : row.shape) {
     if (name == "kv_heads" || name == "ranks") continue;
     work *= name == "seq" ? size * size : size;
   }
-  const bool multiplied = row.op == "gemm" || row.op == "attention_causal";
+  const bool multiplied = row.op == "gemm" || row.op == "attention_causal" || IsPacked(row.op);
   const double per_element = row.op == "attention_full" ? 4 : multiplied ? 2 : 1;
   return per_element * work / row.median.value();
 }
@@ -89,13 +95,26 @@ std::string CoverageText(const Group& group) {
   return Format("  together  %zu of %.0f cells of one octave each hold a row\n", cells.size(), box);
 }
 
+std::string LengthsText(const std::vector<std::int64_t>& lengths) {
+  std::string text;
+  for (const std::int64_t length : lengths) text += (text.empty() ? "" : "+") + std::to_string(length);
+  return text;
+}
+
+std::string ShapeText(const CostRow& row) {
+  std::string text;
+  for (const auto& [name, size] : row.shape) text += Format("%s%s %.0f", text.empty() ? "" : ", ", name.c_str(), size);
+  if (!row.lengths.empty()) text += ", lengths " + LengthsText(row.lengths);
+  return row.direction == "forward" ? text : text + ", " + row.direction;
+}
+
 std::string GroupText(const std::string& name, const Group& group) {
   const auto [shortest, longest] = std::minmax_element(
       group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return a->median < b->median; });
   const auto [slowest, fastest] = std::minmax_element(
       group.begin(), group.end(), [](const CostRow* a, const CostRow* b) { return Rate(*a) < Rate(*b); });
-  std::set<std::vector<std::pair<std::string, double>>> shapes;
-  for (const CostRow* row : group) shapes.insert(row->shape);
+  std::set<std::string> shapes;
+  for (const CostRow* row : group) shapes.insert(ShapeText(*row));
   const RateUnit unit = UnitOf(*group.front());
   std::string text = name + Format(": %zu rows, %zu shapes\n", group.size(), shapes.size());
   text += "  time      " + TimeText((*shortest)->median) + " – " + TimeText((*longest)->median) + "\n";
@@ -104,12 +123,10 @@ std::string GroupText(const std::string& name, const Group& group) {
   return text + (group.front()->shape.size() > 1 ? CoverageText(group) : "");
 }
 
-std::string AnswerKey(const CostRow& row) { return IsMemoryBound(row.op) ? "memory" : row.op + "/" + row.direction; }
-
-std::string ShapeText(const CostRow& row) {
-  std::string text;
-  for (const auto& [name, size] : row.shape) text += Format("%s%s %.0f", text.empty() ? "" : ", ", name.c_str(), size);
-  return row.direction == "forward" ? text : text + ", " + row.direction;
+/// Rows of equal keys answer each other's questions; a pack is priced by rows of equal sequences.
+std::string AnswerKey(const CostRow& row) {
+  if (IsMemoryBound(row.op)) return "memory";
+  return (IsPacked(row.op) ? "attention_causal" : row.op) + "/" + row.direction;
 }
 
 std::string WorstText(const CostTrace& trace, std::vector<RowError> errors, int worst) {
@@ -144,7 +161,9 @@ std::string InspectionText(const CostTrace& trace) {
 
 CostTrace CommonRows(const CostTrace& measured, const CostTrace& other) {
   std::set<std::string> answered;
-  for (const CostRow& row : other.rows) answered.insert(AnswerKey(row));
+  for (const CostRow& row : other.rows) {
+    if (!IsPacked(row.op)) answered.insert(AnswerKey(row));
+  }
   CostTrace common{measured.device, measured.software, measured.method, {}};
   std::copy_if(measured.rows.begin(), measured.rows.end(), std::back_inserter(common.rows),
                [&](const CostRow& row) { return answered.count(AnswerKey(row)) > 0; });

@@ -4,17 +4,24 @@
 #include <cmath>
 
 #include "base/error.hpp"
+#include "models/packed_attention.hpp"
 
 namespace dflop {
 namespace {
 
-AttentionShape AttentionShapeOf(const CostRow& row) {
-  return {.sequences = row.dimension("batch"),
-          .length = row.dimension("seq"),
-          .heads = static_cast<int>(row.dimension("heads")),
+AttentionShape HeadsOf(const CostRow& row) {
+  return {.heads = static_cast<int>(row.dimension("heads")),
           .kv_heads = static_cast<int>(row.dimension("kv_heads")),
           .head_dim = static_cast<int>(row.dimension("head_dim")),
-          .causal = row.op == "attention_causal"};
+          .causal = row.op != "attention_full"};
+}
+
+KernelCost PredictAttention(const KernelCosts& costs, const CostRow& row) {
+  AttentionShape shape = HeadsOf(row);
+  if (IsPacked(row.op)) return PackedAttention(costs, shape, row.lengths, PassOf(row));
+  shape.sequences = row.dimension("batch");
+  shape.length = row.dimension("seq");
+  return costs.Attention(shape, PassOf(row));
 }
 
 }  // namespace
@@ -37,7 +44,7 @@ KernelCost Predict(const KernelCosts& costs, const CostRow& row) {
   if (row.op == "gemm") {
     return costs.Gemm(row.dimension("m"), row.dimension("n"), row.dimension("k"), PassOf(row));
   }
-  if (row.op.starts_with("attention")) return costs.Attention(AttentionShapeOf(row), PassOf(row));
+  if (row.op.starts_with("attention")) return PredictAttention(costs, row);
   return costs.MemoryBound(BytesInCostModel(row));
 }
 

@@ -19,7 +19,8 @@ Bytes BytesInCostModel(const CostRow& row);
 /// Whether the row is a kernel that KernelCosts knows; layers, launches, collectives, loss and optimizer are not.
 bool Predictable(const CostRow& row);
 
-/// What `costs` says about the kernel of a measured row, which must be predictable.
+/// What `costs` says about the kernel of a measured row, which must be predictable. A pack of unequal sequences is
+/// priced as the simulator prices a microbatch (models/packed_attention.hpp).
 KernelCost Predict(const KernelCosts& costs, const CostRow& row);
 
 struct RowError {

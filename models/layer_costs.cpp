@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "models/packed_attention.hpp"
+
 namespace dflop {
 namespace {
 
@@ -102,16 +104,14 @@ void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {
   }
 }
 
-/// The lengths of a pack share one kernel launch: price a pack of this length alone, take this length's share of it.
 void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const {
-  AttentionShape shape;
-  shape.sequences = tokens_ / group.length;
-  shape.length = group.length;
-  shape.heads = rank_.heads;
-  shape.kv_heads = rank_.kv_heads;
-  shape.head_dim = rank_.head_dim;
-  shape.causal = kind_.causal;
-  sum.Attention(shape, pass, group.count * group.length / tokens_);
+  AttentionShape heads;
+  heads.heads = rank_.heads;
+  heads.kv_heads = rank_.kv_heads;
+  heads.head_dim = rank_.head_dim;
+  heads.causal = kind_.causal;
+  const PackShare part = ShareOfPack(heads, tokens_, group.length, group.count);
+  sum.Attention(part.shape, pass, part.share);
 }
 
 /// Q·Kᵀ and P·V over whole squares (no causal saving), and passes over the scores.

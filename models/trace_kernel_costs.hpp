@@ -40,10 +40,11 @@ class MeasuredTimes {
   NearestPoints index_;
 };
 
-/// The kernels of the cost model that a trace can hold; its other rows (whole layers, launches, collectives) are read
-/// by none. Memory-bound ones are taken together, forward and backward, as KernelCosts asks by bytes alone: kernels of
-/// equal bytes give their geometric mean. KernelCosts counts two bytes per value, so a trace of another dtype is read
-/// by the values that its kernels move.
+/// The kernels of the cost model that a trace can hold; its other rows (whole layers, launches, collectives, packs of
+/// unequal sequences, which have no place in a grid of equal ones and serve to check it) are read by none. Memory-bound
+/// ones are taken together, forward and backward, as KernelCosts asks by bytes alone: kernels of equal bytes give their
+/// geometric mean. KernelCosts counts two bytes per value, so a trace of another dtype is read by the values that its
+/// kernels move.
 enum class Kernel : std::size_t { kGemm, kCausalAttention, kFullAttention, kMemoryBound };
 
 class MeasuredKernelCosts final : public KernelCosts {

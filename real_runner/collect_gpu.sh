@@ -9,8 +9,8 @@
 # holds header-only libraries: nlohmann/json and CLI11, and cuDNN's C++ frontend; without the last, attention is
 # unfused, and the rows say so.
 #
-# OUTDIR gets trace-<gpu>-<llm>.json for the quickstart's two models, tests.log, ceilings.md, summary.md and log. Every
-# stage has its own time limit, and a run that is stopped early keeps what was measured.
+# OUTDIR gets trace-<gpu>.json, which holds what any of the quickstart's two models needs, tests.log, ceilings.md,
+# summary.md and log. Every stage has its own time limit, and a run that is stopped early keeps what was measured.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -107,12 +107,12 @@ gpu_name() {
   echo "${name%-}"
 }
 
-# profile MODEL SECONDS
+# profile SECONDS
 profile() {
-  local trace
-  trace=$out/trace-$gpu-${1##*-siglip-2.4b-}.json
-  stage "profile $1" $(($2 + reserve_seconds / 2)) "$out/profile.txt" "$build/bin/real_runner" profile \
-    --backend cuda --model "$1" --budget "${2}s" --out "$trace" --force
+  local model options=()
+  for model in "${models[@]}"; do options+=(--model "$model"); done
+  stage profile $(($1 + reserve_seconds / 2)) "$out/profile.txt" "$build/bin/real_runner" profile \
+    --backend cuda "${options[@]}" --budget "${1}s" --out "$out/trace-$gpu.json" --force
 }
 
 collect() {
@@ -123,10 +123,7 @@ collect() {
     return 1
   fi
   stage ceilings "$(smaller "$ceilings_seconds" "$(left)")" "$out/ceilings.md" "$build/bin/cuda_ceilings"
-  # The first model gets rather more than half of what is left: the second one repeats many of its shapes.
-  local first=$(($(left) * 11 / 20))
-  profile "${models[0]}" "$first"
-  profile "${models[1]}" "$(left)"
+  profile "$(left)"
 }
 
 # What there is in OUTDIR, as one page; written however the run ends.
@@ -148,10 +145,10 @@ summarise() {
     echo "## Ceilings"
     cat "$out/ceilings.md" 2>/dev/null || echo "not measured"
     echo
-    echo "## Profiles: rows, skipped shapes, each layer against the sum of its kernels"
+    echo "## Profile: rows, skipped shapes, each layer against the sum of its kernels, each pack against that of its lengths"
     echo '```'
     cat "$out/profile.txt" 2>/dev/null || echo "not measured"
-    for file in "$out"/trace-*.json; do [[ ! -f $file ]] || echo "$(basename "$file"): $(grep -c '"op"' "$file") rows"; done
+    for file in "$out"/trace-*.json; do [[ ! -f $file ]] || echo "$(basename "$file"): $(grep -c '^  {"op"' "$file") rows"; done
     echo '```'
   } >"$out/summary.md"
   rm -f "$out/profile.txt" "$out"/*.trial "$out"/*.tmp*

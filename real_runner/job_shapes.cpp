@@ -51,28 +51,31 @@ class RecordingKernelCosts final : public KernelCosts {
   mutable std::map<AttentionSizes, double> attentions_;
 };
 
-/// One microbatch after another of a module, each counted as one step whatever its size.
+struct Shares {
+  std::map<GemmShape, double> gemms;
+  std::map<AttentionSizes, double> attentions;
+};
+
+/// One microbatch after another of a module, each counted as one step whatever its size; adds to `shares`.
 class Survey {
  public:
-  explicit Survey(const ModelSpec& model)
+  Survey(const ModelSpec& model, Shares& shares)
       : kernels_(std::make_shared<RecordingKernelCosts>(BuiltInKernelCosts(Reference().node.gpu))),
-        cost_(model, Reference(), kernels_, SoftwareStack{}) {}
+        cost_(model, Reference(), kernels_, SoftwareStack{}),
+        shares_(shares) {}
 
   void Price(int module, int ranks, const SequenceBatch& batch) {
     const int layers = cost_.model().shape(module).layers;
     const ModulePart layer{module, 0, 1, false, false, ranks, false};
     const ModulePart ends{module, 0, 0, true, true, ranks, false};
     const double layer_time = Time(layer, batch);
-    std::map<GemmShape, double> gemms;
-    std::map<AttentionSizes, double> attentions;
-    kernels_->MoveTo(gemms, attentions, layers);
+    Shares times;
+    kernels_->MoveTo(times.gemms, times.attentions, layers);
     const double whole = layer_time * layers + Time(ends, batch);
-    kernels_->MoveTo(gemms, attentions, 1);
-    for (const auto& [shape, time] : gemms) gemms_[shape] += time / whole;
-    for (const auto& [shape, time] : attentions) attentions_[shape] += time / whole;
+    kernels_->MoveTo(times.gemms, times.attentions, 1);
+    for (const auto& [shape, time] : times.gemms) shares_.gemms[shape] += time / whole;
+    for (const auto& [shape, time] : times.attentions) shares_.attentions[shape] += time / whole;
   }
-
-  JobShapes Shapes() const { return {Ranked(gemms_), Ranked(attentions_)}; }
 
  private:
   static ClusterSpec Reference() {
@@ -85,20 +88,19 @@ class Survey {
     return (cost.forward.time + cost.backward.time + cost.weight_gradient.time).value();
   }
 
-  template <typename Shape>
-  static std::vector<Weighted<Shape>> Ranked(const std::map<Shape, double>& shares) {
-    std::vector<Weighted<Shape>> ranked;
-    ranked.reserve(shares.size());
-    for (const auto& [shape, share] : shares) ranked.push_back({shape, share});
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.share > b.share; });
-    return ranked;
-  }
-
   std::shared_ptr<const RecordingKernelCosts> kernels_;
   CostModel cost_;
-  std::map<GemmShape, double> gemms_;
-  std::map<AttentionSizes, double> attentions_;
+  Shares& shares_;
 };
+
+template <typename Shape>
+std::vector<Weighted<Shape>> Ranked(const std::map<Shape, double>& shares) {
+  std::vector<Weighted<Shape>> ranked;
+  ranked.reserve(shares.size());
+  for (const auto& [shape, share] : shares) ranked.push_back({shape, share});
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.share > b.share; });
+  return ranked;
+}
 
 std::vector<SequenceBatch> MicrobatchesOf(const ModelSpec& model, int module) {
   constexpr int kMostTiles = 32;
@@ -122,15 +124,18 @@ std::vector<SequenceBatch> MicrobatchesOf(const ModelSpec& model, int module) {
 
 }  // namespace
 
-JobShapes FindJobShapes(const ModelSpec& model) {
-  Survey survey(model);
-  for (int module = 0; module < model.module_count(); ++module) {
-    for (const int ranks : {1, 2, 4, 8}) {
-      if (model.shape(module).heads % ranks != 0) continue;
-      for (const SequenceBatch& batch : MicrobatchesOf(model, module)) survey.Price(module, ranks, batch);
+JobShapes FindJobShapes(const std::vector<ModelSpec>& models) {
+  Shares shares;
+  for (const ModelSpec& model : models) {
+    Survey survey(model, shares);
+    for (int module = 0; module < model.module_count(); ++module) {
+      for (const int ranks : {1, 2, 4, 8}) {
+        if (model.shape(module).heads % ranks != 0) continue;
+        for (const SequenceBatch& batch : MicrobatchesOf(model, module)) survey.Price(module, ranks, batch);
+      }
     }
   }
-  return survey.Shapes();
+  return {Ranked(shares.gemms), Ranked(shares.attentions)};
 }
 
 }  // namespace dflop

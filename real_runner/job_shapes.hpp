@@ -32,8 +32,8 @@ struct JobShapes {
   std::vector<Weighted<AttentionSizes>> attentions;
 };
 
-/// TP 1, 2, 4, 8 where they divide the query heads; 1, 2, … 32 tiles; 1,024 … 32,768 tokens in sequences of 512, 2,048
-/// and 8,192. Times are those of the built-in H100 model: they only rank the shapes.
-JobShapes FindJobShapes(const ModelSpec& model);
+/// Of all the models together. TP 1, 2, 4, 8 where they divide the query heads; 1, 2, … 32 tiles; 1,024 … 32,768 tokens
+/// in sequences of 512, 2,048 and 8,192. Times are those of the built-in H100 model: they only rank the shapes.
+JobShapes FindJobShapes(const std::vector<ModelSpec>& models);
 
 }  // namespace dflop

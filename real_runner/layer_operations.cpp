@@ -44,6 +44,14 @@ void AddMemoryBound(const Sizes& s, const std::string& direction, const std::str
   if (s.gated && s.causal) parts.push_back({MemoryRow("rope", 2 * turned * bytes, "forward", dtype)});
 }
 
+/// Σ length² over the sequences of an attention row.
+double Scores(const CostRow& row) {
+  if (!IsPacked(row.op)) return row.dimension("batch") * row.dimension("seq") * row.dimension("seq");
+  double squares = 0;
+  for (const std::int64_t length : row.lengths) squares += static_cast<double>(length) * static_cast<double>(length);
+  return squares;
+}
+
 }  // namespace
 
 CostRow LayerRow(const TransformerShape& shape, bool causal, std::int64_t tokens, std::int64_t seq,
@@ -72,9 +80,8 @@ std::vector<LayerPart> LayerParts(const CostRow& layer) {
 double RowFlops(const CostRow& row) {
   if (row.op == "gemm") return 2 * row.dimension("m") * row.dimension("n") * row.dimension("k");
   if (row.op.starts_with("attention")) {
-    const double squares = row.dimension("batch") * row.dimension("seq") * row.dimension("seq");
-    const double forward =
-        (row.op == "attention_causal" ? 2 : 4) * squares * row.dimension("heads") * row.dimension("head_dim");
+    const double per_score = row.op == "attention_full" ? 4 : 2;
+    const double forward = per_score * Scores(row) * row.dimension("heads") * row.dimension("head_dim");
     return row.direction == "forward" ? forward : 2.5 * forward;
   }
   if (row.op != "layer") return 0;

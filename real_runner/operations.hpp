@@ -7,6 +7,8 @@
 //   attention_causal, attention_full (batch, seq, heads, kv_heads, head_dim)
 //                     forward          q [b,s,a,d], k [b,s,g,d], v [b,s,g,d] → o [b,s,a,d], scale 1/√d
 //                     backward         those and do [b,s,a,d] → dq, dk, dv
+//   attention_packed  causal, T = Σ lengths, the sequences one after the other: q [T,a,d], k [T,g,d], v [T,g,d] → o;
+//                     backward as above
 //   Memory-bound operations have "bytes" (what they move); they work on rows of kRowWidth values:
 //   norm              forward          x [r,w], g [w] → y = x/rms(x)·g, ε = 1e-5
 //                     backward         dy, x, g → dx, dg

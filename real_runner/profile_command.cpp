@@ -23,7 +23,7 @@ constexpr double kCpuByteCap = 128 * 1024 * 1024;
 
 struct Arguments {
   std::string backend;
-  std::string model;
+  std::vector<std::string> models;
   std::string out;
   std::string budget = "300s";
   bool force = false;
@@ -109,7 +109,7 @@ PlanOptions OptionsFor(Backend& backend) {
 
 Json Method(const Arguments& arguments, const PlanOptions& plan, const std::string& command_line) {
   Json method;
-  method["model"] = arguments.model;
+  method["models"] = Json::ArrayOf(arguments.models);
   method["command"] = command_line;
   method["date"] = UtcNow();
   if (plan.flop_cap > 0) method["flop_cap_per_row"] = plan.flop_cap;
@@ -119,11 +119,12 @@ Json Method(const Arguments& arguments, const PlanOptions& plan, const std::stri
 
 void RunProfile(const Arguments& arguments, const std::string& command_line) {
   const double budget = ReadBudget(arguments.budget);
-  const ModelSpec model = NamedModel(arguments.model);
+  std::vector<ModelSpec> models;
+  for (const std::string& name : arguments.models) models.push_back(NamedModel(name));
   CheckOut(arguments);
   const std::unique_ptr<Backend> backend = MakeBackend(arguments.backend);
   const PlanOptions options = OptionsFor(*backend);
-  const ProfilePlan plan = PlanProfile(model, options);
+  const ProfilePlan plan = PlanProfile(models, options);
   StopOnSignals();
   ProfileOptions profile;
   profile.budget_s = budget;
@@ -157,13 +158,19 @@ double ReadBudget(const std::string& text) {
 }
 
 void AddProfileCommand(CLI::App& app, const std::string& command_line) {
-  CLI::App* command = app.add_subcommand("profile", "Measures the kernels of a model and writes a cost trace");
+  CLI::App* command =
+      app.add_subcommand("profile", "Measures the kernels of one or more models and writes a cost trace");
   const auto arguments = std::make_shared<Arguments>();
   command->add_option("--backend", arguments->backend, "cpu: this processor, one core, fp32; cuda: the first GPU, bf16")
       ->required()
       ->check(CLI::IsMember({"cpu", "cuda"}));
-  command->add_option("--model", arguments->model, "a built-in model (`dflop list models`) or a dflop/model/1 file")
-      ->required();
+  command
+      ->add_option(
+          "--model", arguments->models,
+          "a built-in model (`dflop list models`) or a dflop/model/1 file; may be given several times: one trace "
+          "with what any of them needs")
+      ->required()
+      ->allow_extra_args(false);
   command->add_option("--out", arguments->out, "the dflop/cost-trace/1 file to write")->required();
   command->add_option("--budget", arguments->budget, "time to spend: 300, 300s or 5m")->capture_default_str();
   command->add_flag("--force", arguments->force, "replace --out where it exists");

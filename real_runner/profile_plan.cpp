@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/random.hpp"
+#include "real_runner/job_packs.hpp"
 #include "real_runner/job_shapes.hpp"
 #include "real_runner/layer_operations.hpp"
 #include "real_runner/operation_sizes.hpp"
@@ -61,17 +62,18 @@ std::vector<std::pair<std::string, std::string>> MemoryBoundKernels() {
 
 class Planner {
  public:
-  Planner(const ModelSpec& model, const PlanOptions& options) : model_(model), options_(options) {}
+  Planner(const std::vector<ModelSpec>& models, const PlanOptions& options) : models_(models), options_(options) {}
 
   ProfilePlan Make() {
     Add(MakeRow("launch", "forward", options_.dtype, {}));
-    AddLayers();
+    for (const ModelSpec& model : models_) AddLayers(model);
     AddCollectives();
-    AddLoss();
+    for (const ModelSpec& model : models_) AddLoss(model.llm.vocab);
     AddOptimizer();
     constexpr int kCoarse = 4;
     AddMemoryBound(kCoarse);
-    const JobShapes shapes = FindJobShapes(model_);
+    for (const ModelSpec& model : models_) AddPacks(model);
+    const JobShapes shapes = FindJobShapes(models_);
     AddJobShapes(shapes);
     AddGemmGrid();
     AddAttentionGrid(shapes);
@@ -82,8 +84,11 @@ class Planner {
  private:
   bool TooMuchWork(const CostRow& row) const { return options_.flop_cap > 0 && RowFlops(row) > options_.flop_cap; }
 
-  void Add(const CostRow& row) {
-    if (!TooMuchWork(row) && known_.insert(RowKey(row)).second) plan_.rows.push_back(row);
+  /// Whether it was new and within the cap.
+  bool Add(const CostRow& row) {
+    const bool wanted = !TooMuchWork(row) && known_.insert(RowKey(row)).second;
+    if (wanted) plan_.rows.push_back(row);
+    return wanted;
   }
 
   void AddGemm(const GemmShape& s) {
@@ -99,13 +104,13 @@ class Planner {
   }
 
   /// As many tokens of a module as the cap allows: 16 tiles, or two sequences of 4,096 tokens; then half of that.
-  void AddLayers() {
-    for (int module = 0; module < model_.module_count(); ++module) {
-      const bool llm = model_.is_llm(module);
-      std::int64_t seq = llm ? 4096 : model_.encoders[static_cast<std::size_t>(module)].tokens_per_tile();
+  void AddLayers(const ModelSpec& model) {
+    for (int module = 0; module < model.module_count(); ++module) {
+      const bool llm = model.is_llm(module);
+      std::int64_t seq = llm ? 4096 : model.encoders[static_cast<std::size_t>(module)].tokens_per_tile();
       std::int64_t tokens = seq * (llm ? 2 : 16);
       const auto layer = [&](const char* direction) {
-        return LayerRow(model_.shape(module), llm, tokens, seq, direction, options_.dtype);
+        return LayerRow(model.shape(module), llm, tokens, seq, direction, options_.dtype);
       };
       while (TooMuchWork(layer("backward")) && tokens > 1) {
         if (tokens == seq) seq /= 2;
@@ -117,8 +122,7 @@ class Planner {
 
   void AddLayer(const CostRow& layer) {
     for (const LayerPart& part : LayerParts(layer)) Add(part.row);
-    Add(layer);
-    if (plan_.rows.back().op == "layer") plan_.layers.push_back(layer);
+    if (Add(layer)) plan_.layers.push_back(layer);
   }
 
   void AddCollectives() {
@@ -135,9 +139,8 @@ class Planner {
     }
   }
 
-  void AddLoss() {
+  void AddLoss(double vocab) {
     constexpr double kMostTokens = 16384;
-    const double vocab = model_.llm.vocab;
     for (double tokens = 256; tokens <= kMostTokens; tokens *= 4) {
       if (2 * tokens * vocab * ValueBytes(options_.dtype) > options_.byte_cap) break;
       Add(MakeRow("loss", "forward", options_.dtype, {tokens, vocab}));
@@ -165,6 +168,20 @@ class Planner {
         any = true;
       }
       if (!any) return;
+    }
+  }
+
+  /// Packs of the job's samples, all their lengths halved until the cap allows them: the mixture stays.
+  void AddPacks(const ModelSpec& model) {
+    const TransformerShape& shape = model.llm.shape;
+    for (std::vector<std::int64_t> pack : JobPacks(model)) {
+      const auto row = [&](const char* direction) {
+        return PackedAttentionRow(pack, shape.heads, shape.kv_heads, shape.head_dim(), direction, options_.dtype);
+      };
+      while (TooMuchWork(row("backward")) && *std::max_element(pack.begin(), pack.end()) > 1) {
+        for (std::int64_t& length : pack) length = (length + 1) / 2;
+      }
+      for (const char* direction : {"forward", "backward"}) Add(row(direction));
     }
   }
 
@@ -234,7 +251,7 @@ class Planner {
     }
   }
 
-  const ModelSpec& model_;
+  const std::vector<ModelSpec>& models_;
   const PlanOptions options_;
   ProfilePlan plan_;
   std::set<std::string> known_;
@@ -243,6 +260,8 @@ class Planner {
 
 }  // namespace
 
-ProfilePlan PlanProfile(const ModelSpec& model, const PlanOptions& options) { return Planner(model, options).Make(); }
+ProfilePlan PlanProfile(const std::vector<ModelSpec>& models, const PlanOptions& options) {
+  return Planner(models, options).Make();
+}
 
 }  // namespace dflop

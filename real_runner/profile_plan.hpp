@@ -1,4 +1,5 @@
-// Which kernels to measure for a model, the most informative first, so that a profile may stop after any of them.
+// Which kernels to measure for one or more models, the most informative first, so that a profile may stop after any of
+// them.
 #pragma once
 
 #include <string>
@@ -24,13 +25,15 @@ struct ProfilePlan {
 
 /// The order:
 ///   1. one launch; one layer of every module, forward and backward, after all the kernels that it is made of;
-///   2. collectives, the loss, the optimizer, memory-bound kernels from 32 rows of 4,096 values up to the cap;
+///   2. collectives, the loss, the optimizer, memory-bound kernels from 32 rows of 4,096 values up to the cap,
+///      attention over packs of unequal sequences at TP 1;
 ///   3. the shapes of a job, by their share of the predicted time of a step (TP 1, 2, 4 and 8 where legal, 1 to 32
 ///      tiles, 1,024 to 32,768 tokens in sequences of several lengths), every GEMM in its three directions, attention
 ///      forward and backward;
 ///   4. a grid in powers of two over the box of those shapes: corners first, then ever finer, and memory-bound sizes
 ///      in between.
-/// Deterministic in (model, options).
-ProfilePlan PlanProfile(const ModelSpec& model, const PlanOptions& options);
+/// Of several models each step holds what any of them wants, nothing twice: a budget is shared by all. Deterministic in
+/// (models, options).
+ProfilePlan PlanProfile(const std::vector<ModelSpec>& models, const PlanOptions& options);
 
 }  // namespace dflop

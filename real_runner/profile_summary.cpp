@@ -3,8 +3,12 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <memory>
 #include <optional>
+#include <set>
 
+#include "models/cost_errors.hpp"
+#include "models/trace_kernel_costs.hpp"
 #include "real_runner/layer_operations.hpp"
 #include "real_runner/row_shapes.hpp"
 
@@ -56,6 +60,26 @@ std::string LayerText(const LayerCheck& check) {
                 check.sum.value() * 1e3, layer.median.value() * 1e3, check.ratio());
 }
 
+std::string PackText(const PackCheck& check) {
+  const auto [shortest, longest] = std::minmax_element(check.pack.lengths.begin(), check.pack.lengths.end());
+  const std::string name = Format("%zu sequences of %lld to %lld, %.0f/%.0f heads", check.pack.lengths.size(),
+                                  static_cast<long long>(*shortest), static_cast<long long>(*longest),
+                                  check.pack.dimension("heads"), check.pack.dimension("kv_heads"));
+  return Format("%-40s  %-9s %12.3f ms %11.3f ms %7.3f%s\n", name.c_str(), check.pack.direction.c_str(),
+                check.sum.time.value() * 1e3, check.pack.median.value() * 1e3, check.ratio(),
+                check.sum.extrapolated ? "  extrapolated" : "");
+}
+
+/// Fills what a trace lacks; the checks ask for nothing that it lacks.
+std::shared_ptr<const KernelCosts> AnyKernelCosts() {
+  const Json name("h100-sxm");
+  return BuiltInKernelCosts(ReadGpu(JsonReader(name, "reference GPU")));
+}
+
+std::string TableHead(const char* what, const char* sum) {
+  return Format("\n%-40s  %-9s %15s %14s %7s\n", what, "direction", sum, "measured", "ratio");
+}
+
 }  // namespace
 
 std::vector<LayerCheck> CheckLayers(const ProfilePlan& plan, const CostTrace& trace) {
@@ -72,15 +96,30 @@ std::vector<LayerCheck> CheckLayers(const ProfilePlan& plan, const CostTrace& tr
   return checks;
 }
 
+std::vector<PackCheck> CheckPacks(const CostTrace& trace) {
+  std::set<std::string> directions;
+  for (const CostRow& row : trace.rows) {
+    if (row.op == "attention_causal") directions.insert(row.direction);
+  }
+  const MeasuredKernelCosts costs(trace, "this trace", AnyKernelCosts());
+  std::vector<PackCheck> checks;
+  for (const CostRow& row : trace.rows) {
+    if (IsPacked(row.op) && directions.count(row.direction) > 0) checks.push_back({row, Predict(costs, row)});
+  }
+  return checks;
+}
+
 std::string SummaryText(const ProfilePlan& plan, const ProfileOutcome& outcome) {
   const CostTrace& trace = outcome.trace;
   std::string text = Format("rows      %zu of %zu planned; %zu skipped, %zu disturbed launches rejected\n",
                             trace.rows.size(), outcome.planned, outcome.skipped, outcome.disturbed);
   text += RatesText(trace);
-  const std::vector<LayerCheck> checks = CheckLayers(plan, trace);
-  if (checks.empty()) return text;
-  text += Format("\n%-40s  %-9s %15s %14s %7s\n", "layer", "direction", "sum of kernels", "measured", "ratio");
-  for (const LayerCheck& check : checks) text += LayerText(check);
+  const std::vector<LayerCheck> layers = CheckLayers(plan, trace);
+  if (!layers.empty()) text += TableHead("layer", "sum of kernels");
+  for (const LayerCheck& check : layers) text += LayerText(check);
+  const std::vector<PackCheck> packs = CheckPacks(trace);
+  if (!packs.empty()) text += TableHead("causal attention over a pack", "sum of lengths");
+  for (const PackCheck& check : packs) text += PackText(check);
   return text;
 }
 

@@ -31,6 +31,13 @@ CostRow AttentionRow(bool causal, const std::vector<double>& sizes, const std::s
   return MakeRow(causal ? "attention_causal" : "attention_full", direction, dtype, sizes);
 }
 
+CostRow PackedAttentionRow(const std::vector<std::int64_t>& lengths, double heads, double kv_heads, double head_dim,
+                           const std::string& direction, const std::string& dtype) {
+  CostRow row = MakeRow("attention_packed", direction, dtype, {heads, kv_heads, head_dim});
+  row.lengths = lengths;
+  return row;
+}
+
 CostRow MemoryRow(const std::string& op, double bytes, const std::string& direction, const std::string& dtype) {
   return MakeRow(op, direction, dtype, {bytes});
 }
@@ -39,6 +46,9 @@ std::string RowKey(const CostRow& row) {
   std::string key = row.op + "/" + row.direction + "/" + row.dtype + "/";
   for (const auto& [name, size] : row.shape) {
     key += (key.back() == '/' ? "" : ",") + name + "=" + std::to_string(static_cast<std::int64_t>(size));
+  }
+  for (std::size_t i = 0; i < row.lengths.size(); ++i) {
+    key += (i == 0 ? ",lengths=" : "+") + std::to_string(row.lengths[i]);
   }
   return key;
 }

@@ -38,8 +38,8 @@ std::string Replaced(const std::string& from, const std::string& to) {
 }
 
 TEST(CostTrace, RandomTracesComeBackAsTheyWereWritten) {
-  const std::vector<std::string> operations = {"gemm", "attention_causal", "attention_full", "norm",      "copy",
-                                               "loss", "optimizer",        "launch",         "all_to_all"};
+  const std::vector<std::string> operations = {"gemm", "attention_causal", "attention_full",   "norm",   "copy",
+                                               "loss", "optimizer",        "attention_packed", "launch", "all_to_all"};
   for (std::uint64_t seed = 0; seed < 20; ++seed) {
     RandomStream random(seed, "cost trace");
     CostTrace trace;
@@ -51,6 +51,9 @@ TEST(CostTrace, RandomTracesComeBackAsTheyWereWritten) {
       row.op = operations[random.Below(operations.size())];
       for (const std::string& name : ShapeDimensions(row.op)) {
         row.shape.emplace_back(name, static_cast<double>(1 + random.Below(1'000'000)));
+      }
+      for (std::uint64_t n = IsPacked(row.op) ? 1 + random.Below(9) : 0; n > 0; --n) {
+        row.lengths.push_back(static_cast<std::int64_t>(1 + random.Below(10'000)));
       }
       row.median = Seconds(random.LogNormal(1e-4, 3));
       row.spread = Seconds(random.Below(2) == 0 ? 0.0 : random.Uniform());
@@ -67,6 +70,7 @@ TEST(CostTrace, RandomTracesComeBackAsTheyWereWritten) {
     for (std::size_t i = 0; i < trace.rows.size(); ++i) {
       EXPECT_EQ(back.rows[i].op, trace.rows[i].op);
       EXPECT_EQ(back.rows[i].shape, trace.rows[i].shape);
+      EXPECT_EQ(back.rows[i].lengths, trace.rows[i].lengths);
       EXPECT_EQ(back.rows[i].kernel, trace.rows[i].kernel);
       EXPECT_EQ(back.rows[i].median, trace.rows[i].median);
       EXPECT_EQ(back.rows[i].spread, trace.rows[i].spread);
@@ -103,6 +107,22 @@ TEST(CostTrace, LayersHaveFlagsAndLaunchesNoShape) {
   };
   EXPECT_EQ(Complaint(layer("0")), "");
   EXPECT_EQ(Complaint(layer("2")), "/rows/0/shape/gated: is 2, allowed is from 0 to 1");
+}
+
+TEST(CostTrace, PacksHaveLengthsAndNothingElseHas) {
+  const auto pack = [](const std::string& op, const std::string& lengths) {
+    return Document(R"({"op":")" + op + R"(","shape":{"heads":4,"kv_heads":2,"head_dim":64)" + lengths +
+                    R"(},"dtype":"bf16","direction":"backward","median_s":1e-5})");
+  };
+  EXPECT_EQ(Complaint(pack("attention_packed", R"(,"lengths":[700,1,64])")), "");
+  EXPECT_EQ(Complaint(pack("attention_packed", "")), "/rows/0/shape: lacks the key \"lengths\"");
+  EXPECT_EQ(Complaint(pack("attention_packed", R"(,"lengths":[])")),
+            "/rows/0/shape/lengths: holds 0 lengths, allowed are 1 to 65536");
+  EXPECT_EQ(Complaint(pack("attention_packed", R"(,"lengths":[5,0])")),
+            "/rows/0/shape/lengths/1: is 0, allowed is from 1 to 1000000000");
+  EXPECT_EQ(Complaint(pack("attention_packed", R"(,"lengths":7)")).substr(0, 22), "/rows/0/shape/lengths:");
+  EXPECT_EQ(Complaint(pack("attention_causal", R"(,"batch":1,"seq":8,"lengths":[8])")).substr(0, 40),
+            "/rows/0/shape/lengths: is an unknown key");
 }
 
 TEST(CostTrace, TruncatedTextNanAndOtherSchemasAreRefused) {

@@ -56,6 +56,21 @@ TEST_F(CpuKernels, AttentionOfAllKindsOfHeadsBeyondOneTile) {
   }
 }
 
+TEST_F(CpuKernels, AttentionOverPacksOfUnequalSequences) {
+  for (const char* direction : {"forward", "backward"}) {
+    ExpectCorrect(PackedAttentionRow({3}, 1, 1, 8, direction, "fp32"));
+    ExpectCorrect(PackedAttentionRow({37, 1, 130, 5}, 6, 2, 24, direction, "fp32"));  // grouped queries
+    ExpectCorrect(PackedAttentionRow({12, 700, 64}, 2, 1, 8, direction, "fp32"));     // several tiles of keys
+  }
+}
+
+TEST_F(CpuKernels, APackOfEqualSequencesIsABatch) {
+  // The same numbers in the same places: [3·40, heads, d] and [3, 40, heads, d] are one layout.
+  const auto last = [&](const CostRow& row) { return backend_->Prepare(row)->RunOnce().back().values; };
+  EXPECT_EQ(last(PackedAttentionRow({40, 40, 40}, 4, 2, 16, "forward", "fp32")),
+            last(AttentionRow(true, {3, 40, 4, 2, 16}, "forward", "fp32")));
+}
+
 TEST_F(CpuKernels, Norms) {
   ExpectMemoryBoundCorrect("norm", "forward");
   ExpectMemoryBoundCorrect("norm", "backward");
@@ -137,6 +152,7 @@ TEST_F(CpuKernels, WhatDoesNotFitOrIsUnknownIsRefusedWithAReason) {
   EXPECT_NE(reason(MakeRow("all_reduce", "forward", "fp32", {1024, 2})), "");
   EXPECT_NE(reason(MemoryRow("softmax", 4096, "backward", "fp32")), "");
   EXPECT_NE(reason(AttentionRow(true, {1, 8, 3, 2, 8}, "forward", "fp32")), "");
+  EXPECT_NE(reason(PackedAttentionRow({8, 4}, 3, 2, 8, "forward", "fp32")), "");
 }
 
 TEST_F(CpuKernels, DeviceIsDescribed) {

@@ -92,6 +92,16 @@ void Attentions(Tests& tests) {
   }
 }
 
+void Packs(Tests& tests) {
+  const auto check = [&](const std::vector<std::int64_t>& lengths, double heads, double kv_heads, double head_dim) {
+    tests.Check(PackedAttentionRow(lengths, heads, kv_heads, head_dim, "forward", "bf16"), kAttentionForward);
+    tests.Check(PackedAttentionRow(lengths, heads, kv_heads, head_dim, "backward", "bf16"), kAttentionBackward);
+  };
+  check({64, 128}, 2, 2, 64);
+  check({200, 37, 511, 96, 96}, 8, 2, 128);
+  check({129, 1}, 2, 1, 80);
+}
+
 /// Bytes are chosen for one row, for few, for more rows than blocks are resident, and for a number of values that
 /// divides no pack.
 void MemoryBound(Tests& tests) {
@@ -186,6 +196,7 @@ int Run() {
   MemoryBound(tests);
   Others(tests);
   Attentions(tests);
+  Packs(tests);
   Collectives(tests, device.devices);
   return tests.Finish();
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/random.hpp"
+#include "models/cost_errors.hpp"
 #include "models/extrapolated_shapes.hpp"
 #include "models/gpu_kernel_costs.hpp"
 #include "models/trace_kernel_costs.hpp"
@@ -267,6 +268,49 @@ TEST(MeasuredKernelCosts, SixteenBitRowsAreNotMixedWithWiderOnes) {
   EXPECT_NEAR(FromRows({GemmRow(64, 256, 512, 3e-5), wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 3e-5,
               1e-15);
   EXPECT_NEAR(FromRows({wide}).Gemm(64, 256, 512, Pass::kForward).time.value(), 9e-5, 1e-15);
+}
+
+CostRow CausalRow(double batch, double seq, double seconds) {
+  CostRow row;
+  row.op = "attention_causal";
+  row.shape = {{"batch", batch}, {"seq", seq}, {"heads", 8}, {"kv_heads", 8}, {"head_dim", 64}};
+  row.median = Seconds(seconds);
+  return row;
+}
+
+CostRow PackRow(const std::vector<std::int64_t>& lengths, double seconds) {
+  CostRow row;
+  row.op = "attention_packed";
+  row.shape = {{"heads", 8}, {"kv_heads", 8}, {"head_dim", 64}};
+  row.lengths = lengths;
+  row.median = Seconds(seconds);
+  return row;
+}
+
+TEST(MeasuredKernelCosts, APackBesideTheGridChangesNoPrice) {
+  // Nor does it stand in for the causal rows that a trace lacks.
+  const std::vector<CostRow> grid = {CausalRow(1, 512, 1e-3), CausalRow(2, 512, 2e-3), CausalRow(1, 1024, 4e-3)};
+  std::vector<CostRow> more = grid;
+  more.push_back(PackRow({512, 512, 700}, 7));
+  const MeasuredKernelCosts plain = FromRows(grid), packed = FromRows(more), alone = FromRows({PackRow({512}, 7)});
+  const auto price = [](const KernelCosts& costs, double length) {
+    return costs.Attention({.length = length, .heads = 8, .kv_heads = 8, .head_dim = 64}, Pass::kForward).time.value();
+  };
+  for (const double length : {300.0, 512.0, 600.0, 700.0, 2000.0})
+    EXPECT_EQ(price(plain, length), price(packed, length));
+  EXPECT_EQ(price(alone, 512), price(*BuiltInKernelCosts(BuiltInGpus()[0]), 512));
+}
+
+TEST(CostErrors, APackIsPredictedAsASumOverItsSequences) {
+  // Of 256 tokens, 64 are a quarter: a quarter of four sequences of 64 (4 · 1 ms), and three quarters of what 4/3
+  // sequences of 192 cost; at the rate of one, 9 ms, that is 12 ms. Together 1 + 9.
+  const MeasuredKernelCosts costs = FromRows({CausalRow(4, 64, 4e-3), CausalRow(4.0 / 3, 192, 12e-3)});
+  const KernelCost cost = Predict(costs, PackRow({64, 192}, 1));
+  EXPECT_NEAR(cost.time.value(), 10e-3, 1e-9);
+  EXPECT_FALSE(cost.extrapolated);
+  // Two of equal length are one question; a length beyond the rows is owned up to.
+  EXPECT_NEAR(Predict(costs, PackRow({64, 64, 64, 64}, 1)).time.value(), 4e-3, 1e-9);
+  EXPECT_TRUE(Predict(costs, PackRow({64, 19200}, 1)).extrapolated);
 }
 
 TEST(ExtrapolatedShapes, NamesWhatWasNotMeasuredLongestFirstAndAnswersTheSame) {

@@ -58,6 +58,42 @@ Outputs Attention(const CostRow& row, const Tensors& t) {
   return {{"dq", gradients.dq}, {"dk", gradients.dk}, {"dv", gradients.dv}};
 }
 
+/// Part of a tensor's values.
+Values Slice(const Values& values, std::size_t first, std::size_t count) {
+  const auto begin = values.begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+void Append(Values& to, const Values& more) { to.insert(to.end(), more.begin(), more.end()); }
+
+/// Every sequence by itself: nothing of another one may be seen.
+Outputs PackedAttention(const CostRow& row, const Tensors& t) {
+  const std::size_t heads = Dimension(row, "heads"), kv_heads = Dimension(row, "kv_heads");
+  const std::size_t head_dim = Dimension(row, "head_dim");
+  const bool forward = row.direction == "forward";
+  Outputs outputs;
+  std::size_t token = 0;
+  for (const std::int64_t length : row.lengths) {
+    const auto tokens = static_cast<std::size_t>(length);
+    const auto part = [&](const char* name, std::size_t width) {
+      return Slice(t.values(name), token * width, tokens * width);
+    };
+    const reference::AttentionShape shape{1, tokens, heads, kv_heads, head_dim, true};
+    const reference::Attention attention(shape, part("q", heads * head_dim), part("k", kv_heads * head_dim),
+                                         part("v", kv_heads * head_dim));
+    if (forward) {
+      Append(outputs["o"], attention.Forward());
+    } else {
+      const reference::AttentionGradients gradients = attention.Backward(part("do", heads * head_dim));
+      Append(outputs["dq"], gradients.dq);
+      Append(outputs["dk"], gradients.dk);
+      Append(outputs["dv"], gradients.dv);
+    }
+    token += tokens;
+  }
+  return outputs;
+}
+
 Outputs Norm(const CostRow& row, const Tensors& t) {
   const std::size_t width = t.width("g");
   if (row.direction == "forward") return {{"y", reference::Norm(t.values("x"), t.values("g"), width)}};
@@ -164,6 +200,7 @@ const std::map<std::string, Reference>& References() {
   static const std::map<std::string, Reference> kReferences = {{"gemm", Gemm},
                                                                {"attention_causal", Attention},
                                                                {"attention_full", Attention},
+                                                               {"attention_packed", PackedAttention},
                                                                {"norm", Norm},
                                                                {"activation", Activation},
                                                                {"rope", Rope},

@@ -33,19 +33,47 @@ std::size_t Position(const ProfilePlan& plan, const CostRow& row) {
 }
 
 const ProfilePlan& TinyPlan() {
-  static const ProfilePlan kPlan = PlanProfile(BuiltInModel("tiny-vlm"), Cpu());
+  static const ProfilePlan kPlan = PlanProfile({BuiltInModel("tiny-vlm")}, Cpu());
   return kPlan;
 }
 
 const ProfilePlan& LargePlan() {
-  static const ProfilePlan kPlan = PlanProfile(BuiltInModel("llava-ov-siglip-so400m-llama3-8b"), {});
+  static const ProfilePlan kPlan = PlanProfile({BuiltInModel("llava-ov-siglip-so400m-llama3-8b")}, {});
   return kPlan;
 }
 
 TEST(ProfilePlan, IsTheSameEveryTimeAndHoldsNoRowTwice) {
   const std::vector<std::string> keys = Keys(TinyPlan());
-  EXPECT_EQ(keys, Keys(PlanProfile(BuiltInModel("tiny-vlm"), Cpu())));
+  EXPECT_EQ(keys, Keys(PlanProfile({BuiltInModel("tiny-vlm")}, Cpu())));
   EXPECT_EQ(std::set<std::string>(keys.begin(), keys.end()).size(), keys.size());
+}
+
+TEST(ProfilePlan, OfSeveralModelsIsTheirUnion) {
+  const std::string names[] = {"tiny-vlm", "llava-ov-siglip-so400m-llama3-8b"};
+  const ProfilePlan both = PlanProfile({BuiltInModel(names[0]), BuiltInModel(names[1])}, {});
+  const std::vector<std::string> keys = Keys(both);
+  const std::set<std::string> together(keys.begin(), keys.end());
+  EXPECT_EQ(together.size(), keys.size());
+  EXPECT_EQ(both.layers.size(), 8u);
+  for (const std::string& name : names) {
+    for (const std::string& key : Keys(PlanProfile({BuiltInModel(name)}, {})))
+      EXPECT_EQ(together.count(key), 1u) << key;
+  }
+  EXPECT_EQ(Keys(PlanProfile({BuiltInModel(names[0]), BuiltInModel(names[0])}, Cpu())), Keys(TinyPlan()));
+}
+
+TEST(ProfilePlan, PacksAreUnequalSequencesOfTheJob) {
+  // Samples of dflop-mix under LLaVA-OneVision: from a few hundred tokens to a 30 s video, 30·14·15 tokens and text.
+  std::vector<std::size_t> samples;
+  for (const CostRow& row : LargePlan().rows) {
+    if (row.op != "attention_packed") continue;
+    samples.push_back(row.lengths.size());
+    EXPECT_GT(std::set<std::int64_t>(row.lengths.begin(), row.lengths.end()).size(), row.lengths.size() / 2);
+    for (const std::int64_t length : row.lengths) EXPECT_TRUE(length > 10 && length < 20000) << length;
+    EXPECT_EQ(row.dimension("heads"), 32);
+    EXPECT_EQ(row.dimension("kv_heads"), 8);
+  }
+  EXPECT_EQ(samples, (std::vector<std::size_t>{4, 4, 8, 8, 16, 16}));
 }
 
 TEST(ProfilePlan, LayersComeEarlyAndAfterAllTheirKernels) {
@@ -88,8 +116,8 @@ TEST(ProfilePlan, HoldsAttentionOfBothKindsForwardAndBackward) {
 TEST(ProfilePlan, EveryOperationHasRows) {
   std::map<std::string, int> rows;
   for (const CostRow& row : TinyPlan().rows) ++rows[row.op];
-  for (const char* op : {"gemm", "attention_causal", "attention_full", "norm", "activation", "rope", "add", "softmax",
-                         "embedding", "copy", "loss", "optimizer", "launch", "layer"}) {
+  for (const char* op : {"gemm", "attention_causal", "attention_full", "attention_packed", "norm", "activation", "rope",
+                         "add", "softmax", "embedding", "copy", "loss", "optimizer", "launch", "layer"}) {
     EXPECT_GT(rows[op], 0) << op;
   }
   EXPECT_EQ(rows["all_reduce"], 0);
@@ -127,7 +155,7 @@ TEST(ProfilePlan, CollectivesOverAllDevicesOrOneRowEachToSayWhyNot) {
   PlanOptions options;
   const auto count = [&](int devices) {
     options.devices = devices;
-    const ProfilePlan plan = PlanProfile(BuiltInModel("llama3-8b"), options);
+    const ProfilePlan plan = PlanProfile({BuiltInModel("llama3-8b")}, options);
     return std::count_if(plan.rows.begin(), plan.rows.end(), [&](const CostRow& row) {
       return row.shape.size() == 2 && row.shape[1].first == "ranks" && row.shape[1].second == std::max(2, devices);
     });

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "base/error.hpp"
@@ -155,6 +156,32 @@ TEST_F(Profiler, LayersAreHeldAgainstTheSumOfTheirKernels) {
   EXPECT_NEAR(checks[0].sum.value(), 0.011, 1e-12);
   EXPECT_NEAR(checks[0].ratio(), 0.55, 1e-12);
   EXPECT_NE(SummaryText(plan, outcome).find("0.550"), std::string::npos) << SummaryText(plan, outcome);
+}
+
+TEST_F(Profiler, PacksAreHeldAgainstTheSumOverTheirSequences) {
+  // A launch takes 1 ns per score of each head. A pack of 64 + 192 tokens is priced as a quarter of a batch of four
+  // sequences of 64 and three quarters of one of 4/3 sequences of 192: 64² + 192² = 40,960 scores a head, 81,920 in
+  // two. It is measured at half of that.
+  ProfilePlan plan;
+  for (const double batch : {1, 2, 4}) {
+    for (const double length : {64, 192}) {
+      plan.rows.push_back(AttentionRow(true, {batch, length, 2, 2, 16}, "forward", "fp32"));
+    }
+  }
+  plan.rows.push_back(PackedAttentionRow({64, 192}, 2, 2, 16, "forward", "fp32"));
+  plan.rows.push_back(PackedAttentionRow({64, 192}, 2, 2, 16, "backward", "fp32"));  // nothing to hold it against
+  backend_.launch = [](const CostRow& row, int) {
+    const double scores = IsPacked(row.op) ? 20480 : row.dimension("batch") * std::pow(row.dimension("seq"), 2);
+    return TimedLaunch{2e-9 * scores, false};
+  };
+  const ProfileOutcome outcome = Run(plan, 1000);
+  const std::vector<PackCheck> checks = CheckPacks(outcome.trace);
+  ASSERT_EQ(checks.size(), 1u);
+  EXPECT_NEAR(checks[0].sum.time.value(), 81920e-9, 1e-12);
+  EXPECT_FALSE(checks[0].sum.extrapolated);
+  EXPECT_NEAR(checks[0].ratio(), 2, 1e-9);
+  EXPECT_NE(SummaryText(plan, outcome).find("2 sequences of 64 to 192, 2/2 heads"), std::string::npos)
+      << SummaryText(plan, outcome);
 }
 
 }  // namespace

@@ -95,6 +95,47 @@ TEST_F(RealRunner, AMissingCudaPluginIsExplained) {
   EXPECT_EQ(FilesInFolder(), 0u);
 }
 
+TEST_F(RealRunner, WhatTheCudaPluginRefusesIsSaidAndNothingIsWritten) {
+  std::filesystem::copy(REAL_RUNNER_BINARY, streams_ / "real_runner");
+  const std::string plugin = streams_ / "libdflop_cuda.so";
+  const auto expect_refused = [&](const std::string& message) {
+    const Outcome outcome = Run("profile --backend cuda --model tiny-vlm --out a.json", streams_ / "real_runner");
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.err.find("--backend cuda: " + message), std::string::npos) << outcome.err;
+    EXPECT_EQ(FilesInFolder(), 0u);
+  };
+  WriteFile(plugin, "no library");
+  expect_refused("cannot be opened: ");
+  std::filesystem::copy_file(FAKE_CUDA_PLUGIN, plugin, std::filesystem::copy_options::overwrite_existing);
+  for (const char* reason : {"the driver is too old: it is for CUDA 12.4, this program for CUDA 13.0",
+                             "device 0 cannot be used: needs 67108864 more bytes of device memory than are free"}) {
+    setenv("DFLOP_FAKE_CUDA", reason, 1);
+    expect_refused(reason);
+  }
+  unsetenv("DFLOP_FAKE_CUDA");
+}
+
+TEST_F(RealRunner, ASignalLeavesAValidTraceOfWhatWasMeasured) {
+  if (!CpuBackendOrNull()) GTEST_SKIP() << "built without OpenBLAS";
+  // The profile would last 100 s; the signal comes when its first second is on disk. TERM is exit code 1 and says where
+  // the rows are; KILL (137) cannot be heard, and an earlier state of the file is there.
+  const std::string script = R"(signal=$1; out=$2
+)" REAL_RUNNER_BINARY R"( profile --backend cpu --model tiny-vlm --out $out --budget 100s &
+for i in $(seq 300); do [ -f $out ] && break; sleep 0.1; done
+kill -$signal $!; wait $!)";
+  WriteFile(streams_ / "signal.sh", script);
+  const auto run = [&](const std::string& arguments) {
+    return Run("'" + (streams_ / "signal.sh") + "' " + arguments, "sh");
+  };
+  const Outcome term = run("TERM term.json");
+  EXPECT_EQ(term.code, 1);
+  EXPECT_NE(term.err.find("stopped by a signal; term.json holds what was measured until then"), std::string::npos)
+      << term.err;
+  EXPECT_GE(ReadCostTrace(folder_ / "term.json").rows.size(), 1u);
+  EXPECT_EQ(run("KILL kill.json").code, 137);
+  EXPECT_GE(ReadCostTrace(folder_ / "kill.json").rows.size(), 1u);
+}
+
 TEST_F(RealRunner, ProfilesWithinItsBudgetAndReplacesWhenForced) {
   if (!CpuBackendOrNull()) GTEST_SKIP() << "built without OpenBLAS";
   WriteFile(folder_ / "a.json", "old");
@@ -105,12 +146,21 @@ TEST_F(RealRunner, ProfilesWithinItsBudgetAndReplacesWhenForced) {
   const CostTrace trace = ReadCostTrace(folder_ / "a.json");
   EXPECT_GE(trace.rows.size(), 1u);
   EXPECT_EQ(trace.rows[0].op, "launch");
-  EXPECT_EQ(trace.method.find("model")->as<std::string>(), "tiny-vlm");
+  EXPECT_EQ(trace.method.find("models")->Dump(), R"(["tiny-vlm"])");
   EXPECT_EQ(FilesInFolder(), 1u);
   // The simulator takes its costs from it.
   const Json name("cpu-core");
   const auto costs = TraceKernelCosts(folder_ / "a.json", ReadGpu(JsonReader(name, "gpu")));
   EXPECT_GT(costs->Gemm(512, 640, 384, Pass::kForward).time, Seconds(0));
+}
+
+TEST_F(RealRunner, SeveralModelsShareATraceAndABadOneIsNamed) {
+  ExpectRefused("profile --backend cpu --model tiny-vlm --model tiny-vml --out a.json", "--model: \"tiny-vml\" is");
+  ExpectRefused("profile --backend cpu --model tiny-vlm llama3-8b --out a.json", "llama3-8b");
+  EXPECT_EQ(FilesInFolder(), 0u);
+  if (!CpuBackendOrNull()) GTEST_SKIP() << "built without OpenBLAS";
+  EXPECT_EQ(Run("profile --backend cpu --model tiny-vlm --model llama3-8b --out a.json --budget 1s").code, 0);
+  EXPECT_EQ(ReadCostTrace(folder_ / "a.json").method.find("models")->Dump(), R"(["tiny-vlm","llama3-8b"])");
 }
 
 TEST(Budget, SecondsAndMinutes) {

@@ -39,6 +39,40 @@ TEST(TraceInspect, NamesRangesRatesAndTheOctavesWithoutRows) {
   EXPECT_TRUE(Says(text, "3 of 6 cells")) << text;
 }
 
+CostRow Attention(double seq, double seconds) {
+  CostRow row;
+  row.op = "attention_causal";
+  row.shape = {{"batch", 1}, {"seq", seq}, {"heads", 8}, {"kv_heads", 8}, {"head_dim", 64}};
+  row.median = Seconds(seconds);
+  return row;
+}
+
+CostRow Pack(const std::vector<std::int64_t>& lengths, double seconds) {
+  CostRow row;
+  row.op = "attention_packed";
+  row.shape = {{"heads", 8}, {"kv_heads", 8}, {"head_dim", 64}};
+  row.lengths = lengths;
+  row.median = Seconds(seconds);
+  return row;
+}
+
+TEST(TraceInspect, APacksRateCountsEachSequencesSquare) {
+  // 2·8·64·(3,000² + 1,000²) = 1.024e10 FLOPs in 10.24 ms is 1 TFLOP/s.
+  const std::string text = InspectionText(Trace({Pack({3000, 1000}, 10.24e-3), Pack({2000}, 10.24e-3)}));
+  EXPECT_TRUE(Says(text, "attention_packed, forward, bf16: 2 rows, 2 shapes")) << text;
+  EXPECT_TRUE(Says(text, "0.4 – 1 TFLOP/s")) << text;
+}
+
+TEST(TraceCompare, APackIsHeldAgainstTheOthersCausalRows) {
+  const CostTrace a = Trace({Pack({512}, 1e-3)});
+  const CostTrace causal = Trace({Attention(512, 2e-3)});
+  EXPECT_EQ(CommonRows(a, causal).rows.size(), 1u);
+  EXPECT_EQ(CommonRows(a, Trace({Pack({512}, 1e-3)})).rows.size(), 0u);  // no trace is priced by packs
+  const std::string text = ComparisonText(a, MeasuredKernelCosts(causal, "b.json", BuiltIn()), Seconds(50e-6), 1);
+  EXPECT_TRUE(Says(text, "+100.0 %  heads 8, kv_heads 8, head_dim 64, lengths 512: measured 1 ms, predicted 2 ms"))
+      << text;
+}
+
 TEST(TraceCompare, GivesTheErrorOfEveryOperationAndTheWorstShapes) {
   // B says 1 ms where A measured 1 ms, and 3 ms where A measured 2 ms: errors 0 and +50 %.
   const CostTrace a = Trace({Gemm(64, 1e-3), Gemm(1024, 2e-3)});

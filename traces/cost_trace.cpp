@@ -16,6 +16,9 @@ constexpr double kMaxSize = 1e9;
 constexpr double kMaxBytes = 1e15;
 constexpr double kMinTime = 1e-9;
 constexpr double kMaxTime = 86400;
+constexpr std::size_t kMostSequences = 65536;  // of a pack
+constexpr char kPackedAttention[] = "attention_packed";
+constexpr char kLengths[] = "lengths";
 
 using Names = std::vector<std::string>;
 
@@ -32,6 +35,7 @@ const std::vector<Operation>& Operations() {
       {"gemm", {"m", "n", "k"}},
       {"attention_causal", kAttention},
       {"attention_full", kAttention},
+      {kPackedAttention, {"heads", "kv_heads", "head_dim"}},
       {"norm", kMemoryBound},
       {"activation", kMemoryBound},
       {"rope", kMemoryBound},
@@ -62,22 +66,33 @@ std::int64_t ReadSize(const JsonReader& json, const std::string& dimension) {
   return json.Int(1, static_cast<std::int64_t>(LargestSize(dimension)));
 }
 
-std::vector<std::pair<std::string, double>> ReadShape(const JsonReader& json, const std::string& op) {
-  const Names dimensions = ShapeDimensions(op);
-  std::vector<std::pair<std::string, double>> shape;
-  shape.reserve(dimensions.size());
-  for (const std::string& name : dimensions) {
-    shape.emplace_back(name, static_cast<double>(ReadSize(json.At(name), name)));
+std::vector<std::int64_t> ReadLengths(const JsonReader& json) {
+  std::vector<std::int64_t> lengths;
+  if (json.Size() == 0 || json.Size() > kMostSequences) {
+    json.Fail("holds " + std::to_string(json.Size()) + " lengths, allowed are 1 to " + std::to_string(kMostSequences));
   }
-  json.AllowOnly(dimensions);
-  return shape;
+  for (const JsonReader& length : json.Elements()) lengths.push_back(ReadSize(length, kLengths));
+  return lengths;
+}
+
+void ReadShape(const JsonReader& json, CostRow& row) {
+  Names names = ShapeDimensions(row.op);
+  row.shape.reserve(names.size());
+  for (const std::string& name : names) {
+    row.shape.emplace_back(name, static_cast<double>(ReadSize(json.At(name), name)));
+  }
+  if (IsPacked(row.op)) {
+    row.lengths = ReadLengths(json.At(kLengths));
+    names.emplace_back(kLengths);
+  }
+  json.AllowOnly(names);
 }
 
 CostRow ReadRow(const JsonReader& json) {
   json.AllowOnly({"op", "shape", "dtype", "direction", "kernel", "median_s", "spread_s", "count"});
   CostRow row;
   row.op = json.At("op").OneOf(OperationNames());
-  row.shape = ReadShape(json.At("shape"), row.op);
+  ReadShape(json.At("shape"), row);
   row.dtype = json.At("dtype").OneOf({"bf16", "fp16", "fp32", "fp64", "fp8"});
   const bool gemm = row.op == "gemm";
   row.direction = json.At("direction")
@@ -126,6 +141,8 @@ std::vector<std::string> ShapeDimensions(const std::string& op) {
   return {};
 }
 
+bool IsPacked(const std::string& op) { return op == kPackedAttention; }
+
 bool IsMemoryBound(const std::string& op) { return ShapeDimensions(op) == Names{"bytes"}; }
 
 double ValueBytes(const std::string& dtype) {
@@ -137,6 +154,7 @@ double ValueBytes(const std::string& dtype) {
 Json ShapeJson(const CostRow& row) {
   Json shape = Json::EmptyObject();
   for (const auto& [name, size] : row.shape) shape[name] = static_cast<std::int64_t>(size);
+  if (!row.lengths.empty()) shape[kLengths] = Json::ArrayOf(row.lengths);
   return shape;
 }
 

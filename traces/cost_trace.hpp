@@ -13,6 +13,8 @@ namespace dflop {
 /// One measured kernel. Shapes by operation, every size ≥ 1:
 ///   "gemm"                                m, n, k                 C[m,n] = A[m,k]·B[k,n]
 ///   "attention_causal", "attention_full"  batch, seq, heads, kv_heads, head_dim
+///   "attention_packed"  heads, kv_heads, head_dim, and `lengths`: causal attention over one pack of unequal sequences,
+///                one after the other without padding, each seeing only itself
 ///   "norm", "activation", "rope", "add", "embedding", "softmax", "copy"   bytes moved through device memory
 ///   "loss"       tokens, vocab            cross entropy, forward and backward in one
 ///   "optimizer"  parameters               one AdamW step
@@ -26,7 +28,8 @@ struct CostRow {
   std::string direction = "forward";  ///< forward | input_gradient | weight_gradient | backward
   std::string dtype = "bf16";
   std::vector<std::pair<std::string, double>> shape;  ///< dimension name → size, in the order above
-  std::string kernel;                                 ///< implementation or collector, "" when unknown
+  std::vector<std::int64_t> lengths{};                ///< of a pack's sequences, in their order; else empty
+  std::string kernel{};                               ///< implementation or collector, "" when unknown
   Seconds median{0};
   Seconds spread{0};  ///< 90th − 10th percentile; 0 when unknown
   int count = 0;      ///< repetitions; 0 when unknown
@@ -53,13 +56,16 @@ std::vector<std::string> ShapeDimensions(const std::string& op);
 /// The largest size that a dimension of a row may have; the smallest is 1.
 double LargestSize(const std::string& dimension);
 
+/// Whether rows of this operation have `lengths`.
+bool IsPacked(const std::string& op);
+
 /// Kernels of which only the bytes that they move through device memory count.
 bool IsMemoryBound(const std::string& op);
 
 /// Bytes of one value of a row's dtype.
 double ValueBytes(const std::string& dtype);
 
-/// The row's shape as JSON, e.g. {"m": 16, "n": 128, "k": 256}.
+/// The row's shape as JSON, e.g. {"m": 16, "n": 128, "k": 256}; of a pack {…, "lengths": [700, 123]}.
 Json ShapeJson(const CostRow& row);
 
 }  // namespace dflop

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/error.hpp"
@@ -109,7 +110,12 @@ float* Arena::Reserve(std::size_t values) {
   if (block_.size() < wanted) {
     block_.clear();
     block_.shrink_to_fit();
-    block_.resize(wanted);
+    try {
+      block_.resize(wanted);
+    } catch (const std::bad_alloc&) {  // a limit that no file of the system tells of
+      throw Unsupported("needs " + Gigabytes(static_cast<double>(wanted) * kValueBytes) +
+                        " of memory, the system gives less");
+    }
   }
   const std::size_t beyond = reinterpret_cast<std::uintptr_t>(block_.data()) / sizeof(float) % kLineValues;
   return block_.data() + (kLineValues - beyond) % kLineValues;

@@ -43,6 +43,7 @@ struct CpuOperation {
 /// Each reads its sizes from the row. Unknown operations and directions: Unsupported.
 CpuOperation GemmOperation(const CostRow& row);
 CpuOperation AttentionOperation(const CostRow& row);
+CpuOperation PackedAttentionOperation(const CostRow& row);
 CpuOperation MemoryBoundOperation(const CostRow& row);
 CpuOperation LossOperation(const CostRow& row);
 CpuOperation OptimizerOperation(const CostRow& row);

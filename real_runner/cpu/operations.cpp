@@ -180,6 +180,7 @@ CpuOperation OptimizerOperation(const CostRow& row) {
 CpuOperation MakeCpuOperation(const CostRow& row) {
   if (row.dtype != "fp32") throw Unsupported("the cpu backend computes in fp32, not in " + row.dtype);
   if (row.op == "gemm") return GemmOperation(row);
+  if (IsPacked(row.op)) return PackedAttentionOperation(row);
   if (row.op.starts_with("attention")) return AttentionOperation(row);
   if (IsMemoryBound(row.op)) return MemoryBoundOperation(row);
   if (row.op == "loss") return LossOperation(row);

@@ -177,6 +177,7 @@ std::unique_ptr<Attention> MakeAttention(Device& device, const AttentionShape& s
   if (shape.heads % shape.kv_heads != 0) throw Unsupported("key heads that do not divide the query heads");
   std::string why;
   if (auto fused = MakeFusedAttention(device, shape, backward, why)) return fused;
+  if (!shape.lengths.empty()) return MakeAttentionPerSequence(device, shape, backward, why);
   return MakeUnfusedAttention(device, shape, backward, why);
 }
 

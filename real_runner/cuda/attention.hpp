@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "real_runner/cuda/device.hpp"
 #include "real_runner/cuda/kernels.hpp"
@@ -17,6 +18,9 @@ struct AttentionShape {
   std::int64_t batch, seq, heads, kv_heads, dim;
   bool causal;
   std::int64_t q_stride, kv_stride;
+  /// A pack: `batch` sequences of these lengths one after the other, without padding; `seq` is the longest. Empty: all
+  /// are `seq` long.
+  std::vector<std::int64_t> lengths = {};
 };
 
 struct AttentionTensors {
@@ -37,7 +41,8 @@ class Attention {
   virtual void Backward(const AttentionTensors& tensors) = 0;
 };
 
-/// Fused where this build and cuDNN can, otherwise unfused, and the name says why. Unsupported when neither fits.
+/// Fused where this build and cuDNN can, otherwise unfused, and the name says why; a pack that cannot be one call is
+/// one call per sequence. Unsupported when nothing fits.
 std::unique_ptr<Attention> MakeAttention(Device& device, const AttentionShape& shape, bool backward);
 
 /// nullptr and the reason in `why` where cuDNN or this build cannot.
@@ -46,5 +51,9 @@ std::unique_ptr<Attention> MakeFusedAttention(Device& device, const AttentionSha
 /// `why` becomes part of the name.
 std::unique_ptr<Attention> MakeUnfusedAttention(Device& device, const AttentionShape& shape, bool backward,
                                                 const std::string& why);
+
+/// Each sequence of a pack by a call of its own. `why` becomes part of the name.
+std::unique_ptr<Attention> MakeAttentionPerSequence(Device& device, const AttentionShape& shape, bool backward,
+                                                    const std::string& why);
 
 }  // namespace dflop::cuda

@@ -8,13 +8,13 @@
 
 #include "real_runner/cuda/check.hpp"
 #include "real_runner/cuda/collectives.hpp"
+#include "real_runner/cuda/device_refusal.hpp"
 
 namespace dflop::cuda {
 namespace {
 
-std::string CudaVersion(int version) {
-  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
-}
+static_assert(kSuccess == cudaSuccess && kInsufficientDriver == cudaErrorInsufficientDriver);
+static_assert(kDevicesUnavailable == cudaErrorDevicesUnavailable && kNoDevice == cudaErrorNoDevice);
 
 /// NVML by hand: neither its header nor its library need be there when this is built, nor the library when it runs.
 class Nvml {
@@ -78,20 +78,15 @@ class Nvml {
 }  // namespace
 
 std::string WhyNoDevice() {
-  int driver = 0, runtime = 0, count = 0;
-  if (cudaRuntimeGetVersion(&runtime) != cudaSuccess) return "the CUDA runtime does not start";
-  if (cudaDriverGetVersion(&driver) != cudaSuccess || driver == 0) {
-    return "there is no CUDA driver on this machine (libcuda.so.1); a GPU needs one for CUDA " + CudaVersion(runtime) +
-           " or later";
-  }
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status == cudaErrorInsufficientDriver) {
-    return "the driver is too old: it is for CUDA " + CudaVersion(driver) + ", this program for CUDA " +
-           CudaVersion(runtime);
-  }
-  if (status != cudaSuccess) return std::string("CUDA does not start: ") + cudaGetErrorString(status);
-  if (count == 0) return "there is a driver, but no CUDA device";
-  return "";
+  DeviceProbe probe;
+  if (cudaRuntimeGetVersion(&probe.runtime) != cudaSuccess) probe.runtime = 0;
+  if (cudaDriverGetVersion(&probe.driver) != cudaSuccess) probe.driver = 0;
+  cudaError_t status = cudaGetDeviceCount(&probe.devices);
+  // A device that another process has to itself is counted all the same: only its first use tells.
+  if (status == cudaSuccess && probe.devices > 0) status = cudaFree(nullptr);
+  probe.status = status;
+  probe.status_text = cudaGetErrorString(status);
+  return Refusal(probe);
 }
 
 DeviceInfo DescribeDevice() {

@@ -1,5 +1,8 @@
 #include "real_runner/cuda/operations.hpp"
 
+#include <algorithm>
+#include <numeric>
+
 #include "real_runner/cuda/attention.hpp"
 #include "real_runner/cuda/kernels.hpp"
 #include "real_runner/cuda/matmul.hpp"
@@ -58,14 +61,31 @@ Kernel Gemm(Device& device, const CostRow& row) {
                    {.name = "dw", .shape = {n, k}, .role = Role::kAccumulated, .type = ElementType::kFloat}});
 }
 
+AttentionShape ShapeOf(const CostRow& row) {
+  const bool packed = IsPacked(row.op);
+  const std::int64_t heads = Size(row, "heads"), kv_heads = Size(row, "kv_heads"), dim = Size(row, "head_dim");
+  return {.batch = packed ? static_cast<std::int64_t>(row.lengths.size()) : Size(row, "batch"),
+          .seq = packed ? *std::max_element(row.lengths.begin(), row.lengths.end()) : Size(row, "seq"),
+          .heads = heads,
+          .kv_heads = kv_heads,
+          .dim = dim,
+          .causal = row.op != "attention_full",
+          .q_stride = heads * dim,
+          .kv_stride = kv_heads * dim,
+          .lengths = row.lengths};
+}
+
+/// [batch, seq, heads, dim], of a pack [tokens, heads, dim].
+std::vector<std::int64_t> TokensOf(const AttentionShape& shape, std::int64_t heads) {
+  if (shape.lengths.empty()) return {shape.batch, shape.seq, heads, shape.dim};
+  return {std::accumulate(shape.lengths.begin(), shape.lengths.end(), std::int64_t{0}), heads, shape.dim};
+}
+
 Kernel AttentionOperation(Device& device, const CostRow& row) {
-  const std::int64_t batch = Size(row, "batch"), seq = Size(row, "seq"), heads = Size(row, "heads");
-  const std::int64_t kv_heads = Size(row, "kv_heads"), dim = Size(row, "head_dim");
   const bool backward = row.direction == "backward";
-  const AttentionShape shape{batch,       seq,           heads, kv_heads, dim, row.op == "attention_causal",
-                             heads * dim, kv_heads * dim};
+  const AttentionShape shape = ShapeOf(row);
   const std::shared_ptr<Attention> attention = MakeAttention(device, shape, backward);
-  const std::vector<std::int64_t> of_q = {batch, seq, heads, dim}, of_k = {batch, seq, kv_heads, dim};
+  const std::vector<std::int64_t> of_q = TokensOf(shape, shape.heads), of_k = TokensOf(shape, shape.kv_heads);
   Specs specs = {{.name = "q", .shape = of_q},
                  {.name = "k", .shape = of_k},
                  {.name = "v", .shape = of_k},
@@ -245,6 +265,7 @@ struct Entry {
 
 constexpr Entry kEntries[] = {{"attention_causal", AttentionOperation, true},
                               {"attention_full", AttentionOperation, true},
+                              {"attention_packed", AttentionOperation, true},
                               {"norm", Norm, true},
                               {"activation", Activation, true},
                               {"rope", RopeOperation, false},
