@@ -56,7 +56,9 @@ class FixedLayout final : public LayoutPlanner {
 
   LayoutDecision Plan(const PlanningProblem& problem) const override {
     LayoutDecision decision;
-    decision.layout = uniform_ ? Uniform(problem) : Separate(problem);
+    decision.layout = uniform_                                ? Uniform(problem, *uniform_, "/uniform")
+                      : problem.cost.model().encoders.empty() ? Uniform(problem, LlmAlone(), "")
+                                                              : Separate(problem);
     PlanSimulator simulator(problem);
     const Candidate candidate = simulator.Judge(decision.layout);
     decision.predicted = candidate.predicted;
@@ -90,13 +92,18 @@ class FixedLayout final : public LayoutPlanner {
     return microbatches_;
   }
 
-  Layout Uniform(const PlanningProblem& problem) const {
+  /// Without encoders both ways to write a layout say the same.
+  HomogeneousDegrees LlmAlone() const {
+    if (!encoders_.empty()) Fail("/encoders", "are given, but the model has none");
+    return {.tp = llm_.tp, .pp = llm_.pp, .dp = llm_.dp, .sequence_parallel = llm_.sequence_parallel};
+  }
+
+  Layout Uniform(const PlanningProblem& problem, HomogeneousDegrees degrees, const std::string& key) const {
     const ModelSpec& model = problem.cost.model();
-    HomogeneousDegrees degrees = *uniform_;
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
     degrees.chunks = problem.schedule.chunks();
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
-    if (!why.empty()) Fail("/uniform", why);
+    if (!why.empty()) Fail(key, why);
     degrees.microbatches = Microbatches(problem, degrees.dp);
     return BuildLayout(degrees, model, problem.cost.cluster());
   }
