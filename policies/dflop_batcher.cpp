@@ -90,10 +90,8 @@ class DflopBatcher final : public BatchScheduler {
     const BatchProblem problem = WithOwnCaps(given);
     CheckBatch(problem);
     CheckCaps(problem);
-    const std::int64_t evaluations =
-        options_.evaluations.value_or(kEvaluationsPerBatch + kEvaluationsPerSample * problem.samples());
-    std::vector<std::vector<int>> buckets = SearchBuckets(MakeSearchProblem(problem, options_), evaluations);
-    if (options_.packed && problem.context != nullptr) {
+    std::vector<std::vector<int>> buckets = SearchBuckets(MakeSearchProblem(problem, options_), Evaluations(problem));
+    if (options_.packed && problem.context != nullptr && !problem.rehearsal) {
       const int pricings = std::max(kLeastPricings, 2 * problem.buckets());
       buckets = PolishPacked(problem, options_.by_union, options_.equal_counts, std::move(buckets), pricings);
     }
@@ -103,6 +101,11 @@ class DflopBatcher final : public BatchScheduler {
   }
 
  private:
+  std::int64_t Evaluations(const BatchProblem& problem) const {
+    const std::int64_t all =
+        options_.evaluations.value_or(kEvaluationsPerBatch + kEvaluationsPerSample * problem.samples());
+    return problem.rehearsal ? std::min(all, kEvaluationsPerSample / 10 * problem.samples()) : all;
+  }
   BatchProblem WithOwnCaps(BatchProblem problem) const {
     if (!options_.memory_cap) problem.caps.clear();
     if (options_.max_tokens && problem.context != nullptr) {
