@@ -4,7 +4,7 @@
 // limit, else LPT. Here LPT is the start of a search (bucket_search.hpp) that reaches the program's lower bound within
 // milliseconds, and beyond C it lowers the second largest bucket, the third, … Further:
 //   * an encoder with devices of its own runs the union of the replicas' microbatches of one index, so that the union
-//     is bounded ("encoder_bound": "union") and not each bucket ("bucket", the paper's stricter form);
+//     is bounded where that lowers C ("encoder_bound": "union") and not each bucket ("bucket", the paper's form);
 //   * caps of the devices' memory ("memory_cap") and of LLM tokens per microbatch ("max_tokens"; needs the samples'
 //     shapes and does nothing on a problem of bare numbers);
 //   * equal sample counts on request ("equal_counts": they differ by at most one);
@@ -30,6 +30,7 @@ namespace {
 constexpr std::int64_t kEvaluationsPerBatch = 200'000;
 constexpr std::int64_t kEvaluationsPerSample = 2'000;
 constexpr int kLeastPricings = 64;
+constexpr double kWorthwhile = 1e-4;  ///< relative gain below which a plan by unions is not preferred
 
 struct Options {
   bool by_union = true;
@@ -62,7 +63,7 @@ void AddCaps(const BatchProblem& problem, SearchProblem& search) {
   }
 }
 
-SearchProblem MakeSearchProblem(const BatchProblem& problem, const Options& options) {
+SearchProblem MakeSearchProblem(const BatchProblem& problem, const Options& options, bool by_union) {
   SearchProblem search;
   search.samples = problem.samples();
   search.buckets = problem.buckets();
@@ -73,13 +74,37 @@ SearchProblem MakeSearchProblem(const BatchProblem& problem, const Options& opti
     search.fullest = search.samples % search.buckets;
     search.most_count = search.least_count + (search.fullest > 0 ? 1 : 0);
   }
-  AddCosts(problem, options.by_union, search);
+  AddCosts(problem, by_union, search);
   AddCaps(problem, search);
   if (search.dimensions.size() > Index(kMostSearchDimensions)) {
     throw InputError("batching dflop balances at most " + std::to_string(kMostSearchDimensions) +
                      " dimensions and caps, the problem has " + std::to_string(search.dimensions.size()));
   }
   return search;
+}
+
+/// Blocks of `block` buckets, the one with the largest bucket first: the plan does not say in which order to run them,
+/// but replicas whose microbatches of one index are about as long stay in step.
+std::vector<std::vector<int>> LargestFirst(const BatchProblem& problem, std::vector<std::vector<int>> buckets,
+                                           int block) {
+  std::vector<std::pair<double, std::size_t>> order;
+  for (std::size_t begin = 0; begin < buckets.size(); begin += Index(block)) {
+    double largest = 0;
+    for (const auto& costs : problem.costs) {
+      for (std::size_t b = begin; b < begin + Index(block); ++b) {
+        double sum = 0;
+        for (const int i : buckets[b]) sum += costs[Index(i)];
+        largest = std::max(largest, sum);
+      }
+    }
+    order.emplace_back(-largest, begin);
+  }
+  std::sort(order.begin(), order.end());
+  std::vector<std::vector<int>> sorted;
+  for (const auto& [largest, begin] : order) {
+    for (std::size_t b = begin; b < begin + Index(block); ++b) sorted.push_back(std::move(buckets[b]));
+  }
+  return sorted;
 }
 
 class DflopBatcher final : public BatchScheduler {
@@ -90,12 +115,12 @@ class DflopBatcher final : public BatchScheduler {
     const BatchProblem problem = WithOwnCaps(given);
     CheckBatch(problem);
     CheckCaps(problem);
-    std::vector<std::vector<int>> buckets = SearchBuckets(MakeSearchProblem(problem, options_), Evaluations(problem));
+    auto [buckets, by_union] = Search(problem);
     if (options_.packed && problem.context != nullptr && !problem.rehearsal) {
       const int pricings = std::max(kLeastPricings, 2 * problem.buckets());
-      buckets = PolishPacked(problem, options_.by_union, options_.equal_counts, std::move(buckets), pricings);
+      buckets = PolishPacked(problem, by_union, options_.equal_counts, std::move(buckets), pricings);
     }
-    BatchPlan plan = PlanOfBuckets(problem, std::move(buckets));
+    BatchPlan plan = PlanOfBuckets(problem, LargestFirst(problem, std::move(buckets), by_union ? problem.replicas : 1));
     plan.note = BrokenCaps(problem, plan);
     return plan;
   }
@@ -105,6 +130,18 @@ class DflopBatcher final : public BatchScheduler {
     const std::int64_t all =
         options_.evaluations.value_or(kEvaluationsPerBatch + kEvaluationsPerSample * problem.samples());
     return problem.rehearsal ? std::min(all, kEvaluationsPerSample / 10 * problem.samples()) : all;
+  }
+  /// Buckets, and whether it paid to bound unions instead of each bucket. Where it does not lower the largest, buckets
+  /// that are balanced one by one are the better plan: replicas that run alike microbatches wait less for each other.
+  std::pair<std::vector<std::vector<int>>, bool> Search(const BatchProblem& problem) const {
+    auto each = SearchBuckets(MakeSearchProblem(problem, options_, false), Evaluations(problem));
+    const bool any_union =
+        std::find(problem.over_union.begin(), problem.over_union.end(), true) != problem.over_union.end();
+    if (!options_.by_union || !any_union || problem.replicas == 1) return {std::move(each), false};
+    auto by_union = SearchBuckets(MakeSearchProblem(problem, options_, true), Evaluations(problem));
+    const double largest = LargestBucket(problem, PlanOfBuckets(problem, each), true);
+    const bool lower = LargestBucket(problem, PlanOfBuckets(problem, by_union), true) < largest * (1 - kWorthwhile);
+    return {std::move(lower ? by_union : each), lower};
   }
   BatchProblem WithOwnCaps(BatchProblem problem) const {
     if (!options_.memory_cap) problem.caps.clear();
