@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <queue>
 #include <utility>
 
@@ -171,8 +172,8 @@ class Search {
   /// The whole problem, where it is small enough to be solved exactly.
   bool RepackAll() {
     if (problem_.buckets > 3 || Index(problem_.samples) > BucketRepack<W>::kMostSamples) return false;
-    std::vector<int> all;
-    for (int b = 0; b < problem_.buckets; ++b) all.push_back(b);
+    std::vector<int> all(Index(problem_.buckets));
+    std::iota(all.begin(), all.end(), 0);
     repack_.Run(all, state_.Highest() * (1 - kLeastGain), left_);
     return BudgetLeft();
   }

@@ -33,6 +33,7 @@ class BucketStart {
 
   void Run() {
     std::vector<std::pair<double, int>> order;
+    order.reserve(weights_.size());
     for (int i = 0; i < state_.problem.samples; ++i) order.emplace_back(-Largest(weights_[Index(i)]), i);
     std::sort(order.begin(), order.end());
     std::size_t next_empty = 0;

@@ -69,6 +69,7 @@ class Polish {
         continue;
       }
       std::vector<const std::vector<int>*> together;
+      together.reserve(Index(problem_.replicas));
       for (int r = 0; r < problem_.replicas; ++r) together.push_back(&buckets_[Index(begin + r)]);
       const double load = costs_.Union(d, together);
       for (int r = 0; r < problem_.replicas; ++r) loads_[Index(begin + r)][d] = load;
