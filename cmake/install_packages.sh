@@ -31,4 +31,5 @@ install_packages() {
 }
 
 # What the simulator itself needs.
-dflop_packages=(g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev nlohmann-json3-dev libcli11-dev)
+dflop_packages=(g++ cmake ninja-build pkg-config libsimgrid-dev libboost-dev nlohmann-json3-dev libcli11-dev
+                coinor-libcbc-dev)

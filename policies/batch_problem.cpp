@@ -1,45 +1,25 @@
 // From samples and a layout to the numbers that a batch scheduler balances.
 #include <algorithm>
-#include <numeric>
 #include <unordered_map>
 
-#include "base/error.hpp"
 #include "base/index.hpp"
 #include "policies/batch_scheduler.hpp"
 #include "policies/correction.hpp"
 #include "policies/memory_caps.hpp"
+#include "policies/module_stages.hpp"
 
 namespace dflop {
 namespace {
-
-Seconds WholeTime(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
-
-/// The distinct parts of a module: first stage, a middle one, last stage, …
-std::vector<ModulePart> PartsOfModule(const Layout& layout, int module) {
-  std::vector<ModulePart> parts;
-  for (const Stage& stage : layout.stages) {
-    if (stage.replica != 0) continue;
-    for (const ModulePart& part : stage.parts) {
-      if (part.module == module) parts.push_back(part);
-    }
-  }
-  return parts;
-}
 
 /// Time of each sample in its module's slowest stage, at the operating point of the mean microbatch: a sample is priced
 /// as its share of a full microbatch of its like, so that kernels run at the efficiency of the packed length and
 /// attention at the sample's own (arXiv 2603.25120, section 3.2.1).
 class SamplePricer {
  public:
-  SamplePricer(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& mean) : cost_(cost) {
-    Seconds slowest{-1};
-    for (const ModulePart& part : PartsOfModule(layout, module)) {
-      const Seconds time = WholeTime(cost.Part(part, mean));
-      if (time > slowest) slowest = time, part_ = part;
-    }
-    DFLOP_CHECK(slowest >= Seconds(0), "every module has a stage");
+  SamplePricer(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& mean)
+      : cost_(cost), part_(SlowestPart(cost, layout, module, mean)) {
     mean_tokens_ = mean.tokens;
-    mean_time_ = slowest.value();
+    mean_time_ = WholeTime(cost.Part(part_, mean)).value();
   }
   double PerToken() const { return mean_time_ / mean_tokens_; }
   double Sequence(double length) {
@@ -98,19 +78,6 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   return costs;
 }
 
-/// Modules that share a device are of one kind; kinds are named by their first module.
-std::vector<int> DeviceKinds(const Layout& layout) {
-  std::vector<int> kind(layout.degrees.size());
-  std::iota(kind.begin(), kind.end(), 0);
-  std::vector<int> first_of_group(layout.groups.size(), -1);
-  for (const Stage& stage : layout.stages) {
-    int& first = first_of_group[Index(stage.group)];
-    if (first < 0) first = kind[Index(stage.parts.front().module)];
-    for (const ModulePart& part : stage.parts) kind[Index(part.module)] = first;
-  }
-  return kind;
-}
-
 /// One dimension per kind: the sum over its modules. A bucket is one LLM replica's share of the union that all replicas
 /// of an encoder with devices of its own run together.
 void AddDimensions(BatchProblem& problem, const Layout& layout) {
@@ -160,19 +127,6 @@ BatchProblem MakeBatchProblem(const BatchContext& context) {
   problem.caps = MemoryCaps(context);
   problem.context = std::make_shared<BatchContext>(context);
   return problem;
-}
-
-double BucketLowerBound(const BatchProblem& problem) {
-  double bound = 0;
-  for (const auto& dimension : problem.costs) {
-    double sum = 0;
-    for (const double cost : dimension) {
-      sum += cost;
-      bound = std::max(bound, cost);
-    }
-    bound = std::max(bound, sum / problem.buckets());
-  }
-  return bound;
 }
 
 double LargestBucket(const BatchProblem& problem, const BatchPlan& plan, bool by_union) {

@@ -1,6 +1,7 @@
 #include "policies/equal_counts.hpp"
 
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -16,6 +17,13 @@ BatchPlan EmptyPlan(const BatchProblem& problem) {
   BatchPlan plan;
   plan.buckets.assign(static_cast<std::size_t>(problem.replicas),
                       std::vector<std::vector<int>>(static_cast<std::size_t>(problem.microbatches)));
+  return plan;
+}
+
+BatchPlan PlanOfBuckets(const BatchProblem& problem, std::vector<std::vector<int>> buckets) {
+  BatchPlan plan = EmptyPlan(problem);
+  const std::size_t replicas = plan.buckets.size();
+  for (std::size_t b = 0; b < buckets.size(); ++b) plan.buckets[b % replicas][b / replicas] = std::move(buckets[b]);
   return plan;
 }
 

@@ -17,4 +17,7 @@ BatchPlan DealEqualCounts(const std::vector<int>& samples, const BatchProblem& p
 /// A plan of empty buckets.
 BatchPlan EmptyPlan(const BatchProblem& problem);
 
+/// Bucket b is microbatch b / replicas of replica b mod replicas, as in DFLOP's code.
+BatchPlan PlanOfBuckets(const BatchProblem& problem, std::vector<std::vector<int>> buckets);
+
 }  // namespace dflop

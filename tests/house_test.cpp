@@ -56,6 +56,7 @@ std::string_view Included(std::string_view line) {
 }
 
 bool IsSimGrid(std::string_view header) { return header.starts_with("simgrid/") || header.starts_with("xbt/"); }
+bool IsCbc(std::string_view header) { return header.starts_with("coin/"); }
 bool IsJsonLibrary(std::string_view header) { return header.starts_with("nlohmann/"); }
 bool IsOutsideWorld(std::string_view header) {
   constexpr std::array<std::string_view, 8> kHeaders = {"chrono",   "ctime",  "filesystem", "fstream",
@@ -71,6 +72,7 @@ std::string ComplaintAboutInclude(std::string_view path, std::string_view header
     if (to->name == "real_runner") return "experiments and real_runner meet in files only";
   }
   if (IsSimGrid(header) && path != "sim/simgrid_engine.cpp") return "SimGrid belongs to sim/simgrid_engine.cpp";
+  if (IsCbc(header) && path != "policies/integer_program_cbc.cpp") return "CBC belongs to integer_program_cbc.cpp";
   if (IsJsonLibrary(header) && !path.ends_with(".cpp")) return "a header spreads the JSON library";
   if (header == "random") return "random numbers come from base/random.hpp";
   if (from && from->name == "policies" && IsOutsideWorld(header)) return "policies know no clock, no I/O, no threads";
@@ -174,6 +176,11 @@ TEST(HouseRules, SimGridStaysInItsEngine) {
   ExpectOneComplaint("tests/engine_test.cpp", "#include <xbt/log.h>", "SimGrid belongs to");
   ExpectOneComplaint("policies/lpt.cpp", "#include <simgrid/s4u.hpp>", "SimGrid belongs to");
   ExpectNoComplaint("sim/simgrid_engine.cpp", "#include <simgrid/s4u.hpp>");
+}
+
+TEST(HouseRules, CbcStaysInItsFile) {
+  ExpectOneComplaint("policies/ilp_batcher.cpp", "#include <coin/Cbc_C_Interface.h>", "CBC belongs to");
+  ExpectNoComplaint("policies/integer_program_cbc.cpp", "#include <coin/Cbc_C_Interface.h>");
 }
 
 TEST(HouseRules, JsonLibraryNeverStandsInAHeaderNorInFourFiles) {
