@@ -4,7 +4,9 @@
 // limit, else LPT. Here LPT is the start of a search (bucket_search.hpp) that reaches the program's lower bound within
 // milliseconds, and beyond C it lowers the second largest bucket, the third, … Further:
 //   * an encoder with devices of its own runs the union of the replicas' microbatches of one index, so that the union
-//     is bounded where that lowers C ("encoder_bound": "union") and not each bucket ("bucket", the paper's form);
+//     is bounded and not each bucket ("encoder_bound": "union"; "bucket" is the paper's form). What unions do not ask
+//     for is that the microbatches of one index be alike, for which replicas wait; so buckets bounded one by one are
+//     tried too, and the shorter predicted step decides;
 //   * caps of the devices' memory ("memory_cap") and of LLM tokens per microbatch ("max_tokens"; needs the samples'
 //     shapes and does nothing on a problem of bare numbers);
 //   * equal sample counts on request ("equal_counts": they differ by at most one);
@@ -22,6 +24,7 @@
 #include "policies/equal_counts.hpp"
 #include "policies/packed_polish.hpp"
 #include "policies/registry.hpp"
+#include "sim/step.hpp"
 
 namespace dflop {
 namespace {
@@ -30,7 +33,6 @@ namespace {
 constexpr std::int64_t kEvaluationsPerBatch = 200'000;
 constexpr std::int64_t kEvaluationsPerSample = 2'000;
 constexpr int kLeastPricings = 64;
-constexpr double kWorthwhile = 1e-4;  ///< relative gain below which a plan by unions is not preferred
 
 struct Options {
   bool by_union = true;
@@ -107,6 +109,16 @@ std::vector<std::vector<int>> LargestFirst(const BatchProblem& problem, std::vec
   return sorted;
 }
 
+/// What tells apart two plans that both fill buckets evenly: the step as the simulator predicts it, or on bare numbers
+/// the largest load.
+double Badness(const BatchProblem& problem, const BatchPlan& plan) {
+  if (problem.context == nullptr) return LargestBucket(problem, plan, true);
+  const BatchContext& context = *problem.context;
+  const auto replay = MakeReplayEngine();
+  return SimulateStep(context.cost, context.layout, context.orders, plan, context.batch, *replay)
+      .times.makespan.value();
+}
+
 class DflopBatcher final : public BatchScheduler {
  public:
   explicit DflopBatcher(Options options) : options_(options) {}
@@ -115,12 +127,11 @@ class DflopBatcher final : public BatchScheduler {
     const BatchProblem problem = WithOwnCaps(given);
     CheckBatch(problem);
     CheckCaps(problem);
-    auto [buckets, by_union] = Search(problem);
-    if (options_.packed && problem.context != nullptr && !problem.rehearsal) {
-      const int pricings = std::max(kLeastPricings, 2 * problem.buckets());
-      buckets = PolishPacked(problem, by_union, options_.equal_counts, std::move(buckets), pricings);
+    BatchPlan plan = Search(problem, false);
+    if (BoundsUnions(problem)) {
+      BatchPlan by_union = Search(problem, true);
+      if (Badness(problem, by_union) < Badness(problem, plan)) plan = std::move(by_union);
     }
-    BatchPlan plan = PlanOfBuckets(problem, LargestFirst(problem, std::move(buckets), by_union ? problem.replicas : 1));
     plan.note = BrokenCaps(problem, plan);
     return plan;
   }
@@ -131,17 +142,17 @@ class DflopBatcher final : public BatchScheduler {
         options_.evaluations.value_or(kEvaluationsPerBatch + kEvaluationsPerSample * problem.samples());
     return problem.rehearsal ? std::min(all, kEvaluationsPerSample / 10 * problem.samples()) : all;
   }
-  /// Buckets, and whether it paid to bound unions instead of each bucket. Where it does not lower the largest, buckets
-  /// that are balanced one by one are the better plan: replicas that run alike microbatches wait less for each other.
-  std::pair<std::vector<std::vector<int>>, bool> Search(const BatchProblem& problem) const {
-    auto each = SearchBuckets(MakeSearchProblem(problem, options_, false), Evaluations(problem));
-    const bool any_union =
-        std::find(problem.over_union.begin(), problem.over_union.end(), true) != problem.over_union.end();
-    if (!options_.by_union || !any_union || problem.replicas == 1) return {std::move(each), false};
-    auto by_union = SearchBuckets(MakeSearchProblem(problem, options_, true), Evaluations(problem));
-    const double largest = LargestBucket(problem, PlanOfBuckets(problem, each), true);
-    const bool lower = LargestBucket(problem, PlanOfBuckets(problem, by_union), true) < largest * (1 - kWorthwhile);
-    return {std::move(lower ? by_union : each), lower};
+  bool BoundsUnions(const BatchProblem& problem) const {
+    const bool any = std::find(problem.over_union.begin(), problem.over_union.end(), true) != problem.over_union.end();
+    return options_.by_union && any && problem.replicas > 1 && !problem.rehearsal;
+  }
+  BatchPlan Search(const BatchProblem& problem, bool by_union) const {
+    auto buckets = SearchBuckets(MakeSearchProblem(problem, options_, by_union), Evaluations(problem));
+    if (options_.packed && problem.context != nullptr && !problem.rehearsal) {
+      const int pricings = std::max(kLeastPricings, 2 * problem.buckets());
+      buckets = PolishPacked(problem, by_union, options_.equal_counts, std::move(buckets), pricings);
+    }
+    return PlanOfBuckets(problem, LargestFirst(problem, std::move(buckets), by_union ? problem.replicas : 1));
   }
   BatchProblem WithOwnCaps(BatchProblem problem) const {
     if (!options_.memory_cap) problem.caps.clear();
