@@ -65,8 +65,10 @@ StepChanges StepMoves::DrawOrder(const Critical& critical, RandomStream& random)
   const int to = replay_.PlaceOf(replica, DrawBelow(random, Index(problem_.microbatches)));
   if (from == to) return {};
   if (random.Below(2) == 0) return Rotate(from, to);
-  return {{from, replay_.At(to)}, {to, replay_.At(from)}};
+  return ExchangeColumns(from, to);
 }
+
+StepChanges StepMoves::ExchangeColumns(int a, int b) const { return {{a, replay_.At(b)}, {b, replay_.At(a)}}; }
 
 StepChanges StepMoves::Rotate(int from, int to) const {
   StepChanges changes{{to, replay_.At(from)}};
@@ -76,29 +78,49 @@ StepChanges StepMoves::Rotate(int from, int to) const {
 }
 
 StepChanges StepMoves::DrawContents(const Critical& critical, RandomStream& random) const {
-  constexpr int kTries = 4;  // to find a sample that makes the critical bucket lighter
   const Spot& a = critical.spot;
   const Spot b = DrawSpot(random);
-  std::vector<int> in_a = At(a);
-  std::vector<int> in_b = At(b);
   if (a.place == b.place && a.row == b.row) return {};
-  const std::uint64_t kind = random.Below(4);
-  if (kind == 0) return Refill(a, std::move(in_b), b, std::move(in_a));
-  if (kind == 1 && in_a.size() > 1) {
-    const auto moved = in_a.begin() + DrawBelow(random, in_a.size());
-    in_b.push_back(*moved);
-    in_a.erase(moved);
-    return Refill(a, std::move(in_a), b, std::move(in_b));
+  switch (random.Below(4)) {
+    case 0:
+      return ExchangeBuckets(a, b);
+    case 1:
+      return MoveSample(a, b, random);
+    default:
+      return ExchangeSamples(critical, b, random);
   }
+}
+
+StepChanges StepMoves::ExchangeBuckets(const Spot& a, const Spot& b) const {
+  const bool whole_columns = replay_.At(a.place)->buckets.size() == 1;
+  if (whole_columns && replay_.ReplicaOf(a.place) == replay_.ReplicaOf(b.place))
+    return ExchangeColumns(a.place, b.place);
+  return Refill(a, At(b), b, At(a));
+}
+
+StepChanges StepMoves::MoveSample(const Spot& from, const Spot& to, RandomStream& random) const {
+  std::vector<int> left = At(from);
+  std::vector<int> grown = At(to);
+  if (left.size() == 1) return {};
+  const auto moved = left.begin() + DrawBelow(random, left.size());
+  grown.push_back(*moved);
+  left.erase(moved);
+  return Refill(from, std::move(left), to, std::move(grown));
+}
+
+StepChanges StepMoves::ExchangeSamples(const Critical& critical, const Spot& other, RandomStream& random) const {
+  constexpr int kTries = 4;  // to find a pair that makes the critical bucket lighter
+  std::vector<int> in_critical = At(critical.spot);
+  std::vector<int> in_other = At(other);
   int* heavy = nullptr;
   int* light = nullptr;
   for (int i = 0; i < kTries; ++i) {
-    heavy = &in_a[random.Below(in_a.size())];
-    light = &in_b[random.Below(in_b.size())];
+    heavy = &in_critical[random.Below(in_critical.size())];
+    light = &in_other[random.Below(in_other.size())];
     if (Weight(critical.module, *heavy) > Weight(critical.module, *light)) break;
   }
   std::swap(*heavy, *light);
-  return Refill(a, std::move(in_a), b, std::move(in_b));
+  return Refill(critical.spot, std::move(in_critical), other, std::move(in_other));
 }
 
 StepChanges StepMoves::Refill(const Spot& a, std::vector<int> in_a, const Spot& b, std::vector<int> in_b) const {

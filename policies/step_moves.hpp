@@ -11,7 +11,7 @@ namespace dflop {
 using StepChanges = std::vector<StepReplay::Change>;
 
 /// Draws one of: a column of the critical path changes places with another one, or moves there and those between close
-/// up; a bucket of the path changes places with one of another replica; a sample of such a bucket goes to another
+/// up; a bucket of the path changes places with another one; a sample of such a bucket goes to another
 /// bucket, alone or in exchange.
 class StepMoves {
  public:
@@ -39,7 +39,13 @@ class StepMoves {
   Spot DrawSpot(RandomStream& random) const;
   StepChanges DrawOrder(const Critical& critical, RandomStream& random) const;
   StepChanges DrawContents(const Critical& critical, RandomStream& random) const;
+  StepChanges ExchangeColumns(int a, int b) const;
+  StepChanges ExchangeBuckets(const Spot& a, const Spot& b) const;
+  StepChanges MoveSample(const Spot& from, const Spot& to, RandomStream& random) const;
+  StepChanges ExchangeSamples(const Critical& critical, const Spot& other, RandomStream& random) const;
+  /// The column at `from` moves to `to`; those between close up.
   StepChanges Rotate(int from, int to) const;
+  /// New contents of two buckets; nothing where a cap forbids them.
   StepChanges Refill(const Spot& a, std::vector<int> in_a, const Spot& b, std::vector<int> in_b) const;
 
   const std::vector<int>& At(const Spot& spot) const { return replay_.At(spot.place)->buckets[spot.row]; }
