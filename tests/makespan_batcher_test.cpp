@@ -67,7 +67,7 @@ TEST(MakespanBatcher, FindsTheShortestStepOfSmallInstances) {
   int found = 0;
   for (const Layout& layout : layouts) {
     const Job job(layout);
-    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       const auto batch = UnevenSamples(4 + static_cast<int>(seed % 4), seed);
       const double best = ShortestPossible(job, batch);
       const double ours = job.Seconds(Planned("makespan", job.Problem(batch), seed), batch);
@@ -100,8 +100,8 @@ TEST(MakespanBatcher, IsNeverLongerThanItsStart) {
 }
 
 TEST(MakespanBatcher, ShortensPipelinesOfUnevenBuckets) {
-  // 24 samples, one per bucket but for a few: assignment is all but given, so the gain is the order's. At least 3 % on
-  // the mean of ten batches, the figure below what was seen (5 to 8 %).
+  // 24 samples, one per bucket but for a few: assignment is all but given, so most of the gain is the order's. The
+  // figure stands well below what was seen (10.7 % on the mean of these ten batches).
   const Job job(Uniform(4, 1, 20));
   double gain = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
@@ -109,7 +109,7 @@ TEST(MakespanBatcher, ShortensPipelinesOfUnevenBuckets) {
     const BatchProblem problem = job.Problem(batch);
     gain += 1 - job.Seconds(Planned("makespan", problem, seed), batch) / job.Seconds(Planned("lpt-2d", problem), batch);
   }
-  EXPECT_GT(gain / 10, 0.03);
+  EXPECT_GT(gain / 10, 0.07);
 }
 
 TEST(MakespanBatcher, DependsOnNothingButProblemAndStream) {
