@@ -47,6 +47,7 @@ Ranking Ascending(const std::vector<double>& sizes) {
 
 std::vector<std::vector<int>> Arranged(const std::vector<std::vector<int>>& buckets, const Ranking& ranking) {
   std::vector<std::vector<int>> arranged;
+  arranged.reserve(ranking.size());
   for (const int k : ranking) arranged.push_back(buckets[Index(k)]);
   return arranged;
 }
