@@ -9,8 +9,8 @@ namespace {
 /// A descent along the critical path from given buckets.
 class Descent {
  public:
-  Descent(const BatchProblem& problem, StepReplay& replay)
-      : replay_(replay), moves_(problem, replay), best_(Snapshot()), shortest_(replay.makespan()) {}
+  Descent(const BatchProblem& problem, StepReplay& replay, const AllowBuckets& allow)
+      : replay_(replay), allow_(allow), moves_(problem, replay), best_(Snapshot()), shortest_(replay.makespan()) {}
 
   /// One evaluation at most.
   void Step(RandomStream& random) {
@@ -22,16 +22,16 @@ class Descent {
     if (changes.empty()) return;
     const Seconds before = replay_.makespan();
     const Seconds after = replay_.Apply(changes);
-    if (after > before && !forced) {
+    const bool shortest = after < shortest_;
+    if ((after > before && !forced) || (shortest && !Allowed())) {
       ++failures_;
       return replay_.Undo();
     }
     moves_.Refresh();
     failures_ = after < before || forced ? 0 : failures_ + 1;
-    if (after < shortest_) Remember();
+    if (shortest) Remember();
   }
 
-  Seconds shortest() const { return shortest_; }
   Buckets Best() {
     Restore();
     return replay_.buckets();
@@ -44,6 +44,7 @@ class Descent {
   /// exchange one with.
   int Patience() const { return 50 + 2 * replay_.places(); }
 
+  bool Allowed() const { return !allow_ || allow_(replay_.buckets()); }
   void Restart() {
     Restore();
     moves_.Refresh();
@@ -62,6 +63,7 @@ class Descent {
   void Restore() { replay_.Apply(best_); }
 
   StepReplay& replay_;
+  const AllowBuckets& allow_;
   StepMoves moves_;
   StepChanges best_;
   Seconds shortest_;
@@ -71,22 +73,22 @@ class Descent {
 
 }  // namespace
 
-Buckets SearchShorterStep(const BatchProblem& problem, const Buckets& start, const SearchBudget& budget,
-                          const AdjustCosts& adjust, RandomStream& random) {
+Buckets SearchShorterStep(const BatchProblem& problem, const Buckets& start, int evaluations, const AdjustCosts& adjust,
+                          const AllowBuckets& allow, RandomStream& random) {
   const BatchContext& context = *problem.context;
   const auto replay_of = [&](const Buckets& buckets) {
     return StepReplay(context.cost, context.layout, context.orders, context.batch, buckets, adjust);
   };
-  int left = budget.evaluations;
+  int left = evaluations;
   Buckets first = start;
   Seconds shortest = replay_of(start).makespan();
   for (const Buckets& order : StartOrders(problem, start)) {
     if (left-- <= 0) break;
     const Seconds makespan = replay_of(order).makespan();
-    if (makespan < shortest) shortest = makespan, first = order;
+    if (makespan < shortest && (!allow || allow(order))) shortest = makespan, first = order;
   }
   StepReplay replay = replay_of(first);
-  Descent descent(problem, replay);
+  Descent descent(problem, replay, allow);
   for (; left > 0; --left) descent.Step(random);
   return descent.Best();
 }

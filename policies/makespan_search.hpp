@@ -6,17 +6,19 @@
 // failed, the search goes back to the best buckets and makes some moves whatever they cost.
 #pragma once
 
+#include <functional>
+
 #include "policies/batch_scheduler.hpp"
 #include "sim/column_pricer.hpp"
 
 namespace dflop {
 
-struct SearchBudget {
-  int evaluations = 0;  ///< of the makespan, at most
-};
+/// Whether buckets may be the search's answer; empty = all may.
+using AllowBuckets = std::function<bool(const Buckets&)>;
 
-/// The best buckets found; `start` where none are better. The problem has a context, its plan no buckets of encoders.
-Buckets SearchShorterStep(const BatchProblem& problem, const Buckets& start, const SearchBudget& budget,
-                          const AdjustCosts& adjust, RandomStream& random);
+/// The best buckets found with so many evaluations of the makespan at most; `start` where none are better. The problem
+/// has a context, its plan no buckets of encoders.
+Buckets SearchShorterStep(const BatchProblem& problem, const Buckets& start, int evaluations, const AdjustCosts& adjust,
+                          const AllowBuckets& allow, RandomStream& random);
 
 }  // namespace dflop

@@ -6,6 +6,7 @@
 
 #include "base/index.hpp"
 #include "policies/correction.hpp"
+#include "sim/metrics.hpp"
 #include "tests/plan_support.hpp"
 
 namespace dflop {
@@ -60,6 +61,8 @@ double ShortestPossible(const Job& job, const std::vector<SampleShape>& batch) {
   return shortest;
 }
 
+const char* const kFromLpt = R"({"name": "makespan", "start": "lpt-2d"})";
+
 TEST(MakespanBatcher, FindsTheShortestStepOfSmallInstances) {
   const std::vector<Layout> layouts = {Uniform(2, 1, 3), Uniform(4, 1, 3),     Uniform(3, 2, 1),
                                        Uniform(1, 3, 1), Separate(2, 2, 1, 3), Separate(3, 1, 3, 1)};
@@ -107,7 +110,7 @@ TEST(MakespanBatcher, ShortensPipelinesOfUnevenBuckets) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const auto batch = UnevenSamples(24, seed);
     const BatchProblem problem = job.Problem(batch);
-    gain += 1 - job.Seconds(Planned("makespan", problem, seed), batch) / job.Seconds(Planned("lpt-2d", problem), batch);
+    gain += 1 - job.Seconds(Planned(kFromLpt, problem, seed), batch) / job.Seconds(Planned("lpt-2d", problem), batch);
   }
   EXPECT_GT(gain / 10, 0.07);
 }
@@ -123,7 +126,7 @@ TEST(MakespanBatcher, ReturnsTheStartInARehearsal) {
   const auto batch = UnevenSamples(20, 3);
   BatchProblem problem = job.Problem(batch);
   problem.rehearsal = true;
-  EXPECT_EQ(Planned("makespan", problem), Planned("lpt-2d", problem));
+  EXPECT_EQ(Planned(kFromLpt, problem), Planned("lpt-2d", problem));
 }
 
 TEST(MakespanBatcher, KeepsTheCapsThatItsStartKeeps) {
@@ -136,10 +139,50 @@ TEST(MakespanBatcher, KeepsTheCapsThatItsStartKeeps) {
       for (const auto& bucket : replica) cap.limit = std::max(cap.limit, static_cast<double>(bucket.size()));
     }
     problem.caps = {cap};
-    for (const auto& replica : Planned("makespan", problem, seed)) {
+    for (const auto& replica : Planned(kFromLpt, problem, seed)) {
       for (const auto& bucket : replica) ASSERT_LE(static_cast<double>(bucket.size()), cap.limit) << "seed " << seed;
     }
   }
+}
+
+TEST(MakespanBatcher, KeepsItsCapOnTokens) {
+  // The start's fullest bucket sets a cap that it keeps and that a search for short steps would not.
+  const Job job(Uniform(4, 1, 8));
+  const auto batch = UnevenSamples(30, 4);
+  const BatchProblem problem = job.Problem(batch);
+  const auto most_tokens = [&](const Buckets& buckets) {
+    int most = 0;
+    for (const auto& bucket : buckets.front()) {
+      int tokens = 0;
+      for (const int i : bucket) tokens += batch[Index(i)].llm_tokens;
+      most = std::max(most, tokens);
+    }
+    return most;
+  };
+  const int cap = most_tokens(Planned("lpt-2d", problem));
+  const std::string capped = R"({"name": "makespan", "start": "lpt-2d", "max_tokens": )" + std::to_string(cap) + "}";
+  EXPECT_LE(most_tokens(Planned(capped, problem)), cap);
+  EXPECT_GT(most_tokens(Planned(kFromLpt, problem)), cap);
+}
+
+TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
+  // A GPU with just the memory that the start needs: any order that holds larger buckets at the same time is too much.
+  const Layout layout = Uniform(4, 1, 12);
+  const auto batch = UnevenSamples(20, 6);
+  const Job roomy(layout);
+  const auto peak = [&](const CostModel& cost, const Buckets& buckets) {
+    return PeakMemory(cost, layout, roomy.orders, DivideWork({buckets}, layout, cost, batch)).peak;
+  };
+  const Buckets start = Planned("lpt-2d", roomy.Problem(batch));
+  ClusterSpec cluster = A100Nodes(2);
+  cluster.node.gpu.memory = peak(roomy.cost, start);
+  const CostModel tight(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  BatchProblem problem = MakeBatchProblem(BatchContext{tight, layout, roomy.orders, batch});
+  problem.caps.clear();
+  EXPECT_GT(peak(roomy.cost, Planned(kFromLpt, roomy.Problem(batch))), cluster.node.gpu.memory);
+  const Buckets found = Planned(kFromLpt, problem);
+  EXPECT_LE(peak(tight, found), cluster.node.gpu.memory);
+  EXPECT_LT(roomy.Seconds(found, batch), roomy.Seconds(start, batch));
 }
 
 /// Samples of at least so many LLM tokens take longer than predicted.
