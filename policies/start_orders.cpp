@@ -57,6 +57,7 @@ void AddShapesOfReplicas(const BatchProblem& problem, const Buckets& buckets, st
   std::vector<std::vector<Ranking>> shapes;  // [replica][shape]
   for (const auto& replica : buckets) {
     std::vector<double> sizes;
+    sizes.reserve(replica.size());
     for (const auto& bucket : replica) sizes.push_back(Size(problem, bucket));
     shapes.push_back(Shapes(Ascending(sizes)));
   }
