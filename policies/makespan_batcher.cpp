@@ -22,7 +22,7 @@
 namespace dflop {
 namespace {
 
-constexpr const char* kStart = "lpt-2d";
+constexpr const char* kStart = "dflop";
 constexpr int kEvaluations = 2000;
 constexpr int kMostEvaluations = 100'000'000;
 constexpr double kMostTokens = 1e9;
