@@ -1,12 +1,14 @@
 // Puts a part's cost together: its layers, its ends, and the gradients that it has to compute.
 #include "models/cost_model.hpp"
 
+#include <cmath>
 #include <utility>
 
 #include "base/error.hpp"
 #include "models/flop_count.hpp"
 #include "models/gradient_flow.hpp"
 #include "models/layer_costs.hpp"
+#include "models/network.hpp"
 #include "models/stage_ends.hpp"
 
 namespace dflop {
@@ -66,9 +68,19 @@ CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const
   DFLOP_CHECK(kernels_ != nullptr, "a cost model needs kernel costs");
 }
 
-PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& batch) const {
+// The mean of many microbatches need not hold whole tiles; then nothing is rounded.
+SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
+  if (part.data_split == 1) return batch;
+  const EncoderSpec& encoder = model.encoders[static_cast<std::size_t>(part.module)];
+  const double tiles = batch.tokens / encoder.tokens_per_tile();
+  const double even = tiles / part.data_split;
+  return EncoderBatch(encoder, tiles == std::floor(tiles) ? std::ceil(even) : even);
+}
+
+PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole) const {
   PartCost cost;
-  if (batch.empty()) return cost;
+  if (whole.empty()) return cost;
+  const SequenceBatch batch = BusiestShare(model_, part, whole);
   const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
@@ -85,7 +97,13 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& batch) con
     }
     if (flow.layers_train) cost.weight_gradient += Times(layer.WeightGradient(), part.layers);
   }
-  const FlopCount flops = CountFlops(model_, software_.recompute, part, batch);
+  if (part.has_output && part.data_split > 1) {
+    const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
+    const Seconds gather = IntraNodeAllGather(cluster_, part.data_split, ProjectedBytes(part.module, tiles));
+    cost.forward.time += gather;
+    cost.forward.tensor_parallel_communication += gather;
+  }
+  const FlopCount flops = CountFlops(model_, software_.recompute, part, whole);
   cost.model_flops = flops.model;
   cost.hardware_flops = flops.model + flops.recomputed;
   return cost;

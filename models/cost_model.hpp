@@ -47,7 +47,13 @@ struct ModulePart {
   bool has_output = false;  ///< projector, or final norm + head + loss
   int tensor_parallel = 1;
   bool sequence_parallel = false;
+  /// Encoders only: tensor-parallel groups inside one device group, which divide each microbatch's tiles among
+  /// themselves as evenly as whole tiles allow, and gather the projected tiles at the end.
+  int data_split = 1;
 };
+
+/// What the busiest of a part's `data_split` groups runs of a microbatch; the whole where nothing is divided.
+SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch);
 
 /// One operation's time, with the shares that a result reports.
 struct OperationCost {
@@ -85,7 +91,7 @@ class CostModel {
   const SoftwareStack& software() const { return software_; }
   const KernelCosts& kernels() const { return *kernels_; }
 
-  /// Time and FLOPs of a part on a microbatch.
+  /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all.
   PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;
   /// False for a part that has nothing to do in the backward: it is frozen and nothing before it trains. The last part
   /// of a frozen encoder does have something to do where its projector trains, though its layers do not.

@@ -46,7 +46,7 @@ std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, in
   const EncoderSpec& spec = cost.model().encoders[e];
   double tiles = 0;
   for (const SampleShape& sample : batch) tiles += sample.tiles[e];
-  const double parts = static_cast<double>(layout.microbatches) * layout.degrees[e].dp;
+  const double parts = static_cast<double>(layout.microbatches) * layout.encoder_replicas(encoder);
   const SamplePricer pricer(cost, layout, encoder, EncoderBatch(spec, std::max(1.0, tiles / parts)));
   std::vector<double> costs;
   costs.reserve(batch.size());

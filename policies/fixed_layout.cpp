@@ -1,8 +1,8 @@
 // fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
 //
 // Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, pp, dp,
-// encoder_stages}; and either "microbatches" or "samples_per_microbatch". May use fewer GPUs than the cluster has. Runs
-// even where it does not fit into memory; the result then says so.
+// encoder_stages, encoder_tp}; and either "microbatches" or "samples_per_microbatch". May use fewer GPUs than the
+// cluster has. Runs even where it does not fit into memory; the result then says so.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -30,13 +30,14 @@ class FixedLayout final : public LayoutPlanner {
       json.At("communicator").Fail("has no effect in a uniform layout: encoder and LLM share their pipeline");
     }
     if (uniform) {
-      uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "sequence_parallel"});
+      uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "encoder_tp", "sequence_parallel"});
       uniform_ = HomogeneousDegrees{static_cast<int>(uniform->At("tp").Int(1, 1024)),
                                     static_cast<int>(uniform->At("pp").Int(1, kMaxDegree)),
                                     static_cast<int>(uniform->At("dp").Int(1, kMaxDegree)),
                                     static_cast<int>(uniform->IntOr("encoder_stages", -1, 0, kMaxDegree)),
                                     1,
                                     uniform->BoolOr("sequence_parallel", false)};
+      uniform_->encoder_tp = static_cast<int>(uniform->IntOr("encoder_tp", 0, 1, 1024));
     } else {
       llm_ = ReadDegrees(json.At("llm"));
       if (const auto encoders = json.Find("encoders")) {

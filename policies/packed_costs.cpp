@@ -13,7 +13,9 @@ namespace {
 /// The work of the mean microbatch of one replica.
 SequenceBatch MeanBatch(const BatchContext& context, int module) {
   const ModelSpec& model = context.cost.model();
-  const double parts = static_cast<double>(context.layout.microbatches) * context.layout.degrees[Index(module)].dp;
+  const int replicas =
+      context.cost.model().is_llm(module) ? context.layout.llm_replicas() : context.layout.encoder_replicas(module);
+  const double parts = static_cast<double>(context.layout.microbatches) * replicas;
   double tiles = 0;
   SequenceBatch mean;
   for (const SampleShape& sample : context.batch) {

@@ -113,7 +113,7 @@ std::string WhySamples(const BatchPlan& plan, int samples) {
 
 /// Encoder microbatch k holds what the LLM's microbatches k hold.
 std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e) {
-  const std::string wrong = WhyCounts(encoder, layout.degrees[e].dp, layout.microbatches);
+  const std::string wrong = WhyCounts(encoder, layout.encoder_replicas(static_cast<int>(e)), layout.microbatches);
   if (!wrong.empty()) return wrong;
   const auto all_of = [](const Buckets& buckets, std::size_t k) {
     std::vector<int> samples;

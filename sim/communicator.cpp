@@ -9,18 +9,24 @@
 namespace dflop {
 namespace {
 
+const ModulePart& FirstPart(const Layout& layout, int stage) {
+  return layout.stages[static_cast<std::size_t>(stage)].parts.front();
+}
+
+/// First ranks of the tensor-parallel groups that hold a copy of these stages each.
 std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages) {
   std::vector<int> gpus;
   gpus.reserve(stages.size());
   for (const int s : stages) {
-    gpus.push_back(layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu);
+    const ModulePart& part = FirstPart(layout, s);
+    const int first =
+        layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu;
+    for (int copy = 0; copy < part.data_split; ++copy) gpus.push_back(first + copy * part.tensor_parallel);
   }
   return gpus;
 }
 
-int GroupSize(const Layout& layout, int stage) {
-  return layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(stage)].group)].size;
-}
+int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).tensor_parallel; }
 
 void ScaleBytes(Communication& communication, double factor) {
   for (Flow& flow : communication.flows) flow.bytes *= factor;

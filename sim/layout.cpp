@@ -10,7 +10,8 @@ namespace {
 
 /// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
 /// one projects or computes the loss.
-std::vector<ModulePart> PartsOf(int module, int layers, int stages, int tp, bool sequence_parallel) {
+std::vector<ModulePart> PartsOf(int module, int layers, int stages, int tp, bool sequence_parallel,
+                                int data_split = 1) {
   std::vector<ModulePart> parts;
   int first = 0;
   for (const int count : SplitLayers(layers, stages)) {
@@ -20,7 +21,8 @@ std::vector<ModulePart> PartsOf(int module, int layers, int stages, int tp, bool
                      .has_input = first == 0,
                      .has_output = first + count == layers,
                      .tensor_parallel = tp,
-                     .sequence_parallel = sequence_parallel});
+                     .sequence_parallel = sequence_parallel,
+                     .data_split = data_split});
     first += count;
   }
   return parts;
@@ -64,6 +66,8 @@ std::string FirstOf(std::initializer_list<std::string> reasons) {
   return "";
 }
 
+int EncoderTp(const HomogeneousDegrees& d) { return d.encoder_tp > 0 ? d.encoder_tp : d.tp; }
+
 std::string DegreeText(const ModuleDegrees& d) {
   return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
 }
@@ -85,6 +89,10 @@ std::vector<int> SplitLayers(int layers, int stages) {
 std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
   const bool has_encoder = !model.encoders.empty();
   const int stages = d.pp * d.chunks;
+  if (d.encoder_tp > 0 && (!has_encoder || d.tp % d.encoder_tp != 0)) {
+    return has_encoder ? "encoder_tp " + std::to_string(d.encoder_tp) + " does not divide tp " + std::to_string(d.tp)
+                       : "a model without encoder has no encoder_tp";
+  }
   if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
   if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
     return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
@@ -98,7 +106,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
                              WhyHeads(model, model.llm_module(), d.tp),
                              WhyStages(model, model.llm_module(), stages - d.encoder_stages)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
-    why = FirstOf({WhyHeads(model, e, d.tp), WhyStages(model, e, std::max(1, d.encoder_stages))});
+    why = FirstOf({WhyHeads(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
   }
   return why;
 }
@@ -126,7 +134,9 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   for (int module = 0; module < model.module_count(); ++module) {
     const bool llm = model.is_llm(module);
     const int stages = llm ? depth - llm_first : encoder_pp;
-    auto module_parts = PartsOf(module, model.shape(module).layers, stages, d.tp, d.sequence_parallel);
+    const int tp = llm ? d.tp : EncoderTp(d);
+    auto module_parts =
+        PartsOf(module, model.shape(module).layers, stages, tp, d.sequence_parallel && tp == d.tp, d.tp / tp);
     for (std::size_t s = 0; s < module_parts.size(); ++s) {
       parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
     }
@@ -143,12 +153,14 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   }
   for (int module = 0; module < model.module_count(); ++module) {
     const int stages = model.is_llm(module) ? depth - llm_first : encoder_pp;
-    layout.degrees.push_back({d.tp, std::min(d.pp, stages), d.dp, d.sequence_parallel});
+    const int tp = model.is_llm(module) ? d.tp : EncoderTp(d);
+    layout.degrees.push_back({tp, std::min(d.pp, stages), d.dp * (d.tp / tp), d.sequence_parallel && tp == d.tp});
   }
   layout.microbatches = d.microbatches;
   layout.depth = depth;
   layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
+                (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
                 (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + ", " +
                 std::to_string(d.microbatches) + " microbatches";
   return layout;

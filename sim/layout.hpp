@@ -52,6 +52,11 @@ struct Layout {
   Communicator communicator = Communicator::kHub;
 
   int llm_replicas() const { return degrees.back().dp; }
+  /// Places that an encoder's microbatch may be at: its own replicas, or those of the LLM that it shares a pipeline
+  /// with.
+  int encoder_replicas(int encoder) const {
+    return separate_encoders ? degrees[static_cast<std::size_t>(encoder)].dp : llm_replicas();
+  }
   int gpus_used() const;
 };
 
@@ -64,6 +69,9 @@ struct HomogeneousDegrees {
   int microbatches = 1;
   bool sequence_parallel = false;
   int chunks = 1;  ///< stages per device of an interleaved pipeline: stage s is on device s mod pp
+  /// Colocated: encoders with fewer tensor-parallel ranks than a device group has, which then encodes data-parallel
+  /// inside itself; a divisor of tp, 0 = tp.
+  int encoder_tp = 0;
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;

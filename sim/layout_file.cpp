@@ -17,18 +17,21 @@ Json PartToJson(const ModulePart& part) {
   json["has_output"] = part.has_output;
   json["tp"] = part.tensor_parallel;
   json["sequence_parallel"] = part.sequence_parallel;
+  if (part.data_split > 1) json["data_split"] = part.data_split;
   return json;
 }
 
 ModulePart ReadPart(const JsonReader& json) {
-  json.AllowOnly({"module", "first_layer", "layers", "has_input", "has_output", "tp", "sequence_parallel"});
+  json.AllowOnly(
+      {"module", "first_layer", "layers", "has_input", "has_output", "tp", "sequence_parallel", "data_split"});
   return {.module = static_cast<int>(json.At("module").Int(0, 16)),
           .first_layer = static_cast<int>(json.At("first_layer").Int(0, kMaxCount)),
           .layers = static_cast<int>(json.At("layers").Int(1, kMaxCount)),
           .has_input = json.At("has_input").Bool(),
           .has_output = json.At("has_output").Bool(),
           .tensor_parallel = static_cast<int>(json.At("tp").Int(1, 1024)),
-          .sequence_parallel = json.At("sequence_parallel").Bool()};
+          .sequence_parallel = json.At("sequence_parallel").Bool(),
+          .data_split = static_cast<int>(json.IntOr("data_split", 1, 1, 1024))};
 }
 
 Json DegreesToJson(const ModuleDegrees& degrees) {

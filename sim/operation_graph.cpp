@@ -302,7 +302,10 @@ class GraphBuilder {
     return rows;
   }
 
-  bool Coupled(const std::vector<int>& replicas) const { return options_.couple_replicas && replicas.size() > 1; }
+  /// Whether several copies of these layers have gradients to add up.
+  bool Coupled(const std::vector<int>& replicas) const {
+    return options_.couple_replicas && (replicas.size() > 1 || StageAt(replicas.front()).parts.front().data_split > 1);
+  }
 
   void ReduceGradients(const std::vector<int>& replicas) {
     if (!Coupled(replicas)) return;
