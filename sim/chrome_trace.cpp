@@ -136,7 +136,8 @@ class TraceWriter {
     }
     const Stage& stage = StageAt(operation.stage);
     arguments["microbatch"] = operation.microbatch;
-    arguments["samples"] = Json::ArrayOf(SamplesOf(stage, operation.microbatch));
+    arguments["samples"] =
+        Json::ArrayOf(SamplesIn(plan_, layout_, stage.parts.back().module, stage.replica, operation.microbatch));
     double tokens = 0;
     for (const ModulePart& part : stage.parts) {
       tokens += step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)].tokens;
@@ -147,17 +148,6 @@ class TraceWriter {
     arguments["cost_source"] = cost_.kernels().description();
     arguments["extrapolated_s"] = part.extrapolated.value();
     return arguments;
-  }
-
-  /// An encoder on devices of its own has a share of every LLM replica's microbatch of that index.
-  std::vector<int> SamplesOf(const Stage& stage, int microbatch) const {
-    const bool of_all = layout_.separate_encoders && !cost_.model().is_llm(stage.parts.back().module);
-    if (!of_all) return plan_.buckets[Index(stage.replica)][Index(microbatch)];
-    std::vector<int> samples;
-    for (const auto& replica : plan_.buckets) {
-      samples.insert(samples.end(), replica[Index(microbatch)].begin(), replica[Index(microbatch)].end());
-    }
-    return samples;
   }
 
   Json MessageArguments(const Operation& operation) const {

@@ -1,0 +1,126 @@
+// adaptive: DFLOP's Adaptive Correction (arXiv 2603.25120, section 3.4.3).
+//
+// While it watches, every microbatch's time beside its prediction goes into a table of residuals by module and range of
+// shapes (residual_table.hpp), and batches are planned with corrected times. Watching costs about 4 % (section 5.3.7);
+// when what the corrections gain, on average over a window of steps, is no more than that, it stops for good.
+//
+// Chosen where the paper is silent or contradicts itself (it compares a shape's throughput with the training's, and
+// calls a slow shape no benefit): the gain is the predicted speedup of the step planned with the corrections over the
+// same step planned without them, both under the corrected costs. With the tracking the corrections end too: what is no
+// longer watched grows stale, and they were just found not to pay. A microbatch's time in a module is that of its
+// slowest stage, as in the batch schedulers' costs.
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "base/index.hpp"
+#include "policies/correction.hpp"
+#include "policies/registry.hpp"
+#include "policies/residual_table.hpp"
+
+namespace dflop {
+namespace {
+
+struct Parameters {
+  double monitoring_cost = 0.04;
+  int window = 30;  ///< steps
+  double range_tokens = 128;
+  int min_observations = 5;
+};
+
+/// [stage][microbatch]: how long its forward and backward took.
+std::vector<std::vector<Seconds>> ActualTimes(const Timeline& timeline, const Layout& layout) {
+  std::vector<std::vector<Seconds>> times(layout.stages.size(), std::vector<Seconds>(Index(layout.microbatches)));
+  for (const TimelineEvent& event : timeline.events) {
+    if (event.group >= 0 && event.microbatch >= 0) {
+      times[Index(event.stage)][Index(event.microbatch)] += event.end - event.start;
+    }
+  }
+  return times;
+}
+
+Seconds PredictedTime(const StepCosts& costs, std::size_t stage, int microbatch) {
+  const PartCost& cost = costs.stages[stage][Index(microbatch)];
+  const Seconds backward = cost.backward.time + cost.weight_gradient.time;
+  return cost.forward.time + (costs.needs_backward[stage] ? backward : Seconds(0));
+}
+
+class AdaptiveCorrection final : public Correction {
+ public:
+  explicit AdaptiveCorrection(const Parameters& parameters)
+      : parameters_(parameters), table_(parameters.range_tokens, parameters.min_observations) {}
+
+  double Factor(int module, double tokens) const override { return tracking_ ? table_.Factor(module, tokens) : 1; }
+  bool tracking() const override { return tracking_; }
+  double monitoring_cost() const override { return parameters_.monitoring_cost; }
+
+  void Observe(const Observation& step) override {
+    Learn(step);
+    gains_.push_back(step.gain);
+    const bool decides = gains_.size() >= Index(parameters_.window);
+    if (decides && MeanGain() <= parameters_.monitoring_cost) tracking_ = false;
+  }
+
+  Json Report() const override {
+    Json report;
+    report["tracking_at_end"] = tracking_;
+    report["steps_tracked"] = gains_.size();
+    report["mean_predicted_gain"] = gains_.empty() ? 0.0 : MeanGain();
+    report["monitoring_cost"] = parameters_.monitoring_cost;
+    return report;
+  }
+
+ private:
+  /// One equation per replica and microbatch of every module.
+  void Learn(const Observation& step) {
+    const Layout& layout = step.context.layout;
+    const SampleShares shares(step.context, step.plan);
+    const auto actual = ActualTimes(step.actual, layout);
+    std::map<std::pair<int, int>, std::vector<std::size_t>> stages_of;  // (module, replica)
+    for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+      stages_of[{layout.stages[s].parts.front().module, layout.stages[s].replica}].push_back(s);
+    }
+    for (const auto& [module_and_replica, stages] : stages_of) {
+      for (int k = 0; k < layout.microbatches; ++k) {
+        Seconds predicted{0};
+        Seconds happened{0};
+        for (const std::size_t s : stages) {
+          predicted = std::max(predicted, PredictedTime(step.predicted, s, k));
+          happened = std::max(happened, actual[s][Index(k)]);
+        }
+        if (predicted <= Seconds(0)) continue;  // an encoder without tiles
+        const double ratio = happened / predicted / (1 + parameters_.monitoring_cost);
+        table_.Learn(shares.Of(layout.stages[stages.front()], k), ratio - 1);
+      }
+    }
+  }
+
+  /// Over the last window.
+  double MeanGain() const {
+    const std::size_t count = std::min(gains_.size(), Index(parameters_.window));
+    return std::accumulate(gains_.end() - static_cast<std::ptrdiff_t>(count), gains_.end(), 0.0) /
+           static_cast<double>(count);
+  }
+
+  Parameters parameters_;
+  ResidualTable table_;
+  std::vector<double> gains_;  ///< of every step watched
+  bool tracking_ = true;
+};
+
+const Registration<Correction> kAdaptive{
+    {"adaptive",
+     "learns which shapes are slower than predicted, stops when that does not pay (arXiv 2603.25120, 3.4.3)",
+     {"monitoring_cost", "window", "range_tokens", "min_observations"}},
+    [](const JsonReader& json) {
+      Parameters parameters;
+      parameters.monitoring_cost = json.NumberOr("monitoring_cost", parameters.monitoring_cost, 0, 1);
+      parameters.window = static_cast<int>(json.IntOr("window", parameters.window, 1, 1'000'000));
+      parameters.range_tokens = json.NumberOr("range_tokens", parameters.range_tokens, 1, 1e6);
+      parameters.min_observations =
+          static_cast<int>(json.IntOr("min_observations", parameters.min_observations, 1, 1'000'000));
+      return std::make_unique<AdaptiveCorrection>(parameters);
+    }};
+
+}  // namespace
+}  // namespace dflop
