@@ -11,7 +11,6 @@
 #include "experiments/run_metrics.hpp"
 #include "experiments/sample_queue.hpp"
 #include "models/extrapolated_shapes.hpp"
-#include "policies/corrected_step.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/step.hpp"
 #include "sim/timeline.hpp"
@@ -139,7 +138,7 @@ class SeedRun {
     const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
     const std::vector<SampleShape>& batch = step_batch.shapes;
     const auto start = std::chrono::steady_clock::now();
-    const auto [plan, gain] = Choose(step_batch, number);
+    const auto [plan, plain] = Choose(step_batch, number);
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
@@ -151,7 +150,7 @@ class SeedRun {
     HashPlan(decisions_, plan);
     HashTimes(timelines_, step.times);
     if (correction_->tracking()) {
-      correction_->Observe({ContextOf(batch), plan, step.predicted, MakeTimeline(step.graph, step.times), gain});
+      correction_->Observe({ContextOf(batch), plan, plain, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) ListExtrapolated(step.work);
     metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, step),
@@ -164,15 +163,13 @@ class SeedRun {
     return {job_.cost, layout(), job_.orders, batch, correction};
   }
 
-  /// While a correction is at work the step is planned without it too, by a batcher of its own, to see what it gains.
-  std::pair<BatchPlan, double> Choose(const StepBatch& batch, int number) {
-    const BatchContext context = ContextOf(batch.shapes);
-    const BatchPlan plan = Schedule(*batcher_, context, batch, number);
-    if (context.correction == nullptr) return {plan, 0};
-    BatchContext uncorrected = context;
-    uncorrected.correction = nullptr;
-    const BatchPlan plain = Schedule(*plain_batcher_, uncorrected, batch, number);
-    return {plan, PredictedGain(context, plan, plain)};
+  /// The step's plan and, while a correction is at work, the plan without it, which shows what the correction gains.
+  std::pair<BatchPlan, BatchPlan> Choose(const StepBatch& batch, int number) {
+    BatchContext context = ContextOf(batch.shapes);
+    BatchPlan plan = Schedule(*batcher_, context, batch, number);
+    if (context.correction == nullptr) return {std::move(plan), BatchPlan()};
+    context.correction = nullptr;
+    return {std::move(plan), Schedule(*plain_batcher_, context, batch, number)};
   }
 
   BatchPlan Schedule(BatchScheduler& batcher, const BatchContext& context, const StepBatch& batch, int number) {

@@ -7,10 +7,10 @@
 // Chosen where the paper is silent or contradicts itself (it compares a shape's throughput with the training's, and
 // calls a slow shape no benefit): the gain is the predicted speedup of the step planned with the corrections over the
 // same step planned without them, both under the corrected costs. With the tracking the corrections end too: what is no
-// longer watched grows stale, and they were just found not to pay. A microbatch's time in a module is that of its
-// slowest stage, as in the batch schedulers' costs.
+// longer watched grows stale, and they were just found not to pay. The batch schedulers'
+// costs are of a module's slowest stage, so they are corrected by the stage that a shape slows down most; the gain is
+// predicted with every stage's own estimate.
 #include <algorithm>
-#include <map>
 #include <numeric>
 
 #include "base/index.hpp"
@@ -50,13 +50,21 @@ class AdaptiveCorrection final : public Correction {
   explicit AdaptiveCorrection(const Parameters& parameters)
       : parameters_(parameters), table_(parameters.range_tokens, parameters.min_observations) {}
 
-  double Factor(int module, double tokens) const override { return tracking_ ? table_.Factor(module, tokens) : 1; }
+  /// That of the stage that the samples slow down most.
+  double Factor(int module, double tokens) const override {
+    if (!tracking_) return 1;
+    double factor = table_.Factor(0, module, tokens);
+    for (int stage = 1; stage < stages_; ++stage) factor = std::max(factor, table_.Factor(stage, module, tokens));
+    return factor;
+  }
   bool tracking() const override { return tracking_; }
   double monitoring_cost() const override { return parameters_.monitoring_cost; }
 
   void Observe(const Observation& step) override {
     Learn(step);
-    gains_.push_back(step.gain);
+    gains_.push_back(PredictedGain(step.context, step.plan, step.plain, [this](int stage, int module, double tokens) {
+      return table_.Factor(stage, module, tokens);
+    }));
     const bool decides = gains_.size() >= Index(parameters_.window);
     if (decides && MeanGain() <= parameters_.monitoring_cost) tracking_ = false;
   }
@@ -71,26 +79,18 @@ class AdaptiveCorrection final : public Correction {
   }
 
  private:
-  /// One equation per replica and microbatch of every module.
+  /// One equation per stage and microbatch.
   void Learn(const Observation& step) {
     const Layout& layout = step.context.layout;
     const SampleShares shares(step.context, step.plan);
+    const std::vector<int> places = PlacesInModules(layout);
     const auto actual = ActualTimes(step.actual, layout);
-    std::map<std::pair<int, int>, std::vector<std::size_t>> stages_of;  // (module, replica)
+    stages_ = 1 + *std::max_element(places.begin(), places.end());
     for (std::size_t s = 0; s < layout.stages.size(); ++s) {
-      stages_of[{layout.stages[s].parts.front().module, layout.stages[s].replica}].push_back(s);
-    }
-    for (const auto& [module_and_replica, stages] : stages_of) {
       for (int k = 0; k < layout.microbatches; ++k) {
-        Seconds predicted{0};
-        Seconds happened{0};
-        for (const std::size_t s : stages) {
-          predicted = std::max(predicted, PredictedTime(step.predicted, s, k));
-          happened = std::max(happened, actual[s][Index(k)]);
-        }
+        const Seconds predicted = PredictedTime(step.predicted, s, k) * (1 + parameters_.monitoring_cost);
         if (predicted <= Seconds(0)) continue;  // an encoder without tiles
-        const double ratio = happened / predicted / (1 + parameters_.monitoring_cost);
-        table_.Learn(shares.Of(layout.stages[stages.front()], k), ratio - 1);
+        table_.Learn(places[s], shares.Of(layout.stages[s], k), actual[s][Index(k)] / predicted - 1);
       }
     }
   }
@@ -105,6 +105,7 @@ class AdaptiveCorrection final : public Correction {
   Parameters parameters_;
   ResidualTable table_;
   std::vector<double> gains_;  ///< of every step watched
+  int stages_ = 1;             ///< of the longest module
   bool tracking_ = true;
 };
 

@@ -1,14 +1,39 @@
 #include "policies/corrected_step.hpp"
 
+#include <map>
+#include <utility>
+
 #include "base/index.hpp"
-#include "policies/correction.hpp"
 #include "sim/engine.hpp"
 
 namespace dflop {
 namespace {
 
-double SamplesRun(const BatchContext& context, const BatchPlan& plan) {
-  return static_cast<double>(context.batch.size() - plan.deferred.size());
+StepCosts CorrectedCosts(const BatchContext& context, const BatchPlan& plan, const StepWork& work,
+                         const StageFactor& factor) {
+  const Layout& layout = context.layout;
+  const SampleShares shares(context, plan);
+  const std::vector<int> places = PlacesInModules(layout);
+  StepCosts costs = PriceStep(context.cost, layout, work);
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    for (int k = 0; k < layout.microbatches; ++k) {
+      double mean = 0;
+      for (const SampleShare& sample : shares.Of(layout.stages[s], k)) {
+        mean += sample.share * factor(places[s], sample.module, sample.tokens);
+      }
+      PartCost& cost = costs.stages[s][Index(k)];
+      for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) operation->time *= mean;
+    }
+  }
+  return costs;
+}
+
+double SecondsPerSample(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor) {
+  const StepWork work = DivideWork(plan, context.layout, context.cost, context.batch);
+  const StepCosts costs = CorrectedCosts(context, plan, work, factor);
+  const OperationGraph graph = BuildGraph(context.cost, context.layout, context.orders, work, costs);
+  const auto samples = static_cast<double>(context.batch.size() - plan.deferred.size());
+  return MakeReplayEngine()->Run(graph).makespan.value() / samples;
 }
 
 }  // namespace
@@ -32,30 +57,17 @@ std::vector<SampleShare> SampleShares::Of(const Stage& stage, int microbatch) co
   return shares;
 }
 
-Seconds CorrectedMakespan(const BatchContext& context, const BatchPlan& plan) {
-  const Layout& layout = context.layout;
-  const SampleShares shares(context, plan);
-  const StepWork work = DivideWork(plan, layout, context.cost, context.batch);
-  StepCosts costs = PriceStep(context.cost, layout, work);
-  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
-    for (int k = 0; k < layout.microbatches; ++k) {
-      double factor = 0;
-      for (const SampleShare& sample : shares.Of(layout.stages[s], k)) {
-        factor += sample.share * context.correction->Factor(sample.module, sample.tokens);
-      }
-      PartCost& cost = costs.stages[s][Index(k)];
-      for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) operation->time *= factor;
-    }
-  }
-  const OperationGraph graph = BuildGraph(context.cost, layout, context.orders, work, costs);
-  return MakeReplayEngine()->Run(graph).makespan;
+std::vector<int> PlacesInModules(const Layout& layout) {
+  std::vector<int> places;
+  std::map<std::pair<int, int>, int> seen;  // stages so far of (module, replica)
+  for (const Stage& stage : layout.stages) places.push_back(seen[{stage.parts.front().module, stage.replica}]++);
+  return places;
 }
 
-double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain) {
+double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain,
+                     const StageFactor& factor) {
   if (plan.buckets == plain.buckets && plan.encoder_buckets == plain.encoder_buckets) return 0;
-  const double with = CorrectedMakespan(context, plan).value() / SamplesRun(context, plan);
-  const double without = CorrectedMakespan(context, plain).value() / SamplesRun(context, plain);
-  return without / with - 1;
+  return SecondsPerSample(context, plain, factor) / SecondsPerSample(context, plan, factor) - 1;
 }
 
 }  // namespace dflop

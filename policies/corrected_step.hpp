@@ -1,6 +1,7 @@
 // A step as a correction expects it: which samples make up the time of a microbatch, and how long the step then takes.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "policies/batch_scheduler.hpp"
@@ -27,10 +28,15 @@ class SampleShares {
   std::vector<std::vector<double>> costs_;  ///< predicted, uncorrected: [module][sample]
 };
 
-/// Step time of a plan with every microbatch as the context's correction expects it, by the replay engine.
-Seconds CorrectedMakespan(const BatchContext& context, const BatchPlan& plan);
+/// What the predicted time of a sample is multiplied by in a stage of a module's pipeline, the first being 0.
+using StageFactor = std::function<double(int stage, int module, double tokens)>;
 
-/// Speedup − 1, per sample run, of `plan` over `plain` under the corrected costs.
-double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain);
+/// Speedup − 1, per sample run, of `plan` over `plain` by the replay engine, every microbatch costing what the factors
+/// of its samples say.
+double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain,
+                     const StageFactor& factor);
+
+/// [stage of the layout]: its place in its module's pipeline.
+std::vector<int> PlacesInModules(const Layout& layout);
 
 }  // namespace dflop

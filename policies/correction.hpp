@@ -11,9 +11,9 @@ namespace dflop {
 struct Observation {
   BatchContext context;  ///< with the correction that the step was planned with
   const BatchPlan& plan;
+  const BatchPlan& plain;      ///< what would have been planned without the correction
   const StepCosts& predicted;  ///< of the plan, uncorrected
   Timeline actual;
-  double gain = 0;  ///< predicted: how much shorter the plan's step is than a plan's that knows no correction
 };
 
 class Correction {

@@ -17,13 +17,13 @@ double Median(std::vector<double> values) {
 
 }  // namespace
 
-ResidualTable::Key ResidualTable::KeyOf(int module, double tokens) const {
-  return {module, static_cast<std::int64_t>(std::floor(tokens / range_tokens_))};
+ResidualTable::Key ResidualTable::KeyOf(int stage, int module, double tokens) const {
+  return {stage, module, static_cast<std::int64_t>(std::floor(tokens / range_tokens_))};
 }
 
-void ResidualTable::Learn(const std::vector<SampleShare>& samples, double residual) {
+void ResidualTable::Learn(int stage, const std::vector<SampleShare>& samples, double residual) {
   std::map<Key, double> weights;
-  for (const SampleShare& sample : samples) weights[KeyOf(sample.module, sample.tokens)] += sample.share;
+  for (const SampleShare& sample : samples) weights[KeyOf(stage, sample.module, sample.tokens)] += sample.share;
   double unexplained = residual;
   double squares = 0;
   for (const auto& [key, weight] : weights) {
@@ -39,8 +39,8 @@ void ResidualTable::Learn(const std::vector<SampleShare>& samples, double residu
   }
 }
 
-double ResidualTable::Factor(int module, double tokens) const {
-  const auto entry = entries_.find(KeyOf(module, tokens));
+double ResidualTable::Factor(int stage, int module, double tokens) const {
+  const auto entry = entries_.find(KeyOf(stage, module, tokens));
   if (entry == entries_.end() || entry->second.seen < min_observations_) return 1;
   return std::max(kLeastFactor, 1 + entry->second.residual);
 }

@@ -1,4 +1,4 @@
-// How much slower than predicted each range of shapes is, learnt from whole microbatches.
+// How much slower than predicted each range of shapes is in each stage, learnt from whole microbatches.
 //
 // A microbatch of samples i with predicted shares w_i that took y times its prediction says Σ w_i·(f_i − 1) = y − 1.
 // Each such equation is split over its ranges as in Kaczmarz's projection (1937): range r is told f_r + e·w_r/Σw², e
@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "policies/corrected_step.hpp"
@@ -22,10 +22,10 @@ class ResidualTable {
   ResidualTable(double range_tokens, int min_observations)
       : range_tokens_(range_tokens), min_observations_(min_observations) {}
 
-  /// A microbatch of these samples took (1 + residual) × its predicted time.
-  void Learn(const std::vector<SampleShare>& samples, double residual);
+  /// In this stage of a module's pipeline a microbatch of these samples took (1 + residual) × its predicted time.
+  void Learn(int stage, const std::vector<SampleShare>& samples, double residual);
   /// 1 where too little has been seen.
-  double Factor(int module, double tokens) const;
+  double Factor(int stage, int module, double tokens) const;
 
  private:
   struct Entry {
@@ -33,9 +33,9 @@ class ResidualTable {
     int seen = 0;
     double residual = 0;  ///< their median
   };
-  using Key = std::pair<int, std::int64_t>;  ///< module, range
+  using Key = std::tuple<int, int, std::int64_t>;  ///< stage, module, range
 
-  Key KeyOf(int module, double tokens) const;
+  Key KeyOf(int stage, int module, double tokens) const;
 
   double range_tokens_;
   int min_observations_;
