@@ -28,14 +28,6 @@ StepCosts CorrectedCosts(const BatchContext& context, const BatchPlan& plan, con
   return costs;
 }
 
-double SecondsPerSample(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor) {
-  const StepWork work = DivideWork(plan, context.layout, context.cost, context.batch);
-  const StepCosts costs = CorrectedCosts(context, plan, work, factor);
-  const OperationGraph graph = BuildGraph(context.cost, context.layout, context.orders, work, costs);
-  const auto samples = static_cast<double>(context.batch.size() - plan.deferred.size());
-  return MakeReplayEngine()->Run(graph).makespan.value() / samples;
-}
-
 }  // namespace
 
 SampleShares::SampleShares(const BatchContext& context, const BatchPlan& plan)
@@ -64,10 +56,12 @@ std::vector<int> PlacesInModules(const Layout& layout) {
   return places;
 }
 
-double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain,
-                     const StageFactor& factor) {
-  if (plan.buckets == plain.buckets && plan.encoder_buckets == plain.encoder_buckets) return 0;
-  return SecondsPerSample(context, plain, factor) / SecondsPerSample(context, plan, factor) - 1;
+Seconds CorrectedTime(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor) {
+  const StepWork work = DivideWork(plan, context.layout, context.cost, context.batch);
+  const StepCosts costs = CorrectedCosts(context, plan, work, factor);
+  const OperationGraph graph = BuildGraph(context.cost, context.layout, context.orders, work, costs);
+  const auto samples = static_cast<double>(context.batch.size() - plan.deferred.size());
+  return MakeReplayEngine()->Run(graph).makespan / samples;
 }
 
 }  // namespace dflop

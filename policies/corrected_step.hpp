@@ -31,10 +31,8 @@ class SampleShares {
 /// What the predicted time of a sample is multiplied by in a stage of a module's pipeline, the first being 0.
 using StageFactor = std::function<double(int stage, int module, double tokens)>;
 
-/// Speedup − 1, per sample run, of `plan` over `plain` by the replay engine, every microbatch costing what the factors
-/// of its samples say.
-double PredictedGain(const BatchContext& context, const BatchPlan& plan, const BatchPlan& plain,
-                     const StageFactor& factor);
+/// Step time per sample run, by the replay engine, every microbatch costing what the factors of its samples say.
+Seconds CorrectedTime(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor);
 
 /// [stage of the layout]: its place in its module's pipeline.
 std::vector<int> PlacesInModules(const Layout& layout);
