@@ -1,7 +1,8 @@
 #include "experiments/anomalies.hpp"
 
 #include <algorithm>
-#include <cmath>
+
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -33,8 +34,8 @@ void CheckRareEnough(const JsonReader& json, const SlowShapes& shapes) {
   double rarest = 1;
   for (const auto& [range, share] : shapes.ranges) rarest = std::min(rarest, share);
   if (shapes.share == 0 || rarest < 2 * shapes.share) return;
-  json.At("share").Fail("is " + ShortestNumber(shapes.share) + ", but the rarest range of shapes already has " +
-                        ShortestNumber(rarest) + " of the samples");
+  json.At("share").Fail("is " + Format("%.6g", shapes.share) + ", but the rarest range of shapes already has " +
+                        Format("%.6g", rarest) + " of the samples");
 }
 
 SlowShapes ReadSlowShapes(const JsonReader& json, const Scenario& scenario) {
@@ -77,23 +78,22 @@ Anomaly ReadAnomaly(const JsonReader& json, const Scenario& scenario) {
   return ReadSlowDevice(json, scenario);
 }
 
-/// 0.07 is 7 %, not 7.000000000000001 %.
-std::string Percent(double share) { return ShortestNumber(std::round(share * 1e8) / 1e6) + " %"; }
+std::string PercentOf(double share) { return Format("%.6g %%", 100 * share); }
 
 std::string Describe(const SlowShapes& shapes, const ModelSpec& model) {
-  return Percent(shapes.share) + " of the samples, by ranges of " + ShortestNumber(shapes.range_tokens) +
-         " tokens drawn per seed, add " + Percent(shapes.delay) + " of the largest stage duration " +
+  return PercentOf(shapes.share) + " of the samples, by ranges of " + Format("%.6g", shapes.range_tokens) +
+         " tokens drawn per seed, add " + PercentOf(shapes.delay) + " of the largest stage duration " +
          (shapes.per_microbatch ? "once to a microbatch" : "each") + " in " +
          (shapes.all_stages ? "every stage" : "the first stage") + " of " + model.module_name(shapes.module);
 }
 
 std::string Describe(const Drift& drift, const ModelSpec& model) {
   return (drift.module < 0 ? std::string("every module") : model.module_name(drift.module)) + " becomes " +
-         Percent(drift.per_step) + " slower a step, up to " + Percent(drift.limit);
+         PercentOf(drift.per_step) + " slower a step, up to " + PercentOf(drift.limit);
 }
 
 std::string Describe(const SlowDevice& device, const ModelSpec&) {
-  return "GPU " + std::to_string(device.gpu) + " takes " + ShortestNumber(device.factor) + " times as long from step " +
+  return "GPU " + std::to_string(device.gpu) + " takes " + Format("%.6g", device.factor) + " times as long from step " +
          std::to_string(device.from_step) + " on";
 }
 

@@ -143,11 +143,18 @@ class TraceWriter {
       tokens += step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)].tokens;
     }
     arguments["tokens"] = tokens;
-    const PartCost& cost = step_.costs.stages[Index(operation.stage)][Index(operation.microbatch)];
-    const OperationCost& part = operation.kind == OpKind::kForward ? cost.forward : cost.backward;
+    const OperationCost& part = CostOf(step_.costs, operation);
+    // What disturbs a step stretches the parts of an operation alike.
+    const double stretch = part.time > Seconds(0) ? CostOf(step_.predicted, operation).time / part.time : 1.0;
+    arguments["predicted_s"] = operation.duration.value() * stretch;
     arguments["cost_source"] = cost_.kernels().description();
     arguments["extrapolated_s"] = part.extrapolated.value();
     return arguments;
+  }
+
+  static const OperationCost& CostOf(const StepCosts& costs, const Operation& operation) {
+    const PartCost& cost = costs.stages[Index(operation.stage)][Index(operation.microbatch)];
+    return operation.kind == OpKind::kForward ? cost.forward : cost.backward;
   }
 
   Json MessageArguments(const Operation& operation) const {
