@@ -12,7 +12,8 @@ constexpr int kMostSteps = 1'000'000;
 /// "llm" or an encoder's name.
 int ReadModule(const JsonReader& json, const ModelSpec& model) {
   std::vector<std::string> names;
-  for (int module = 0; module < model.llm_module(); ++module) names.push_back(model.module_name(module));
+  names.reserve(model.encoders.size() + 1);
+  for (const EncoderSpec& encoder : model.encoders) names.push_back(encoder.name);
   names.emplace_back("llm");
   const std::string name = json.OneOf(names);
   return static_cast<int>(std::find(names.begin(), names.end(), name) - names.begin());

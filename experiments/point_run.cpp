@@ -138,7 +138,8 @@ class SeedRun {
     const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
     const std::vector<SampleShape>& batch = step_batch.shapes;
     const auto start = std::chrono::steady_clock::now();
-    const auto [plan, plain] = Choose(step_batch, number);
+    const std::pair<BatchPlan, BatchPlan> choice = Choose(step_batch, number);
+    const BatchPlan& plan = choice.first;
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
@@ -150,7 +151,8 @@ class SeedRun {
     HashPlan(decisions_, plan);
     HashTimes(timelines_, step.times);
     if (correction_->tracking()) {
-      correction_->Observe({ContextOf(batch), plan, plain, step.predicted, MakeTimeline(step.graph, step.times)});
+      correction_->Observe(
+          {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) ListExtrapolated(step.work);
     metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, step),

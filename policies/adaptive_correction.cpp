@@ -12,6 +12,7 @@
 // module's slowest stage, so they are corrected by the stage that a shape slows down most; the gain is predicted with
 // every stage's own estimate.
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "base/index.hpp"
@@ -55,7 +56,9 @@ class AdaptiveCorrection final : public Correction {
   double Factor(int module, double tokens) const override {
     if (!tracking_) return 1;
     double factor = table_.Factor(0, module, tokens);
-    for (int stage = 1; stage < stages_; ++stage) factor = std::max(factor, table_.Factor(stage, module, tokens));
+    const auto stages = stages_of_.find(module);
+    const int count = stages == stages_of_.end() ? 1 : stages->second;
+    for (int stage = 1; stage < count; ++stage) factor = std::max(factor, table_.Factor(stage, module, tokens));
     return factor;
   }
   bool tracking() const override { return tracking_; }
@@ -84,12 +87,13 @@ class AdaptiveCorrection final : public Correction {
     const SampleShares shares(step.context, step.plan);
     const std::vector<int> places = PlacesInModules(layout);
     const auto actual = ActualTimes(step.actual, layout);
-    stages_ = 1 + *std::max_element(places.begin(), places.end());
     for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+      for (const ModulePart& part : layout.stages[s].parts) stages_of_[part.module] = places[s] + 1;
       for (int k = 0; k < layout.microbatches; ++k) {
         const Seconds predicted = PredictedTime(step.predicted, s, k) * (1 + parameters_.monitoring_cost);
-        if (predicted <= Seconds(0)) continue;  // an encoder without tiles
-        table_.Add(places[s], shares.Of(layout.stages[s], k), actual[s][Index(k)] / predicted - 1);
+        const std::vector<SampleShare> samples = shares.Of(layout.stages[s], k);
+        if (predicted <= Seconds(0) || samples.empty()) continue;  // an encoder without tiles
+        table_.Add(places[s], samples, actual[s][Index(k)] / predicted - 1);
       }
     }
     table_.Solve();
@@ -118,9 +122,9 @@ class AdaptiveCorrection final : public Correction {
 
   Parameters parameters_;
   ResidualTable table_;
-  std::vector<double> gains_;  ///< of every step watched
-  std::vector<double> costs_;  ///< likewise
-  int stages_ = 1;             ///< of the longest module
+  std::vector<double> gains_;     ///< of every step watched
+  std::vector<double> costs_;     ///< likewise
+  std::map<int, int> stages_of_;  ///< by module
   bool tracking_ = true;
 };
 

@@ -17,8 +17,9 @@ StepCosts CorrectedCosts(const BatchContext& context, const BatchPlan& plan, con
   StepCosts costs = PriceStep(context.cost, layout, work);
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     for (int k = 0; k < layout.microbatches; ++k) {
-      double mean = 0;
-      for (const SampleShare& sample : shares.Of(layout.stages[s], k)) {
+      const std::vector<SampleShare> samples = shares.Of(layout.stages[s], k);
+      double mean = samples.empty() ? 1 : 0;
+      for (const SampleShare& sample : samples) {
         mean += sample.share * factor(places[s], sample.module, sample.tokens);
       }
       PartCost& cost = costs.stages[s][Index(k)];
