@@ -40,6 +40,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
       OfLayouts(result, name, [](const JsonReader& layout) { return layout.StringOr("communicator", ""); });
   if (!communicator.empty()) text += ", communicator " + communicator;
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
+  if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   return text + "; kernel costs: " + assumptions.At("kernel_costs").String();
 }
 

@@ -122,6 +122,7 @@ class SeedRun {
     run["metrics"] = metrics_.ToJson(layout(), job_.cost);
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
+    if (const Json report = correction_->Report(); !report.is_null()) run["correction"] = report;
     if (deferred_ > 0) run["deferrals"] = deferred_;
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
@@ -137,27 +138,48 @@ class SeedRun {
     const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
     const std::vector<SampleShape>& batch = step_batch.shapes;
     const auto start = std::chrono::steady_clock::now();
-    const BatchPlan plan = Schedule(step_batch, number);
+    const std::pair<BatchPlan, BatchPlan> choice = Choose(step_batch, number);
+    const BatchPlan& plan = choice.first;
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
-    const Step step = SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_);
+    const Step step =
+        SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
+          truth_.Disturb({job_.cost, layout(), plan, batch, work, number}, costs);
+          if (correction_->tracking()) SlowDown(costs, 1 + correction_->monitoring_cost());
+        });
     HashPlan(decisions_, plan);
     HashTimes(timelines_, step.times);
-    Observe(step);
+    if (correction_->tracking()) {
+      correction_->Observe(
+          {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
+    }
     if (number == 0) ListExtrapolated(step.work);
     metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, step),
                  PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan), scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
   }
 
-  BatchPlan Schedule(const StepBatch& batch, int number) {
+  BatchContext ContextOf(const std::vector<SampleShape>& batch) const {
+    const Correction* correction = correction_->tracking() ? correction_.get() : nullptr;
+    return {job_.cost, layout(), job_.orders, batch, correction};
+  }
+
+  /// The step's plan and, while a correction is at work, the plan without it, which shows what the correction gains.
+  std::pair<BatchPlan, BatchPlan> Choose(const StepBatch& batch, int number) {
+    BatchContext context = ContextOf(batch.shapes);
+    BatchPlan plan = Schedule(*batcher_, context, batch, number);
+    if (context.correction == nullptr) return {std::move(plan), BatchPlan()};
+    context.correction = nullptr;
+    return {std::move(plan), Schedule(*plain_batcher_, context, batch, number)};
+  }
+
+  BatchPlan Schedule(BatchScheduler& batcher, const BatchContext& context, const StepBatch& batch, int number) {
     RandomStream random = BatchingStream(scenario(), seed_, number);
-    BatchProblem problem =
-        MakeBatchProblem(BatchContext{job_.cost, layout(), job_.orders, batch.shapes, correction_.get()});
+    BatchProblem problem = MakeBatchProblem(context);
     problem.waited = batch.waited;
     problem.may_defer = number + 1 < unit_.experiment->steps;
-    const BatchPlan plan = batcher_->Schedule(problem, random);
+    const BatchPlan plan = batcher.Schedule(problem, random);
     const std::string wrong = WhyInvalid(plan, layout(), problem.samples());
     DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
     return plan;
@@ -180,16 +202,6 @@ class SeedRun {
     extrapolated_["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
   }
 
-  // The prediction is what the replay engine says: planners see that one too, whichever engine runs.
-  void Observe(const Step& step) {
-    const Timeline actual = MakeTimeline(step.graph, step.times);
-    if (engine_.name() == replay_->name()) {
-      correction_->Observe(actual, actual);
-    } else {
-      correction_->Observe(MakeTimeline(step.graph, replay_->Run(step.graph)), actual);
-    }
-  }
-
   void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
     drawn.trace = ChromeTrace(job_.cost, layout(), plan, step);
     drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
@@ -202,9 +214,10 @@ class SeedRun {
   Engine& engine_;
   std::int64_t seed_;
   RunMetrics metrics_;
+  GroundTruth truth_{scenario().anomalies, static_cast<std::uint64_t>(seed_)};
   std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
   std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
-  std::unique_ptr<Engine> replay_ = MakeReplayEngine();
+  std::unique_ptr<BatchScheduler> plain_batcher_ = unit_.policy->MakeBatcher();
   SampleQueue queue_;
   std::int64_t deferred_ = 0;  ///< summed over the steps
   std::vector<std::string> notes_;

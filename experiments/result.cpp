@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "experiments/anomalies.hpp"
 #include "experiments/no_effect.hpp"
 #include "experiments/provenance.hpp"
 
@@ -47,6 +48,7 @@ Json Assumptions(const Scenario& scenario) {
   json["samples"] = scenario.samples->description();
   json["planning_samples"] = scenario.planning_samples;
   json["global_batch_size"] = scenario.global_batch_size;
+  if (!scenario.anomalies.empty()) json["anomalies"] = DescribeAnomalies(scenario);
   json["kernel_costs"] = scenario.kernels->description();
   json["error_band"] = scenario.kernels->error_band();
   return json;

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "experiments/anomalies.hpp"
 #include "models/remembered_kernel_costs.hpp"
 
 namespace dflop {
@@ -33,13 +34,6 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   costs->AllowOnly({"file"});
   if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
   return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
-}
-
-void RefuseAnomalies(const JsonReader& scenario) {
-  const auto anomalies = scenario.Find("anomalies");
-  if (!anomalies) return;
-  const bool none = anomalies->IsArray() ? anomalies->Size() == 0 : anomalies->Keys().empty();
-  if (!none) anomalies->Fail("no kinds of anomaly are known to this version; leave it empty");
 }
 
 const std::vector<std::string> kScenarioKeys = {
@@ -112,9 +106,9 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.samples = Once<SampleSource>(samples.json().Dump(), [&] { return ReadSampleSource(samples); });
   scenario.planning_samples = static_cast<int>(json.IntOr("planning_samples", 256, 1, kMostSamples));
   scenario.global_batch_size = static_cast<int>(json.At("global_batch_size").Int(1, kMostSamples));
-  RefuseAnomalies(json);
   RandomStream trial(0, "trial/" + scenario.name);  // models and samples that do not go together show early
   scenario.DrawShapes(trial, scenario.planning_samples);
+  if (const auto anomalies = json.Find("anomalies")) scenario.anomalies = ReadAnomalies(*anomalies, scenario);
   const auto own = json.Find("policies");
   scenario.policies = own ? ReadPolicies(*own) : policies;
   if (scenario.policies.empty()) json.Fail("has no policies, and the experiment has none either");

@@ -9,6 +9,7 @@
 #include "base/random.hpp"
 #include "experiments/policy_spec.hpp"
 #include "models/cost_model.hpp"
+#include "sim/ground_truth.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {
@@ -25,6 +26,7 @@ struct Scenario {
   std::shared_ptr<const SampleSource> samples;
   int planning_samples = 256;
   int global_batch_size = 1;
+  std::vector<Anomaly> anomalies;    ///< what planners and batch schedulers do not know
   std::vector<PolicySpec> policies;  ///< its own, or else the experiment's
 
   CostModel MakeCostModel() const { return CostModel(model, cluster, kernels, software); }

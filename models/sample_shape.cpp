@@ -97,4 +97,10 @@ SampleShape ShapeOf(const Sample& sample, const ModelSpec& model) {
   return shape;
 }
 
+double TokensIn(const ModelSpec& model, int module, const SampleShape& shape) {
+  if (model.is_llm(module)) return shape.llm_tokens;
+  const auto e = static_cast<std::size_t>(module);
+  return static_cast<double>(shape.tiles[e]) * model.encoders[e].tokens_per_tile();
+}
+
 }  // namespace dflop

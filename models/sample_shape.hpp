@@ -19,6 +19,9 @@ struct SampleShape {
 /// content for an encoder feeds it one dummy tile, as the training code does, with no LLM tokens.
 SampleShape ShapeOf(const Sample& sample, const ModelSpec& model);
 
+/// What a module sees of the sample: the encoder's tokens of all its tiles, or the LLM's.
+double TokensIn(const ModelSpec& model, int module, const SampleShape& shape);
+
 /// Tiles and LLM tokens of one image under a rule; exposed because importers and `samples inspect` show them.
 struct TileCount {
   int tiles = 0;

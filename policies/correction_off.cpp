@@ -8,7 +8,10 @@ namespace {
 class NoCorrection final : public Correction {
  public:
   double Factor(int, double) const override { return 1.0; }
-  void Observe(const Timeline&, const Timeline&) override {}
+  bool tracking() const override { return false; }
+  double monitoring_cost() const override { return 0; }
+  void Observe(const Observation&) override {}
+  Json Report() const override { return {}; }
 };
 
 const Registration<Correction> kOff{{"off", "predictions stay as they are", {}},

@@ -146,6 +146,21 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
   return wrong;
 }
 
+bool RunsUnion(const BatchPlan& plan, const Layout& layout, int module) {
+  const bool encoder = Index(module) + 1 < layout.degrees.size();
+  return encoder && layout.separate_encoders && plan.encoder_buckets.empty();
+}
+
+std::vector<int> SamplesIn(const BatchPlan& plan, const Layout& layout, int module, int replica, int k) {
+  if (!RunsUnion(plan, layout, module)) {
+    const bool planned = Index(module) < plan.encoder_buckets.size();
+    return (planned ? plan.encoder_buckets[Index(module)] : plan.buckets)[Index(replica)][Index(k)];
+  }
+  std::vector<int> samples;
+  for (const auto& row : plan.buckets) samples.insert(samples.end(), row[Index(k)].begin(), row[Index(k)].end());
+  return samples;
+}
+
 std::vector<std::vector<double>> GradientWeights(const BatchPlan& plan, const std::vector<SampleShape>& batch) {
   double text = 0;
   for (const auto& replica : plan.buckets) {

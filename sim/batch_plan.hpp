@@ -29,6 +29,11 @@ struct BatchPlan {
 /// is empty, and the counts fit the layout; otherwise what is wrong.
 std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples);
 
+/// Whether a module's replicas share the union of the LLM replicas' microbatches of one index, tiles divided evenly.
+bool RunsUnion(const BatchPlan& plan, const Layout& layout, int module);
+/// The samples that a module's replica runs in microbatch k; where it runs a share of the union, those of the union.
+std::vector<int> SamplesIn(const BatchPlan& plan, const Layout& layout, int module, int replica, int k);
+
 /// [replica][microbatch]: what the mean loss of a microbatch (over the tokens that bear loss: the text, or all where a
 /// batch has none) is multiplied by before gradients are summed over microbatches and replicas, so that unequal
 /// microbatches leave the gradient of the global batch's mean loss as it is. They add up to 1.

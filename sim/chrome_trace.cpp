@@ -136,28 +136,25 @@ class TraceWriter {
     }
     const Stage& stage = StageAt(operation.stage);
     arguments["microbatch"] = operation.microbatch;
-    arguments["samples"] = Json::ArrayOf(SamplesOf(stage, operation.microbatch));
+    arguments["samples"] =
+        Json::ArrayOf(SamplesIn(plan_, layout_, stage.parts.back().module, stage.replica, operation.microbatch));
     double tokens = 0;
     for (const ModulePart& part : stage.parts) {
       tokens += step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)].tokens;
     }
     arguments["tokens"] = tokens;
-    const PartCost& cost = step_.costs.stages[Index(operation.stage)][Index(operation.microbatch)];
-    const OperationCost& part = operation.kind == OpKind::kForward ? cost.forward : cost.backward;
+    const OperationCost& part = CostOf(step_.costs, operation);
+    // What disturbs a step stretches the parts of an operation alike.
+    const double stretch = part.time > Seconds(0) ? CostOf(step_.predicted, operation).time / part.time : 1.0;
+    arguments["predicted_s"] = operation.duration.value() * stretch;
     arguments["cost_source"] = cost_.kernels().description();
     arguments["extrapolated_s"] = part.extrapolated.value();
     return arguments;
   }
 
-  /// An encoder on devices of its own has a share of every LLM replica's microbatch of that index.
-  std::vector<int> SamplesOf(const Stage& stage, int microbatch) const {
-    const bool of_all = layout_.separate_encoders && !cost_.model().is_llm(stage.parts.back().module);
-    if (!of_all) return plan_.buckets[Index(stage.replica)][Index(microbatch)];
-    std::vector<int> samples;
-    for (const auto& replica : plan_.buckets) {
-      samples.insert(samples.end(), replica[Index(microbatch)].begin(), replica[Index(microbatch)].end());
-    }
-    return samples;
+  static const OperationCost& CostOf(const StepCosts& costs, const Operation& operation) {
+    const PartCost& cost = costs.stages[Index(operation.stage)][Index(operation.microbatch)];
+    return operation.kind == OpKind::kForward ? cost.forward : cost.backward;
   }
 
   Json MessageArguments(const Operation& operation) const {

@@ -21,7 +21,8 @@ Seconds OptimizerTime(const OperationGraph& graph, const OperationTimes& times) 
 }  // namespace
 
 Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine) {
+                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
+                  const Disturbance& disturb) {
   Step step;
   for (const auto& replica : plan.buckets) {
     for (const auto& bucket : replica) {
@@ -30,7 +31,9 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
     }
   }
   step.work = DivideWork(plan, layout, cost, batch);
-  step.costs = PriceStep(cost, layout, step.work);
+  step.predicted = PriceStep(cost, layout, step.work);
+  step.costs = step.predicted;
+  if (disturb) disturb(step.work, step.costs);
   step.graph = BuildGraph(cost, layout, orders, step.work, step.costs);
   step.times = engine.Run(step.graph);
   return step;
