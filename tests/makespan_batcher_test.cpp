@@ -190,7 +190,10 @@ TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
 class SlowLongSamples final : public Correction {
  public:
   double Factor(int module, double tokens) const override { return module == 1 && tokens >= 3000 ? 3.0 : 1.0; }
-  void Observe(const Timeline&, const Timeline&) override {}
+  bool tracking() const override { return true; }
+  double monitoring_cost() const override { return 0; }
+  void Observe(const Observation&) override {}
+  Json Report() const override { return {}; }
 };
 
 TEST(MakespanBatcher, PlansForCorrectedTimes) {
