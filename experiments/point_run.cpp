@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "base/sha256.hpp"
+#include "base/text.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
 #include "experiments/sample_queue.hpp"
@@ -155,10 +156,25 @@ class SeedRun {
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) ListExtrapolated(step.work);
-    metrics_.Add(MeasureStep(job_.cost, layout(), job_.orders, step),
-                 PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan), scheduling_s);
+    const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step);
+    if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction);
+    metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
+                 scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
   }
+
+  /// A trace that knows little of what the job needs says little about it.
+  void RefuseExtrapolation(double fraction) const {
+    const double limit = scenario().max_extrapolated_fraction;
+    if (fraction <= limit) return;
+    const Json& longest = *extrapolated_.find("longest");
+    throw InputError(
+        scenario().file, scenario().pointer + "/costs",
+        "covers too little of what " + unit_.Name() + " needs: " + Percent(fraction) +
+            " of the first step's busy time lies outside what was measured, " + Percent(limit) +
+            " may (max_extrapolated_fraction); the longest: " + longest.as<Json::Array>().front().as<std::string>());
+  }
+  static std::string Percent(double fraction) { return Fixed(100 * fraction, 1) + " %"; }
 
   BatchContext ContextOf(const std::vector<SampleShape>& batch) const {
     const Correction* correction = correction_->tracking() ? correction_.get() : nullptr;

@@ -31,10 +31,12 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();
-  costs->AllowOnly({"file"});
+  costs->AllowOnly({"file", "max_extrapolated_fraction"});
   if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
   return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
 }
+
+constexpr double kMostExtrapolated = 0.5;  ///< of busy time, where an experiment does not say otherwise
 
 const std::vector<std::string> kScenarioKeys = {
     "name",      "model",     "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
@@ -102,6 +104,9 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.cluster = ReadCluster(json.At("cluster"));
   scenario.software = ReadSoftwareStack(json);
   scenario.kernels = ReadKernelCosts(json, scenario.cluster);
+  if (const auto costs = json.Find("costs"); costs && costs->IsObject()) {
+    scenario.max_extrapolated_fraction = costs->NumberOr("max_extrapolated_fraction", kMostExtrapolated, 0, 1);
+  }
   const JsonReader samples = json.At("samples");
   scenario.samples = Once<SampleSource>(samples.json().Dump(), [&] { return ReadSampleSource(samples); });
   scenario.planning_samples = static_cast<int>(json.IntOr("planning_samples", 256, 1, kMostSamples));

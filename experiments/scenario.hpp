@@ -24,6 +24,9 @@ struct Scenario {
   SoftwareStack software;
   std::shared_ptr<const KernelCosts> kernels;
   std::shared_ptr<const SampleSource> samples;
+  /// Share of the busy time that may be priced outside what a trace measured, before its results are refused. The
+  /// built-in models only report theirs.
+  double max_extrapolated_fraction = 1;
   int planning_samples = 256;
   int global_batch_size = 1;
   std::vector<Anomaly> anomalies;    ///< what planners and batch schedulers do not know

@@ -213,6 +213,18 @@ TEST_F(CommandLine, ACostFileThatIsMissingIsReportedWhereItIsNamed) {
   EXPECT_TRUE(run.err.starts_with("e.json:/scenarios/0/costs/file: ")) << run.err;
 }
 
+TEST_F(CommandLine, ATraceThatKnowsTooLittleIsRefusedUnlessToldOtherwise) {
+  // A processor core was measured at the shapes of a model that two cores can train.
+  const std::string trace = DFLOP_SOURCE_DIR "/traces/data/cpu-core.json";
+  Write(Edited("/scenarios/0/costs", R"({"file": ")" + trace + R"("})"));
+  const Outcome refused = Dflop("run e.json --out result");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("e.json:/scenarios/0/costs: covers too little"), std::string::npos) << refused.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "result/result.json"));
+  Write(Edited("/scenarios/0/costs", R"({"file": ")" + trace + R"(", "max_extrapolated_fraction": 1})"));
+  EXPECT_EQ(Dflop("run e.json --out result").code, 0);
+}
+
 TEST_F(CommandLine, ATableThatNobodyGetsIsAFailure) {
   EXPECT_EQ(std::system(DFLOP_BINARY " list models >/dev/full 2>/dev/null"), 1 << 8);
 }
