@@ -26,6 +26,21 @@ struct StageMemory {
   double total() const;
 };
 
+/// One layout that a planner looked at.
+struct LayoutCandidate {
+  std::string layout;
+  double predicted_s = 0;        ///< 0 = not worked out
+  double peak_memory_bytes = 0;  ///< 0 = not worked out
+  std::string note;
+};
+
+/// How a policy's layout was chosen.
+struct PlanningFigures {
+  std::string reason;
+  int considered = 0;
+  std::vector<LayoutCandidate> candidates;  ///< the best ones
+};
+
 /// One policy at one point. Means over the seeds, but the step times are all there: [seed order][step order].
 struct PolicyFigures {
   std::string policy;
@@ -47,6 +62,7 @@ struct PolicyFigures {
   bool fits = true;              ///< with every seed
   std::string too_large;         ///< when it does not fit: what is too large, where, by how much
   std::vector<StageMemory> memory;
+  PlanningFigures planning;
 };
 
 /// One scenario at one point of its sweep: what one table compares.

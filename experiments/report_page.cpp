@@ -81,6 +81,7 @@ class PageWriter {
             "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +
             "</div>\n</div>\n";
     html += StepFigures(point, slug);
+    html += CandidateTables(point);
     const bool any_memory = std::any_of(point.policies.begin(), point.policies.end(),
                                         [](const PolicyFigures& policy) { return !policy.memory.empty(); });
     if (any_memory) {

@@ -28,6 +28,9 @@ ReportPage DrawPage(const Report& report);
 /// The table of one point: a row per policy, a column per figure; the cells carry the bare numbers for sorting.
 std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines);
 
+/// The best candidates of every policy's planner, each table folded away; "" where no result tells of any.
+std::string CandidateTables(const PointFigures& point);
+
 /// Assumptions, provenance and inputs as lists of names and values.
 std::string Footer(const Report& report);
 

@@ -1,30 +1,15 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "experiments/report_cells.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
 
 namespace dflop {
 namespace {
 
-/// `number` is what the column sorts by, in full; `detail` stands smaller under the text.
-std::string Cell(double number, const std::string& text, const std::string& detail = "") {
-  const std::string below = detail.empty() ? "" : "<small>" + EscapeXml(detail) + "</small>";
-  return "<td data-value=\"" + ShortestNumber(number) + "\">" + EscapeXml(text) + below + "</td>";
-}
-
 std::string HalfWidth(const Interval& interval) {
   return interval.half_width ? "± " + Fixed(*interval.half_width, 3) : "";
-}
-
-std::string EmptyCell() { return "<td>–</td>"; }
-
-std::string Header(const std::vector<std::string>& names) {
-  std::string row = "<tr>";
-  for (const std::string& name : names) {
-    row += "<th scope=\"col\"><button type=\"button\">" + EscapeXml(name) + "</button></th>";
-  }
-  return row + "</tr>\n";
 }
 
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
@@ -98,7 +83,8 @@ std::string Row(const PointFigures& point, const PolicyFigures& policy, const st
 }  // namespace
 
 std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines) {
-  std::string table = "<div class=\"scroll\"><table>\n<thead>" + Header(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
+  std::string table =
+      "<div class=\"scroll\"><table>\n<thead>" + HeaderRow(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
   const PolicyFigures* fastest = Fastest(point);
   for (const PolicyFigures& policy : point.policies) {
     table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";

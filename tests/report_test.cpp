@@ -108,6 +108,24 @@ TEST_F(ReportTest, ShowsTheMeanStepTimeOfEveryPolicyOfEveryScenario) {
   EXPECT_EQ(Count(page, "<section class=\"point\""), 2u);
 }
 
+TEST_F(ReportTest, ListsTheLayoutsThatAPlannerConsidered) {
+  Json result = WriteResult(false);
+  Json& planning = result["runs"].as<Json::Array>().front()["planning"];
+  planning["reason"] = "the shorter step & the first";
+  planning["considered"] = 212;
+  planning["candidates"] = ParseJson(R"([{"layout": "tp4 <pp2>", "predicted_s": 1.25, "peak_memory_bytes": 61.5e9},
+                                         {"layout": "tp1 pp1", "note": "does not fit"}])",
+                                     "candidates");
+  WriteJsonFile(folder_ + "/result.json", result);
+  WriteReport(folder_);
+  const std::string page = Page();
+  EXPECT_EQ(Count(page, "<details><summary>random-fixed: 212 layouts considered</summary>"), 1u);
+  EXPECT_NE(page.find("Why this one: the shorter step &amp; the first."), std::string::npos);
+  EXPECT_NE(page.find("tp4 &lt;pp2&gt;</td><td data-value=\"1.25\">1.250</td><td data-value=\"61.5\">61.5</td>"),
+            std::string::npos);
+  EXPECT_NE(page.find("tp1 pp1<small>does not fit</small></td><td>–</td><td>–</td>"), std::string::npos);
+}
+
 TEST_F(ReportTest, NeedsNoOtherFileAndNoNetwork) {
   WriteResult(true);
   WriteReport(folder_);

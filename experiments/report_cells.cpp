@@ -1,0 +1,23 @@
+#include "experiments/report_cells.hpp"
+
+#include "base/json.hpp"
+#include "experiments/svg.hpp"
+
+namespace dflop {
+
+std::string Cell(double number, const std::string& text, const std::string& detail) {
+  const std::string below = detail.empty() ? "" : "<small>" + EscapeXml(detail) + "</small>";
+  return "<td data-value=\"" + ShortestNumber(number) + "\">" + EscapeXml(text) + below + "</td>";
+}
+
+std::string EmptyCell() { return "<td>–</td>"; }
+
+std::string HeaderRow(const std::vector<std::string>& names) {
+  std::string row = "<tr>";
+  for (const std::string& name : names) {
+    row += "<th scope=\"col\"><button type=\"button\">" + EscapeXml(name) + "</button></th>";
+  }
+  return row + "</tr>\n";
+}
+
+}  // namespace dflop
