@@ -9,11 +9,12 @@
 namespace dflop {
 namespace {
 
-// What a run says apart from its place on the axis and from the wall clock.
+// What a run says apart from its place on the axis, from the wall clock, and from what a planner thought beforehand.
 std::string Figures(const Json& run) {
   Json figures = Json::EmptyObject();
   for (const Json::Member& member : run.as<Json::Object>()) {
-    if (member.key != "metrics" && member.key != "point") figures[member.key] = member.value;
+    const bool apart = member.key == "metrics" || member.key == "point" || member.key == "planning";
+    if (!apart) figures[member.key] = member.value;
   }
   if (const Json* metrics = run.find("metrics")) {
     for (const Json::Member& metric : metrics->as<Json::Object>()) {
