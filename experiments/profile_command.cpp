@@ -1,5 +1,6 @@
 // `dflop profile`: what the planners decide from, as files and figures.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -61,7 +62,14 @@ std::string StudyText(const SampleSizeStudy& study, std::size_t pool) {
     text += Format("%8d %10d %8d %8.0f %8.0f %8.0f %10.2f %% %10.2f %%\n", row.samples, row.resamples, row.layouts,
                    100 * row.same, 100 * row.good, 100 * row.unfit, 100 * row.mean_regret, 100 * row.high_regret);
   }
-  text += "from all " + std::to_string(pool) + ": " + study.chosen + "\n";
+  constexpr std::size_t kShown = 8;
+  text += Format("\n%8s %12s  layout\n", "chosen", "regret");
+  for (std::size_t i = 0; i < std::min(kShown, study.layouts.size()); ++i) {
+    const ChosenLayout& layout = study.layouts[i];
+    const std::string regret = layout.regret ? Format("%.2f %%", 100 * *layout.regret) : "does not fit";
+    text += Format("%8d %12s  %s\n", layout.times, regret.c_str(), layout.name.c_str());
+  }
+  text += "\nfrom all " + std::to_string(pool) + ": " + study.chosen + "\n";
   const std::string rule = Format(
       "(from there on at least %.0f %% of the resamples choose a layout that fits and is at "
       "most %.0f %% slower)\n",

@@ -82,6 +82,12 @@ SampleSizeRow Summarise(Choices choices, int samples, const std::string& chosen)
   return row;
 }
 
+void Count(std::vector<ChosenLayout>& layouts, const std::string& name, std::optional<double> regret) {
+  auto known = std::find_if(layouts.begin(), layouts.end(), [&](const ChosenLayout& l) { return l.name == name; });
+  if (known == layouts.end()) known = layouts.insert(known, {name, 0, regret});
+  ++known->times;
+}
+
 }  // namespace
 
 int SampleSizeStudy::Enough() const {
@@ -97,7 +103,7 @@ SampleSizeStudy StudySampleSize(const Scenario& scenario, const PolicySpec& poli
   const Layout reference = bootstrap.Choose(pool);
   const std::optional<Seconds> best = bootstrap.StepTime(reference);
   if (!best) throw Infeasible("the layout chosen from the whole pool does not fit its batches");
-  SampleSizeStudy study{reference.name, {}};
+  SampleSizeStudy study{reference.name, {}, {}};
   for (const int size : sizes) {
     Choices choices;
     RandomStream random(0, "bootstrap/" + scenario.name + "/" + std::to_string(size));
@@ -105,13 +111,17 @@ SampleSizeStudy StudySampleSize(const Scenario& scenario, const PolicySpec& poli
       try {
         const Layout layout = bootstrap.Choose(bootstrap.Resample(random, size));
         choices.names.push_back(layout.name);
-        if (const auto time = bootstrap.StepTime(layout)) choices.regrets.push_back(*time / *best - 1);
+        const std::optional<Seconds> time = bootstrap.StepTime(layout);
+        if (time) choices.regrets.push_back(*time / *best - 1);
+        Count(study.layouts, layout.name, time ? std::optional(*time / *best - 1) : std::nullopt);
       } catch (const Infeasible&) {
         choices.names.emplace_back();
       }
     }
     study.rows.push_back(Summarise(std::move(choices), size, reference.name));
   }
+  std::stable_sort(study.layouts.begin(), study.layouts.end(),
+                   [](const ChosenLayout& a, const ChosenLayout& b) { return a.times > b.times; });
   return study;
 }
 

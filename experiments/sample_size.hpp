@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,9 +31,17 @@ struct SampleSizeRow {
   double high_regret = 0;  ///< 95th percentile of those that fit
 };
 
+/// A layout that some resample of any size chose.
+struct ChosenLayout {
+  std::string name;
+  int times = 0;
+  std::optional<double> regret;  ///< none where it does not fit the pool's batches
+};
+
 struct SampleSizeStudy {
   std::string chosen;  ///< from the whole pool
   std::vector<SampleSizeRow> rows;
+  std::vector<ChosenLayout> layouts;  ///< most frequent first
   /// The smallest size that is enough; 0 when none is.
   int Enough() const;
 };

@@ -80,6 +80,9 @@ TEST_F(SampleSize, EqualSamplesMakeEveryResampleChooseTheSame) {
     EXPECT_DOUBLE_EQ(row.good, 1);
     EXPECT_EQ(row.mean_regret, 0);
   }
+  ASSERT_EQ(study.layouts.size(), 1u);
+  EXPECT_EQ(study.layouts[0].times, 10);
+  EXPECT_EQ(study.layouts[0].regret, 0);
   EXPECT_EQ(study.Enough(), 8);
 }
 
@@ -90,8 +93,8 @@ TEST(SampleSizeStudy, IsEnoughOnlyWhereEveryLargerSizeIsToo) {
     made.good = good;
     return made;
   };
-  EXPECT_EQ((SampleSizeStudy{"", {row(64, 0.96), row(128, 0.9), row(256, 0.95), row(512, 1)}}).Enough(), 256);
-  EXPECT_EQ((SampleSizeStudy{"", {row(64, 1), row(128, 0.9)}}).Enough(), 0);
+  EXPECT_EQ((SampleSizeStudy{"", {row(64, 0.96), row(128, 0.9), row(256, 0.95), row(512, 1)}, {}}).Enough(), 256);
+  EXPECT_EQ((SampleSizeStudy{"", {row(64, 1), row(128, 0.9)}, {}}).Enough(), 0);
 }
 
 }  // namespace

@@ -93,6 +93,19 @@ TEST(DflopAsReleased, PicksNoMoreMicrobatchesThanThePapersRule) {
   }
 }
 
+TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
+  Job job;
+  ModelSpec text_only = SmallVlm();
+  text_only.encoders.clear();
+  job.cost = CostModel(text_only, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {});
+  job.samples = {{{}, 1000, 1000}, {{}, 300, 300}};
+  for (const char* name : {"dflop", "dflop-as-released"}) {
+    const Layout layout = Plugin<LayoutPlanner>(name)->Plan(job.problem()).layout;
+    EXPECT_EQ(layout.gpus_used(), 8) << name;
+    EXPECT_EQ(layout.degrees.size(), 1u) << name;
+  }
+}
+
 TEST(DflopAsReleased, SaysWhatDoesNotFit) {
   Job job;
   ClusterSpec cluster = A100Nodes(1);

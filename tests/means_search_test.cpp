@@ -76,6 +76,29 @@ TEST(MeansSearch, GivesTheOrderOfThePlainLoopOnRandomJobs) {
   EXPECT_GE(feasible, 30u);
 }
 
+TEST(MeansSearch, GivesTheOrderOfThePlainLoopOnAThousandGpus) {
+  const ClusterSpec cluster = A100Nodes(128);
+  SoftwareStack software;
+  software.recompute = Recompute::kFull;
+  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster, BuiltInKernelCosts(cluster.node.gpu),
+                       software);
+  const auto samples = UnevenSamples(256, 5);
+  const auto batcher = Plugin<BatchScheduler>("in-order");
+  const auto schedule = Plugin<PipelineSchedule>("1f1b");
+  const PlanningProblem problem{cost, 256, samples, *batcher, *schedule, 1};
+  MeansFormula formula(problem);
+  const std::vector<SeparatePair> pairs = SeparatePairs(problem);
+  const std::vector<Best> expected = PlainLoop(formula, pairs, 256);
+  MeansSearch search(formula, pairs);
+  for (std::size_t i = 0; i < 50; ++i) {
+    const auto choice = search.Next();
+    ASSERT_TRUE(choice);
+    EXPECT_EQ(choice->order, expected[i].order) << "place " << i;
+    EXPECT_EQ(choice->microbatches, expected[i].microbatches) << "place " << i;
+  }
+  EXPECT_LT(search.evaluated(), 100'000u);  // of 2.3 million
+}
+
 TEST(MeansSearch, EndsWhenNothingFitsAnyMore) {
   RandomStream random(8, "means search");
   RandomJob job(random);
