@@ -20,6 +20,8 @@ namespace dflop {
 class MeansFormula {
  public:
   explicit MeansFormula(const PlanningProblem& problem);
+  MeansFormula(const MeansFormula&) = delete;  // its sides point into its profile
+  MeansFormula& operator=(const MeansFormula&) = delete;
 
   /// The whole module with `tp` on a mean microbatch, the global batch cut into `parts` = replicas · microbatches.
   Seconds Time(int module, int tp, int parts);

@@ -2,8 +2,8 @@
 //
 // T(i) = (i + q)·max(e_i, l_i) with q = E_pp + L_pp − 1. A side's microbatches together are never less than its least
 // work W (the whole batch at the highest rate of its curve), so max(e_i, l_i) ≥ W/i and T(i) ≥ W·(1 + q/i): with the
-// largest i a bound for a choice of degrees, with the current i a reason to work no further. Choices wait in a queue by
-// bound and are worked out when they come to its head; so they leave it in exactly the order of their best T.
+// largest i a bound for a choice of degrees. Choices wait in a queue by bound and are worked out when they come to its
+// head; so they leave it in exactly the order of their best T.
 #pragma once
 
 #include <cstddef>
