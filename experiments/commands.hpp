@@ -14,6 +14,7 @@ namespace dflop {
 void AddRunCommand(CLI::App& app, const std::string& command_line);
 void AddCheckCommand(CLI::App& app, const std::string& command_line);
 void AddPlanCommand(CLI::App& app);
+void AddProfileCommand(CLI::App& app);
 void AddReportCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);
 

@@ -29,6 +29,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   app.footer("Example: dflop run experiments/quickstart.json\nEvery command explains itself with --help.");
   AddRunCommand(app, command_line);
   AddPlanCommand(app);
+  AddProfileCommand(app);
   AddCheckCommand(app, command_line);
   AddReportCommand(app);
   AddListCommand(app);

@@ -5,11 +5,11 @@
 #include <memory>
 #include <optional>
 
-#include "base/error.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/sample_queue.hpp"
+#include "experiments/selection.hpp"
 #include "sim/metrics.hpp"
 #include "sim/plan_file.hpp"
 
@@ -23,18 +23,6 @@ struct Arguments {
   ExperimentOverrides overrides;
   std::string out;
 };
-
-template <typename Item, typename NameOf>
-const Item& Choose(const std::vector<Item>& items, const std::optional<std::string>& wanted, const char* option,
-                   NameOf name_of) {
-  if (!wanted) return items.front();
-  std::vector<std::string> names;
-  for (const Item& item : items) {
-    if (name_of(item) == *wanted) return item;
-    if (names.empty() || names.back() != name_of(item)) names.push_back(name_of(item));
-  }
-  throw InputError(std::string(option) + ": " + JsonQuote(*wanted) + " is not there, allowed: " + JoinNames(names));
-}
 
 double Gib(Bytes bytes) { return bytes.value() / (1024.0 * 1024 * 1024); }
 
@@ -109,22 +97,10 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
 }
 
-template <typename Work>
-auto OrExplain(const PolicySpec& policy, const char* key, Work work) {
-  try {
-    return work();
-  } catch (const Infeasible& reason) {
-    throw InputError(policy.file, policy.pointer + key, reason.what());
-  }
-}
-
 void PlanCommand(const Arguments& arguments) {
   const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
-  const Scenario& scenario = Choose(experiment.points, arguments.scenario, "--scenario", [](const Point& point) {
-                               return point.scenario.name;
-                             }).scenario;
-  const PolicySpec& policy =
-      Choose(scenario.policies, arguments.policy, "--policy", [](const PolicySpec& spec) { return spec.name; });
+  const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
+  const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
   const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy); });
   std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
   PrintCandidates(job.decision.candidates);

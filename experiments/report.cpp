@@ -35,6 +35,13 @@ std::string Fill(std::string_view page, const Texts& texts) {
 
 }  // namespace
 
+std::string_view FigureStyle() {
+  for (const EmbeddedFile& asset : ReportAssets()) {
+    if (asset.path == std::string_view("figure.css")) return asset.content;
+  }
+  CheckFailed("figure.css is embedded", __FILE__, __LINE__, "the style sheet of all figures");
+}
+
 void WriteReport(const std::string& folder) {
   const Report report = ReadReport(folder);
   Texts texts;
@@ -46,7 +53,7 @@ void WriteReport(const std::string& folder) {
   texts["footer"] = page.footer;
   const std::string html = Fill(texts.at("report.html"), texts);
   for (const NamedFigure& figure : page.figures) {
-    WriteFile(folder + "/figures/" + figure.name + ".svg", figure.svg.Standalone(texts.at("figure.css")));
+    WriteFile(folder + "/figures/" + figure.name + ".svg", figure.svg.Standalone(FigureStyle()));
   }
   WriteFile(folder + "/report.html", html);
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace dflop {
 
@@ -10,5 +11,8 @@ namespace dflop {
 /// `folder`/figures/*.svg. The same input gives the same bytes. InputError on unreadable or malformed input, and then
 /// nothing is written.
 void WriteReport(const std::string& folder);
+
+/// The style sheet that a figure carries inside.
+std::string_view FigureStyle();
 
 }  // namespace dflop

@@ -3,103 +3,86 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/index.hpp"
+
 namespace dflop {
 namespace {
 
-template <typename T>
-std::optional<T>& Slot(std::vector<std::vector<std::vector<std::optional<T>>>>& table, int module, std::size_t tp,
-                       int index) {
-  auto& by_tp = table[static_cast<std::size_t>(module)];
-  if (by_tp.size() <= tp) by_tp.resize(tp + 1);
-  auto& row = by_tp[tp];
-  if (row.size() <= static_cast<std::size_t>(index)) row.resize(static_cast<std::size_t>(index) + 1);
-  return row[static_cast<std::size_t>(index)];
+constexpr std::size_t kDegrees = 4;  // TP 1, 2, 4, 8
+
+double SizeOf(const SampleShape& sample, int module, int llm) {
+  return module == llm ? sample.llm_tokens : sample.tiles[Index(module)];
 }
 
 }  // namespace
 
-MeansFormula::MeansFormula(const PlanningProblem& problem) : problem_(problem) {
-  const ModelSpec& model = problem.cost.model();
+MeansFormula::MeansFormula(const PlanningProblem& problem)
+    : profile_(ProfileModel(problem.cost)),
+      global_batch_size_(problem.global_batch_size),
+      memory_(problem.cost.cluster().node.gpu.memory),
+      sides_(profile_.modules.size() * kDegrees) {
   const double scale = static_cast<double>(problem.global_batch_size) / static_cast<double>(problem.samples.size());
-  for (std::size_t e = 0; e < model.encoders.size(); ++e) {
-    double tiles = 0;
-    for (const SampleShape& sample : problem.samples) tiles += sample.tiles[e];
-    whole_.push_back(EncoderBatch(model.encoders[e], tiles * scale));
+  for (int module = 0; module <= llm(); ++module) Prepare(module, problem, scale);
+}
+
+void MeansFormula::Prepare(int module, const PlanningProblem& problem, double scale) {
+  const ModuleProfile& profile = profile_.modules[Index(module)];
+  double size = 0;
+  double squares = 0;
+  for (const SampleShape& sample : problem.samples) {
+    const double own = SizeOf(sample, module, llm());
+    size += own * scale;
+    squares += own * own * scale;
   }
-  std::vector<int> lengths;
-  for (const SampleShape& sample : problem.samples) lengths.push_back(sample.llm_tokens);
-  SequenceBatch llm;
-  for (const auto& group : LlmBatch(lengths, Packing::kPacked).groups) llm.Add(group.length, group.count * scale);
-  whole_.push_back(llm);
-  sides_.resize(whole_.size());
-  states_.resize(whole_.size());
-}
-
-std::size_t MeansFormula::TensorIndex(int tp) {
-  return static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(tp)));
-}
-
-SequenceBatch MeansFormula::MeanBatch(int module, double parts) const {
-  SequenceBatch mean;
-  for (const auto& group : whole_[static_cast<std::size_t>(module)].groups) {
-    mean.Add(group.length, group.count / parts);
-  }
-  return mean;
-}
-
-const MeansFormula::Side& MeansFormula::Evaluate(int module, int tp, int parts) {
-  std::optional<Side>& slot = Slot(sides_, module, TensorIndex(tp), parts);
-  if (!slot) {
-    const ModulePart part{.module = module,
-                          .first_layer = 0,
-                          .layers = problem_.cost.model().shape(module).layers,
-                          .has_input = true,
-                          .has_output = true,
-                          .tensor_parallel = tp,
-                          .sequence_parallel = false};
-    const SequenceBatch batch = MeanBatch(module, parts);
-    const PartCost cost = problem_.cost.Part(part, batch);
-    slot = Side{cost.forward.time + cost.backward.time + cost.weight_gradient.time,
-                problem_.cost.Activations(part, batch)};
-  }
-  return *slot;
-}
-
-Bytes MeansFormula::State(int module, const ModuleDegrees& degrees) {
-  std::optional<Bytes>& slot = Slot(states_, module, TensorIndex(degrees.tp), degrees.pp);
-  if (!slot) {
-    const int layers = SplitLayers(problem_.cost.model().shape(module).layers, degrees.pp).front();
-    Bytes fullest{0};
-    for (const bool first : {true, false}) {
-      const ModulePart part{.module = module,
-                            .first_layer = 0,
-                            .layers = layers,
-                            .has_input = first || degrees.pp == 1,
-                            .has_output = !first || degrees.pp == 1,
-                            .tensor_parallel = degrees.tp,
-                            .sequence_parallel = false};
-      const StateMemory state = problem_.cost.State(part, degrees.dp);
-      fullest = std::max(fullest, state.weights + state.gradients + state.optimizer);
+  sizes_.push_back(size);
+  for (const RankProfile& rank : profile.ranks) {
+    Side& side = sides_[Place(module, rank.tp)];
+    side.rank = &rank;
+    side.activations = rank.activations * size + rank.square_activations * squares;
+    if (profile.is_llm) {
+      for (const SampleShape& sample : problem.samples) {
+        if (sample.llm_tokens > 0) side.attention += profile.AttentionTime(rank, sample.llm_tokens) * scale;
+      }
     }
-    slot = fullest;
+    side.least_work = profile.linear_flops * size / (rank.linear.highest() * rank.tp) + side.attention;
   }
-  return *slot;
 }
 
-std::optional<Seconds> MeansFormula::StepTime(const SeparateDegrees& d) {
-  const Bytes memory = problem_.cost.cluster().node.gpu.memory;
-  const int llm = problem_.cost.model().llm_module();
-  int depth = d.llm.pp;
-  Seconds slowest{0};
-  for (const ModuleDegrees& encoder : d.encoders) depth += encoder.pp;
-  for (int module = 0; module <= llm; ++module) {
-    const ModuleDegrees& m = module == llm ? d.llm : d.encoders[static_cast<std::size_t>(module)];
-    const Side& side = Evaluate(module, m.tp, d.microbatches * m.dp);
-    const int in_flight = module == llm ? d.llm.pp : depth;
-    if (State(module, m) + side.activations * (static_cast<double>(in_flight) / m.pp) > memory) return std::nullopt;
-    slowest = std::max(slowest, side.time / m.pp);
+std::size_t MeansFormula::Place(int module, int tp) {
+  return Index(module) * kDegrees + Index(std::bit_width(static_cast<unsigned>(tp)) - 1);
+}
+
+Seconds MeansFormula::Time(int module, int tp, int parts) {
+  Side& side = sides_[Place(module, tp)];
+  if (side.times.size() <= Index(parts)) side.times.resize(2 * Index(parts));
+  Seconds& time = side.times[Index(parts)];
+  if (time == Seconds(0)) {
+    time =
+        profile_.modules[Index(module)].LinearTime(*side.rank, sizes_[Index(module)] / parts) + side.attention / parts;
   }
-  return slowest * (d.microbatches + depth - 1);
+  return time;
+}
+
+bool MeansFormula::SideFits(int module, const ModuleDegrees& degrees, int microbatches, int in_flight) const {
+  const Side& of = side(module, degrees.tp);
+  const Bytes state = profile_.modules[Index(module)].State(*of.rank, degrees.pp, degrees.dp);
+  return state + of.activations / (microbatches * degrees.dp) * (static_cast<double>(in_flight) / degrees.pp) <=
+         memory_;
+}
+
+bool MeansFormula::Fits(const SeparatePair& pair, int microbatches) const {
+  if (pair.encoder && !SideFits(0, *pair.encoder, microbatches, pair.depth())) return false;
+  return SideFits(llm(), pair.llm, microbatches, pair.llm.pp);
+}
+
+std::optional<Seconds> MeansFormula::StepTime(const SeparatePair& pair, int microbatches) {
+  if (!Fits(pair, microbatches)) return std::nullopt;
+  Seconds slowest = Time(llm(), pair.llm.tp, microbatches * pair.llm.dp) / pair.llm.pp;
+  if (pair.encoder) {
+    const ModuleDegrees& encoder = *pair.encoder;
+    slowest = std::max(slowest, Time(0, encoder.tp, microbatches * encoder.dp) / encoder.pp);
+  }
+  return slowest * (microbatches + pair.depth() - 1);
 }
 
 }  // namespace dflop

@@ -88,7 +88,7 @@ TEST_F(CommandLine, WithoutACommandIsBadUsage) {
 }
 
 TEST_F(CommandLine, EveryCommandShowsAnExample) {
-  for (const char* command : {"", "run", "plan", "check", "report", "list", "trace import", "trace inspect",
+  for (const char* command : {"", "run", "plan", "profile", "check", "report", "list", "trace import", "trace inspect",
                               "trace compare", "samples import", "samples generate", "samples inspect"}) {
     const Outcome help = Dflop(std::string(command) + " --help");
     EXPECT_EQ(help.code, 0) << command;
@@ -404,6 +404,32 @@ TEST_F(CommandLine, PlanExplainsAndWritesTheWholePlan) {
   EXPECT_FALSE(read.steps[0].operations.empty());
   EXPECT_EQ(ToJson(read), document);  // nothing is lost on the way
   EXPECT_EQ(Dflop("plan e.json --policy nobody").code, 2);
+}
+
+TEST_F(CommandLine, ProfileWritesCurvesDataAndFigures) {
+  Write(Edited("/policies/1/layout", R"("dflop")"));
+  const Outcome profile = Dflop("profile e.json --policy split --samples 64 --resamples 2 --out p");
+  ASSERT_EQ(profile.code, 0) << profile.err;
+  EXPECT_NE(profile.out.find("samples  resamples"), std::string::npos);
+  const Json model = ReadJsonFile(folder_ / "p/model-profile.json");
+  EXPECT_EQ(model.find("schema")->as<std::string>(), "dflop/model-profile/1");
+  EXPECT_EQ(model.find("modules")->as<Json::Array>().size(), 2u);
+  EXPECT_EQ(ReadJsonFile(folder_ / "p/data-profile.json").find("sample_count")->number(), 64);
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "p/sample-size.txt"));
+  for (const char* figure : {"eye-throughput", "eye-degradation", "eye-tiles", "eye-seconds"}) {
+    EXPECT_TRUE(ReadFile(folder_ / ("p/figures/" + std::string(figure) + ".svg")).ends_with("</svg>\n")) << figure;
+  }
+}
+
+TEST_F(CommandLine, ProfileOfBadInputWritesNothing) {
+  Write(Edited("/policies/1/layout/llm/tp", "3"));
+  EXPECT_EQ(Dflop("profile e.json").code, 2);  // no --out
+  EXPECT_EQ(Dflop("profile e.json --out p --samples 0").code, 2);
+  EXPECT_EQ(Dflop("profile e.json --out p --scenario nowhere").code, 2);
+  const Outcome infeasible = Dflop("profile e.json --out p --policy split");
+  EXPECT_EQ(infeasible.code, 2);
+  EXPECT_TRUE(infeasible.err.starts_with("e.json:/policies/1/layout")) << infeasible.err;
+  EXPECT_EQ(FilesInFolder(), 1u);
 }
 
 TEST_F(CommandLine, TwoRunsDoNotShareAFolder) {

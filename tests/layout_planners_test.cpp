@@ -89,8 +89,8 @@ TEST(Dflop, PicksTheSmallestFormulaValueOfAll) {
                 SeparateDegrees d{{{etp, epp, edp}}, {ltp, lpp, ldp}, 1, Communicator::kHub};
                 if (!WhyImpossible(d, setting.cost.model(), setting.cost.cluster()).empty()) continue;
                 for (d.microbatches = 1; d.microbatches <= 32 / ldp; ++d.microbatches) {
-                  const double e = formula.Evaluate(0, etp, d.microbatches * edp).time.value() / epp;
-                  const double l = formula.Evaluate(1, ltp, d.microbatches * ldp).time.value() / lpp;
+                  const double e = formula.Time(0, etp, d.microbatches * edp).value() / epp;
+                  const double l = formula.Time(1, ltp, d.microbatches * ldp).value() / lpp;
                   best = std::min(best, (d.microbatches + epp + lpp - 1) * std::max(e, l));
                 }
               }

@@ -1,0 +1,205 @@
+#include "models/model_profile.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace dflop {
+namespace {
+
+ModulePart WholeModule(const CostModel& cost, int module, int tp) {
+  return {.module = module,
+          .first_layer = 0,
+          .layers = cost.model().shape(module).layers,
+          .has_input = true,
+          .has_output = true,
+          .tensor_parallel = tp,
+          .sequence_parallel = false};
+}
+
+Seconds TimeOf(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
+
+/// Tokens without sequences: what is left of a microbatch when attention is skipped.
+SequenceBatch WithoutAttention(double tokens) {
+  SequenceBatch batch;
+  batch.tokens = batch.useful_tokens = tokens;
+  return batch;
+}
+
+SequenceBatch OneSequence(double tokens) {
+  SequenceBatch batch;
+  batch.Add(tokens, 1);
+  return batch;
+}
+
+/// The same cost model for an eager framework whose launches are all hidden: a difference of two times that both wait
+/// for the host would say nothing about the GPU.
+CostModel WithoutHost(const CostModel& cost) {
+  SoftwareStack software = cost.software();
+  software.host_per_kernel = Seconds(0);
+  return {cost.model(), cost.cluster(), std::shared_ptr<const KernelCosts>(std::shared_ptr<void>(), &cost.kernels()),
+          software};
+}
+
+using Rates = std::vector<ThroughputCurve::Point>;
+
+void ProfileEncoder(const CostModel& cost, const ModulePart& part, const ProfileGrid& grid, ModuleProfile& module,
+                    RankProfile& rank) {
+  const EncoderSpec& encoder = cost.model().encoders[static_cast<std::size_t>(part.module)];
+  Rates rates;
+  for (const double tiles : grid.tiles) {
+    const PartCost priced = cost.Part(part, EncoderBatch(encoder, tiles));
+    rates.push_back({tiles, priced.hardware_flops / TimeOf(priced) / rank.tp});
+  }
+  rank.linear = ThroughputCurve(std::move(rates));
+  rank.activations = cost.Activations(part, EncoderBatch(encoder, 1));
+  module.linear_flops = cost.Part(part, EncoderBatch(encoder, 1)).hardware_flops;
+}
+
+void ProfileLlm(const CostModel& cost, const ModulePart& part, const ProfileGrid& grid, ModuleProfile& module,
+                RankProfile& rank) {
+  const CostModel device = WithoutHost(cost);
+  Rates linear;
+  Rates attention;
+  for (const double tokens : grid.tokens) {
+    const PartCost skipped = cost.Part(part, WithoutAttention(tokens));
+    linear.push_back({tokens, skipped.hardware_flops / TimeOf(skipped) / rank.tp});
+    const PartCost whole = device.Part(part, OneSequence(tokens));
+    const Seconds time = TimeOf(whole) - TimeOf(device.Part(part, WithoutAttention(tokens)));
+    attention.push_back({tokens, (whole.hardware_flops - skipped.hardware_flops) / time / rank.tp});
+  }
+  rank.linear = ThroughputCurve(std::move(linear));
+  rank.attention = ThroughputCurve(std::move(attention));
+  rank.activations = cost.Activations(part, WithoutAttention(1));
+  rank.square_activations = cost.Activations(part, OneSequence(1)) - rank.activations;
+  module.linear_flops = cost.Part(part, WithoutAttention(1)).hardware_flops;
+  module.attention_flops = cost.Part(part, OneSequence(1)).hardware_flops - module.linear_flops;
+}
+
+void ProfileState(const CostModel& cost, ModulePart part, RankProfile& rank) {
+  const auto state = [&](int layers, bool first, bool last) {
+    part.layers = layers;
+    part.has_input = first;
+    part.has_output = last;
+    return cost.State(part, 1);
+  };
+  const auto line = [&](auto bytes) {
+    return LayerLine{bytes(state(1, false, false)), bytes(state(0, true, false)), bytes(state(0, false, true)),
+                     bytes(state(0, true, true))};
+  };
+  rank.weights_and_gradients = line([](const StateMemory& memory) { return memory.weights + memory.gradients; });
+  rank.optimizer = line([](const StateMemory& memory) { return memory.optimizer; });
+}
+
+ModuleProfile ProfileModule(const CostModel& cost, int index, const ProfileGrid& grid) {
+  ModuleProfile module;
+  module.name = cost.model().module_name(index);
+  module.is_llm = cost.model().is_llm(index);
+  module.layers = cost.model().shape(index).layers;
+  module.shards_optimizer = cost.software().distributed_optimizer;
+  const int node = cost.cluster().node.gpus;
+  for (const int tp : grid.tensor_parallel) {
+    if (cost.model().shape(index).heads % tp != 0 || tp > node || node % tp != 0) continue;
+    RankProfile rank;
+    rank.tp = tp;
+    const ModulePart part = WholeModule(cost, index, tp);
+    module.is_llm ? ProfileLlm(cost, part, grid, module, rank) : ProfileEncoder(cost, part, grid, module, rank);
+    ProfileState(cost, part, rank);
+    module.ranks.push_back(std::move(rank));
+  }
+  return module;
+}
+
+Json CurveJson(const ThroughputCurve& curve, const char* unit) {
+  std::vector<double> sizes;
+  std::vector<double> rates;
+  for (const ThroughputCurve::Point& point : curve.points()) {
+    sizes.push_back(point.size);
+    rates.push_back(point.rate.value());
+  }
+  Json json;
+  json[unit] = Json::ArrayOf(sizes);
+  json["flops_per_s"] = Json::ArrayOf(rates);
+  return json;
+}
+
+Json LineJson(const LayerLine& line) {
+  Json json;
+  json["per_layer_bytes"] = line.per_layer.value();
+  json["first_stage_bytes"] = line.first.value();
+  json["last_stage_bytes"] = line.last.value();
+  json["only_stage_bytes"] = line.only.value();
+  return json;
+}
+
+Json RankJson(const RankProfile& rank, bool is_llm) {
+  Json json;
+  json["tp"] = rank.tp;
+  if (is_llm) {
+    json["linear"] = CurveJson(rank.linear, "tokens");
+    json["attention"] = CurveJson(rank.attention, "tokens");
+  } else {
+    json["throughput"] = CurveJson(rank.linear, "tiles");
+  }
+  json["weights_and_gradients"] = LineJson(rank.weights_and_gradients);
+  json["optimizer"] = LineJson(rank.optimizer);
+  json[is_llm ? "activation_bytes_per_token" : "activation_bytes_per_tile"] = rank.activations.value();
+  if (is_llm) json["activation_bytes_per_squared_token"] = rank.square_activations.value();
+  return json;
+}
+
+Json ModuleJson(const ModuleProfile& module) {
+  Json json;
+  json["module"] = module.name;
+  json["layers"] = module.layers;
+  json[module.is_llm ? "linear_flops_per_token" : "flops_per_tile"] = module.linear_flops.value();
+  if (module.is_llm) json["attention_flops_per_squared_token"] = module.attention_flops.value();
+  json["optimizer_divided_by_replicas"] = module.shards_optimizer;
+  json["tensor_parallel"] = Json::EmptyArray();
+  for (const RankProfile& rank : module.ranks) json["tensor_parallel"].push_back(RankJson(rank, module.is_llm));
+  return json;
+}
+
+}  // namespace
+
+Seconds ModuleProfile::LinearTime(const RankProfile& rank, double size) const {
+  return linear_flops * size / (rank.linear.At(size) * rank.tp);
+}
+
+Seconds ModuleProfile::AttentionTime(const RankProfile& rank, double length) const {
+  return attention_flops * (length * length) / (rank.attention.At(length) * rank.tp);
+}
+
+Bytes ModuleProfile::State(const RankProfile& rank, int stages, int replicas) const {
+  const int fullest = (layers + stages - 1) / stages;
+  const double share = shards_optimizer ? 1.0 / replicas : 1.0;
+  const auto of = [&](Bytes LayerLine::*end) {
+    return rank.weights_and_gradients.per_layer * fullest + rank.weights_and_gradients.*end +
+           (rank.optimizer.per_layer * fullest + rank.optimizer.*end) * share;
+  };
+  return stages == 1 ? of(&LayerLine::only) : std::max(of(&LayerLine::first), of(&LayerLine::last));
+}
+
+const RankProfile* ModuleProfile::Find(int tp) const {
+  const auto found = std::find_if(ranks.begin(), ranks.end(), [tp](const RankProfile& rank) { return rank.tp == tp; });
+  return found == ranks.end() ? nullptr : &*found;
+}
+
+ModelProfile ProfileModel(const CostModel& cost, const ProfileGrid& grid) {
+  ModelProfile profile{cost.model().name, cost.kernels().description(), {}};
+  for (int module = 0; module < cost.model().module_count(); ++module) {
+    profile.modules.push_back(ProfileModule(cost, module, grid));
+  }
+  return profile;
+}
+
+Json ToJson(const ModelProfile& profile) {
+  Json json;
+  json["schema"] = "dflop/model-profile/1";
+  json["model"] = profile.model;
+  json["source"] = profile.source;
+  json["modules"] = Json::EmptyArray();
+  for (const ModuleProfile& module : profile.modules) json["modules"].push_back(ModuleJson(module));
+  return json;
+}
+
+}  // namespace dflop
