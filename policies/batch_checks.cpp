@@ -40,6 +40,10 @@ void CheckBatch(const BatchProblem& problem) {
 
 void CheckCaps(const BatchProblem& problem) {
   for (const BucketCap& cap : problem.caps) {
+    if (cap.limit <= 0) {
+      throw Infeasible("no microbatch has room for its " + cap.name + ": what is held beside them already has " +
+                       Number(-cap.limit) + " too much");
+    }
     const auto largest = std::max_element(cap.amounts.begin(), cap.amounts.end());
     if (largest != cap.amounts.end() && *largest > cap.limit * (1 + kRounding)) {
       throw Infeasible("sample " + std::to_string(largest - cap.amounts.begin()) + " alone has " +

@@ -29,6 +29,23 @@ StepCosts CorrectedCosts(const BatchContext& context, const BatchPlan& plan, con
   return costs;
 }
 
+/// Of the batch's corrected seconds, those that the plan runs; each module counts as its first stage does.
+double ShareRun(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor) {
+  const auto costs = MakeBatchProblem(context.cost, context.layout, context.batch).module_costs;
+  std::vector<double> work(context.batch.size());
+  double all = 0;
+  for (std::size_t i = 0; i < work.size(); ++i) {
+    for (std::size_t m = 0; m < costs.size(); ++m) {
+      const int module = static_cast<int>(m);
+      work[i] += costs[m][i] * factor(0, module, TokensIn(context.cost.model(), module, context.batch[i]));
+    }
+    all += work[i];
+  }
+  double deferred = 0;
+  for (const int i : plan.deferred) deferred += work[Index(i)];
+  return 1 - deferred / all;
+}
+
 }  // namespace
 
 SampleShares::SampleShares(const BatchContext& context, const BatchPlan& plan)
@@ -61,8 +78,8 @@ Seconds CorrectedTime(const BatchContext& context, const BatchPlan& plan, const 
   const StepWork work = DivideWork(plan, context.layout, context.cost, context.batch);
   const StepCosts costs = CorrectedCosts(context, plan, work, factor);
   const OperationGraph graph = BuildGraph(context.cost, context.layout, context.orders, work, costs);
-  const auto samples = static_cast<double>(context.batch.size() - plan.deferred.size());
-  return MakeReplayEngine()->Run(graph).makespan / samples;
+  const Seconds makespan = MakeReplayEngine()->Run(graph).makespan;
+  return plan.deferred.empty() ? makespan : makespan / ShareRun(context, plan, factor);
 }
 
 }  // namespace dflop

@@ -31,7 +31,8 @@ class SampleShares {
 /// What the predicted time of a sample is multiplied by in a stage of a module's pipeline, the first being 0.
 using StageFactor = std::function<double(int stage, int module, double tokens)>;
 
-/// Step time per sample run, by the replay engine, every microbatch costing what the factors of its samples say.
+/// Step time by the replay engine, every microbatch costing what the factors of its samples say. Over the share of the
+/// batch's corrected work that the plan runs: a plan that defers costly samples is no faster for that.
 Seconds CorrectedTime(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor);
 
 /// [stage of the layout]: its place in its module's pipeline.

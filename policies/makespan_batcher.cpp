@@ -7,11 +7,13 @@
 // Its budget counts evaluations, so that it is deterministic; its plan is never longer than the one it starts from.
 //
 // It keeps the caps of the problem that its start keeps, and a cap on LLM tokens per microbatch of its own
-// ("max_tokens"); of limits that the start was given as parameters it knows nothing.
+// ("max_tokens"), the note saying where the start broke that; of limits that the start was given as parameters it knows
+// nothing. A start that plans encoders apart from the LLM is left as it is, and the note says so.
 #include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "policies/batch_checks.hpp"
 #include "policies/corrected_costs.hpp"
 #include "policies/makespan_search.hpp"
 #include "policies/registry.hpp"
@@ -53,16 +55,26 @@ class MakespanBatcher final : public BatchScheduler {
 
   BatchPlan Schedule(const BatchProblem& problem, RandomStream& random) override {
     BatchPlan plan = start_->Schedule(problem, random);
-    const bool searches = problem.context != nullptr && !problem.rehearsal && plan.encoder_buckets.empty();
-    if (!searches || problem.buckets() == 1) return plan;
-    const AdjustCosts adjust = CorrectedCosts(problem);
-    Buckets found = Search(WithTokenCap(problem), plan.buckets, adjust, random);
-    const BatchContext& context = *problem.context;
-    if (StepTime(context, found, adjust) < StepTime(context, plan.buckets, adjust)) plan.buckets = std::move(found);
+    if (problem.context == nullptr || problem.rehearsal) return plan;
+    const bool searches = plan.encoder_buckets.empty() && problem.buckets() > 1;
+    if (searches) Shorten(WithTokenCap(problem), plan, random);
+    if (!plan.encoder_buckets.empty()) AddNote(plan, "makespan leaves a plan with encoders of its own as it is");
+    BatchProblem own = problem;
+    own.caps.clear();
+    AddNote(plan, BrokenCaps(WithTokenCap(own), plan));
     return plan;
   }
 
  private:
+  static void AddNote(BatchPlan& plan, const std::string& note) {
+    if (!note.empty()) plan.note += (plan.note.empty() ? "" : "; ") + note;
+  }
+  void Shorten(const BatchProblem& problem, BatchPlan& plan, RandomStream& random) const {
+    const AdjustCosts adjust = CorrectedCosts(problem);
+    Buckets found = Search(problem, plan.buckets, adjust, random);
+    const BatchContext& context = *problem.context;
+    if (StepTime(context, found, adjust) < StepTime(context, plan.buckets, adjust)) plan.buckets = std::move(found);
+  }
   BatchProblem WithTokenCap(BatchProblem problem) const {
     if (!options_.max_tokens) return problem;
     BucketCap cap{"LLM tokens", {}, *options_.max_tokens};

@@ -8,16 +8,16 @@
 namespace dflop {
 namespace {
 
-/// How many microbatches a device holds activations of at once.
-int MostInFlight(const DeviceOrder& order) {
-  int held = 0;
-  int most = 0;
+/// Bytes that a device holds at most, where each of its stages holds so many of every microbatch.
+double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
+  double held = 0;
+  double most = 0;
   const bool split =
       std::any_of(order.begin(), order.end(), [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
   for (const ScheduledOp& op : order) {
-    if (op.chunk != 0) continue;
-    if (op.kind == OpKind::kForward) most = std::max(most, ++held);
-    if (op.kind == (split ? OpKind::kWeightGradient : OpKind::kBackward)) --held;
+    const double bytes = of_stage[Index(op.chunk)];
+    if (op.kind == OpKind::kForward) most = std::max(most, held += bytes);
+    if (op.kind == (split ? OpKind::kWeightGradient : OpKind::kBackward)) held -= bytes;
   }
   return most;
 }
@@ -29,21 +29,23 @@ SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape&
 }
 
 struct SampleBytes {
-  double held = 0;       ///< from forward to backward
-  double transient = 0;  ///< while it runs
+  std::vector<double> held{};  ///< by stage, from forward to backward
+  double transient = 0;        ///< while it runs
+  double all_held() const { return std::accumulate(held.begin(), held.end(), 0.0); }
 };
 
 SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages,
                             const SampleShape& sample) {
   SampleBytes bytes;
   for (const Stage* stage : stages) {
+    double& held = bytes.held.emplace_back();
     for (const ModulePart& part : stage->parts) {
       const SequenceBatch work = WorkOf(context, part.module, sample);
-      if (context.cost.NeedsBackward(part)) bytes.held += context.cost.Activations(part, work).value();
+      if (context.cost.NeedsBackward(part)) held += context.cost.Activations(part, work).value();
       bytes.transient = std::max(bytes.transient, context.cost.Transient(part, work).value());
     }
+    held *= 1 + context.cost.software().fragmentation;
   }
-  bytes.held *= 1 + context.cost.software().fragmentation;
   return bytes;
 }
 
@@ -80,14 +82,16 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
                       context.cost.model().module_name(module),
                   {},
                   FreeBytes(context, stages)};
-    double held = 0;
+    const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
+    std::vector<double> mean_bucket(stages.size());
     for (const SampleShape& sample : context.batch) {
       const SampleBytes bytes = ActivationBytes(context, stages, sample);
-      cap.amounts.push_back(bytes.held + bytes.transient);
-      held += bytes.held;
+      cap.amounts.push_back(bytes.all_held() + bytes.transient);
+      for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += bytes.held[s] / buckets;
     }
-    const double mean_bucket = held / (static_cast<double>(layout.microbatches) * layout.llm_replicas());
-    cap.limit -= (MostInFlight(context.orders[g]) - 1) * mean_bucket;
+    // What other microbatches hold while this one is in every stage of the device, which not all of them are.
+    cap.limit -=
+        MostHeld(context.orders[g], mean_bucket) - std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
     BucketCap& tightest = caps[Index(module)];
     if (tightest.amounts.empty() || Tightness(cap) > Tightness(tightest)) tightest = std::move(cap);
   }

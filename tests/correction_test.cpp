@@ -72,6 +72,23 @@ TEST(ResidualTable, WhatAllMicrobatchesShareHoldsForShapesNeverSeen) {
   EXPECT_DOUBLE_EQ(table.Factor(0, 0, 5000), 1.3);
 }
 
+TEST(CorrectedTime, DeferringCostlySamplesIsNoGain) {
+  // One device, on which a step takes as long as what it runs. Four small samples and four of ten times as much:
+  // without the large ones a step has half of the samples in an eleventh of the time, but a second per second of work
+  // as before.
+  const CostModel cost = SmallJob();
+  const Layout layout = BuildLayout(HomogeneousDegrees{.microbatches = 2}, cost.model(), cost.cluster());
+  const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
+  std::vector<SampleShape> batch(4, {{8}, 4000, 400});
+  batch.resize(8, {{80}, 40'000, 4000});
+  const BatchContext context{cost, layout, orders, batch};
+  const StageFactor as_predicted = [](int, int, double) { return 1.0; };
+  const BatchPlan everything{{{{0, 1, 4, 5}, {2, 3, 6, 7}}}};
+  BatchPlan small{{{{0, 1}, {2, 3}}}};
+  small.deferred = {4, 5, 6, 7};
+  EXPECT_NEAR(CorrectedTime(context, small, as_predicted) / CorrectedTime(context, everything, as_predicted), 1, 0.25);
+}
+
 /// A small job over many steps: planned with the correction, run under a ground truth.
 class Job {
  public:

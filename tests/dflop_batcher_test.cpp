@@ -193,6 +193,15 @@ TEST(DflopBatcher, NamesTheCapThatAllSamplesTogetherBreak) {
   ExpectInfeasible(problem, "the mean of 2 microbatches has 6 bytes of activations where 5 may be: 1 too much");
 }
 
+TEST(DflopBatcher, SaysWhereNothingIsLeftForABucket) {
+  // Not the sample is too large: without it 3 bytes are missing already.
+  BatchProblem problem{1, 2, {{1, 1}}};
+  problem.caps.push_back({"bytes of activations", {5, 1}, -3});
+  ExpectInfeasible(problem,
+                   "no microbatch has room for its bytes of activations: what is held beside them already has "
+                   "3 too much");
+}
+
 TEST(DflopBatcher, EqualCountsDifferByAtMostOneAndAreOptimalSo) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     RandomStream random(seed, "equal counts");

@@ -166,6 +166,21 @@ TEST(MakespanBatcher, KeepsItsCapOnTokens) {
   EXPECT_GT(most_tokens(Planned(kFromLpt, problem)), cap);
 }
 
+TEST(MakespanBatcher, SaysWhatItCouldNotDo) {
+  // No bucket can have a single token, and encoders that are planned apart are not searched.
+  const Job job(Uniform(4, 2, 4));
+  const auto batch = UnevenSamples(30, 4);
+  RandomStream random(1, "batching");
+  const auto note = [&](const std::string& spec) {
+    return Plugin<BatchScheduler>(spec)->Schedule(job.Problem(batch), random).note;
+  };
+  EXPECT_NE(note(R"({"name": "makespan", "start": "lpt-2d", "max_tokens": 1})").find("LLM tokens where 1 may be"),
+            std::string::npos);
+  EXPECT_NE(note(R"({"name": "makespan", "start": "orchmllm"})").find("leaves a plan with encoders"),
+            std::string::npos);
+  EXPECT_EQ(note(kFromLpt), "");
+}
+
 TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
   // A GPU with just the memory that the start needs: any order that holds larger buckets at the same time is too much.
   const Layout layout = Uniform(4, 1, 12);
