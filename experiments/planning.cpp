@@ -31,6 +31,7 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy) {
   const auto start = std::chrono::steady_clock::now();
   job.decision = planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next()});
   job.planning_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (job.decision.software) job.cost = job.cost.With(*job.decision.software);
   CheckBuckets(job.decision.layout, scenario, policy);
   job.orders = OrdersOf(*schedule, job.decision.layout);
   return job;

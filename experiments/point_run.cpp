@@ -122,6 +122,7 @@ class SeedRun {
     run["metrics"] = metrics_.ToJson(layout(), job_.cost);
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
+    if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
     if (deferred_ > 0) run["deferrals"] = deferred_;
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
@@ -175,7 +176,7 @@ class SeedRun {
   void ListExtrapolated(const StepWork& work) {
     constexpr std::size_t kNamed = 8;
     const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario().kernels);
-    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, scenario().software), layout(), work);
+    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, job_.cost.software()), layout(), work);
     extrapolated_["count"] = shapes->size();
     extrapolated_["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
   }

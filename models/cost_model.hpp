@@ -84,6 +84,8 @@ class CostModel {
   const ClusterSpec& cluster() const { return cluster_; }
   const SoftwareStack& software() const { return software_; }
   const KernelCosts& kernels() const { return *kernels_; }
+  /// The same job trained another way.
+  CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, software}; }
 
   /// Time and FLOPs of a part on a microbatch.
   PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,8 +33,9 @@ struct Candidate {
 struct LayoutDecision {
   Layout layout;
   Seconds predicted{0};
-  std::vector<Candidate> candidates;  ///< best first; what was dropped comes last
-  std::string reason;                 ///< why this one, in a sentence
+  std::vector<Candidate> candidates;        ///< best first; what was dropped comes last
+  std::string reason;                       ///< why this one, in a sentence
+  std::optional<SoftwareStack> software{};  ///< where the planner chose another one than the problem's
 };
 
 class LayoutPlanner {

@@ -63,13 +63,15 @@ struct HomogeneousDegrees {
   int encoder_stages = 0;  ///< first stages with encoder layers only; 0 with pp = 1 (shared device) or no encoder
   int microbatches = 1;
   bool sequence_parallel = false;
-  int chunks = 1;  ///< stages per device of an interleaved pipeline: stage s is on device s mod pp
+  int chunks = 1;      ///< stages per device of an interleaved pipeline: stage s is on device s mod pp
+  int fewer_last = 0;  ///< layers that the LLM's last stage, which holds head and loss, leaves to the others
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;
   ModuleDegrees llm;
   int microbatches = 1;
   Communicator communicator = Communicator::kHub;
+  int fewer_last = 0;  ///< as in HomogeneousDegrees
 };
 
 /// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads not divisible by TP, more
@@ -82,8 +84,9 @@ std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model
 Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 
-/// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage.
-std::vector<int> SplitLayers(int layers, int stages);
+/// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage. The last
+/// stage gets `fewer_last` less than it would, at least 1, and the others share them.
+std::vector<int> SplitLayers(int layers, int stages, int fewer_last = 0);
 
 /// Stages that a microbatch passes in turn, all of one replica: a whole pipeline in a homogeneous layout; in a separate
 /// one the encoder's way and the LLM's way are chains of their own, joined by the communicator.

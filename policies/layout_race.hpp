@@ -1,0 +1,87 @@
+// The fastest of many layouts by simulation, with few simulations: all enter by expectation, few meet every batch.
+//
+// Rung 1: layouts by expected step time, the kinds of layout side by side, each scaled by how its simulations have
+// compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more batches. A rung
+// keeps what is within its margin of the best; a bound discards only what a simulation would have discarded too. The
+// budget counts batches that were divided and simulated, so that decisions do not depend on the machine.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policies/choice_estimate.hpp"
+#include "policies/plan_simulator.hpp"
+
+namespace dflop {
+
+/// Batches of the planning sample: the sample itself first, then draws from it with replacement.
+inline constexpr std::size_t kRaceBatches = 8;
+std::vector<std::vector<SampleShape>> RaceBatches(const PlanningProblem& problem);
+
+/// A layout in the race.
+struct Runner {
+  LayoutChoice choice;
+  int variant = 0;  ///< of the problem: recompute, optimizer
+  StepEstimate estimate;
+  std::vector<Seconds> steps{};  ///< by planning batch, as far as simulated
+  Candidate candidate{};
+
+  Seconds mean() const;
+};
+
+struct RaceCounts {
+  std::size_t choices = 0;      ///< of degrees, microbatch counts and variants
+  std::size_t state = 0;        ///< weights and optimizer state alone do not fit
+  std::size_t messages = 0;     ///< a direct communicator would send too many to simulate
+  std::size_t bounded = 0;      ///< the bound says no
+  std::size_t memory = 0;       ///< do not fit once batches are divided
+  std::size_t busiest = 0;      ///< divided, but the busiest device alone needs too long
+  std::size_t simulated = 0;    ///< layouts
+  std::size_t simulations = 0;  ///< batches
+  std::size_t left = 0;         ///< expected to be slower and not looked at
+};
+
+class LayoutRace {
+ public:
+  /// One problem per variant, equal but for the cost model. `budget` 0: no limit.
+  LayoutRace(const std::vector<PlanningProblem>& variants, bool uneven_layers, std::size_t budget);
+
+  /// Layouts that met every planning batch, best first, then those that left earlier. Empty when nothing fits.
+  std::vector<Runner> Run();
+
+  const RaceCounts& counts() const { return counts_; }
+  /// Where nothing fits: the layout that overflows least, how, and what would make it fit.
+  std::string WhyNothingFits() const;
+
+ private:
+  using Family = std::vector<Runner>;
+  void Enter(int variant);
+  void Enlist(Runner runner);
+  void FirstRung();
+  void NextRung(std::size_t batches, double margin, std::size_t most);
+  Runner* Next();
+  bool Simulate(Runner& runner, Seconds worth_below);
+  std::size_t spent() const;
+  void RememberOverflow(const Runner& runner, Bytes peak);
+  Layout Build(const LayoutChoice& choice) const;
+
+  const std::vector<PlanningProblem>& variants_;
+  bool uneven_layers_;
+  std::size_t budget_;
+  std::vector<ChoiceEstimate> estimates_;
+  std::vector<PlanSimulator> simulators_;
+  std::array<Family, kLayoutFamilies> waiting_;
+  std::array<std::size_t, kLayoutFamilies> next_{};
+  std::array<double, kLayoutFamilies> ratio_;  ///< simulated over expected
+  std::vector<Runner> running_;
+  std::vector<Runner> retired_;
+  std::optional<Runner> nearest_;  ///< of what does not fit, the one that needs least
+  Bytes nearest_peak_{std::numeric_limits<double>::infinity()};
+  RaceCounts counts_;
+};
+
+}  // namespace dflop
