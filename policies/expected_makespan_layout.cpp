@@ -22,7 +22,7 @@ constexpr double kStudent = 2.364624;
 // What a search may cost where nothing is said: simulations grow with the cluster, so their number falls.
 constexpr std::size_t kBudgetGpus = 16'384;
 constexpr std::size_t kLeastBudget = 32;
-constexpr std::size_t kMostBudget = 512;
+constexpr std::size_t kMostBudget = 4096;
 constexpr std::size_t kShown = 200;
 
 struct Options {
@@ -85,8 +85,8 @@ std::string CountsText(const RaceCounts& counts) {
   const std::string messages =
       counts.messages > 0 ? number(counts.messages) + " send too many direct messages to simulate, " : "";
   return number(counts.choices) + " layouts: " + number(counts.state) + " cannot hold weights and optimizer state, " +
-         number(counts.bounded) + " cannot come close by the bound on their busiest stage, " + number(counts.memory) +
-         " do not fit once batches are divided, " + number(counts.busiest) +
+         messages + number(counts.bounded) + " cannot come close by the bound on their busiest stage, " +
+         number(counts.memory) + " do not fit once batches are divided, " + number(counts.busiest) +
          " have a device that is busy for longer, " + number(counts.left) +
          " are expected to be slower and were left when the budget was spent; " + number(counts.simulated) +
          " simulated on " + number(counts.simulations) + " batches";

@@ -1,6 +1,7 @@
 #include "policies/layout_race.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 #include <utility>
@@ -13,10 +14,12 @@ namespace {
 
 // Kept of every kind of layout while choices are enumerated; whatever comes behind is expected to be slower.
 constexpr std::size_t kWaiting = 16384;
-// A rung keeps what is slower than its best by no more than this. Differences between batches of one planning sample
-// are smaller: the paired difference of two layouts varies by a few tenths of a percent.
-constexpr double kFirstMargin = 1.05;
-constexpr double kSecondMargin = 1.02;
+// A rung keeps what is slower than its best by no more than this share, or by kSpread/√(samples of a batch): how far a
+// batch's step time strays from the mean over batches falls with the root of its samples, and so does how far the
+// difference of two layouts strays.
+constexpr double kFirstMargin = 0.05;
+constexpr double kSecondMargin = 0.02;
+constexpr double kSpread = 0.5;
 constexpr std::size_t kSecondBatches = 3;
 // Shares of the budget for the first two rungs.
 constexpr double kFirstShare = 0.6;
@@ -81,6 +84,12 @@ LayoutRace::LayoutRace(const std::vector<PlanningProblem>& variants, bool uneven
 Layout LayoutRace::Build(const LayoutChoice& choice) const {
   const CostModel& cost = variants_.front().cost;
   return BuildLayout(choice, cost.model(), cost.cluster());
+}
+
+/// How many times as long as the best a layout may take that has met so many batches.
+double LayoutRace::Margin(std::size_t batches) const {
+  const double samples = static_cast<double>(batches) * variants_.front().global_batch_size;
+  return 1 + std::max(batches == 1 ? kFirstMargin : kSecondMargin, kSpread / std::sqrt(samples));
 }
 
 std::size_t LayoutRace::spent() const {
@@ -170,7 +179,7 @@ void LayoutRace::FirstRung() {
   const auto allowed = static_cast<std::size_t>(static_cast<double>(budget_) * kFirstShare);
   Seconds best = kNever;
   while (Runner* runner = Next()) {
-    if (runner->estimate.bound >= best * kFirstMargin) {
+    if (runner->estimate.bound >= best * Margin(1)) {
       ++counts_.bounded;
       continue;
     }
@@ -179,7 +188,7 @@ void LayoutRace::FirstRung() {
       ++counts_.left;
       continue;
     }
-    if (!Simulate(*runner, best * kFirstMargin)) continue;
+    if (!Simulate(*runner, best * Margin(1))) continue;
     ++counts_.simulated;
     best = std::min(best, runner->steps.front());
     double& ratio = ratio_[static_cast<std::size_t>(runner->choice.family)];
@@ -188,11 +197,11 @@ void LayoutRace::FirstRung() {
   }
 }
 
-/// Up to `batches` batches for at most `most` of what is within `margin` of the best.
-void LayoutRace::NextRung(std::size_t batches, double margin, std::size_t most) {
+/// Up to `batches` batches for at most `most` of what is within the margin of the best.
+void LayoutRace::NextRung(std::size_t batches, std::size_t most) {
   std::sort(running_.begin(), running_.end(), Faster);
   std::vector<Runner> field = std::exchange(running_, {});
-  const Seconds worth = field.empty() ? kNever : field.front().mean() * margin;
+  const Seconds worth = field.empty() ? kNever : field.front().mean() * Margin(field.front().steps.size());
   for (Runner& runner : field) {
     // What turns out not to fit makes room for the next one.
     if (!running_.empty() && (runner.mean() > worth || running_.size() == most)) {
@@ -212,8 +221,8 @@ std::vector<Runner> LayoutRace::Run() {
   const auto share = [&](double part, std::size_t batches) {
     return std::max<std::size_t>(2, static_cast<std::size_t>(static_cast<double>(budget_) * part) / batches);
   };
-  NextRung(1 + kSecondBatches, kFirstMargin, share(kSecondShare, kSecondBatches));
-  NextRung(kRaceBatches, kSecondMargin, share(1 - kFirstShare - kSecondShare, kRaceBatches - 1 - kSecondBatches));
+  NextRung(1 + kSecondBatches, share(kSecondShare, kSecondBatches));
+  NextRung(kRaceBatches, share(1 - kFirstShare - kSecondShare, kRaceBatches - 1 - kSecondBatches));
   std::sort(running_.begin(), running_.end(), Faster);
   std::sort(retired_.begin(), retired_.end(), Faster);
   for (const PlanSimulator& simulator : simulators_) counts_.simulations += simulator.simulated();

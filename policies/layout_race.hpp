@@ -62,7 +62,8 @@ class LayoutRace {
   void Enter(int variant);
   void Enlist(Runner runner);
   void FirstRung();
-  void NextRung(std::size_t batches, double margin, std::size_t most);
+  void NextRung(std::size_t batches, std::size_t most);
+  double Margin(std::size_t batches) const;
   Runner* Next();
   bool Simulate(Runner& runner, Seconds worth_below);
   std::size_t spent() const;
