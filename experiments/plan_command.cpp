@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/progress.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
@@ -118,6 +120,15 @@ auto OrExplain(const PolicySpec& policy, const char* key, Work work) {
   }
 }
 
+PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy) {
+  std::optional<Progress> bar;
+  std::size_t shown = 0;
+  return PlanJob(scenario, policy, [&](std::size_t done, std::size_t total) {
+    if (!bar) bar.emplace("planning", total, false);
+    bar->Advance(done - std::exchange(shown, done));
+  });
+}
+
 void PlanCommand(const Arguments& arguments) {
   const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
   const Scenario& scenario = Choose(experiment.points, arguments.scenario, "--scenario", [](const Point& point) {
@@ -125,7 +136,7 @@ void PlanCommand(const Arguments& arguments) {
                              }).scenario;
   const PolicySpec& policy =
       Choose(scenario.policies, arguments.policy, "--policy", [](const PolicySpec& spec) { return spec.name; });
-  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy); });
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy); });
   std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
@@ -133,6 +144,7 @@ void PlanCommand(const Arguments& arguments) {
               layout.microbatches);
   if (job.decision.predicted > Seconds(0)) std::printf("  predicted %.4f s\n", job.decision.predicted.value());
   std::printf("  why: %s\n", job.decision.reason.c_str());
+  if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
   PrintDegrees(layout, scenario.model);
   const std::int64_t seed = experiment.seeds.front();
   const Prepared first = OrExplain(policy, "/batching", [&] {

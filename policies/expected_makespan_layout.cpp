@@ -101,10 +101,7 @@ class ExpectedMakespan final : public LayoutPlanner {
     std::vector<CostModel> costs;
     for (const SoftwareStack& stack : stacks) costs.push_back(problem.cost.With(stack));
     std::vector<PlanningProblem> variants;
-    for (const CostModel& cost : costs) {
-      variants.push_back(
-          {cost, problem.global_batch_size, problem.samples, problem.batcher, problem.schedule, problem.seed});
-    }
+    for (const CostModel& cost : costs) variants.push_back(problem.With(cost));
     LayoutRace race(variants, options_.uneven_layers, options_.budget.value_or(DefaultBudget(problem)));
     const std::vector<Runner> runners = race.Run();
     if (runners.empty() || runners.front().steps.size() < kRaceBatches) throw Infeasible(race.WhyNothingFits());

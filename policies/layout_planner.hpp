@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,13 @@ struct PlanningProblem {
   BatchScheduler& batcher;                  ///< the one that will run
   const PipelineSchedule& schedule;
   std::uint64_t seed;
+  /// Told how far a long search is, in units of its own; may be empty.
+  std::function<void(std::size_t done, std::size_t total)> progress{};
+
+  /// The same question about another cost model, which must outlive it.
+  PlanningProblem With(const CostModel& other) const {
+    return {other, global_batch_size, samples, batcher, schedule, seed, progress};
+  }
 };
 
 struct Candidate {

@@ -163,6 +163,8 @@ bool LayoutRace::Simulate(Runner& runner, Seconds worth_below) {
   PlanSimulator& simulator = simulators_[Index(runner.variant)];
   const std::size_t before = simulator.simulated();
   Candidate judged = simulator.JudgeOn(runner.steps.size(), Build(runner.choice), worth_below);
+  const auto& progress = variants_.front().progress;
+  if (progress) progress(std::min(spent(), budget_), budget_);
   judged.peak_memory = std::max(judged.peak_memory, runner.candidate.peak_memory);
   runner.candidate = std::move(judged);
   if (simulator.simulated() > before) {

@@ -6,16 +6,13 @@
 namespace dflop {
 namespace {
 
-PlanningProblem With(const PlanningProblem& problem, const CostModel& cost) {
-  return {cost, problem.global_batch_size, problem.samples, problem.batcher, problem.schedule, problem.seed};
-}
-
 bool FitsWith(const PlanningProblem& problem, const Layout& layout, bool full_recompute, bool distributed_optimizer) {
   SoftwareStack software = problem.cost.software();
   if (full_recompute) software.recompute = Recompute::kFull;
   software.distributed_optimizer = software.distributed_optimizer || distributed_optimizer;
   const CostModel cost = problem.cost.With(software);
-  return PlanSimulator(With(problem, cost)).Fits(layout).fits;
+  const PlanningProblem changed = problem.With(cost);
+  return PlanSimulator(changed).Fits(layout).fits;
 }
 
 std::string Advice(const PlanningProblem& problem, const Layout& layout, Bytes peak) {
