@@ -140,6 +140,47 @@ TEST(ExpectedMakespan, ChoosesTheSoftwareStackOnlyWhenAsked) {
   EXPECT_LT(chosen.predicted, given.predicted);
 }
 
+TEST(ChoiceEstimate, FewerLayersBesideALargeHeadShortenTheStep) {
+  // A vocabulary whose head costs as much as a few layers; 12 LLM layers on three of four stages.
+  ModelSpec model = SmallVlm();
+  model.llm.vocab = 100'000;
+  const ClusterSpec cluster = A100Nodes(1);
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const PlanningProblem problem = setting.problem();
+  LayoutChoice choice{
+      .family = LayoutFamily::kHomogeneous, .llm = {1, 4, 2, false}, .encoder_stages = 1, .microbatches = 8};
+  const int fewer = ChoiceEstimate(problem, RaceBatches(problem).front()).FewerForHead(choice, 3);
+  EXPECT_GT(fewer, 0);
+  ExhaustiveSearch search(problem);
+  const double even = search.StepTime(BuildLayout(choice, model, cluster), 0);
+  choice.fewer_last = fewer;
+  EXPECT_LT(search.StepTime(BuildLayout(choice, model, cluster), 0), even);
+}
+
+TEST(ExpectedMakespan, UnevenLayersAreNeverWorseOnThePlanningBatches) {
+  const Setting setting({"", 1, 8, 16, "dflop", 2});
+  const auto even = Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
+  const auto uneven =
+      Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "uneven_layers": true})")->Plan(setting.problem());
+  EXPECT_LE(uneven.predicted, even.predicted);
+}
+
+TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
+  EXPECT_GT(Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem()).predicted, Seconds(0));
+
+  Setting text({"", 1, 8, 16, "lpt-2d", 1});
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const ClusterSpec cluster = A100Nodes(1);
+  text.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  for (SampleShape& sample : text.samples) sample.tiles.clear();
+  const auto decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(text.problem());
+  EXPECT_FALSE(decision.layout.separate_encoders);
+}
+
 TEST(ExpectedMakespan, SaysWhatWouldMakeTheNearestLayoutFit) {
   // 2.2 GB hold a stage's weights, but not its Adam moments unless replicas share them.
   const Setting setting({"", 1, 8, 16, "dflop", 1, 3e9});
