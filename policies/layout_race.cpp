@@ -12,8 +12,8 @@
 namespace dflop {
 namespace {
 
-// Kept of every kind of layout while choices are enumerated; whatever comes behind is expected to be slower.
-constexpr std::size_t kWaiting = 16384;
+// Kept of every lane while choices are enumerated; whatever comes behind is expected to be slower.
+constexpr std::size_t kWaiting = 8192;
 // A rung keeps what is slower than its best by no more than this share, or by kSpread/√(samples of a batch): how far a
 // batch's step time strays from the mean over batches falls with the root of its samples, and so does how far the
 // difference of two layouts strays.
@@ -122,12 +122,14 @@ void LayoutRace::Enlist(Runner runner) {
     ++counts_.messages;
     return;
   }
-  Family& family = waiting_[static_cast<std::size_t>(runner.choice.family)];
-  family.push_back(std::move(runner));
-  if (family.size() < 2 * kWaiting) return;
-  std::nth_element(family.begin(), family.begin() + kWaiting, family.end(), ExpectedEarlier);
-  counts_.left += family.size() - kWaiting;
-  family.resize(kWaiting);
+  const LayoutChoice& choice = runner.choice;
+  Lane& lane = lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp}];
+  lane.family = choice.family;
+  lane.waiting.push_back(std::move(runner));
+  if (lane.waiting.size() < 2 * kWaiting) return;
+  std::nth_element(lane.waiting.begin(), lane.waiting.begin() + kWaiting, lane.waiting.end(), ExpectedEarlier);
+  counts_.left += lane.waiting.size() - kWaiting;
+  lane.waiting.resize(kWaiting);
 }
 
 void LayoutRace::Enter(int variant) {
@@ -144,18 +146,29 @@ void LayoutRace::Enter(int variant) {
   });
 }
 
-/// The family whose next layout is expected to be fastest by what is known of the family.
-Runner* LayoutRace::Next() {
-  std::size_t best = kLayoutFamilies;
+/// A lane without a simulation is taken to be like its family.
+double LayoutRace::Ratio(const Lane& lane) const {
+  return lane.ratio.value_or(ratio_[static_cast<std::size_t>(lane.family)]);
+}
+
+void LayoutRace::Learn(Lane& lane, double ratio) {
+  lane.ratio = lane.ratio ? *lane.ratio + kFollow * (ratio - *lane.ratio) : ratio;
+  double& family = ratio_[static_cast<std::size_t>(lane.family)];
+  family += kFollow * (ratio - family);
+}
+
+/// The lane whose next layout is expected to be fastest by what is known of the lane.
+LayoutRace::Lane* LayoutRace::NextLane() {
+  Lane* best = nullptr;
   std::pair<bool, double> least;
-  for (std::size_t f = 0; f < kLayoutFamilies; ++f) {
-    if (next_[f] == waiting_[f].size()) continue;
-    const auto rank = Rank(waiting_[f][next_[f]].estimate, ratio_[f]);
-    if (best < kLayoutFamilies && rank >= least) continue;
-    best = f;
+  for (auto& [key, lane] : lanes_) {
+    if (lane.next == lane.waiting.size()) continue;
+    const auto rank = Rank(lane.waiting[lane.next].estimate, Ratio(lane));
+    if (best != nullptr && rank >= least) continue;
+    best = &lane;
     least = rank;
   }
-  return best == kLayoutFamilies ? nullptr : &waiting_[best][next_[best]++];
+  return best;
 }
 
 /// On its next batch. False when it left the race.
@@ -180,22 +193,29 @@ bool LayoutRace::Simulate(Runner& runner, Seconds worth_below) {
 void LayoutRace::FirstRung() {
   const auto allowed = static_cast<std::size_t>(static_cast<double>(budget_) * kFirstShare);
   Seconds best = kNever;
-  while (Runner* runner = Next()) {
-    if (runner->estimate.bound >= best * Margin(1)) {
+  // What does not fit counts, but does not soon keep the race from finding something that does.
+  while (spent() < (best < kNever ? allowed : kPatience * allowed)) {
+    Lane* lane = NextLane();
+    if (lane == nullptr) return;
+    Runner& runner = lane->waiting[lane->next++];
+    if (runner.estimate.bound >= best * Margin(1)) {
       ++counts_.bounded;
       continue;
     }
-    // What does not fit counts, but never keeps the race from finding something that does.
-    if (spent() >= (best < kNever ? allowed : kPatience * allowed)) {
-      ++counts_.left;
-      continue;
-    }
-    if (!Simulate(*runner, best * Margin(1))) continue;
+    if (!Simulate(runner, best * Margin(1))) continue;
     ++counts_.simulated;
-    best = std::min(best, runner->steps.front());
-    double& ratio = ratio_[static_cast<std::size_t>(runner->choice.family)];
-    ratio += kFollow * (runner->steps.front() / runner->estimate.expected - ratio);
-    running_.push_back(std::move(*runner));
+    best = std::min(best, runner.steps.front());
+    Learn(*lane, runner.steps.front() / runner.estimate.expected);
+    running_.push_back(std::move(runner));
+  }
+  CountTheRest(best * Margin(1));
+}
+
+void LayoutRace::CountTheRest(Seconds worth_below) {
+  for (const auto& [key, lane] : lanes_) {
+    for (std::size_t i = lane.next; i < lane.waiting.size(); ++i) {
+      ++(lane.waiting[i].estimate.bound >= worth_below ? counts_.bounded : counts_.left);
+    }
   }
 }
 
@@ -218,7 +238,7 @@ void LayoutRace::NextRung(std::size_t batches, std::size_t most) {
 
 std::vector<Runner> LayoutRace::Run() {
   for (int variant = 0; variant < static_cast<int>(variants_.size()); ++variant) Enter(variant);
-  for (Family& family : waiting_) std::sort(family.begin(), family.end(), ExpectedEarlier);
+  for (auto& [key, lane] : lanes_) std::sort(lane.waiting.begin(), lane.waiting.end(), ExpectedEarlier);
   FirstRung();
   const auto share = [&](double part, std::size_t batches) {
     return std::max<std::size_t>(2, static_cast<std::size_t>(static_cast<double>(budget_) * part) / batches);

@@ -1,14 +1,16 @@
 // The fastest of many layouts by simulation, with few simulations: all enter by expectation, few meet every batch.
 //
-// Rung 1: layouts by expected step time, the kinds of layout side by side, each scaled by how its simulations have
-// compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more batches. A rung
-// keeps what is within its margin of the best; a bound discards only what a simulation would have discarded too. The
-// budget counts batches that were divided and simulated, so that decisions do not depend on the machine.
+// Rung 1: layouts by expected step time, in lanes of the same kind, TP and PP side by side, each scaled by how its
+// simulations have compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more
+// batches. A rung keeps what is within its margin of the best; a bound discards only what a simulation would have
+// discarded too. The budget counts batches that were divided and simulated, so that decisions do not depend on the
+// machine.
 #pragma once
 
 #include <array>
 #include <functional>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -58,13 +60,23 @@ class LayoutRace {
   std::string WhyNothingFits() const;
 
  private:
-  using Family = std::vector<Runner>;
+  /// Layouts that are alike enough for one's simulation to tell how good the others' expectations are.
+  struct Lane {
+    LayoutFamily family = LayoutFamily::kNoPipeline;
+    std::vector<Runner> waiting{};  ///< by expectation, once all have entered
+    std::size_t next = 0;
+    std::optional<double> ratio{};  ///< simulated over expected, of its last simulations
+  };
+  using LaneKey = std::array<int, 4>;  ///< variant, family, TP and PP of the LLM
   void Enter(int variant);
   void Enlist(Runner runner);
   void FirstRung();
+  void CountTheRest(Seconds worth_below);
   void NextRung(std::size_t batches, std::size_t most);
   double Margin(std::size_t batches) const;
-  Runner* Next();
+  Lane* NextLane();
+  double Ratio(const Lane& lane) const;
+  void Learn(Lane& lane, double ratio);
   bool Simulate(Runner& runner, Seconds worth_below);
   std::size_t spent() const;
   void RememberOverflow(const Runner& runner, Bytes peak);
@@ -75,9 +87,8 @@ class LayoutRace {
   std::size_t budget_;
   std::vector<ChoiceEstimate> estimates_;
   std::vector<PlanSimulator> simulators_;
-  std::array<Family, kLayoutFamilies> waiting_;
-  std::array<std::size_t, kLayoutFamilies> next_{};
-  std::array<double, kLayoutFamilies> ratio_;  ///< simulated over expected
+  std::map<LaneKey, Lane> lanes_;
+  std::array<double, kLayoutFamilies> ratio_;  ///< as in Lane, of the whole family
   std::vector<Runner> running_;
   std::vector<Runner> retired_;
   std::optional<Runner> nearest_;  ///< of what does not fit, the one that needs least
