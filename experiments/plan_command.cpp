@@ -4,7 +4,9 @@
 #include <cstdio>
 #include <memory>
 #include <optional>
+#include <utility>
 
+#include "base/progress.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
@@ -97,11 +99,20 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
 }
 
+PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy) {
+  std::optional<Progress> bar;
+  std::size_t shown = 0;
+  return PlanJob(scenario, policy, [&](std::size_t done, std::size_t total) {
+    if (!bar) bar.emplace("planning", total, false);
+    bar->Advance(done - std::exchange(shown, done));
+  });
+}
+
 void PlanCommand(const Arguments& arguments) {
   const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
   const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
   const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
-  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy); });
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy); });
   std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
@@ -109,6 +120,7 @@ void PlanCommand(const Arguments& arguments) {
               layout.microbatches);
   if (job.decision.predicted > Seconds(0)) std::printf("  predicted %.4f s\n", job.decision.predicted.value());
   std::printf("  why: %s\n", job.decision.reason.c_str());
+  if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
   PrintDegrees(layout, scenario.model);
   const std::int64_t seed = experiment.seeds.front();
   const Prepared first = OrExplain(policy, "/batching", [&] {

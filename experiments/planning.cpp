@@ -21,7 +21,8 @@ void CheckBuckets(const Layout& layout, const Scenario& scenario, const PolicySp
 
 }  // namespace
 
-PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy) {
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy,
+                   const std::function<void(std::size_t done, std::size_t total)>& progress) {
   const std::unique_ptr<LayoutPlanner> planner = policy.MakePlanner();
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
   const std::unique_ptr<PipelineSchedule> schedule = policy.MakeSchedule();
@@ -29,8 +30,10 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy) {
   const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
   PlannedJob job{scenario.MakeCostModel(), {}, {}, 0};
   const auto start = std::chrono::steady_clock::now();
-  job.decision = planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next()});
+  job.decision =
+      planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next(), progress});
   job.planning_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (job.decision.software) job.cost = job.cost.With(*job.decision.software);
   CheckBuckets(job.decision.layout, scenario, policy);
   job.orders = OrdersOf(*schedule, job.decision.layout);
   return job;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "experiments/scenario.hpp"
@@ -17,8 +18,10 @@ struct PlannedJob {
 };
 
 /// Plans on a planning sample with a random stream of its own, never on a batch of the run. Throws Infeasible when
-/// nothing fits and InputError when the policy's parameters contradict the scenario.
-PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy);
+/// nothing fits and InputError when the policy's parameters contradict the scenario. `progress` is told how far a long
+/// search is.
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy,
+                   const std::function<void(std::size_t done, std::size_t total)>& progress = {});
 
 /// The global batch of a step: the same for every policy, given scenario, seed and step.
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step);

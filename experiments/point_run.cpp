@@ -144,6 +144,7 @@ class SeedRun {
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
     if (const Json report = correction_->Report(); !report.is_null()) run["correction"] = report;
+    if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
     if (deferred_ > 0) run["deferrals"] = deferred_;
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
@@ -233,7 +234,7 @@ class SeedRun {
   void ListExtrapolated(const StepWork& work) {
     constexpr std::size_t kNamed = 8;
     const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario().kernels);
-    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, scenario().software), layout(), work);
+    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, job_.cost.software()), layout(), work);
     extrapolated_["count"] = shapes->size();
     extrapolated_["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
   }

@@ -90,6 +90,8 @@ class CostModel {
   const ClusterSpec& cluster() const { return cluster_; }
   const SoftwareStack& software() const { return software_; }
   const KernelCosts& kernels() const { return *kernels_; }
+  /// The same job trained another way.
+  CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, software}; }
 
   /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all.
   PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;

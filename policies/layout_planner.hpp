@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +21,13 @@ struct PlanningProblem {
   BatchScheduler& batcher;                  ///< the one that will run
   const PipelineSchedule& schedule;
   std::uint64_t seed;
+  /// Told how far a long search is, in units of its own; may be empty.
+  std::function<void(std::size_t done, std::size_t total)> progress{};
+
+  /// The same question about another cost model, which must outlive it.
+  PlanningProblem With(const CostModel& other) const {
+    return {other, global_batch_size, samples, batcher, schedule, seed, progress};
+  }
 };
 
 struct Candidate {
@@ -32,8 +41,9 @@ struct Candidate {
 struct LayoutDecision {
   Layout layout;
   Seconds predicted{0};
-  std::vector<Candidate> candidates;  ///< best first; what was dropped comes last
-  std::string reason;                 ///< why this one, in a sentence
+  std::vector<Candidate> candidates;        ///< best first; what was dropped comes last
+  std::string reason;                       ///< why this one, in a sentence
+  std::optional<SoftwareStack> software{};  ///< where the planner chose another one than the problem's
 };
 
 class LayoutPlanner {

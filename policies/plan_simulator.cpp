@@ -1,6 +1,7 @@
 #include "policies/plan_simulator.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 #include "sim/step.hpp"
@@ -62,7 +63,10 @@ void SortCandidates(std::vector<Candidate>& candidates) {
 }
 
 PlanSimulator::PlanSimulator(const PlanningProblem& problem)
-    : problem_(problem), batches_(PlanningBatches(problem.samples, problem.global_batch_size)) {}
+    : PlanSimulator(problem, PlanningBatches(problem.samples, problem.global_batch_size)) {}
+
+PlanSimulator::PlanSimulator(const PlanningProblem& problem, std::vector<std::vector<SampleShape>> batches)
+    : problem_(problem), batches_(std::move(batches)) {}
 
 bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
                                Candidate& candidate) {
@@ -84,12 +88,15 @@ bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
   return MemoryFits(layout, std::vector<DeviceOrder>(layout.groups.size()), NoWork(layout), candidate);
 }
 
-std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, Candidate& candidate) {
+std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, std::size_t first,
+                                                                std::size_t last, Candidate& candidate) {
   Scheduled scheduled;
-  RandomStream random(problem_.seed, "planning/batcher");
+  RandomStream random(problem_.seed, "planning/batcher" + (first > 0 ? "/" + std::to_string(first) : std::string()));
   try {
     scheduled.orders = OrdersOf(problem_.schedule, layout);
-    for (const auto& batch : batches_) {
+    for (std::size_t b = first; b < last; ++b) {
+      const auto& batch = batches_[b];
+      ++scheduled_;
       BatchProblem problem = MakeBatchProblem(BatchContext{problem_.cost, layout, scheduled.orders, batch});
       problem.rehearsal = true;
       const BatchPlan plan = problem_.batcher.Schedule(problem, random);
@@ -108,7 +115,7 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
   Candidate candidate;
   candidate.name = layout.name;
   if (!StateFits(layout, candidate)) return candidate;
-  const std::optional<Scheduled> scheduled = Schedule(layout, candidate);
+  const std::optional<Scheduled> scheduled = Schedule(layout, 0, batches_.size(), candidate);
   if (!scheduled) return candidate;
   for (const StepWork& work : scheduled->work) {
     if (!MemoryFits(layout, scheduled->orders, work, candidate)) break;
@@ -117,12 +124,20 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
 }
 
 Candidate PlanSimulator::Judge(const Layout& layout, Seconds worth_below) {
+  return JudgeOver(0, batches_.size(), layout, worth_below);
+}
+
+Candidate PlanSimulator::JudgeOn(std::size_t batch, const Layout& layout, Seconds worth_below) {
+  return JudgeOver(batch, batch + 1, layout, worth_below);
+}
+
+Candidate PlanSimulator::JudgeOver(std::size_t first, std::size_t last, const Layout& layout, Seconds worth_below) {
   Candidate candidate;
   candidate.name = layout.name;
   if (!StateFits(layout, candidate)) return candidate;
-  const std::optional<Scheduled> scheduled = Schedule(layout, candidate);
+  const std::optional<Scheduled> scheduled = Schedule(layout, first, last, candidate);
   if (!scheduled) return candidate;
-  const double batches = static_cast<double>(batches_.size());
+  const auto batches = static_cast<double>(last - first);
   Seconds sum{0};
   Seconds bound{0};
   for (const StepWork& work : scheduled->work) {

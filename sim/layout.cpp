@@ -10,11 +10,11 @@ namespace {
 
 /// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
 /// one projects or computes the loss.
-std::vector<ModulePart> PartsOf(int module, int layers, int stages, int tp, bool sequence_parallel,
+std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& split, int tp, bool sequence_parallel,
                                 int data_split = 1) {
   std::vector<ModulePart> parts;
   int first = 0;
-  for (const int count : SplitLayers(layers, stages)) {
+  for (const int count : split) {
     parts.push_back({.module = module,
                      .first_layer = first,
                      .layers = count,
@@ -68,6 +68,10 @@ std::string FirstOf(std::initializer_list<std::string> reasons) {
 
 int EncoderTp(const HomogeneousDegrees& d) { return d.encoder_tp > 0 ? d.encoder_tp : d.tp; }
 
+std::string FewerText(int fewer_last) {
+  return fewer_last > 0 ? ", the last stage " + std::to_string(fewer_last) + " layers fewer" : "";
+}
+
 std::string DegreeText(const ModuleDegrees& d) {
   return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
 }
@@ -80,7 +84,13 @@ int Layout::gpus_used() const {
   return used;
 }
 
-std::vector<int> SplitLayers(int layers, int stages) {
+std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {
+  if (fewer_last > 0 && stages > 1) {
+    const int last = std::max(1, layers / stages - fewer_last);
+    std::vector<int> split = SplitLayers(layers - last, stages - 1);
+    split.push_back(last);
+    return split;
+  }
   std::vector<int> split(static_cast<std::size_t>(stages), layers / stages);
   for (int i = 0; i < layers % stages; ++i) ++split[static_cast<std::size_t>(i)];
   return split;
@@ -135,8 +145,9 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
     const bool llm = model.is_llm(module);
     const int stages = llm ? depth - llm_first : encoder_pp;
     const int tp = llm ? d.tp : EncoderTp(d);
-    auto module_parts =
-        PartsOf(module, model.shape(module).layers, stages, tp, d.sequence_parallel && tp == d.tp, d.tp / tp);
+    const int layers = model.shape(module).layers;
+    auto module_parts = PartsOf(module, layers, SplitLayers(layers, stages, llm ? d.fewer_last : 0), tp,
+                                d.sequence_parallel && tp == d.tp, d.tp / tp);
     for (std::size_t s = 0; s < module_parts.size(); ++s) {
       parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
     }
@@ -161,8 +172,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
                 (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
-                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + ", " +
-                std::to_string(d.microbatches) + " microbatches";
+                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + FewerText(d.fewer_last) +
+                ", " + std::to_string(d.microbatches) + " microbatches";
   return layout;
 }
 
@@ -177,7 +188,9 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
   int first_gpu = 0;
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& m = layout.degrees[static_cast<std::size_t>(module)];
-    const auto parts = PartsOf(module, model.shape(module).layers, m.pp, m.tp, m.sequence_parallel);
+    const int layers = model.shape(module).layers;
+    const auto split = SplitLayers(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0);
+    const auto parts = PartsOf(module, layers, split, m.tp, m.sequence_parallel);
     const int first_group = static_cast<int>(layout.groups.size());
     for (int g = 0; g < m.pp * m.dp; ++g) layout.groups.push_back({first_gpu + g * m.tp, m.tp});
     first_gpu += m.pp * m.dp * m.tp;
@@ -194,6 +207,7 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
   layout.depth = encoder_depth + d.llm.pp;
   layout.separate_encoders = !d.encoders.empty();
   layout.communicator = d.communicator;
+  layout.name += (d.communicator == Communicator::kDirect ? ", direct" : "") + FewerText(d.fewer_last);
   layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
   return layout;
 }

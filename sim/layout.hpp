@@ -72,12 +72,14 @@ struct HomogeneousDegrees {
   /// Colocated: encoders with fewer tensor-parallel ranks than a device group has, which then encodes data-parallel
   /// inside itself; a divisor of tp, 0 = tp.
   int encoder_tp = 0;
+  int fewer_last = 0;  ///< layers that the LLM's last stage, which holds head and loss, leaves to the others
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;
   ModuleDegrees llm;
   int microbatches = 1;
   Communicator communicator = Communicator::kHub;
+  int fewer_last = 0;  ///< as in HomogeneousDegrees
 };
 
 /// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads not divisible by TP, more
@@ -90,8 +92,9 @@ std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model
 Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 
-/// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage.
-std::vector<int> SplitLayers(int layers, int stages);
+/// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage. The last
+/// stage gets `fewer_last` less than it would, at least 1, and the others share them.
+std::vector<int> SplitLayers(int layers, int stages, int fewer_last = 0);
 
 /// Stages that a microbatch passes in turn, all of one replica: a whole pipeline in a homogeneous layout; in a separate
 /// one the encoder's way and the LLM's way are chains of their own, joined by the communicator.

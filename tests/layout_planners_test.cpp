@@ -111,7 +111,7 @@ TEST(Dflop, UsesAllGpusOnDisjointGroups) {
 }
 
 TEST(Planners, SayWhichMemoryTermIsTooLarge) {
-  for (const char* name : {"uniform-tuned", "dflop", "paper-baseline"}) {
+  for (const char* name : {"uniform-tuned", "dflop", "paper-baseline", "expected-makespan"}) {
     Setting setting("lpt-2d");
     ClusterSpec cluster = A100Nodes(1);
     cluster.node.gpu.memory = Bytes(1e9);

@@ -16,6 +16,13 @@ TEST(Layout, EarlierStagesTakeTheOddLayers) {
   EXPECT_EQ(SplitLayers(8, 8), std::vector<int>(8, 1));
 }
 
+TEST(Layout, LastStageLeavesLayersToTheOthers) {
+  // 10 over 4 gives the last stage 2; one fewer leaves 9 for three stages.
+  EXPECT_EQ(SplitLayers(10, 4, 1), (std::vector<int>{3, 3, 3, 1}));
+  EXPECT_EQ(SplitLayers(10, 4, 9), (std::vector<int>{3, 3, 3, 1}));  // never empty
+  EXPECT_EQ(SplitLayers(10, 1, 3), std::vector<int>{10});            // nobody to leave them to
+}
+
 TEST(Layout, HomogeneousRanksAreTensorThenReplicaThenStage) {
   // tp 2, pp 2, dp 2 on 8 GPUs: stage 0 holds GPUs 0–3 (replica 0: 0–1, replica 1: 2–3), stage 1 GPUs 4–7.
   const Layout layout = BuildLayout(HomogeneousDegrees{2, 2, 2, 1, 4}, SmallVlm(), A100Nodes(1));

@@ -160,5 +160,14 @@ TEST(Network, BuiltInNodesAllReduceAsMeasured) {
   }
 }
 
+TEST(Network, ManyFlowsAddUpOnTheirPortsAsFewDo) {
+  // One byte from GPU 0 to each of 80 other nodes' eight GPUs: 640 flows through the NIC of GPU 0, whose rate counts.
+  ClusterSpec cluster = TestCluster();
+  cluster.nodes = 81;
+  Communication communication;
+  for (int gpu = 8; gpu < cluster.gpus(); ++gpu) communication.flows.push_back({0, gpu, Bytes(1)});
+  EXPECT_NEAR(UncontendedTime(cluster, communication).value(), 640 / 10e9, 1e-15);
+}
+
 }  // namespace
 }  // namespace dflop

@@ -1,0 +1,41 @@
+// What a planner chooses from: the degrees of a homogeneous or of a separate layout, small enough to keep by the
+// million.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "policies/layout_planner.hpp"
+
+namespace dflop {
+
+/// Kinds of layout whose step times depend on their degrees in ways of their own.
+enum class LayoutFamily {
+  kNoPipeline,      ///< homogeneous, every replica one tensor-parallel group
+  kHomogeneous,     ///< one pipeline of encoder and LLM stages
+  kSeparateHub,     ///< encoder and LLM on devices of their own, outputs through one rank
+  kSeparateDirect,  ///< the same, every encoder replica sends to every LLM replica
+};
+inline constexpr int kLayoutFamilies = 4;
+
+struct LayoutChoice {
+  LayoutFamily family = LayoutFamily::kNoPipeline;
+  ModuleDegrees encoder{};  ///< separate layouts only
+  ModuleDegrees llm{};      ///< of everything in a homogeneous layout, whose pp counts all stages' devices
+  int encoder_stages = 0;   ///< homogeneous layouts only
+  int chunks = 1;
+  int microbatches = 1;
+  int fewer_last = 0;  ///< layers that the LLM's last stage leaves to the others
+
+  bool separate() const { return family == LayoutFamily::kSeparateHub || family == LayoutFamily::kSeparateDirect; }
+};
+
+Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster);
+
+/// Calls visit(choice, counts) for all degrees that use every GPU, with the microbatch counts worth trying: homogeneous
+/// layouts with every number of encoder stages; separate ones of a model with one encoder, on every split of the GPUs,
+/// with either communicator. Degrees with more replicas than samples have no count and are left out.
+void ForEachChoice(const PlanningProblem& problem,
+                   const std::function<void(const LayoutChoice&, const std::vector<int>& counts)>& visit);
+
+}  // namespace dflop

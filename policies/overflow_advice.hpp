@@ -1,0 +1,14 @@
+// What a planner says about a layout that does not fit into memory.
+#pragma once
+
+#include <string>
+
+#include "policies/layout_planner.hpp"
+
+namespace dflop {
+
+/// The layout's largest term and by how much it overflows on the planning batches, and what would make it fit: full
+/// recompute, a distributed optimizer, both, or larger GPUs.
+std::string WhyTooLarge(const PlanningProblem& problem, const Layout& layout);
+
+}  // namespace dflop
