@@ -5,7 +5,7 @@
 //   {"kind": "drift", "module": "llm", "per_step": 0.01, "limit": 0.5}         a module, or everything, becomes slower
 //   {"kind": "slow-device", "gpu": 3, "factor": 1.5, "from_step": 10}          one GPU is slower
 //
-// Ranges: share 0–1, delay 0–100 (× the slowest stage's mean microbatch), range_tokens 1–10⁶ (128), per "sample" or
+// Ranges: share 0–1, delay 0–100 (× the largest stage duration), range_tokens 1–10⁶ (128), per "sample" or
 // "microbatch", stages "first" or "all"; per_step 0–1, limit 0–100 (1); gpu one of the cluster's, factor 1–100,
 // from_step 0–10⁶ (0). `module` is "llm" or an encoder's name; slow-shapes takes the LLM where none is named, drift
 // everything.

@@ -29,14 +29,10 @@ void Delay(PartCost& cost, Seconds delay) {
   }
 }
 
-/// The mean over a stage's microbatches: the longest single one would depend on how evenly a policy cuts the batch, and
-/// the same sample would be slower under a policy that cuts it unevenly.
 Seconds LargestStage(const StepCosts& costs) {
   Seconds largest{0};
   for (const auto& row : costs.stages) {
-    Seconds sum{0};
-    for (const PartCost& cost : row) sum += Whole(cost);
-    largest = std::max(largest, sum / static_cast<double>(row.size()));
+    for (const PartCost& cost : row) largest = std::max(largest, Whole(cost));
   }
   return largest;
 }

@@ -21,11 +21,11 @@ namespace dflop {
 /// ranges are slow is drawn with the run's seed, so that about `share` of the *samples* are hit.
 struct SlowShapes {
   int module = 0;
-  double share = 0;             ///< of the samples
-  double delay = 0;             ///< × the mean microbatch of the slowest stage in the run's first step, undisturbed
-  double range_tokens = 128;    ///< width of a range
-  bool per_microbatch = false;  ///< one delay for a microbatch however many slow samples it holds
-  bool all_stages = false;      ///< every stage of the module is delayed; otherwise the first one
+  double share = 0;                         ///< of the samples
+  double delay = 0;                         ///< × the largest duration of a stage in the run's first step, undisturbed
+  double range_tokens = 128;                ///< width of a range
+  bool per_microbatch = false;              ///< one delay for a microbatch however many slow samples it holds
+  bool all_stages = false;                  ///< every stage of the module is delayed; otherwise the first one
   std::map<std::int64_t, double> ranges{};  ///< the share of the scenario's samples that each range has
   std::set<std::int64_t> slow{};            ///< the ranges that a run's seed has drawn
 };
