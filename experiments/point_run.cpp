@@ -302,6 +302,9 @@ UnitResult RunUnit(const Unit& unit) {
     }
   } catch (const Infeasible& reason) {  // a batch unlike the planning sample
     return NothingFeasible(unit, reason.what(), "/batching");
+  } catch (const InputError& error) {  // what only a step shows, such as a trace that covers too little
+    if (!unit.experiment->has_sweep) throw;
+    return NothingFeasible(unit, error.what());
   }
   return result;
 }

@@ -17,7 +17,7 @@ std::string Number(double value) { return Format("%.6g", value); }
 
 std::string Excess(const BucketCap& cap, double amount) {
   return Number(amount) + " " + cap.name + " where " + Number(cap.limit) + " may be: " + Number(amount - cap.limit) +
-         " too much";
+         " too much" + cap.remedy;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ void CheckCaps(const BatchProblem& problem) {
   for (const BucketCap& cap : problem.caps) {
     if (cap.limit <= 0) {
       throw Infeasible("no microbatch has room for its " + cap.name + ": what is held beside them already has " +
-                       Number(-cap.limit) + " too much");
+                       Number(-cap.limit) + " too much" + cap.remedy);
     }
     const auto largest = std::max_element(cap.amounts.begin(), cap.amounts.end());
     if (largest != cap.amounts.end() && *largest > cap.limit * (1 + kRounding)) {

@@ -19,6 +19,7 @@ struct BucketCap {
   std::string name;  ///< with its unit, for messages: "activation bytes of llm stage 0"
   std::vector<double> amounts;
   double limit = 0;
+  std::string remedy{};  ///< what a message may add: how to run all the same
 };
 
 /// Where the numbers of a problem come from: what a scheduler needs that looks beyond them, at packed shapes or at the

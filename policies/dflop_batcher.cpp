@@ -156,6 +156,7 @@ class DflopBatcher final : public BatchScheduler {
   }
   BatchProblem WithOwnCaps(BatchProblem problem) const {
     if (!options_.memory_cap) problem.caps.clear();
+    for (BucketCap& cap : problem.caps) cap.remedy = "; \"memory_cap\": false runs it all the same";
     if (options_.max_tokens && problem.context != nullptr) {
       BucketCap cap{"LLM tokens", {}, static_cast<double>(*options_.max_tokens)};
       for (const SampleShape& sample : problem.context->batch) cap.amounts.push_back(sample.llm_tokens);

@@ -1,11 +1,11 @@
 // How much slower than predicted each range of shapes is in each stage, learnt from whole microbatches.
 //
 // A microbatch of samples i with predicted shares w_i that took y times its prediction says Σ w_i·(f_i − 1) = y − 1.
-// What the median microbatch of a stage took is the level of all its shapes: a module that drifts is no matter of
-// shapes. What remains of an equation is split over its ranges as in Kaczmarz's projection (1937): it asks range r to
-// move by e·w_r/Σw², e being what the present estimates leave unexplained. A range moves by the median of what its last
-// equations ask, until they agree: a hiccup of a device moves nothing, and a normal shape that shared a microbatch with
-// a slow one is cleared by its others.
+// What the faster quarter of a stage's microbatches took is the level of all its shapes: a module that drifts is no
+// matter of shapes. What remains of an equation is split over its ranges as in Kaczmarz's projection (1937): it asks
+// range r to move by e·w_r/Σw², e being what the present estimates leave unexplained. A range moves by the median of
+// what its last equations ask, until they agree: a hiccup of a device moves nothing, and a normal shape that shared a
+// microbatch with a slow one is cleared by its others.
 #pragma once
 
 #include <cstdint>
