@@ -1,0 +1,45 @@
+// What the executor asks of a backend: the computations of one rank's stages, and the tensors of its messages.
+//
+// One worker per rank, used by one thread. The step's data (pixels, token ids, targets) are made by Prepare, outside
+// the time that is measured. Every implementation keeps what it needs between a microbatch's forward and its backward.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "real_runner/step_program.hpp"
+
+namespace dflop {
+
+/// When a computation ran, on this machine's steady clock.
+struct Span {
+  double start_s = 0;
+  double end_s = 0;
+  bool disturbed = false;  ///< something else had the processor for part of it, or it ended late
+};
+
+class StageWorker {
+ public:
+  virtual ~StageWorker() = default;
+
+  /// Makes the step's data for this rank and forgets the last step's gradients. Weights are kept from step to step.
+  virtual void Prepare(const StepProgram& program, std::size_t step) = 0;
+
+  virtual Span Run(const Action& action) = 0;
+  virtual Span StepOptimizer(int stage) = 0;
+
+  /// The message's values, piece after piece: what `from_stage` has made. Empty where a backend moves no data.
+  virtual std::vector<float> Pack(const Message& message) = 0;
+  /// Hands values to `to_stage`. Several messages may bring parts of one input.
+  virtual void Unpack(const Message& message, std::vector<float> values) = 0;
+
+  /// This stage's tensors that the collective is about; what is written there is what the next operations see.
+  virtual std::span<float> CollectiveValues(Collective::What what, int stage) = 0;
+};
+
+/// What a plan must not ask of a backend: "" when it can execute it, otherwise what it cannot do.
+using WhyNot = std::string (*)(const Plan& plan);
+
+}  // namespace dflop
