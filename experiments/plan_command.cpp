@@ -84,8 +84,8 @@ Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchSchedul
 void WritePlan(const std::string& path, const Experiment& experiment, const Scenario& scenario,
                const PolicySpec& policy, const PlannedJob& job) {
   const std::int64_t seed = experiment.seeds.front();
-  Plan plan{experiment.name, scenario.name, policy.name, seed, scenario.model, "", job.decision.layout, job.orders, {}};
-  plan.precision = scenario.software.precision == Precision::kBf16 ? "bf16" : "fp16";
+  Plan plan{experiment.name,    scenario.name,       policy.name,         seed,       scenario.model,
+            job.cost.cluster(), job.cost.software(), job.decision.layout, job.orders, {}};
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
   SampleQueue queue;
   for (int number = 0; number < experiment.steps; ++number) {

@@ -1,4 +1,5 @@
-// The `real_runner` command: measures real kernels. Exit codes: 0 done, 1 the work failed, 2 bad usage or bad input.
+// The `real_runner` command: measures real kernels and executes plans with them. Exit codes: 0 done, 1 the work failed,
+// 2 bad usage or bad input.
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -6,6 +7,8 @@
 #include "base/error.hpp"
 #include "build_info.hpp"  // written by cmake/WriteBuildInfo.cmake
 #include "real_runner/profile_command.hpp"
+#include "real_runner/run_command.hpp"
+#include "real_runner/transport.hpp"
 
 namespace dflop {
 namespace {
@@ -26,18 +29,19 @@ std::string VersionLine() {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Runs real kernels: measures what they cost on this machine.", "real_runner");
+  CLI::App app("Runs real kernels: measures what they cost on this machine, executes plans.", "real_runner");
   app.require_subcommand(1);
   app.set_version_flag("--version", VersionLine());
   app.footer("Example: real_runner profile --backend cpu --model tiny-vlm --out cpu.json --budget 60s");
   AddProfileCommand(app, CommandLine(argc, argv));
+  AddRunCommand(app);
   try {
     app.parse(argc, argv);
     return kDone;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kBadInput;
   } catch (const InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
+    if (LauncherRank() == 0) std::fprintf(stderr, "%s\n", error.what());  // every rank of a job has read the same
     return kBadInput;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "real_runner: %s\n", error.what());

@@ -17,7 +17,7 @@ namespace dflop {
 struct Span {
   double start_s = 0;
   double end_s = 0;
-  bool disturbed = false;  ///< something else had the processor for part of it, or it ended late
+  double lost_s = 0;  ///< of it, while something else had the processor: wall clock − CPU time, or how late it ended
 };
 
 class StageWorker {

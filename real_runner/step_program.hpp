@@ -26,8 +26,8 @@ std::int64_t CountTiles(const std::vector<TileRange>& tiles);
 struct Piece {
   int module = 0;
   bool projected = false;
-  std::int64_t rows = 0;   ///< hidden: tokens of the microbatch; projected: tiles × projected tokens of a tile
-  std::int64_t width = 0;  ///< hidden: of the module; projected: of the LLM
+  std::int64_t rows = 0;           ///< hidden: tokens of the microbatch; projected: tiles × projected tokens of a tile
+  std::int64_t width = 0;          ///< hidden: of the module; projected: of the LLM
   std::vector<TileRange> tiles{};  ///< projected only, in the order of the rows
   std::int64_t values() const { return rows * width; }
 };
@@ -59,7 +59,7 @@ struct Action {
   OpKind kind = OpKind::kForward;  ///< kForward, kBackward or kWeightGradient
   int stage = 0;
   int microbatch = 0;
-  bool with_weights = false;  ///< kBackward: computes the weight gradient too, as there is no operation of its own
+  bool with_weights = false;    ///< kBackward: computes the weight gradient too, as there is no operation of its own
   std::vector<int> receives{};  ///< indices into StepProgram::messages
   std::vector<int> sends{};
 };
@@ -91,7 +91,7 @@ struct ModuleShare {
 struct StepProgram {
   std::vector<Message> messages;
   std::vector<Collective> collectives;
-  std::vector<RankProgram> ranks;  ///< [device group]
+  std::vector<RankProgram> ranks;                             ///< [device group]
   std::vector<std::vector<std::vector<ModuleShare>>> shares;  ///< [module][replica][microbatch]
 };
 

@@ -174,7 +174,9 @@ Json ToJson(const Plan& plan) {
   json["policy"] = plan.policy;
   json["seed"] = plan.seed;
   json["model"] = ToJson(plan.model);
-  json["precision"] = plan.precision;
+  json["cluster"] = ToJson(plan.cluster);
+  const Json software = ToJson(plan.software);
+  for (const Json::Member& member : software.as<Json::Object>()) json[member.key] = member.value;
   json["layout"] = ToJson(plan.layout);
   json["orders"] = OrdersToJson(plan.orders);
   json["steps"] = Json::EmptyArray();
@@ -184,15 +186,16 @@ Json ToJson(const Plan& plan) {
 
 Plan ReadPlan(const JsonReader& json) {
   json.CheckSchema("dflop/plan/1", true);
-  json.AllowOnly(
-      {"schema", "experiment", "scenario", "policy", "seed", "model", "precision", "layout", "orders", "steps"});
+  json.AllowOnly({"schema", "experiment", "scenario", "policy", "seed", "model", "cluster", "precision", "recompute",
+                  "attention", "packing", "software", "layout", "orders", "steps"});
   Plan plan;
   plan.experiment = json.At("experiment").String();
   plan.scenario = json.At("scenario").String();
   plan.policy = json.At("policy").String();
   plan.seed = json.At("seed").Int(0, kMostSeeds);
   plan.model = ReadModel(json.At("model"));
-  plan.precision = json.At("precision").OneOf({"bf16", "fp16"});
+  plan.cluster = ReadCluster(json.At("cluster"));
+  plan.software = ReadSoftwareStack(json);
   plan.layout = ReadLayout(json.At("layout"));
   for (const JsonReader& order : json.At("orders").Elements()) plan.orders.push_back(ReadOrder(order));
   if (plan.orders.size() != plan.layout.groups.size()) {

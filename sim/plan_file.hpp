@@ -35,7 +35,8 @@ struct Plan {
   std::string policy;
   std::int64_t seed = 0;
   ModelSpec model;
-  std::string precision;  ///< "bf16" or "fp16"
+  ClusterSpec cluster;     ///< that the times were predicted for
+  SoftwareStack software;  ///< as the planner decided, where it decides
   Layout layout;
   std::vector<DeviceOrder> orders;  ///< [device group], the same in every step
   std::vector<PlannedStep> steps;

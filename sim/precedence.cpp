@@ -35,7 +35,14 @@ std::string Describe(const Operation& operation) {
 Precedence::Precedence(const OperationGraph& graph) {
   DFLOP_CHECK(graph.dependency_begin.size() == graph.operations.size() + 1, "one row of dependencies per operation");
   BuildRows(graph);
-  SortTopologically(graph);
+  const std::string stuck = SortTopologically(graph);
+  DFLOP_CHECK(stuck.empty(), "deadlock, " + stuck);
+}
+
+std::string Precedence::WhyStuck(const OperationGraph& graph) {
+  Precedence precedence;
+  precedence.BuildRows(graph);
+  return precedence.SortTopologically(graph);
 }
 
 void Precedence::BuildRows(const OperationGraph& graph) {
@@ -53,8 +60,8 @@ void Precedence::BuildRows(const OperationGraph& graph) {
   });
 }
 
-/// Kahn, "Topological sorting of large networks", CACM 1962.
-void Precedence::SortTopologically(const OperationGraph& graph) {
+/// Kahn, "Topological sorting of large networks", CACM 1962. "" or why some operations are left over.
+std::string Precedence::SortTopologically(const OperationGraph& graph) {
   std::vector<std::int32_t> left = waiting_for_;
   order_.reserve(left.size());
   for (std::size_t i = 0; i < left.size(); ++i) {
@@ -65,11 +72,10 @@ void Precedence::SortTopologically(const OperationGraph& graph) {
       if (--left[static_cast<std::size_t>(successor)] == 0) order_.push_back(successor);
     }
   }
-  if (order_.size() == left.size()) return;
+  if (order_.size() == left.size()) return "";
   const auto stuck = std::find_if(left.begin(), left.end(), [](std::int32_t count) { return count > 0; });
   const Operation& first = graph.operations[static_cast<std::size_t>(stuck - left.begin())];
-  DFLOP_CHECK(order_.size() == left.size(),
-              "deadlock, orders and dependencies form a cycle: " + Describe(first) + " can never start");
+  return "orders and dependencies form a cycle: " + Describe(first) + " can never start";
 }
 
 }  // namespace dflop

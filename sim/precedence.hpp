@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "sim/operation_graph.hpp"
@@ -15,6 +16,8 @@ class Precedence {
  public:
   /// Aborts when queues and dependencies form a cycle, naming the first operation that can never start.
   explicit Precedence(const OperationGraph& graph);
+  /// "" unless they do; otherwise that operation. For graphs that were read from a file.
+  static std::string WhyStuck(const OperationGraph& graph);
 
   std::span<const std::int32_t> successors(std::int32_t operation) const {
     const auto index = static_cast<std::size_t>(operation);
@@ -27,8 +30,9 @@ class Precedence {
   const std::vector<std::int32_t>& order() const { return order_; }
 
  private:
+  Precedence() = default;
   void BuildRows(const OperationGraph& graph);
-  void SortTopologically(const OperationGraph& graph);
+  std::string SortTopologically(const OperationGraph& graph);
 
   std::vector<std::int32_t> begin_;
   std::vector<std::int32_t> successors_;

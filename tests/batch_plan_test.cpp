@@ -131,7 +131,7 @@ TEST(GradientWeights, KeepTheGradientOfTheGlobalBatch) {
 }
 
 Plan PlanWithEverything() {
-  Plan plan{"e", "s", "p", 1, SmallVlm(), "bf16", TwoReplicas(1), {}, {}};
+  Plan plan{"e", "s", "p", 1, SmallVlm(), A100Nodes(1), {}, TwoReplicas(1), {}, {}};
   plan.orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), plan.layout);
   PlannedStep step{kBatch, Exchanged(), {}};
   step.batch.push_back({{3}, 900, 100});
@@ -146,7 +146,7 @@ TEST(PlanFile, CarriesEncoderPlansDeferredSamplesAndWeights) {
   const Plan read = ReadPlan(JsonReader(json, "plan.json"));
   EXPECT_EQ(read.steps[0].plan.encoder_buckets, plan.steps[0].plan.encoder_buckets);
   EXPECT_EQ(read.steps[0].plan.deferred, plan.steps[0].plan.deferred);
-  // 80 of 420 tokens of text; the deferred sample's 100 do not count.
+  EXPECT_EQ(ToJson(read), json);
   // 80 of 420 tokens of text; the deferred sample's 100 do not count.
   const JsonReader first = JsonReader(json, "plan.json").At("steps").Elements()[0].At("gradient_weights").Elements()[0];
   EXPECT_DOUBLE_EQ(first.Elements()[0].Number(0, 1), 80.0 / 420.0);

@@ -6,7 +6,7 @@ exec </dev/null
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source cmake/install_packages.sh
 
-install_packages "${dflop_packages[@]}" libgtest-dev libopenblas-dev
+install_packages "${dflop_packages[@]}" libgtest-dev libopenblas-dev libopenmpi-dev openmpi-bin
 cmake --preset release
 cmake --build --preset release
 

@@ -1,0 +1,28 @@
+// All-reduce over a transport: every participant adds up one share of the values and passes the sum to the others,
+// which moves 2(n − 1)/n of them over each link, as a ring does. Sums run in the order of the participants, so that
+// every rank and every repeat gets the same bits.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "real_runner/step_program.hpp"
+#include "real_runner/transport.hpp"
+
+namespace dflop {
+
+struct CollectiveSpan {
+  double start_s = 0;  ///< when the last participant was ready
+  double end_s = 0;    ///< here
+};
+
+/// Sums `values(stage)` over the collective's stages, on every rank that takes part. `index`: its place in
+/// StepProgram::collectives, from which the parcels have their names; `delay` > 0: a simulated link ends it that long
+/// after its start, not before. `ready_s`: when this rank was ready.
+CollectiveSpan AllReduce(const StepProgram& program, std::size_t index,
+                         const std::function<std::span<float>(int stage)>& values, double delay, double ready_s,
+                         Transport& transport);
+
+}  // namespace dflop

@@ -1,0 +1,135 @@
+#include "real_runner/executor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/index.hpp"
+#include "real_runner/collective.hpp"
+#include "real_runner/relay_station.hpp"
+#include "real_runner/steady_clock.hpp"
+
+namespace dflop {
+namespace {
+
+/// Takes the parcels that the hub of this rank handles, for as long as it lives.
+class Interception {
+ public:
+  Interception(Transport& transport, RelayStation& station) : transport_(transport) {
+    transport.SetIntercept([&station](Parcel& parcel) { return station.Take(parcel); });
+  }
+  ~Interception() {
+    transport_.SetIntercept([](Parcel&) { return false; });
+  }
+  Interception(const Interception&) = delete;
+  Interception& operator=(const Interception&) = delete;
+
+ private:
+  Transport& transport_;
+};
+
+class StepExecution {
+ public:
+  StepExecution(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,
+                LedgerPage& page)
+      : program_(program), delays_(delays), worker_(worker), transport_(transport), page_(page) {}
+
+  void Run() {
+    if (Index(transport_.rank()) >= program_.ranks.size()) return RunNothing();
+    RelayStation station(program_, transport_.rank(), delays_.messages, transport_, page_);
+    const Interception interception(transport_, station);
+    const double start = transport_.Meet();
+    page_.StartStep(start);
+    WaitUntil(start, delays_.precise);
+    const RankProgram& program = program_.ranks[Index(transport_.rank())];
+    for (const Action& action : program.actions) Perform(action);
+    for (const int collective : program.reductions) Reduce(collective, OpKind::kGradientReduction);
+    for (const int stage : program.stages) StepOptimizer(stage);
+    for (const int collective : program.gathers) Reduce(collective, OpKind::kParameterGather);
+    seconds_.whole = NowSeconds() - start;
+    page_.Finish(seconds_);
+    transport_.Meet();  // the station serves others until all are done
+  }
+
+ private:
+  /// A rank more than the plan wants.
+  void RunNothing() {
+    page_.StartStep(transport_.Meet());
+    page_.Finish({});
+    transport_.Meet();
+  }
+
+  void Perform(const Action& action) {
+    for (const int message : action.receives) Receive(message, action);
+    page_.Start({Activity::Doing::kRunning, action.kind, action.stage, action.microbatch});
+    const Span span = worker_.Run(action);
+    Note({action.kind, action.stage, -1, action.microbatch, false, false, span.start_s, span.end_s}, span.lost_s);
+    for (const int message : action.sends) Send(message, span.end_s);
+  }
+
+  void Receive(int name, const Action& action) {
+    page_.Start({Activity::Doing::kWaiting, action.kind, action.stage, action.microbatch});
+    const double asked = NowSeconds();
+    Parcel parcel = transport_.Wait(name);
+    WaitUntil(parcel.arrives_s, delays_.precise);
+    const double here = NowSeconds();
+    seconds_.waiting += here - asked;
+    const Message& message = program_.messages[Index(name)];
+    page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
+               message.backward, message.from_rank == message.to_rank, parcel.start_s, parcel.arrives_s});
+    worker_.Unpack(message, std::move(parcel.values));
+    seconds_.messages += NowSeconds() - here;
+  }
+
+  void Send(int name, double ready) {
+    const double begin = NowSeconds();
+    const Message& message = program_.messages[Index(name)];
+    const double delay = delays_.messages[Index(name)];
+    transport_.Send(message.to_rank, {name, ready, delay > 0 ? ready + delay : 0, worker_.Pack(message)});
+    seconds_.messages += NowSeconds() - begin;
+  }
+
+  void Reduce(int index, OpKind kind) {
+    const Collective& collective = program_.collectives[Index(index)];
+    page_.Start({Activity::Doing::kWaiting, kind, collective.operation_stage, -1});
+    const double ready = NowSeconds();
+    const auto values = [&](int stage) { return worker_.CollectiveValues(collective.what, stage); };
+    const CollectiveSpan span =
+        AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
+    WaitUntil(span.end_s, delays_.precise);
+    seconds_.waiting += NowSeconds() - ready;
+    page_.Add(
+        {kind, collective.operation_stage, collective.operation_to_stage, -1, false, false, span.start_s, span.end_s});
+  }
+
+  void StepOptimizer(int stage) {
+    page_.Start({Activity::Doing::kRunning, OpKind::kOptimizerStep, stage, -1});
+    const Span span = worker_.StepOptimizer(stage);
+    Note({OpKind::kOptimizerStep, stage, -1, -1, false, false, span.start_s, span.end_s}, span.lost_s);
+  }
+
+  void Note(const LedgerEvent& event, double lost_s) {
+    seconds_.kernels += event.end_s - event.start_s;
+    seconds_.lost += lost_s;
+    page_.Add(event);
+  }
+
+  const StepProgram& program_;
+  const LinkDelays& delays_;
+  StageWorker& worker_;
+  Transport& transport_;
+  LedgerPage& page_;
+  RankSeconds seconds_;
+};
+
+}  // namespace
+
+LinkDelays RealLinks(const StepProgram& program) {
+  return {std::vector<double>(program.messages.size()), std::vector<double>(program.collectives.size()), false};
+}
+
+void ExecuteStep(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,
+                 LedgerPage& page) {
+  StepExecution(program, delays, worker, transport, page).Run();
+}
+
+}  // namespace dflop

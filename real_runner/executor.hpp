@@ -1,0 +1,28 @@
+// Runs one rank's program of a step on a backend: receives, computes, sends, and notes when.
+#pragma once
+
+#include <vector>
+
+#include "real_runner/ledger.hpp"
+#include "real_runner/stage_worker.hpp"
+#include "real_runner/step_program.hpp"
+#include "real_runner/transport.hpp"
+
+namespace dflop {
+
+/// What simulated links add to a step; all zero where links are real.
+struct LinkDelays {
+  std::vector<double> messages;     ///< [message]
+  std::vector<double> collectives;  ///< [collective]
+  /// Whether a thread that waits for an instant may spin for the last 60 µs of it.
+  bool precise = false;
+};
+LinkDelays RealLinks(const StepProgram& program);
+
+/// One step, from a start that all ranks agree on to this rank's last operation. All of them call it together. Events
+/// and seconds go to the rank's page. A rank that the plan does not want only meets the others. Throws what worker and
+/// transport throw.
+void ExecuteStep(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,
+                 LedgerPage& page);
+
+}  // namespace dflop

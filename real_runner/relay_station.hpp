@@ -1,0 +1,50 @@
+// The hub's side of an encoder's communicator: gathers one microbatch after the other and passes each receiver its own,
+// while the rank computes.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "real_runner/ledger.hpp"
+#include "real_runner/step_program.hpp"
+#include "real_runner/transport.hpp"
+
+namespace dflop {
+
+/// The values of the projected pieces that `wanted` asks for, out of messages that bring them: tile by tile.
+/// `parts` and `values` belong together. Empty where no values travel.
+std::vector<float> Regroup(const std::vector<const Message*>& parts, const std::vector<std::vector<float>>& values,
+                           const Message& wanted);
+
+class RelayStation {
+ public:
+  /// `delays`: seconds by message, zero where links are real. All outlive the station.
+  RelayStation(const StepProgram& program, int rank, const std::vector<double>& delays, Transport& transport,
+               LedgerPage& page);
+
+  /// Takes a parcel that a relay of this rank waits for.
+  bool Take(Parcel& parcel);
+
+ private:
+  struct Waiting {
+    const Relay* relay = nullptr;
+    std::map<std::int64_t, Parcel> parcels{};
+    bool sent = false;
+  };
+  void SendWhatIsReady();
+  void Forward(Waiting& waiting);
+  double Ready(Waiting& waiting);
+  double Serially(int queue, double from, double delay);
+
+  const StepProgram& program_;
+  const std::vector<double>& delays_;
+  Transport& transport_;
+  LedgerPage& page_;
+  std::mutex mutex_;
+  std::vector<Waiting> waiting_;             ///< in the order in which the hub serves them
+  std::map<std::int64_t, std::size_t> use_;  ///< message → index into waiting_
+  std::map<int, double> free_at_;            ///< by hub queue
+};
+
+}  // namespace dflop

@@ -1,0 +1,100 @@
+#include "real_runner/run_command.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "real_runner/plan_check.hpp"
+#include "real_runner/run_output.hpp"
+#include "real_runner/run_session.hpp"
+
+namespace dflop {
+namespace {
+
+struct Arguments {
+  std::vector<std::string> plans;
+  std::string backend;
+  std::string out;
+  double time_scale = 1;
+  SessionOptions session;
+};
+
+std::vector<Plan> ReadPlans(const Arguments& arguments) {
+  std::vector<Plan> plans;
+  for (const std::string& path : arguments.plans) {
+    const Json json = ReadJsonFile(path);
+    plans.push_back(ReadPlan(JsonReader(json, path)));
+    CheckPlan(plans.back(), path);
+  }
+  return plans;
+}
+
+void CheckBackend(const StageBackend& backend, const std::vector<Plan>& plans, const Arguments& arguments) {
+  for (std::size_t i = 0; i < plans.size(); ++i) {
+    const std::string why = backend.why_not(plans[i]);
+    if (!why.empty()) throw InputError(arguments.plans[i], "", "backend " + backend.name + " cannot run this: " + why);
+  }
+}
+
+std::string PartialPath(const std::string& out) {
+  const std::filesystem::path path(out);
+  return (path.parent_path() / (path.stem().string() + ".partial" + path.extension().string())).string();
+}
+
+void Run(const Arguments& arguments) {
+  const std::vector<Plan> plans = ReadPlans(arguments);
+  const StageBackend backend = FindStageBackend(arguments.backend, MostRanks(plans), arguments.time_scale);
+  CheckBackend(backend, plans, arguments);
+  const auto output = [&](const SessionResult& result) {
+    return RunOutput{backend.name, backend.time_scale, arguments.plans, plans, result};
+  };
+  const auto fail = [&](const SessionResult& result) {
+    const std::string partial = PartialPath(arguments.out);
+    WriteJsonFile(partial, RunToJson(output(result)));
+    return result.failure + "\nwhat had been measured: " + partial;
+  };
+  SessionResult result;
+  if (UnderMpiLauncher()) {
+    result = RunUnderMpi(plans, backend, arguments.session, [&](const SessionResult& broken) {
+      std::fprintf(stderr, "real_runner: %s\n", fail(broken).c_str());
+      std::fflush(stderr);
+    });
+    if (LauncherRank() != 0) return;
+  } else {
+    result = RunAsThreads(plans, backend, arguments.session);
+  }
+  if (!result.failure.empty()) throw RunError(fail(result));
+  WriteJsonFile(arguments.out, RunToJson(output(result)));
+  std::printf("%s%zu execution%s: %s\n", RunText(output(result)).c_str(), result.executions.size(),
+              result.executions.size() == 1 ? "" : "s", arguments.out.c_str());
+}
+
+}  // namespace
+
+void AddRunCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("run", "executes a plan of `dflop plan --out`, one rank per device group");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("plans", arguments->plans, "plan files; several take turns")->required()->type_name("PLAN.json");
+  command->add_option("--backend", arguments->backend, "spin: operations last as predicted; cpu, cuda: real kernels")
+      ->required();
+  command->add_option("--out", arguments->out, "timeline of every execution")->required()->type_name("TIMELINE.json");
+  command->add_option("--repeats", arguments->session.repeats, "of every step")->check(CLI::Range(1, 10000));
+  command->add_option("--warm-up", arguments->session.warm_up, "repeats before those, not kept")
+      ->check(CLI::Range(0, 1000));
+  command
+      ->add_option("--attempts", arguments->session.attempts,
+                   "at most so many for a step that other processes disturb, the last is kept")
+      ->check(CLI::Range(1, 100));
+  command->add_option("--time-scale", arguments->time_scale, "spin only: real seconds per predicted second")
+      ->check(CLI::Range(1e-6, 1e3));
+  command->footer(
+      "Without a launcher every rank is a thread; with one there is a process for each.\n"
+      "Example: mpirun -n 2 real_runner run plan.json --backend spin --out timeline.json");
+  command->callback([arguments] { Run(*arguments); });
+}
+
+}  // namespace dflop

@@ -1,0 +1,32 @@
+#include "real_runner/stage_backend.hpp"
+
+#include <thread>
+
+#include "base/error.hpp"
+#include "base/json_reader.hpp"
+#include "real_runner/spin_worker.hpp"
+
+namespace dflop {
+namespace {
+
+StageBackend Spin(int ranks, double time_scale) {
+  const bool a_core_each = static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency();
+  const SpinOptions options{time_scale, a_core_each};
+  return {"spin", [](const Plan&) { return std::string(); },
+          [options](const Plan& plan, int) { return MakeSpinWorker(plan, options); },
+          [options](const Plan& plan, std::size_t step, const StepProgram& program) {
+            return PredictedLinks(plan, step, program, options);
+          },
+          time_scale};
+}
+
+}  // namespace
+
+std::vector<std::string> StageBackendNames() { return {"spin"}; }
+
+StageBackend FindStageBackend(const std::string& name, int ranks, double time_scale) {
+  if (name == "spin") return Spin(ranks, time_scale);
+  throw InputError("--backend: \"" + name + "\" is not known; allowed: " + JoinNames(StageBackendNames()));
+}
+
+}  // namespace dflop
