@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "experiments/report_text.hpp"
 #include "experiments/summary.hpp"
 
 namespace dflop {
@@ -41,7 +42,7 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     cells.push_back(found == row.speedup.end() ? "–" : baseline == row.policy ? "1" : WithInterval(found->second, 3));
   }
   for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
-  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / (1024.0 * 1024 * 1024), 1));
+  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / kGibibyte, 1));
   cells.push_back(row.fits ? "yes" : "NO");
   return cells;
 }

@@ -113,7 +113,7 @@ TEST_F(ReportTest, ListsTheLayoutsThatAPlannerConsidered) {
   Json& planning = result["runs"].as<Json::Array>().front()["planning"];
   planning["reason"] = "the shorter step & the first";
   planning["considered"] = 212;
-  planning["candidates"] = ParseJson(R"([{"layout": "tp4 <pp2>", "predicted_s": 1.25, "peak_memory_bytes": 61.5e9},
+  planning["candidates"] = ParseJson(R"([{"layout": "tp4 <pp2>", "predicted_s": 1.25, "peak_memory_bytes": 66035122176},
                                          {"layout": "tp1 pp1", "note": "does not fit"}])",
                                      "candidates");
   WriteJsonFile(folder_ + "/result.json", result);
@@ -191,7 +191,7 @@ TEST_F(ReportTest, ATimelineThatIsGoneIsLeftOut) {
 TEST_F(ReportTest, DrawsTheMemoryThatTheAssumedDeviceHas) {
   WriteResult(false);
   WriteReport(folder_);
-  EXPECT_EQ(Count(Page(), "one device: 80.0 GB"), 2u);
+  EXPECT_EQ(Count(Page(), "one device: 74.5 GiB"), 2u);
 }
 
 TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
