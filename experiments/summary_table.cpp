@@ -123,6 +123,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
   for (const std::string& baseline : baselines) {
     heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width"});
   }
+  heading.insert(heading.end(), {"regret", "regret_half_width"});
   heading.insert(heading.end(), kCsvMetrics.begin(), kCsvMetrics.end());
   heading.insert(heading.end(), {"fits", "infeasible"});
   std::string text = CsvLine(heading);
@@ -134,6 +135,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
       const auto found = row.speedup.find(baseline);
       AppendInterval(cells, found != row.speedup.end() ? &found->second : nullptr);
     }
+    AppendInterval(cells, row.regret ? &*row.regret : nullptr);
     for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.means.at(metric)) : "");
     cells.insert(cells.end(), {figures ? (row.fits ? "true" : "false") : "", row.infeasible});
     text += CsvLine(cells);

@@ -142,8 +142,8 @@ TEST_F(ReportTest, NeedsNoOtherFileAndNoNetwork) {
 TEST_F(ReportTest, FiguresAreWellFormed) {
   WriteResult(true);
   WriteReport(folder_);
-  // Speedup, idle, pipeline, load and memory of both scenarios.
-  EXPECT_EQ(Figures().size(), 10u);
+  // Speedup, idle, pipeline, load and memory of both scenarios, and the regret over them.
+  EXPECT_EQ(Figures().size(), 11u);
   for (const std::string& figure : Figures()) {
     EXPECT_EQ(TagImbalance(figure), "");
     EXPECT_EQ(Count(figure, "nan"), 0u);
@@ -178,7 +178,7 @@ TEST_F(ReportTest, SaysThatTimelinesAreMissing) {
   WriteResult(false);
   WriteReport(folder_);
   EXPECT_EQ(Count(Page(), "No timeline is stored for this point"), 2u);
-  EXPECT_EQ(Figures().size(), 6u);
+  EXPECT_EQ(Figures().size(), 7u);
 }
 
 TEST_F(ReportTest, ATimelineThatIsGoneIsLeftOut) {
