@@ -38,7 +38,7 @@ class PageWriter {
     page_.header = Header();
     page_.points = RegretSection() + SweepSections();
     for (std::size_t i = 0; i < detailed_; ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
-    page_.footer = Footer(report_);
+    page_.footer = ProfileSection(report_) + Footer(report_);
     return std::move(page_);
   }
 
