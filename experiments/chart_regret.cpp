@@ -93,8 +93,8 @@ class Block {
   }
 
   void DrawColumnFrame(std::size_t column) {
-    const std::vector<std::string> name = WrapText(table_.policies[column], width() - 6, 2);
-    svg_.TextBlock(Left(column), top_ - 6 - 7 * static_cast<double>(name.size()), name, "");
+    const std::vector<std::string> name = WrapText(table_.policies[column], width() - 6, 2, 11);
+    svg_.TextBlock(Left(column), top_ - 6 - 7 * static_cast<double>(name.size()), name, "small");
     const RootScale x = ScaleOf(column);
     for (const double tick : x.Ticks()) {
       svg_.Line(x(tick), top_, x(tick), bottom_, tick == 0 ? "axis" : "grid");
