@@ -1,6 +1,6 @@
 // What the layouts were decided from: the model's throughput curves (the paper's Fig 2), folded away before the footer.
 #include <algorithm>
-#include <ranges>
+#include <span>
 
 #include "experiments/chart_throughput.hpp"
 #include "experiments/report_page.hpp"
@@ -41,7 +41,8 @@ std::string ProfileSection(const Report& report) {
       "the "
       "steps. DFLOP's layout rules (dflop, dflop-as-released) know a model's speed by these curves alone; rules that "
       "simulate steps price every shape.</p>\n";
-  for (const StoredProfile& stored : report.profiles | std::views::take(kMostProfiles)) html += Block(stored);
+  for (const StoredProfile& stored : std::span(report.profiles).first(std::min(report.profiles.size(), kMostProfiles)))
+    html += Block(stored);
   if (report.profiles.size() > kMostProfiles) {
     html += "<p class=\"note\">The first " + std::to_string(kMostProfiles) + " of " +
             std::to_string(report.profiles.size()) + " are drawn; result.json holds all of them.</p>\n";
