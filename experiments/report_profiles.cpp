@@ -36,13 +36,11 @@ std::string ProfileSection(const Report& report) {
   if (report.profiles.empty()) return "";
   std::string html =
       "<section>\n<h2>What the layouts were decided from</h2>\n<p class=\"note\">Throughput of every module by the "
-      "size "
-      "of its input, forward and backward together, a line per tensor-parallel degree, from the same kernel costs as "
-      "the "
-      "steps. DFLOP's layout rules (dflop, dflop-as-released) know a model's speed by these curves alone; rules that "
-      "simulate steps price every shape.</p>\n";
-  for (const StoredProfile& stored : std::span(report.profiles).first(std::min(report.profiles.size(), kMostProfiles)))
-    html += Block(stored);
+      "size of its input, forward and backward together, a line per tensor-parallel degree, from the same kernel "
+      "costs as the steps. DFLOP's layout rules (dflop, dflop-as-released) know a model's speed by these curves "
+      "alone; rules that simulate steps price every shape.</p>\n";
+  const std::size_t shown = std::min(report.profiles.size(), kMostProfiles);
+  for (const StoredProfile& stored : std::span(report.profiles).first(shown)) html += Block(stored);
   if (report.profiles.size() > kMostProfiles) {
     html += "<p class=\"note\">The first " + std::to_string(kMostProfiles) + " of " +
             std::to_string(report.profiles.size()) + " are drawn; result.json holds all of them.</p>\n";
