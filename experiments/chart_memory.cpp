@@ -14,6 +14,13 @@ constexpr double kHeader = 36;
 constexpr double kPlot = 120;
 constexpr double kFoot = 36;
 
+/// Round in GiB.
+std::vector<double> Ticks(const Scale& y) {
+  std::vector<double> ticks = RoundTicks(0, y.high / kGibibyte, 5);
+  for (double& tick : ticks) tick *= kGibibyte;
+  return ticks;
+}
+
 void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const Scale& y) {
   double sum = 0;
   for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
@@ -21,7 +28,7 @@ void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const
     if (bytes <= 0) continue;
     svg.Rect(x, y(sum + bytes), width, y(sum) - y(sum + bytes), "memory" + std::to_string(part),
              stage.module + " stage " + std::to_string(stage.stage) + ": " + kMemoryParts[part] + " " +
-                 Gigabytes(bytes) + " of " + Gigabytes(stage.total()));
+                 Gibibytes(bytes) + " of " + Gibibytes(stage.total()));
     sum += bytes;
   }
 }
@@ -46,9 +53,9 @@ void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, d
 void DrawPanel(Svg& svg, const PolicyFigures& policy, double left, double top, double width, const Scale& y,
                std::optional<double> capacity) {
   svg.FittedText(left, top + 14, width, policy.policy, "strong");
-  const std::string peak = "peak " + Gigabytes(policy.peak_memory_bytes);
+  const std::string peak = "peak " + Gibibytes(policy.peak_memory_bytes);
   svg.Text(left, top + 29, policy.fits ? peak : peak + ", does not fit", policy.fits ? "small muted" : "small bad");
-  for (const double tick : RoundTicks(0, y.high, 5)) svg.Line(left, y(tick), left + width, y(tick), "grid");
+  for (const double tick : Ticks(y)) svg.Line(left, y(tick), left + width, y(tick), "grid");
   DrawStages(svg, policy.memory, left, width, y);
   svg.Line(left, y(0), left + width, y(0), "axis");
   if (capacity) svg.Line(left, y(*capacity), left + width, y(*capacity), "capacity");
@@ -72,15 +79,15 @@ Svg MemoryChart(const PointFigures& point) {
   double top = DrawLegend(svg, 0, 2, kWidth - 200, legend) + 4;
   if (point.device_memory_bytes) {
     svg.Line(kWidth - 176, 9, kWidth - 152, 9, "capacity");
-    svg.Text(kWidth, 13, "one device: " + Gigabytes(*point.device_memory_bytes), "end");
+    svg.Text(kWidth, 13, "one device: " + Gibibytes(*point.device_memory_bytes), "end");
   }
   const double width = (kWidth - kLeft - kGap * (kColumns - 1)) / kColumns;
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const double left = kLeft + static_cast<double>(i % kColumns) * (width + kGap);
     const Scale y{0, highest * 1.04, top + kHeader + kPlot, top + kHeader};
     if (i % kColumns == 0) {
-      for (const double tick : RoundTicks(0, y.high, 5)) {
-        svg.Text(kLeft - 5, y(tick) + 4, TickText(tick / 1e9) + (tick > 0 ? " GB" : ""), "small end muted");
+      for (const double tick : Ticks(y)) {
+        svg.Text(kLeft - 5, y(tick) + 4, TickText(tick / kGibibyte) + (tick > 0 ? " GiB" : ""), "small end muted");
       }
     }
     DrawPanel(svg, *shown[i], left, top, width, y, point.device_memory_bytes);

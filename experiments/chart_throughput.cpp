@@ -54,6 +54,11 @@ void DrawSeries(Svg& svg, const std::vector<ThroughputCurve::Point>& points, con
 
 }  // namespace
 
+std::vector<ProfiledPart> PartsOf(const ModuleProfile& module) {
+  if (module.is_llm) return {ProfiledPart::kLinear, ProfiledPart::kAttention};
+  return {ProfiledPart::kLinear};
+}
+
 Svg ThroughputChart(const ModuleProfile& module, ProfiledPart part, bool relative) {
   const std::string title = Title(module, part, relative);
   Svg svg(kWidth, title);

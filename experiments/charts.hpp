@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "experiments/regret_table.hpp"
 #include "experiments/report_data.hpp"
 #include "experiments/report_timeline.hpp"
 #include "experiments/svg.hpp"
@@ -28,5 +29,9 @@ Svg MemoryChart(const PointFigures& point);
 /// Lines over one axis of a sweep; `points` differ in nothing else. `baseline` "" draws the step time, otherwise the
 /// speedup over it. What is infeasible is a cross at the foot of the chart.
 Svg SweepChart(const std::string& axis, const std::vector<const PointFigures*>& points, const std::string& baseline);
+
+/// How far every policy is from the best at every point: a row per point, a column per policy, its number beside every
+/// mark, so that it reads without colours. Means and largest values stand at the foot.
+Svg RegretChart(const RegretTable& table);
 
 }  // namespace dflop

@@ -10,6 +10,7 @@
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
+#include "experiments/report_text.hpp"
 #include "experiments/sample_queue.hpp"
 #include "experiments/selection.hpp"
 #include "sim/metrics.hpp"
@@ -26,7 +27,7 @@ struct Arguments {
   std::string out;
 };
 
-double Gib(Bytes bytes) { return bytes.value() / (1024.0 * 1024 * 1024); }
+double Gib(Bytes bytes) { return bytes.value() / kGibibyte; }
 
 void PrintCandidates(const std::vector<Candidate>& candidates) {
   constexpr std::size_t kShown = 20;

@@ -37,8 +37,7 @@ void WriteFigure(const std::string& folder, const std::string& name, const Svg& 
 void WriteModelProfile(const std::string& folder, const ModelProfile& profile) {
   WriteJsonFile(folder + "/model-profile.json", ToJson(profile));
   for (const ModuleProfile& module : profile.modules) {
-    for (const ProfiledPart part : {ProfiledPart::kLinear, ProfiledPart::kAttention}) {
-      if (!module.is_llm && part == ProfiledPart::kAttention) continue;
+    for (const ProfiledPart part : PartsOf(module)) {
       const std::string name = module.name + (!module.is_llm                  ? ""
                                               : part == ProfiledPart::kLinear ? "-linear"
                                                                               : "-attention");

@@ -12,8 +12,8 @@ std::string Row(const LayoutCandidate& candidate) {
   if (!candidate.note.empty()) row += "<small>" + EscapeXml(candidate.note) + "</small>";
   row += "</td>";
   row += candidate.predicted_s > 0 ? Cell(candidate.predicted_s, Fixed(candidate.predicted_s, 3)) : EmptyCell();
-  const double gigabytes = candidate.peak_memory_bytes / 1e9;
-  row += candidate.peak_memory_bytes > 0 ? Cell(gigabytes, Fixed(gigabytes, 1)) : EmptyCell();
+  const double gibibytes = candidate.peak_memory_bytes / kGibibyte;
+  row += candidate.peak_memory_bytes > 0 ? Cell(gibibytes, Fixed(gibibytes, 1)) : EmptyCell();
   return row + "</tr>\n";
 }
 
@@ -23,7 +23,7 @@ std::string CandidatesOf(const PolicyFigures& policy) {
                      (policy.planning.considered == 1 ? " layout" : " layouts") +
                      " considered</summary>\n<p class=\"note\">Why this one: " + EscapeXml(policy.planning.reason) +
                      ".</p>\n<div class=\"scroll\"><table>\n<thead>" +
-                     HeaderRow({"Layout", "Predicted s/step", "Peak memory, GB"}) + "</thead>\n<tbody>\n";
+                     HeaderRow({"Layout", "Predicted s/step", "Peak memory, GiB"}) + "</thead>\n<tbody>\n";
   for (const LayoutCandidate& candidate : policy.planning.candidates) html += Row(candidate);
   return html + "</tbody></table></div>\n</details>\n";
 }

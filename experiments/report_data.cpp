@@ -173,6 +173,17 @@ void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& repor
   }
 }
 
+void ReadProfiles(const JsonReader& result, Report& report) {
+  const auto profiles = result.Find("model_profiles");
+  if (!profiles) return;
+  for (const JsonReader& entry : profiles->Elements()) {
+    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}};
+    report.profiles.push_back({place.title(),
+                               static_cast<int>(entry.At("points").Int(1, std::numeric_limits<int>::max())),
+                               entry.At("gpu").String(), ReadModelProfile(entry.At("profile"))});
+  }
+}
+
 void ReadPictures(const JsonReader& result, const std::string& folder, Report& report) {
   const auto pictures = result.Find("pictures");
   if (!pictures) return;
@@ -223,6 +234,7 @@ Report ReadReport(const std::string& folder) {
     for (PolicyFigures& policy : point.policies) FinishMeans(policy);
   }
   ReadAssumptions(result, points, report);
+  ReadProfiles(result, report);
   ReadPictures(result, folder, report);
   report.inputs = Member(result, "inputs");
   report.provenance = Member(result, "provenance");

@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "experiments/report_timeline.hpp"
 #include "experiments/statistics.hpp"
+#include "models/model_profile.hpp"
 
 namespace dflop {
 
@@ -76,6 +77,14 @@ struct PointFigures {
   const PolicyFigures* Find(const std::string& policy) const;
 };
 
+/// The curves of a model that layout rules decided from.
+struct StoredProfile {
+  std::string place;  ///< title of the first point that they hold at
+  int points = 1;     ///< at how many they hold
+  std::string gpu;
+  ModelProfile profile;
+};
+
 /// Points of a sweep with a section and assumptions of their own in the page: browsers give up on a hundred megabytes.
 inline constexpr std::size_t kMostDetailedPoints = 200;
 
@@ -86,6 +95,7 @@ struct Report {
   std::vector<std::string> baselines;
   std::vector<PointFigures> points;
   std::vector<std::pair<std::string, Json>> assumptions;  ///< scenario and point → what was assumed
+  std::vector<StoredProfile> profiles;                    ///< empty in results that were stored without
   std::vector<StepPicture> pictures;  ///< of the first point of every scenario, where their files are still there
   Json inputs;
   Json provenance;

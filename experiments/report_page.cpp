@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <span>
 
 #include "experiments/charts.hpp"
 #include "experiments/report_text.hpp"
@@ -35,9 +36,9 @@ class PageWriter {
     page_.title = EscapeXml(report_.name + " · dflop");
     for (std::size_t i = 0; i < detailed_; ++i) slugs_.push_back(NewSlug(report_.points[i]));
     page_.header = Header();
-    page_.points = SweepSections();
+    page_.points = RegretSection() + SweepSections();
     for (std::size_t i = 0; i < detailed_; ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
-    page_.footer = Footer(report_);
+    page_.footer = ProfileSection(report_) + Footer(report_);
     return std::move(page_);
   }
 
@@ -91,6 +92,15 @@ class PageWriter {
           Figure(slug + "-memory", MemoryChart(point));
     }
     return html + "</section>\n";
+  }
+
+  std::string RegretSection() {
+    const auto points = std::span(report_.points).first(detailed_);
+    if (!HasRegrets(points)) return "";
+    return "<section>\n<h2>Regret of every policy</h2>\n<p class=\"note\">How much longer a step takes than under the "
+           "best policy of the same row: the fastest of those that ran there and fit, which need not be the best there "
+           "is. Bars are 95 % intervals, paired over seeds and steps. The figures are in table.csv.</p>\n" +
+           Figure("regret", RegretChart(MakeRegretTable(points))) + "</section>\n";
   }
 
   /// A scenario with policies of its own may lack some of the experiment's baselines.

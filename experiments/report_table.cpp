@@ -16,7 +16,7 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
   for (const char* name : {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
-                           "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GB", "Planning"}) {
+                           "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GiB", "Planning"}) {
     names.emplace_back(name);
   }
   return names;
@@ -51,8 +51,8 @@ std::string MetricCells(const PolicyFigures& policy) {
   for (const double part : policy.idle) cells += PercentCell(part);
   cells += PercentCell(policy.balance_gap);
   cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
-           Fixed(policy.peak_memory_bytes / 1e9, 1) + (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") +
-           "</td>";
+           Fixed(policy.peak_memory_bytes / kGibibyte, 1) +
+           (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") + "</td>";
   return cells + Cell(policy.planning_time_s, Duration(policy.planning_time_s),
                       Duration(policy.planning_exposed_s) + " exposed");
 }

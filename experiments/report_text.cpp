@@ -89,7 +89,7 @@ std::string DurationWithInterval(const Interval& seconds) {
   return text + unit.name;
 }
 
-std::string Gigabytes(double bytes) { return Fixed(bytes / 1e9, 1) + " GB"; }
+std::string Gibibytes(double bytes) { return Fixed(bytes / kGibibyte, 1) + " GiB"; }
 
 std::string Ratio(double value) { return Fixed(value, 3) + "×"; }
 

@@ -11,8 +11,9 @@ namespace dflop {
 std::string Percent(double fraction, int decimals = 1);     ///< 0.123 → "12.3 %"
 std::string Duration(double seconds);                       ///< four significant digits in s, ms or µs
 std::string DurationWithInterval(const Interval& seconds);  ///< "1.171 ± 0.024 s", both in one unit
-std::string Gigabytes(double bytes);                        ///< "71.3 GB", 10⁹ bytes
-std::string Ratio(double value);                            ///< "1.234×"
+inline constexpr double kGibibyte = 1024.0 * 1024 * 1024;
+std::string Gibibytes(double bytes);                   ///< "66.4 GiB"
+std::string Ratio(double value);                       ///< "1.234×"
 std::string RatioWithInterval(const Interval& ratio);  ///< "1.234× (1.2–1.3)", the bracket only when there is one
 
 /// Who is fastest at this point, by how much over each baseline, and what has to be known beside it. Says it plainly

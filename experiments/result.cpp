@@ -5,6 +5,7 @@
 #include "experiments/anomalies.hpp"
 #include "experiments/no_effect.hpp"
 #include "experiments/provenance.hpp"
+#include "models/model_profile.hpp"
 
 namespace dflop {
 namespace {
@@ -66,6 +67,38 @@ Json DescribeScenarios(const Experiment& experiment) {
   return all;
 }
 
+// What a profile depends on: neither the number of nodes nor the data.
+std::string ProfileKey(const Scenario& scenario) {
+  const Json cluster = ToJson(scenario.cluster);
+  Json key(Json::Array{ToJson(scenario.model), *cluster.find("node"), ToJson(scenario.software)});
+  for (const char* written : {"model", "costs"}) {
+    const Json* value = scenario.json.find(written);
+    key.push_back(value == nullptr ? Json() : *value);
+  }
+  return key.Dump();
+}
+
+// The curves that DFLOP's layout rules decide from, once for all points that share them.
+Json ModelProfiles(const Experiment& experiment) {
+  Json::Array profiles;
+  std::map<std::string, std::size_t> places;  // by key
+  for (const Point& point : experiment.points) {
+    const auto [place, is_new] = places.emplace(ProfileKey(point.scenario), profiles.size());
+    if (!is_new) {
+      Json& count = profiles[place->second]["points"];
+      count = count.as<std::int64_t>() + 1;
+      continue;
+    }
+    Json& entry = profiles.emplace_back();
+    entry["scenario"] = point.scenario.name;
+    if (!point.values.is_null()) entry["point"] = point.values;
+    entry["points"] = std::int64_t{1};
+    entry["gpu"] = point.scenario.cluster.node.gpu.name;
+    entry["profile"] = ToJson(ProfileModel(point.scenario.MakeCostModel()));
+  }
+  return Json(std::move(profiles));
+}
+
 Json PicturesToJson(const std::vector<Picture>& pictures) {
   Json all = Json::EmptyArray();
   for (const Picture& picture : pictures) {
@@ -94,6 +127,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["baselines"] = Json::ArrayOf(experiment.baselines);
   result["inputs"] = inputs;
   result["scenarios"] = DescribeScenarios(experiment);
+  result["model_profiles"] = ModelProfiles(experiment);
   result["runs"] = std::move(runs);
   result["inputs_without_effect"] = Json::ArrayOf(InputsWithoutEffect(experiment, result["runs"]));
   result["pictures"] = PicturesToJson(pictures);

@@ -16,7 +16,8 @@ struct Picture {
   std::string timeline;
 };
 
-/// `runs` in the order of the table. Adds speedup_vs, the assumptions behind every scenario, and the provenance.
+/// `runs` in the order of the table. Adds speedup_vs, the assumptions behind every scenario, the profiles of
+/// its model (`model_profiles`, which no comparison looks at), and the provenance.
 Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, const std::vector<Picture>& pictures,
                 const std::string& command);
 

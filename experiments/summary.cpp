@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "experiments/regret.hpp"
+
 namespace dflop {
 namespace {
 
@@ -70,6 +72,19 @@ void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& 
   }
 }
 
+void AddRegrets(std::vector<SummaryRow>& rows) {
+  const auto together = [](const SummaryRow& a, const SummaryRow& b) {
+    return a.scenario == b.scenario && a.point == b.point;
+  };
+  for (auto begin = rows.begin(); begin != rows.end();) {
+    const auto end = std::find_if(begin, rows.end(), [&](const SummaryRow& row) { return !together(*begin, row); });
+    std::vector<PolicySteps> policies;
+    for (auto row = begin; row != end; ++row) policies.push_back({row->step_s, row->fits});
+    const std::vector<std::optional<Interval>> regrets = Regrets(policies);
+    for (const std::optional<Interval>& regret : regrets) (begin++)->regret = regret;
+  }
+}
+
 }  // namespace
 
 std::vector<SummaryRow> Summarise(const JsonReader& result) {
@@ -87,6 +102,7 @@ std::vector<SummaryRow> Summarise(const JsonReader& result) {
     for (const JsonReader& name : names->Elements()) baselines.push_back(name.String());
   }
   AddSpeedups(rows, baselines);
+  AddRegrets(rows);
   return rows;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ struct SummaryRow {
   std::vector<double> step_s;  ///< of every seed and step
   Interval step;
   std::map<std::string, Interval> speedup;  ///< by baseline
+  std::optional<Interval> regret;           ///< against the best policy here (regret.hpp), where there are several
   /// Means over the seeds of the metrics' plain numbers: "idle_fraction", "bubble", "mfu", …
   std::map<std::string, double> means;
   bool fits = true;  ///< with every seed

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.hpp"
+#include "experiments/report_text.hpp"
 #include "experiments/summary.hpp"
 
 namespace dflop {
@@ -41,7 +42,7 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     cells.push_back(found == row.speedup.end() ? "–" : baseline == row.policy ? "1" : WithInterval(found->second, 3));
   }
   for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
-  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / (1024.0 * 1024 * 1024), 1));
+  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / kGibibyte, 1));
   cells.push_back(row.fits ? "yes" : "NO");
   return cells;
 }
@@ -122,6 +123,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
   for (const std::string& baseline : baselines) {
     heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width"});
   }
+  heading.insert(heading.end(), {"regret", "regret_half_width"});
   heading.insert(heading.end(), kCsvMetrics.begin(), kCsvMetrics.end());
   heading.insert(heading.end(), {"fits", "infeasible"});
   std::string text = CsvLine(heading);
@@ -133,6 +135,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
       const auto found = row.speedup.find(baseline);
       AppendInterval(cells, found != row.speedup.end() ? &found->second : nullptr);
     }
+    AppendInterval(cells, row.regret ? &*row.regret : nullptr);
     for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.means.at(metric)) : "");
     cells.insert(cells.end(), {figures ? (row.fits ? "true" : "false") : "", row.infeasible});
     text += CsvLine(cells);

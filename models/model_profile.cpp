@@ -109,56 +109,6 @@ ModuleProfile ProfileModule(const CostModel& cost, int index, const ProfileGrid&
   return module;
 }
 
-Json CurveJson(const ThroughputCurve& curve, const char* unit) {
-  std::vector<double> sizes;
-  std::vector<double> rates;
-  for (const ThroughputCurve::Point& point : curve.points()) {
-    sizes.push_back(point.size);
-    rates.push_back(point.rate.value());
-  }
-  Json json;
-  json[unit] = Json::ArrayOf(sizes);
-  json["flops_per_s"] = Json::ArrayOf(rates);
-  return json;
-}
-
-Json LineJson(const LayerLine& line) {
-  Json json;
-  json["per_layer_bytes"] = line.per_layer.value();
-  json["first_stage_bytes"] = line.first.value();
-  json["last_stage_bytes"] = line.last.value();
-  json["only_stage_bytes"] = line.only.value();
-  return json;
-}
-
-Json RankJson(const RankProfile& rank, bool is_llm) {
-  Json json;
-  json["tp"] = rank.tp;
-  if (is_llm) {
-    json["linear"] = CurveJson(rank.linear, "tokens");
-    json["attention"] = CurveJson(rank.attention, "tokens");
-  } else {
-    json["throughput"] = CurveJson(rank.linear, "tiles");
-  }
-  json["weights_and_gradients"] = LineJson(rank.weights_and_gradients);
-  json["optimizer"] = LineJson(rank.optimizer);
-  json[is_llm ? "activation_bytes_per_token" : "activation_bytes_per_tile"] = rank.activations.value();
-  if (is_llm) json["activation_bytes_per_squared_token"] = rank.square_activations.value();
-  return json;
-}
-
-Json ModuleJson(const ModuleProfile& module) {
-  Json json;
-  json["module"] = module.name;
-  json["layers"] = module.layers;
-  json[module.is_llm ? "linear_flops_per_token" : "flops_per_tile"] = module.linear_flops.value();
-  if (module.is_llm) json["attention_flops_per_squared_token"] = module.attention_flops.value();
-  json["optimizer_divided_by_replicas"] = module.shards_optimizer;
-  json["tensor_parallel"] = Json::EmptyArray();
-  for (const RankProfile& rank : module.ranks) json["tensor_parallel"].push_back(RankJson(rank, module.is_llm));
-  return json;
-}
-
 }  // namespace
 
 Seconds ModuleProfile::LinearTime(const RankProfile& rank, double size) const {
@@ -190,16 +140,6 @@ ModelProfile ProfileModel(const CostModel& cost, const ProfileGrid& grid) {
     profile.modules.push_back(ProfileModule(cost, module, grid));
   }
   return profile;
-}
-
-Json ToJson(const ModelProfile& profile) {
-  Json json;
-  json["schema"] = "dflop/model-profile/1";
-  json["model"] = profile.model;
-  json["source"] = profile.source;
-  json["modules"] = Json::EmptyArray();
-  for (const ModuleProfile& module : profile.modules) json["modules"].push_back(ModuleJson(module));
-  return json;
 }
 
 }  // namespace dflop

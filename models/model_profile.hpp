@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.hpp"
+#include "base/json_reader.hpp"
 #include "models/cost_model.hpp"
 #include "models/throughput_curve.hpp"
 
@@ -72,5 +72,7 @@ ModelProfile ProfileModel(const CostModel& cost, const ProfileGrid& grid = {});
 
 /// dflop/model-profile/1.
 Json ToJson(const ModelProfile& profile);
+/// The same back; InputError at what is missing or no curve.
+ModelProfile ReadModelProfile(const JsonReader& json);
 
 }  // namespace dflop

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "tests/input_error.hpp"
 #include "tests/plan_support.hpp"
 
 namespace dflop {
@@ -138,6 +139,31 @@ TEST(ModelProfile, WaitingForTheHostNeverMakesAttentionFree) {
   for (const RankProfile& rank : llm.ranks) EXPECT_GT(llm.AttentionTime(rank, 1024), Seconds(0));
   // 12 layers of 24 + 36 + 12 kernels, the head's and the embedding's besides
   EXPECT_GE(llm.LinearTime(llm.ranks[0], 1024), Seconds(12 * 72));
+}
+
+TEST(ModelProfile, ReadsBackWhatItWrote) {
+  SoftwareStack unfused;
+  unfused.attention = AttentionKind::kUnfused;
+  unfused.distributed_optimizer = true;
+  for (const SoftwareStack& software : {SoftwareStack(), unfused}) {
+    const Json written = ToJson(ProfileModel(SmallJob(1, software)));
+    const Json text = ParseJson(written.Dump(1), "profile");
+    const ModelProfile read = ReadModelProfile(JsonReader(text, "profile"));
+    EXPECT_EQ(ToJson(read), written);
+    EXPECT_TRUE(read.modules[1].is_llm);
+  }
+}
+
+TEST(ModelProfile, RefusesWhatIsNoCurve) {
+  for (const auto& [sizes, rates] : {std::pair("[1, 2]", "[5]"), std::pair("[]", "[]"), std::pair("[2, 1]", "[5, 6]"),
+                                     std::pair("[0, 1]", "[5, 6]"), std::pair("[1, 2]", "[5, 0]")}) {
+    Json profile = ToJson(ProfileModel(SmallJob()));
+    Json& rank = profile["modules"].as<Json::Array>()[0]["tensor_parallel"].as<Json::Array>()[2];
+    rank["throughput"]["tiles"] = ParseJson(sizes, "sizes");
+    rank["throughput"]["flops_per_s"] = ParseJson(rates, "rates");
+    const std::string error = ErrorOf([&] { ReadModelProfile(JsonReader(profile, "p")); });
+    EXPECT_EQ(error.find("/modules/0/tensor_parallel/2/throughput: "), 0u) << error;
+  }
 }
 
 TEST(ModelProfile, FileHoldsEveryCurveWithItsUnits) {

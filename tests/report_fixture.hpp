@@ -82,7 +82,7 @@ inline Json Run(const std::string& scenario, const Json& point, const Policy& po
                           " (1 encoder stage), " + std::to_string(policy.microbatches) + " microbatches";
   run["layout"]["gpus_used"] = 8 * policy.stages * policy.replicas;
   run["metrics"] = Metrics(policy, noise, weight);
-  if (!policy.fits) run["too_large"] = "optimizer states of llama3-8b stage 0, 13.6 GB too many";
+  if (!policy.fits) run["too_large"] = "optimizer states of llama3-8b stage 0, 12.7 GiB too many";
   return run;
 }
 

@@ -15,6 +15,8 @@
 #include "experiments/report_text.hpp"
 #include "experiments/report_timeline.hpp"
 #include "experiments/svg.hpp"
+#include "models/model_profile.hpp"
+#include "tests/plan_support.hpp"
 #include "tests/report_fixture.hpp"
 
 namespace dflop {
@@ -113,7 +115,7 @@ TEST_F(ReportTest, ListsTheLayoutsThatAPlannerConsidered) {
   Json& planning = result["runs"].as<Json::Array>().front()["planning"];
   planning["reason"] = "the shorter step & the first";
   planning["considered"] = 212;
-  planning["candidates"] = ParseJson(R"([{"layout": "tp4 <pp2>", "predicted_s": 1.25, "peak_memory_bytes": 61.5e9},
+  planning["candidates"] = ParseJson(R"([{"layout": "tp4 <pp2>", "predicted_s": 1.25, "peak_memory_bytes": 66035122176},
                                          {"layout": "tp1 pp1", "note": "does not fit"}])",
                                      "candidates");
   WriteJsonFile(folder_ + "/result.json", result);
@@ -142,8 +144,8 @@ TEST_F(ReportTest, NeedsNoOtherFileAndNoNetwork) {
 TEST_F(ReportTest, FiguresAreWellFormed) {
   WriteResult(true);
   WriteReport(folder_);
-  // Speedup, idle, pipeline, load and memory of both scenarios.
-  EXPECT_EQ(Figures().size(), 10u);
+  // Speedup, idle, pipeline, load and memory of both scenarios, and the regret over them.
+  EXPECT_EQ(Figures().size(), 11u);
   for (const std::string& figure : Figures()) {
     EXPECT_EQ(TagImbalance(figure), "");
     EXPECT_EQ(Count(figure, "nan"), 0u);
@@ -178,7 +180,7 @@ TEST_F(ReportTest, SaysThatTimelinesAreMissing) {
   WriteResult(false);
   WriteReport(folder_);
   EXPECT_EQ(Count(Page(), "No timeline is stored for this point"), 2u);
-  EXPECT_EQ(Figures().size(), 6u);
+  EXPECT_EQ(Figures().size(), 7u);
 }
 
 TEST_F(ReportTest, ATimelineThatIsGoneIsLeftOut) {
@@ -191,7 +193,7 @@ TEST_F(ReportTest, ATimelineThatIsGoneIsLeftOut) {
 TEST_F(ReportTest, DrawsTheMemoryThatTheAssumedDeviceHas) {
   WriteResult(false);
   WriteReport(folder_);
-  EXPECT_EQ(Count(Page(), "one device: 80.0 GB"), 2u);
+  EXPECT_EQ(Count(Page(), "one device: 74.5 GiB"), 2u);
 }
 
 TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
@@ -202,6 +204,28 @@ TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
   // dflop has the smallest step time (1.18 s against 1.21 s) but does not fit.
   EXPECT_EQ(Count(page, "uniform-balanced is fastest at "), 2u);
   EXPECT_EQ(Count(page, "Left out because it does not fit the devices&#39; memory: &lt;b&gt;&amp;&quot; dflop."), 2u);
+}
+
+TEST_F(ReportTest, FoldsTheStoredProfilesAwayAndDoesWithoutThem) {
+  Json result = WriteResult(false);
+  WriteReport(folder_);
+  EXPECT_EQ(Count(Page(), "What the layouts were decided from"), 0u);  // as in results that were stored without
+  const std::string before = Page();
+  Json entry;
+  entry["scenario"] = "llama3-8b";
+  entry["points"] = 2;
+  entry["gpu"] = "a100-sxm-80gb";
+  entry["profile"] = ToJson(ProfileModel(SmallJob()));
+  result["model_profiles"].push_back(entry);
+  WriteJsonFile(folder_ + "/result.json", result);
+  WriteReport(folder_);
+  const std::string page = Page();
+  EXPECT_EQ(Count(page, "<details><summary>small-vlm on a100-sxm-80gb</summary>"), 1u);
+  EXPECT_EQ(Count(page, "Holds for llama3-8b and 1 more. "), 1u);
+  // The encoder's curve and the LLM's two, each in TFLOP/s and over that of TP 1.
+  EXPECT_EQ(Count(page, "<svg") - Count(before, "<svg"), 6u);
+  const std::size_t begin = page.find("<details><summary>small");
+  EXPECT_EQ(TagImbalance(page.substr(begin, page.find("</section>", begin) - begin)), "");
 }
 
 TEST_F(ReportTest, DrawsASweepWithItsInfeasiblePoints) {
