@@ -17,9 +17,7 @@ class Interception {
   Interception(Transport& transport, RelayStation& station) : transport_(transport) {
     transport.SetIntercept([&station](Parcel& parcel) { return station.Take(parcel); });
   }
-  ~Interception() {
-    transport_.SetIntercept([](Parcel&) { return false; });
-  }
+  ~Interception() { transport_.SetIntercept(nullptr); }
   Interception(const Interception&) = delete;
   Interception& operator=(const Interception&) = delete;
 
@@ -62,7 +60,7 @@ class StepExecution {
     for (const int message : action.receives) Receive(message, action);
     page_.Start({Activity::Doing::kRunning, action.kind, action.stage, action.microbatch});
     const Span span = worker_.Run(action);
-    Note({action.kind, action.stage, -1, action.microbatch, false, false, span.start_s, span.end_s}, span.lost_s);
+    Note({action.kind, action.stage, -1, action.microbatch, false, true, span.start_s, span.end_s}, span.lost_s);
     for (const int message : action.sends) Send(message, span.end_s);
   }
 
@@ -75,7 +73,7 @@ class StepExecution {
     seconds_.waiting += here - asked;
     const Message& message = program_.messages[Index(name)];
     page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
-               message.backward, message.from_rank == message.to_rank, parcel.start_s, parcel.arrives_s});
+               message.backward, message.travels(), parcel.start_s, parcel.arrives_s});
     worker_.Unpack(message, std::move(parcel.values));
     seconds_.messages += NowSeconds() - here;
   }
@@ -98,13 +96,13 @@ class StepExecution {
     WaitUntil(span.end_s, delays_.precise);
     seconds_.waiting += NowSeconds() - ready;
     page_.Add(
-        {kind, collective.operation_stage, collective.operation_to_stage, -1, false, false, span.start_s, span.end_s});
+        {kind, collective.operation_stage, collective.operation_to_stage, -1, false, true, span.start_s, span.end_s});
   }
 
   void StepOptimizer(int stage) {
     page_.Start({Activity::Doing::kRunning, OpKind::kOptimizerStep, stage, -1});
     const Span span = worker_.StepOptimizer(stage);
-    Note({OpKind::kOptimizerStep, stage, -1, -1, false, false, span.start_s, span.end_s}, span.lost_s);
+    Note({OpKind::kOptimizerStep, stage, -1, -1, false, true, span.start_s, span.end_s}, span.lost_s);
   }
 
   void Note(const LedgerEvent& event, double lost_s) {

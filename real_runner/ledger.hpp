@@ -20,7 +20,7 @@ struct LedgerEvent {
   std::int32_t to_stage = -1;
   std::int32_t microbatch = -1;
   bool backward = false;  ///< transfers: which way
-  bool local = false;     ///< transfers: between stages of one rank, so nothing travelled
+  bool travels = true;    ///< transfers: false between stages of one rank, and where there was nothing to send
   double start_s = 0;
   double end_s = 0;
 };

@@ -36,7 +36,7 @@ MeasuredOperations Gather(Ledger& ledger, double time_scale) {
       Measured& operation = operations[NameOf(event)];
       operation.start = std::max(operation.start, (event.start_s - start_s) / time_scale);
       operation.end = std::max(operation.end, (event.end_s - start_s) / time_scale);
-      operation.travels |= !event.local;
+      operation.travels |= event.travels;
     }
   }
   return operations;

@@ -111,7 +111,7 @@ double RelayStation::Ready(Waiting& waiting) {
     const double end = serial ? Serially(message.hub_queue, parcel.start_s, delay) : parcel.arrives_s;
     const double start = serial ? end - delay : parcel.start_s;
     page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
-               message.backward, message.from_rank == message.to_rank, start, end});
+               message.backward, message.travels(), start, end});
     ready = std::max(ready, end);
   }
   return ready;

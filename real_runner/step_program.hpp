@@ -46,6 +46,8 @@ struct Message {
   int operation_to_stage = 0;
   int hub_queue = -1;  ///< messages of one hub and direction go one at a time: 2·encoder, + 1 backward; −1 = none
   std::int64_t values() const;
+  /// Whether anything leaves its rank: an all-to-all also has messages that only say that there is nothing.
+  bool travels() const { return from_rank != to_rank && values() > 0; }
 };
 
 /// What a hub does for one microbatch beside its computation: waits for all of `in`, sends all of `out` in order.

@@ -30,6 +30,7 @@ class Transport {
   /// Asked while this rank waits; throws when a peer is lost.
   void SetWatch(std::function<void()> watch) { watch_ = std::move(watch); }
   /// Sees what arrives before the mailbox does, on whatever thread brings it; true: it has taken the parcel.
+  /// nullptr: nobody does.
   using Intercept = std::function<bool(Parcel& parcel)>;
   void SetIntercept(Intercept intercept);
 
@@ -42,7 +43,7 @@ class Transport {
   Mailbox mailbox_;
   std::function<void()> watch_ = [] {};
   std::mutex intercepting_;
-  Intercept intercept_ = [](Parcel&) { return false; };
+  std::shared_ptr<Intercept> intercept_;
 };
 
 /// One for each of `size` threads of this process; they refer to each other, so all must live until all are done.
