@@ -46,7 +46,7 @@ class Reduction {
     return values.subspan(begin, values.size() * (i + 1) / size_ - begin);
   }
   void Send(int phase, std::size_t from, std::size_t to, std::span<float> values, double ready_s) {
-    transport_.Send(collective_.ranks[to], {Name(phase, from, to), ready_s, 0, {values.begin(), values.end()}});
+    transport_.Send(collective_.ranks[to], {Name(phase, from, to), ready_s, 0, {{values.begin(), values.end()}}});
   }
 
   void SendShares(std::size_t i, std::span<float> values, double ready_s) {
@@ -60,9 +60,9 @@ class Reduction {
     const std::vector<float> own(sum.begin(), sum.end());
     double start = 0;
     for (std::size_t from = 0; from < size_; ++from) {
-      const Parcel parcel = from == i ? Parcel{0, 0, 0, own} : transport_.Wait(Name(0, from, i));
+      const Parcel parcel = from == i ? Parcel{0, 0, 0, {own}} : transport_.Wait(Name(0, from, i));
       start = std::max(start, parcel.start_s);
-      for (std::size_t v = 0; v < sum.size(); ++v) sum[v] = (from == 0 ? 0.0F : sum[v]) + parcel.values[v];
+      for (std::size_t v = 0; v < sum.size(); ++v) sum[v] = (from == 0 ? 0.0F : sum[v]) + parcel.payload.values[v];
     }
     return start;
   }
@@ -77,7 +77,7 @@ class Reduction {
     for (std::size_t from = 0; from < size_; ++from) {
       if (from == i) continue;
       const Parcel parcel = transport_.Wait(Name(1, from, i));
-      std::copy(parcel.values.begin(), parcel.values.end(), Share(values, from).begin());
+      std::copy(parcel.payload.values.begin(), parcel.payload.values.end(), Share(values, from).begin());
     }
   }
 

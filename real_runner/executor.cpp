@@ -74,7 +74,7 @@ class StepExecution {
     const Message& message = program_.messages[Index(name)];
     page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
                message.backward, message.travels(), parcel.start_s, parcel.arrives_s});
-    worker_.Unpack(message, std::move(parcel.values));
+    worker_.Unpack(message, std::move(parcel.payload));
     seconds_.messages += NowSeconds() - here;
   }
 

@@ -5,11 +5,19 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
 
 namespace dflop {
+
+/// What a message carries: values, or tensors that stay where they are in a memory that both ends can reach. Which of
+/// them, and what the tensors are, is the backend's matter.
+struct Payload {
+  std::vector<float> values{};
+  std::vector<std::shared_ptr<const void>> tensors{};
+};
 
 /// A message under way, or here.
 struct Parcel {
@@ -18,7 +26,7 @@ struct Parcel {
   /// When it counts as arrived: what a simulated link says, which may lie ahead; 0 until it is there, if links are
   /// real.
   double arrives_s = 0;
-  std::vector<float> values{};
+  Payload payload{};
 };
 
 class Mailbox {

@@ -46,6 +46,7 @@ class MpiTransport final : public Transport {
   int size() const override { return size_; }
 
   void Send(int to, Parcel parcel) override {
+    DFLOP_CHECK(parcel.payload.tensors.empty(), "processes share no device memory");
     if (to == rank_) return Deliver(std::move(parcel));
     {
       const std::lock_guard lock(mutex_);
@@ -88,8 +89,9 @@ class MpiTransport final : public Transport {
     }
     for (auto& [to, parcel] : batch) {
       Outgoing& out = sent_.emplace_back();
-      out.header = {parcel.name, static_cast<std::int64_t>(parcel.values.size()), parcel.start_s, parcel.arrives_s};
-      out.values = std::move(parcel.values);
+      out.header = {parcel.name, static_cast<std::int64_t>(parcel.payload.values.size()), parcel.start_s,
+                    parcel.arrives_s};
+      out.values = std::move(parcel.payload.values);
       MPI_Isend(&out.header, sizeof(Header), MPI_BYTE, to, kHeaderTag, MPI_COMM_WORLD, &out.requests.emplace_back());
       if (out.values.empty()) continue;
       MPI_Isend(out.values.data(), static_cast<int>(out.values.size()), MPI_FLOAT, to, kValuesTag, MPI_COMM_WORLD,
@@ -107,8 +109,8 @@ class MpiTransport final : public Transport {
     MPI_Recv(&header, sizeof(Header), MPI_BYTE, status.MPI_SOURCE, kHeaderTag, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     Parcel parcel{header.name, header.start_s, header.arrives_s, {}};
     if (header.values > 0) {
-      parcel.values.resize(static_cast<std::size_t>(header.values));
-      MPI_Recv(parcel.values.data(), static_cast<int>(header.values), MPI_FLOAT, status.MPI_SOURCE, kValuesTag,
+      parcel.payload.values.resize(static_cast<std::size_t>(header.values));
+      MPI_Recv(parcel.payload.values.data(), static_cast<int>(header.values), MPI_FLOAT, status.MPI_SOURCE, kValuesTag,
                MPI_COMM_WORLD, MPI_STATUS_IGNORE);
     }
     Deliver(std::move(parcel));

@@ -17,8 +17,8 @@ class NoWorker final : public StageWorker {
   void Prepare(const StepProgram&, std::size_t) override {}
   Span Run(const Action&) override { return {}; }
   Span StepOptimizer(int) override { return {}; }
-  std::vector<float> Pack(const Message&) override { return {}; }
-  void Unpack(const Message&, std::vector<float>) override {}
+  Payload Pack(const Message&) override { return {}; }
+  void Unpack(const Message&, Payload) override {}
   std::span<float> CollectiveValues(Collective::What, int) override { return {}; }
 };
 

@@ -30,18 +30,21 @@ void ForEachTile(const Message& message, const Visit& visit) {
 
 }  // namespace
 
-std::vector<float> Regroup(const std::vector<const Message*>& parts, const std::vector<std::vector<float>>& values,
-                           const Message& wanted) {
-  if (std::all_of(values.begin(), values.end(), [](const auto& part) { return part.empty(); })) return {};
+Payload Regroup(const std::vector<const Message*>& parts, const std::vector<Payload>& payloads, const Message& wanted) {
+  Payload regrouped;
   std::map<TileName, const float*> found;
   for (std::size_t i = 0; i < parts.size(); ++i) {
+    const Payload& payload = payloads[i];
+    regrouped.tensors.insert(regrouped.tensors.end(), payload.tensors.begin(), payload.tensors.end());
+    if (payload.values.empty()) continue;
     ForEachTile(*parts[i], [&](const TileName& tile, std::size_t offset, std::size_t) {
-      found[tile] = values[i].data() + offset;
+      found[tile] = payload.values.data() + offset;
     });
   }
-  std::vector<float> regrouped(static_cast<std::size_t>(wanted.values()));
+  if (found.empty()) return regrouped;
+  regrouped.values.resize(static_cast<std::size_t>(wanted.values()));
   ForEachTile(wanted, [&](const TileName& tile, std::size_t offset, std::size_t count) {
-    std::copy_n(found.at(tile), count, regrouped.begin() + static_cast<std::ptrdiff_t>(offset));
+    std::copy_n(found.at(tile), count, regrouped.values.begin() + static_cast<std::ptrdiff_t>(offset));
   });
   return regrouped;
 }
@@ -85,10 +88,10 @@ void RelayStation::Forward(Waiting& waiting) {
   waiting.sent = true;
   const double ready = Ready(waiting);
   std::vector<const Message*> parts;
-  std::vector<std::vector<float>> values;
+  std::vector<Payload> payloads;
   for (auto& [name, parcel] : waiting.parcels) {
     parts.push_back(&program_.messages[static_cast<std::size_t>(name)]);
-    values.push_back(std::move(parcel.values));
+    payloads.push_back(std::move(parcel.payload));
   }
   waiting.parcels.clear();
   for (const int name : waiting.relay->out) {
@@ -96,7 +99,7 @@ void RelayStation::Forward(Waiting& waiting) {
     const double delay = delays_[Index(name)];
     const double end = Serially(message.hub_queue, ready, delay);
     const bool simulated = delay > 0;
-    transport_.Send(message.to_rank, {name, end - delay, simulated ? end : 0, Regroup(parts, values, message)});
+    transport_.Send(message.to_rank, {name, end - delay, simulated ? end : 0, Regroup(parts, payloads, message)});
   }
 }
 

@@ -12,10 +12,9 @@
 
 namespace dflop {
 
-/// The values of the projected pieces that `wanted` asks for, out of messages that bring them: tile by tile.
-/// `parts` and `values` belong together. Empty where no values travel.
-std::vector<float> Regroup(const std::vector<const Message*>& parts, const std::vector<std::vector<float>>& values,
-                           const Message& wanted);
+/// The projected pieces that `wanted` asks for, out of messages that bring them: values tile by tile, tensors all of
+/// them. `parts` and `payloads` belong together.
+Payload Regroup(const std::vector<const Message*>& parts, const std::vector<Payload>& payloads, const Message& wanted);
 
 class RelayStation {
  public:

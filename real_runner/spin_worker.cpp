@@ -33,8 +33,8 @@ class SpinWorker final : public StageWorker {
   Span Run(const Action& action) override { return Last({action.kind, action.stage, -1, action.microbatch}); }
   Span StepOptimizer(int stage) override { return Last({OpKind::kOptimizerStep, stage, -1, -1}); }
 
-  std::vector<float> Pack(const Message&) override { return {}; }
-  void Unpack(const Message&, std::vector<float>) override {}
+  Payload Pack(const Message&) override { return {}; }
+  void Unpack(const Message&, Payload) override {}
   std::span<float> CollectiveValues(Collective::What, int) override { return {}; }
 
  private:

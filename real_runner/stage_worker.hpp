@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "real_runner/mailbox.hpp"
 #include "real_runner/step_program.hpp"
 
 namespace dflop {
@@ -30,10 +31,11 @@ class StageWorker {
   virtual Span Run(const Action& action) = 0;
   virtual Span StepOptimizer(int stage) = 0;
 
-  /// The message's values, piece after piece: what `from_stage` has made. Empty where a backend moves no data.
-  virtual std::vector<float> Pack(const Message& message) = 0;
-  /// Hands values to `to_stage`. Several messages may bring parts of one input.
-  virtual void Unpack(const Message& message, std::vector<float> values) = 0;
+  /// What `from_stage` has made for the message: its values, piece after piece; nothing where a backend moves no data.
+  virtual Payload Pack(const Message& message) = 0;
+  /// Hands it to `to_stage`. Several messages may bring parts of one input. What has come through a hub holds the
+  /// tensors of all its parts, of which the message names those that are wanted.
+  virtual void Unpack(const Message& message, Payload payload) = 0;
 
   /// This stage's tensors that the collective is about; what is written there is what the next operations see.
   virtual std::span<float> CollectiveValues(Collective::What what, int stage) = 0;

@@ -83,8 +83,8 @@ class FailingWorker final : public StageWorker {
     return {now, now};
   }
   Span StepOptimizer(int) override { return {}; }
-  std::vector<float> Pack(const Message&) override { return {}; }
-  void Unpack(const Message&, std::vector<float>) override {}
+  Payload Pack(const Message&) override { return {}; }
+  void Unpack(const Message&, Payload) override {}
   std::span<float> CollectiveValues(Collective::What, int) override { return {}; }
 
  private:
