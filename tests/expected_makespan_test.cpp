@@ -1,6 +1,9 @@
 // expected-makespan against plain loops over every layout, and its bounds against simulations.
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "tests/exhaustive_layouts.hpp"
 #include "tests/plan_support.hpp"
 
@@ -74,6 +77,7 @@ TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
       ExhaustiveSearch search(problem);
       std::size_t number = 0;
       double tightest = 0;
+      double tightest_colocated = 0;
       ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
         for (const int count : counts) {
           choice.microbatches = count;
@@ -83,29 +87,51 @@ TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
           const double bound = estimate.Of(choice).bound.value();
           const double step = search.StepTime(layout, 0);
           EXPECT_LE(bound, step) << layout.name << ", " << batcher << ", seed " << seed;
-          tightest = std::max(tightest, bound / step);
+          double& best = choice.encoder_groups() > 1 ? tightest_colocated : tightest;
+          best = std::max(best, bound / step);
         }
       });
       EXPECT_GT(number, 300u);
       EXPECT_GT(tightest, 0.3) << "a bound that says nothing";
+      EXPECT_GT(tightest_colocated, 0.3) << "a bound that says nothing of colocated layouts";
     }
   }
 }
 
 TEST(ChoiceEstimate, WhatItCallsTooLargeNeverFits) {
-  const Setting setting({"", 1, 8, 16, "lpt-2d", 1, 4e9});
-  const PlanningProblem problem = setting.problem();
-  ChoiceEstimate estimate(problem, RaceBatches(problem).front());
-  PlanSimulator simulator(problem);
-  std::size_t refused = 0;
-  ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
-    choice.microbatches = counts.back();
-    if (estimate.Of(choice).state_fits) return;
-    ++refused;
-    const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
-    EXPECT_FALSE(simulator.Fits(layout).fits) << layout.name;
+  for (const double memory : {4e9, 3e9, 2e9}) {
+    const Setting setting({"", 1, 8, 16, "lpt-2d", 1, memory});
+    const PlanningProblem problem = setting.problem();
+    ChoiceEstimate estimate(problem, RaceBatches(problem).front());
+    PlanSimulator simulator(problem);
+    std::size_t refused = 0;
+    std::size_t refused_colocated = 0;
+    ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
+      choice.microbatches = counts.back();
+      if (estimate.Of(choice).state_fits) return;
+      ++refused;
+      refused_colocated += choice.encoder_groups() > 1 ? 1 : 0;
+      const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
+      EXPECT_FALSE(simulator.Fits(layout).fits) << layout.name;
+    });
+    EXPECT_GT(refused, 10u) << memory;
+    EXPECT_GE(refused_colocated, 3u) << memory;
+  }
+}
+
+TEST(LayoutChoice, EncodersWhoseHeadsForbidTheTpOfTheLlmAreColocated) {
+  // Two heads: an encoder of one or two ranks, beside an LLM of up to eight.
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  ModelSpec model = SmallVlm();
+  model.encoders.front().shape.heads = 2;
+  const ClusterSpec cluster = A100Nodes(1);
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  std::map<int, std::set<int>> encoder_tps;  // by TP of the LLM; 0 is plain
+  ForEachChoice(setting.problem(), [&](const LayoutChoice& choice, const std::vector<int>&) {
+    if (!choice.separate()) encoder_tps[choice.llm.tp].insert(choice.encoder_tp);
   });
-  EXPECT_GT(refused, 10u);
+  const std::map<int, std::set<int>> expected{{1, {0}}, {2, {0, 1}}, {4, {1, 2}}, {8, {1, 2}}};
+  EXPECT_EQ(encoder_tps, expected);
 }
 
 TEST(ExpectedMakespan, IsDeterministicAndSaysWhatWasPrunedAndWhoCameSecond) {
