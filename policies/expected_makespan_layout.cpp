@@ -22,7 +22,7 @@ static_assert(kRaceBatches == 8);
 constexpr double kStudent = 2.364624;
 // What a search may cost where nothing is said: simulations grow with the cluster, so their number falls.
 constexpr std::size_t kBudgetGpus = 16'384;
-constexpr std::size_t kLeastBudget = 32;
+constexpr std::size_t kLeastBudget = 64;
 constexpr std::size_t kMostBudget = 4096;
 constexpr std::size_t kShown = 200;
 
