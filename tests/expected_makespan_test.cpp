@@ -58,11 +58,14 @@ TEST_P(EveryLayout, SimulatedHasNoneFaster) {
       << decision.layout.name << " against " << best.name << " of " << best.layouts;
 }
 
+// A colocated layout is best in the first seven, one pipeline in FourNodesOfOne, a separate layout in the rest.
 constexpr Job kJobs[] = {
     {"FourGpus", 1, 4, 16, "dflop", 1},           {"EightGpus", 1, 8, 16, "dflop", 2},
     {"EightGpusAtRandom", 1, 8, 16, "random", 3}, {"TwoNodesOfFour", 2, 4, 16, "lpt-2d", 4},
     {"SixGpus", 1, 6, 12, "lpt-2d", 5},           {"LittleMemory", 1, 8, 16, "dflop", 6, 9e9},
-    {"SixteenGpus", 2, 8, 12, "lpt-2d", 7},
+    {"SixteenGpus", 2, 8, 12, "lpt-2d", 7},       {"FourNodesOfOne", 4, 1, 16, "dflop", 8},
+    {"EightNodesOfOne", 8, 1, 16, "lpt-2d", 9},   {"LeastMemory", 1, 8, 16, "dflop", 10, 5e9},
+    {"FourNodesOfTwo", 4, 2, 16, "dflop", 10},
 };
 INSTANTIATE_TEST_SUITE_P(UpTo16Gpus, EveryLayout, testing::ValuesIn(kJobs),
                          [](const auto& test) { return std::string(test.param.name); });
