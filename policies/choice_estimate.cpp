@@ -182,16 +182,34 @@ const ChoiceEstimate::Side& ChoiceEstimate::SideOf(int module, const ModuleDegre
   return entry->second;
 }
 
-ChoiceEstimate::Module ChoiceEstimate::At(int module, const ModuleDegrees& d, int stages, int fewer_last, int parts) {
+/// As many parts as make each the share that the busiest of the groups has of a microbatch: tiles stay whole, so that
+/// it has (groups − 1)/2 · 1/groups of a tile more than the mean, all remainders being as likely.
+int ChoiceEstimate::BusiestParts(int module, int parts, int groups) const {
+  if (groups == 1) return parts;
+  const double total = totals_[Index(module)];
+  const double share = (total / parts + (groups - 1) / 2.0) / groups;
+  return std::max(1, static_cast<int>(std::lround(total / share)));
+}
+
+/// Of the projected tiles of a microbatch that was divided.
+double ChoiceEstimate::GatherSeconds(int module, int parts, int groups) const {
+  if (groups == 1) return 0;
+  return IntraNodeAllGather(cost_.cluster(), groups, cost_.ProjectedBytes(module, totals_[Index(module)] / parts))
+      .value();
+}
+
+ChoiceEstimate::Module ChoiceEstimate::At(int module, const ModuleDegrees& d, int stages, int fewer_last, int parts,
+                                          int groups) {
   Module at;
   at.side = &SideOf(module, d, stages, fewer_last);
   double scale = 1;
-  const Cell& cell = CellOf(module, d.tp, parts, scale);
+  const Cell& cell = CellOf(module, d.tp, BusiestParts(module, parts, groups), scale);
+  const double gather = GatherSeconds(module, parts, groups);
   const int layers = cost_.model().shape(module).layers;
-  at.whole = scale * (layers * cell.layer + cell.input + cell.output);
+  at.whole = scale * (layers * cell.layer + cell.input + cell.output) + gather;
   at.slowest = stages == 1 ? at.whole
-                           : scale * std::max(at.side->front * cell.layer + cell.input,
-                                              at.side->back * cell.layer + cell.output);
+                           : std::max(scale * (at.side->front * cell.layer + cell.input),
+                                      scale * (at.side->back * cell.layer + cell.output) + gather);
   at.activations = scale * at.side->front * cell.layer_bytes * (1 + cost_.software().fragmentation);
   at.transient = scale * cell.transient_bytes;
   at.boundary = scale * cell.boundary_bytes;
@@ -232,10 +250,12 @@ StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
   double end = last.side->end;
   double state = last.side->state_bytes * choice.chunks;
   double bound = std::max(last.side->front_bound, last.side->back_bound);
+  const int groups = choice.encoder_groups();
+  const ModuleDegrees encoder_degrees{d.tp / groups, d.pp, d.dp * groups, false};
   // Stages of one device add up where there is no pipeline, and so do their bounds.
   Module first;
   for (int e = 0; e < llm; ++e) {
-    const Module encoder = At(e, d, std::max(1, choice.encoder_stages), 0, parts);
+    const Module encoder = At(e, encoder_degrees, std::max(1, choice.encoder_stages), 0, parts, groups);
     slowest = shared ? slowest + encoder.slowest : std::max(slowest, encoder.slowest);
     whole += encoder.whole;
     end = shared ? end + encoder.side->end : std::max(end, encoder.side->end);

@@ -3,12 +3,15 @@
 //
 // The bound: the busiest replica of a stage runs at least 1/dp of the batch's tokens, and no microbatch runs a token
 // faster than the best microbatch size does, so
-//   step ≥ tokens/dp · Σ layers of the stage · min over t of time(t)/t  + its optimizer step.
-// The minimum is taken over a grid of sizes: for t between g and h it is at least time(g)/h, for larger microbatches
-// never run for a shorter time. Attention's growth with the length of a sequence is left out (it only adds).
+//   step ≥ tokens/dp · Σ layers of the stage · min over t of time(t)/t  + its optimizer step,
+// where a colocated encoder's dp counts every group of its ranks. The minimum is taken over a grid of sizes: for t
+// between g and h it is at least time(g)/h, for larger microbatches never run for a shorter time. Attention's growth
+// with the length of a sequence is left out (it only adds), as are the gathering of a colocated encoder's tiles and the
+// rounding of each group's share of them to whole ones.
 //
 // The expectation: (microbatches − 1)·slowest stage + all stages once, as a pipeline of equal microbatches takes, with
-// the hub as a stage of its own, transfers on the way in and out, gradient reduction and optimizer at the end.
+// the hub as a stage of its own, transfers on the way in and out, gradient reduction and optimizer at the end. Tiles
+// that the groups of a colocated encoder divide count as the busiest group's, and their gathering at the end.
 #pragma once
 
 #include <array>
@@ -70,11 +73,14 @@ class ChoiceEstimate {
     double activations = 0, transient = 0, boundary = 0;
     const Side* side = nullptr;
   };
-  Module At(int module, const ModuleDegrees& degrees, int stages, int fewer_last, int parts);
+  /// `parts` microbatches, each divided over `groups` of the module's replicas.
+  Module At(int module, const ModuleDegrees& degrees, int stages, int fewer_last, int parts, int groups = 1);
+  int BusiestParts(int module, int parts, int groups) const;
   StepEstimate Homogeneous(const LayoutChoice& choice);
   StepEstimate Separate(const LayoutChoice& choice);
   static double Peak(const Module& module, int in_flight);
   void SetMemory(StepEstimate& estimate, double state, double peak) const;
+  double GatherSeconds(int module, int parts, int groups) const;
   double HopSeconds(double bytes, int tp) const;
 
   const CostModel& cost_;

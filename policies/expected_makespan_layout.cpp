@@ -1,6 +1,7 @@
 // expected-makespan: our answer to DFLOP's formula of means (arXiv 2603.25120, section 3.3).
 //
-// Every homogeneous layout (all encoder-stage counts, no pipeline at all) and every separate one (any split of the
+// Every homogeneous layout (all encoder-stage counts, no pipeline at all), every colocated one (encoders of fewer
+// tensor-parallel ranks than the LLM, data-parallel inside a device group) and every separate one (any split of the
 // GPUs, encoder replicas that need not divide the LLM's, hub or direct communicator), every microbatch count worth
 // trying, judged by the simulated step on planning batches that the batch scheduler of the run has divided,
 // communication and memory included. The race (layout_race.hpp) keeps simulations few. On request recompute and
@@ -21,7 +22,7 @@ static_assert(kRaceBatches == 8);
 constexpr double kStudent = 2.364624;
 // What a search may cost where nothing is said: simulations grow with the cluster, so their number falls.
 constexpr std::size_t kBudgetGpus = 16'384;
-constexpr std::size_t kLeastBudget = 32;
+constexpr std::size_t kLeastBudget = 64;
 constexpr std::size_t kMostBudget = 4096;
 constexpr std::size_t kShown = 200;
 
@@ -163,7 +164,7 @@ Options ReadOptions(const JsonReader& json) {
 
 const Registration<LayoutPlanner> kExpectedMakespan{
     {"expected-makespan",
-     "homogeneous or separate layout with the shortest simulated step over resampled planning batches",
+     "homogeneous, colocated or separate layout with the shortest simulated step over resampled planning batches",
      {"recompute", "distributed_optimizer", "uneven_layers", "budget"}},
     [](const JsonReader& json) { return std::make_unique<ExpectedMakespan>(ReadOptions(json)); }};
 

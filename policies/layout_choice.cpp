@@ -46,11 +46,17 @@ class CountTable {
 
 void VisitHomogeneous(const PlanningProblem& problem, CountTable& counts, const Visit& visit) {
   const int chunks = problem.schedule.chunks();
-  for (const HomogeneousDegrees& d : UniformDegrees(problem.cost.model(), problem.cost.cluster(), chunks)) {
+  const ModelSpec& model = problem.cost.model();
+  const ClusterSpec& cluster = problem.cost.cluster();
+  std::vector<HomogeneousDegrees> all = UniformDegrees(model, cluster, chunks);
+  const std::vector<HomogeneousDegrees> colocated = ColocatedDegrees(model, cluster, chunks);
+  all.insert(all.end(), colocated.begin(), colocated.end());
+  for (const HomogeneousDegrees& d : all) {
     LayoutChoice choice;
     choice.family = d.pp == 1 ? LayoutFamily::kNoPipeline : LayoutFamily::kHomogeneous;
     choice.llm = {d.tp, d.pp, d.dp, false};
     choice.encoder_stages = d.encoder_stages;
+    choice.encoder_tp = d.encoder_tp;
     choice.chunks = d.chunks;
     if (!counts.Of(d.dp).empty()) visit(choice, counts.Of(d.dp));
   }
@@ -86,6 +92,7 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                                           .encoder_stages = choice.encoder_stages,
                                           .microbatches = choice.microbatches,
                                           .chunks = choice.chunks,
+                                          .encoder_tp = choice.encoder_tp,
                                           .fewer_last = choice.fewer_last},
                        model, cluster);
   }

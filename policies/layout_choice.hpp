@@ -1,4 +1,4 @@
-// What a planner chooses from: the degrees of a homogeneous or of a separate layout, small enough to keep by the
+// What a planner chooses from: the degrees of a homogeneous, colocated or separate layout, small enough to keep by the
 // million.
 #pragma once
 
@@ -23,18 +23,22 @@ struct LayoutChoice {
   ModuleDegrees encoder{};  ///< separate layouts only
   ModuleDegrees llm{};      ///< of everything in a homogeneous layout, whose pp counts all stages' devices
   int encoder_stages = 0;   ///< homogeneous layouts only
+  int encoder_tp = 0;       ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
   int chunks = 1;
   int microbatches = 1;
   int fewer_last = 0;  ///< layers that the LLM's last stage leaves to the others
 
+  /// Groups of the encoders' tensor-parallel ranks inside a device group.
+  int encoder_groups() const { return encoder_tp > 0 ? llm.tp / encoder_tp : 1; }
   bool separate() const { return family == LayoutFamily::kSeparateHub || family == LayoutFamily::kSeparateDirect; }
 };
 
 Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster);
 
 /// Calls visit(choice, counts) for all degrees that use every GPU, with the microbatch counts worth trying: homogeneous
-/// layouts with every number of encoder stages; separate ones of a model with one encoder, on every split of the GPUs,
-/// with either communicator. Degrees with more replicas than samples have no count and are left out.
+/// layouts with every number of encoder stages, also colocated with every smaller encoder TP; separate ones of a model
+/// with one encoder, on every split of the GPUs, with either communicator. Degrees with more replicas than samples have
+/// no count and are left out.
 void ForEachChoice(const PlanningProblem& problem,
                    const std::function<void(const LayoutChoice&, const std::vector<int>& counts)>& visit);
 

@@ -123,7 +123,8 @@ void LayoutRace::Enlist(Runner runner) {
     return;
   }
   const LayoutChoice& choice = runner.choice;
-  Lane& lane = lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp}];
+  Lane& lane =
+      lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp, choice.encoder_tp}];
   lane.family = choice.family;
   lane.waiting.push_back(std::move(runner));
   if (lane.waiting.size() < 2 * kWaiting) return;

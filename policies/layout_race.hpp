@@ -1,6 +1,6 @@
 // The fastest of many layouts by simulation, with few simulations: all enter by expectation, few meet every batch.
 //
-// Rung 1: layouts by expected step time, in lanes of the same kind, TP and PP side by side, each scaled by how its
+// Rung 1: layouts by expected step time, in lanes of the same kind, TPs and PP side by side, each scaled by how its
 // simulations have compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more
 // batches. A rung keeps what is within its margin of the best; a bound discards only what a simulation would have
 // discarded too. The budget counts batches that were divided and simulated, so that decisions do not depend on the
@@ -67,7 +67,7 @@ class LayoutRace {
     std::size_t next = 0;
     std::optional<double> ratio{};  ///< simulated over expected, of its last simulations
   };
-  using LaneKey = std::array<int, 4>;  ///< variant, family, TP and PP of the LLM
+  using LaneKey = std::array<int, 5>;  ///< variant, family, TP and PP of the LLM, TP of a colocated encoder
   void Enter(int variant);
   void Enlist(Runner runner);
   void FirstRung();

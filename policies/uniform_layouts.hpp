@@ -14,6 +14,10 @@ std::vector<int> TensorDegrees(const ModelSpec& model, const ClusterSpec& cluste
 /// With several chunks per device only pipelines of several devices.
 std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
 
+/// The same with encoders of fewer tensor-parallel ranks than a device group has (every divisor), also where the
+/// encoders' heads forbid the group's own TP. Nothing for a model without encoder.
+std::vector<HomogeneousDegrees> ColocatedDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
+
 /// The fastest of these by simulation, over all microbatch counts worth trying. Throws Infeasible when none fits.
 LayoutDecision BestUniform(const PlanningProblem& problem, const std::vector<HomogeneousDegrees>& choices,
                            const std::string& what);

@@ -82,7 +82,9 @@ class ExhaustiveSearch {
       for (int pp = 1; pp * tp <= gpus; ++pp) {
         for (int e = 0; gpus % (tp * pp) == 0 && e < pp; ++e) {
           const int dp = gpus / tp / pp;
-          Meet(HomogeneousDegrees{.tp = tp, .pp = pp, .dp = dp, .encoder_stages = e}, dp);
+          for (int encoder_tp = 0; encoder_tp < tp; ++encoder_tp) {  // what does not divide is impossible
+            Meet(HomogeneousDegrees{.tp = tp, .pp = pp, .dp = dp, .encoder_stages = e, .encoder_tp = encoder_tp}, dp);
+          }
         }
       }
     }
