@@ -12,6 +12,9 @@
 namespace dflop {
 namespace {
 
+// A thread that had its core for less of the time was preempted.
+constexpr double kMostLostShare = 0.03;
+
 class CpuBackend final : public Backend {
  public:
   CpuBackend() { openblas_set_num_threads(1); }
@@ -50,7 +53,8 @@ class CpuBackend final : public Backend {
     launches.reserve(static_cast<std::size_t>(repeats));
     for (int i = 0; i < repeats; ++i) {
       const Span span = cpu::TimeRun([&] { kernel.Launch(); });
-      launches.push_back({span.end_s - span.start_s, span.disturbed});
+      const double seconds = span.end_s - span.start_s;
+      launches.push_back({seconds, span.lost_s > kMostLostShare * seconds});
     }
     return launches;
   }
