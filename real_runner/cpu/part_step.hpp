@@ -42,11 +42,11 @@ struct PartContext {
 struct PartStep {
   const PlannedStep* planned = nullptr;
   std::size_t number = 0;
-  const std::vector<ModuleShare>* shares = nullptr;  ///< [microbatch]
-  std::vector<Pack> packs{};                         ///< [microbatch]
-  std::vector<Mail>* mail = nullptr;                 ///< [microbatch]
+  std::vector<ModuleShare> shares{};  ///< [microbatch]
+  std::vector<Pack> packs{};          ///< [microbatch]
+  std::vector<Mail>* mail = nullptr;  ///< [microbatch]
 
-  const ModuleShare& share(int k) const { return (*shares)[static_cast<std::size_t>(k)]; }
+  const ModuleShare& share(int k) const { return shares[static_cast<std::size_t>(k)]; }
   const Pack& pack(int k) const { return packs[static_cast<std::size_t>(k)]; }
   Mail& mail_of(int k) const { return (*mail)[static_cast<std::size_t>(k)]; }
   const SampleShape& sample(int i) const { return planned->batch[static_cast<std::size_t>(i)]; }

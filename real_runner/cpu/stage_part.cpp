@@ -50,7 +50,7 @@ Pack StagePart::PackOf(const PartStep& step, int k) const {
 
 void StagePart::Prepare(PartStep step) {
   step.packs.clear();
-  for (int k = 0; k < static_cast<int>(step.shares->size()); ++k) step.packs.push_back(PackOf(step, k));
+  for (int k = 0; k < static_cast<int>(step.shares.size()); ++k) step.packs.push_back(PackOf(step, k));
   step_ = std::move(step);
   tapes_.assign(step_.packs.size(), {});
   input_->Prepare(step_);

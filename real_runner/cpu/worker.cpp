@@ -53,7 +53,7 @@ void Worker::Prepare(const StepProgram& program, std::size_t step) {
       PartStep part_step;
       part_step.planned = &plan_.steps[step];
       part_step.number = step;
-      part_step.shares = &program.shares[module][static_cast<std::size_t>(stage.replica)];
+      part_step.shares = program.shares[module][static_cast<std::size_t>(stage.replica)];
       part_step.mail = &held.mail;
       held.parts[p].Prepare(std::move(part_step));
     }
