@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "real_runner/cpu_worker.hpp"
 #include "real_runner/spin_worker.hpp"
 
 namespace dflop {
@@ -20,12 +21,19 @@ StageBackend Spin(int ranks, double time_scale) {
           time_scale};
 }
 
+StageBackend Cpu() {
+  return {"cpu", WhyCpuCannot, MakeCpuWorker,
+          [](const Plan&, std::size_t, const StepProgram& program) { return RealLinks(program); }};
+}
+
 }  // namespace
 
-std::vector<std::string> StageBackendNames() { return {"spin"}; }
+std::vector<std::string> StageBackendNames() { return {"spin", "cpu"}; }
 
 StageBackend FindStageBackend(const std::string& name, int ranks, double time_scale) {
   if (name == "spin") return Spin(ranks, time_scale);
+  if (time_scale != 1) throw InputError("--time-scale: real kernels run in real time, only spin can be scaled");
+  if (name == "cpu") return Cpu();
   throw InputError("--backend: \"" + name + "\" is not known; allowed: " + JoinNames(StageBackendNames()));
 }
 

@@ -214,11 +214,11 @@ TEST(CpuWorker, ComputationsWaitForNoPages) {
     std::vector<std::vector<float>> values(program.messages.size());
     long faults = 0;
     for (const Action& action : program.ranks[0].actions) {
-      for (const int m : action.receives) worker->Unpack(program.messages[Index(m)], std::move(values[Index(m)]));
+      for (const int m : action.receives) worker->Unpack(program.messages[Index(m)], {std::move(values[Index(m)])});
       const long before = PageFaults();
       worker->Run(action);
       faults += PageFaults() - before;
-      for (const int m : action.sends) values[Index(m)] = worker->Pack(program.messages[Index(m)]);
+      for (const int m : action.sends) values[Index(m)] = worker->Pack(program.messages[Index(m)]).values;
     }
     EXPECT_TRUE(!warm || faults < 20) << faults;
   }

@@ -18,8 +18,8 @@ class Worker final : public StageWorker {
   Span Run(const Action& action) override;
   Span StepOptimizer(int stage) override;
   /// Hidden rows are handed over, not copied: a message is packed once.
-  std::vector<float> Pack(const Message& message) override;
-  void Unpack(const Message& message, std::vector<float> values) override;
+  Payload Pack(const Message& message) override;
+  void Unpack(const Message& message, Payload payload) override;
   std::span<float> CollectiveValues(Collective::What what, int stage) override;
 
   /// What this rank's heads contribute to the loss of the step so far.

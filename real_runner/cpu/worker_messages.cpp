@@ -41,7 +41,7 @@ Traffic& Worker::TrafficOf(int stage, const Message& message) {
   return message.backward ? mail.backward : mail.forward;
 }
 
-std::vector<float> Worker::Pack(const Message& message) {
+Payload Worker::Pack(const Message& message) {
   Traffic& traffic = TrafficOf(message.from_stage, message);
   const auto made = [&](const Piece& piece) -> std::vector<float>* {
     const auto rows = traffic.made.find(piece.module);
@@ -49,7 +49,7 @@ std::vector<float> Worker::Pack(const Message& message) {
     return there ? &rows->second : nullptr;
   };
   if (message.pieces.size() == 1 && !message.pieces.front().projected && made(message.pieces.front()) != nullptr) {
-    return std::move(*made(message.pieces.front()));
+    return {std::move(*made(message.pieces.front()))};
   }
   std::int64_t values = 0;
   for (const Piece& piece : message.pieces) values += piece.values();
@@ -65,16 +65,16 @@ std::vector<float> Worker::Pack(const Message& message) {
     }
     next += piece.values();
   }
-  return packed;
+  return {std::move(packed)};
 }
 
-void Worker::Unpack(const Message& message, std::vector<float> values) {
+void Worker::Unpack(const Message& message, Payload payload) {
   Traffic& traffic = TrafficOf(message.to_stage, message);
   if (message.pieces.size() == 1 && !message.pieces.front().projected) {
-    traffic.received[message.pieces.front().module] = std::move(values);
+    traffic.received[message.pieces.front().module] = std::move(payload.values);
     return;
   }
-  const float* next = values.data();
+  const float* next = payload.values.data();
   for (const Piece& piece : message.pieces) {
     if (piece.projected) {
       traffic.tiles.Write(piece, next);
