@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/statistics.hpp"
 #include "experiments/report_timeline.hpp"
-#include "experiments/statistics.hpp"
 #include "models/model_profile.hpp"
 
 namespace dflop {
