@@ -20,7 +20,8 @@ class PageWriter {
     page_.title = EscapeXml(report_.name + " · dflop");
     for (std::size_t i = 0; i < detailed_; ++i) slugs_.push_back(used_slugs_.New(report_.points[i].title(), "point"));
     page_.header = Header();
-    page_.points = RegretSection() + SweepSections();
+    page_.points = report_.validation ? ValidationSection(*report_.validation, page_.figures) : "";
+    page_.points += RegretSection() + SweepSections();
     for (std::size_t i = 0; i < detailed_; ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
     page_.footer = ProfileSection(report_) + Footer(report_);
     return std::move(page_);
@@ -40,6 +41,7 @@ class PageWriter {
     if (!report_.engine.empty()) html += "<p class=\"muted\">Engine: " + EscapeXml(report_.engine) + "</p>\n";
     if (report_.points.size() < 2) return html;
     html += "<nav aria-label=\"Scenarios\"><a href=\"#all\">All</a>";
+    if (report_.validation) html += "<a href=\"#validation\">Measured</a>";
     for (std::size_t i = 0; i < slugs_.size(); ++i) {
       html += "<a href=\"#" + slugs_[i] + "\">" + EscapeXml(report_.points[i].title()) + "</a>";
     }

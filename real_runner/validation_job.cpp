@@ -46,21 +46,23 @@ class JobReader {
     if (baselines_.empty()) {
       root_.Fail("has no baselines: speedups are predicted and measured over the first of them");
     }
+    CheckWanted();
     ValidationJob job;
     job.name = root_.At("name").String();
     for (const JsonReader& scenario : root_.At("scenarios").Elements()) job.scenarios.push_back(Scenario(scenario));
-    CheckWanted();
     job.experiment = Experiment();
     return job;
   }
 
  private:
-  ValidationScenario Scenario(const JsonReader& json) {
+  std::vector<std::string> PoliciesOf(const JsonReader& scenario) const {
+    return NamesIn(scenario.Has("policies") ? scenario.At("policies") : root_.At("policies"));
+  }
+
+  ValidationScenario Scenario(const JsonReader& json) const {
     ValidationScenario scenario;
     scenario.name = json.At("name").String();
-    const JsonReader list = json.Has("policies") ? json.At("policies") : root_.At("policies");
-    for (std::string& name : NamesIn(list)) {
-      seen_.insert(name);
+    for (std::string& name : PoliciesOf(json)) {
       if (wanted_.empty() || Holds(wanted_, name)) scenario.policies.push_back(std::move(name));
     }
     const auto baseline = std::find_if(baselines_.begin(), baselines_.end(),
@@ -75,10 +77,14 @@ class JobReader {
   }
 
   void CheckWanted() const {
+    std::set<std::string> known;
+    for (const JsonReader& scenario : root_.At("scenarios").Elements()) {
+      for (const std::string& name : PoliciesOf(scenario)) known.insert(name);
+    }
     for (const std::string& name : wanted_) {
-      if (seen_.contains(name)) continue;
+      if (known.contains(name)) continue;
       throw InputError("--policy: " + JsonQuote(name) + " is no policy of " + root_.file() +
-                       ", allowed: " + JoinNames({seen_.begin(), seen_.end()}));
+                       ", allowed: " + JoinNames({known.begin(), known.end()}));
     }
   }
 
@@ -98,7 +104,6 @@ class JobReader {
   const JsonReader& root_;
   const std::vector<std::string>& wanted_;
   std::vector<std::string> baselines_;
-  std::set<std::string> seen_;
 };
 
 }  // namespace
