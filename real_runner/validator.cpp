@@ -71,9 +71,7 @@ class Validator {
     if (real_) GetTrace();
     const Json experiment = real_ ? WithCosts(job_.experiment, kTrace) : job_.experiment;
     WriteJsonFile(InOut(kExperiment), experiment);
-    const std::vector<ScenarioPlans> plans = PlanAll(out_, InOut("validation.log"));
-    Say("simulating");
-    RunProgramOrFail(Dflop({"run", kExperiment, "--out", ".", "--quiet"}, out_));
+    const std::vector<ScenarioPlans> plans = Predict();
     Validation validation{.experiment = job_.name,
                           .backend = options_.backend,
                           .device = real_ ? ReadCostTrace(InOut(kTrace)).device : "",
@@ -134,6 +132,20 @@ class Validator {
     }
     Say("profiling this machine, at most " + options_.profile_budget);
     RunProgramOrFail({.path = ThisProgram(), .arguments = arguments, .folder = out_, .log = InOut("validation.log")});
+  }
+
+  /// Plans and simulates with the costs that count. What goes wrong only now is due to them.
+  std::vector<ScenarioPlans> Predict() const {
+    try {
+      std::vector<ScenarioPlans> plans = PlanAll(out_, InOut("validation.log"));
+      Say("simulating");
+      RunProgramOrFail(Dflop({"run", kExperiment, "--out", ".", "--quiet"}, out_));
+      return plans;
+    } catch (const InputError& error) {
+      if (!real_) throw;
+      throw InputError(std::string(error.what()) + "\nin " + out_ + ", with the costs of its " + kTrace +
+                       (options_.trace.empty() ? "; --profile-budget gives the profile more time" : ""));
+    }
   }
 
   /// One plan for every scenario and policy, into the folder's plans/, from the folder's experiment.
