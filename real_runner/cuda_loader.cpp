@@ -7,14 +7,13 @@
 
 #include "base/error.hpp"
 #include "real_runner/backend.hpp"
+#include "real_runner/child_program.hpp"
 
 namespace dflop {
 namespace {
 
 constexpr char kPlugin[] = "libdflop_cuda.so";
 constexpr int kReasonSize = 1024;
-
-std::string PluginPath() { return std::filesystem::read_symlink("/proc/self/exe").replace_filename(kPlugin).string(); }
 
 /// The loader's words, e.g. that libcublasLt.so.13 is nowhere.
 std::string LoaderError() {
@@ -26,7 +25,7 @@ std::string LoaderError() {
 
 // The plug-in stays open for the life of the process: backends, kernels and exceptions hold its code.
 std::unique_ptr<Backend> MakeCudaBackend() {
-  const std::string path = PluginPath();
+  const std::string path = BesideThisProgram(kPlugin);
   if (!std::filesystem::exists(path)) {
     throw InputError("--backend cuda: there is no " + path +
                      "; it is built where CMake finds a CUDA compiler (nvcc) and cuBLAS");

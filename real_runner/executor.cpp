@@ -73,6 +73,7 @@ class StepExecution {
     WaitUntil(parcel.arrives_s, delays_.precise);
     const double here = NowSeconds();
     seconds_.waiting += here - asked;
+    seconds_.lost += here - std::max(asked, parcel.arrives_s);  // it was there and this rank still asleep
     const Message& message = program_.messages[Index(name)];
     page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
                message.backward, message.travels(), parcel.start_s, parcel.arrives_s});
@@ -96,7 +97,9 @@ class StepExecution {
     const CollectiveSpan span =
         AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
     WaitUntil(span.end_s, delays_.precise);
-    seconds_.waiting += NowSeconds() - ready;
+    const double here = NowSeconds();
+    seconds_.waiting += here - ready;
+    seconds_.lost += here - span.end_s;
     page_.Add(
         {kind, collective.operation_stage, collective.operation_to_stage, -1, false, true, span.start_s, span.end_s});
   }
