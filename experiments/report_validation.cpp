@@ -128,7 +128,7 @@ std::string ValidationSection(const ValidationFigures& validation, std::vector<N
       "interval, for speedups paired step by step and repeat by repeat. Replay error: the measured times of all "
       "operations, put through the simulator, against the measured step; it is what dependencies and the executor "
       "cost that the simulator does not know. Rejected: executions that other processes disturbed, which were run "
-      "again.</p>\n";
+      "again; kept: the last attempt was disturbed too.</p>\n";
   UniqueSlugs slugs;
   for (const ValidatedScenarioFigures& scenario : validation.scenarios) {
     html += "<h3>" + EscapeXml(scenario.scenario) + "</h3>\n<p class=\"summary\">" +
