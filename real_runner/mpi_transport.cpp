@@ -68,6 +68,11 @@ class MpiTransport final : public Transport {
       });
       std::unique_lock lock(mutex_);
       if (closed_ && waiting_.empty() && sent_.empty()) return;
+      if (!sent_.empty()) {  // a large message moves piece by piece, one with every look
+        lock.unlock();
+        std::this_thread::yield();
+        continue;
+      }
       something_to_send_.wait_for(lock, mailbox().wanted() ? kEager : kLazy, [this] { return !waiting_.empty(); });
     }
   }
