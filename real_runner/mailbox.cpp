@@ -23,7 +23,6 @@ void Mailbox::Put(Parcel parcel) {
 
 Parcel Mailbox::Wait(std::int64_t name, const std::function<void()>& idle) {
   std::unique_lock lock(mutex_);
-  ++waiting_;
   auto found = parcels_.find(name);
   while (found == parcels_.end()) {
     if (arrived_.wait_for(lock, kIdle) == std::cv_status::timeout) {
@@ -33,15 +32,9 @@ Parcel Mailbox::Wait(std::int64_t name, const std::function<void()>& idle) {
     }
     found = parcels_.find(name);
   }
-  --waiting_;
   Parcel parcel = std::move(found->second);
   parcels_.erase(found);
   return parcel;
-}
-
-bool Mailbox::wanted() const {
-  const std::lock_guard lock(mutex_);
-  return waiting_ > 0;
 }
 
 }  // namespace dflop

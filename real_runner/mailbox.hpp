@@ -37,14 +37,10 @@ class Mailbox {
   /// nothing to wait for any more.
   Parcel Wait(std::int64_t name, const std::function<void()>& idle);
 
-  /// Whether somebody is waiting right now.
-  bool wanted() const;
-
  private:
-  mutable std::mutex mutex_;
+  std::mutex mutex_;
   std::condition_variable arrived_;
   std::map<std::int64_t, Parcel> parcels_;
-  int waiting_ = 0;
 };
 
 }  // namespace dflop

@@ -22,8 +22,8 @@ namespace {
 
 constexpr int kHeaderTag = 1;
 constexpr int kValuesTag = 2;
-constexpr std::chrono::microseconds kEager{10};  // between looks while the rank waits
-constexpr std::chrono::microseconds kLazy{500};  // and while it computes
+constexpr std::chrono::microseconds kEager{10};   // between looks while the rank waits
+constexpr std::chrono::microseconds kLazy{1000};  // and while it computes
 
 struct Header {
   std::int64_t name;
@@ -52,7 +52,7 @@ class MpiTransport final : public Transport {
       const std::lock_guard lock(mutex_);
       waiting_.emplace_back(to, std::move(parcel));
     }
-    something_to_send_.notify_one();
+    wake_.notify_one();
   }
 
   /// The courier's work until there is nothing left to send after `Close`.
@@ -73,16 +73,22 @@ class MpiTransport final : public Transport {
         std::this_thread::yield();
         continue;
       }
-      something_to_send_.wait_for(lock, mailbox().wanted() ? kEager : kLazy, [this] { return !waiting_.empty(); });
+      if (waits()) {
+        wake_.wait_for(lock, kEager, [this] { return !waiting_.empty(); });
+      } else {
+        wake_.wait_for(lock, kLazy, [this] { return !waiting_.empty() || waits() || closed_; });
+      }
     }
   }
+
+  void Hurry() override { wake_.notify_one(); }
 
   void Close() {
     {
       const std::lock_guard lock(mutex_);
       closed_ = true;
     }
-    something_to_send_.notify_one();
+    wake_.notify_one();
   }
 
  private:
@@ -125,7 +131,7 @@ class MpiTransport final : public Transport {
   int rank_;
   int size_;
   std::mutex mutex_;
-  std::condition_variable something_to_send_;
+  std::condition_variable wake_;
   std::deque<std::pair<int, Parcel>> waiting_;
   std::list<Outgoing> sent_;
   bool closed_ = false;

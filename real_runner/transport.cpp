@@ -15,6 +15,14 @@ constexpr double kNotice = 1e-3;  // until everybody has heard when to start
 
 }  // namespace
 
+Parcel Transport::Wait(std::int64_t name) {
+  waits_.store(true);
+  Hurry();
+  Parcel parcel = mailbox_.Wait(name, [this] { watch_(); });
+  waits_.store(false);
+  return parcel;
+}
+
 double Transport::Meet() {
   if (rank() > 0) {
     Send(0, {kReady - rank()});

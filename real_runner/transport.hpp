@@ -1,6 +1,7 @@
 // How ranks reach each other: threads of one process, or processes under MPI. Sending never waits for the receiver.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -20,9 +21,7 @@ class Transport {
   /// To another rank, or to this one.
   virtual void Send(int to, Parcel parcel) = 0;
   /// Blocks until it is here; throws what the watch throws.
-  Parcel Wait(std::int64_t name) {
-    return mailbox_.Wait(name, [this] { watch_(); });
-  }
+  Parcel Wait(std::int64_t name);
 
   /// Returns on every rank after all have called it, with the instant that rank 0 names then: a common time to start.
   double Meet();
@@ -37,10 +36,13 @@ class Transport {
  protected:
   /// A parcel is here.
   void Deliver(Parcel parcel);
-  const Mailbox& mailbox() const { return mailbox_; }
+  /// Whether this rank waits for something; Hurry is called when it begins to.
+  bool waits() const { return waits_.load(); }
+  virtual void Hurry() {}
 
  private:
   Mailbox mailbox_;
+  std::atomic<bool> waits_{false};
   std::function<void()> watch_ = [] {};
   std::mutex intercepting_;
   std::shared_ptr<Intercept> intercept_;
