@@ -33,6 +33,16 @@ Matrix Rows(const Matrix& matrix, std::int64_t first, std::int64_t count) {
   return {matrix.data + first * matrix.stride, count, matrix.columns, matrix.stride};
 }
 
+/// Two tiles of this thread. Made once: memory that is asked for anew comes page by page, every time.
+struct TileBuffers {
+  std::vector<float> scores = std::vector<float>(kQueryTile * kKeyTile);
+  std::vector<float> gradients = std::vector<float>(kQueryTile * kKeyTile);
+};
+TileBuffers& ThreadBuffers() {
+  static thread_local TileBuffers buffers;
+  return buffers;
+}
+
 /// Scores of query rows [first_query, …) with key rows [first_key, …); what lies in the future is masked.
 Matrix Scores(const Matrix& q, std::int64_t first_query, const Matrix& k, std::int64_t first_key, bool causal,
               float scale, std::vector<float>& buffer) {
@@ -105,13 +115,8 @@ std::vector<float> RowSums(const Matrix& a, const Matrix& b) {
   return sums;
 }
 
-struct BackwardBuffers {
-  std::vector<float> scores = std::vector<float>(kQueryTile * kKeyTile);
-  std::vector<float> gradients = std::vector<float>(kQueryTile * kKeyTile);
-};
-
 void BackwardHead(const AttentionSizes& sizes, const Head& head, const Matrix& o, const Matrix& d_o, const float* lse,
-                  const Head& out, BackwardBuffers& buffers) {
+                  const Head& out, TileBuffers& buffers) {
   const float scale = 1 / std::sqrt(static_cast<float>(sizes.head_dim));
   const std::vector<float> row_sums = RowSums(d_o, o);
   ForEachTile(sizes, [&](std::int64_t query, std::int64_t queries, std::int64_t key, std::int64_t keys) {
@@ -144,7 +149,7 @@ void Clear(float* data, std::int64_t rows, std::int64_t columns, std::int64_t st
 }  // namespace
 
 void AttentionForward(const AttentionSizes& sizes, const AttentionInputs& in, float* o, float* lse) {
-  std::vector<float> buffer(kQueryTile * kKeyTile);
+  std::vector<float>& buffer = ThreadBuffers().scores;
   const std::int64_t width = sizes.heads * sizes.head_dim;
   for (std::int64_t sequence = 0; sequence < sizes.batch; ++sequence) {
     for (std::int64_t head = 0; head < sizes.heads; ++head) {
@@ -156,7 +161,7 @@ void AttentionForward(const AttentionSizes& sizes, const AttentionInputs& in, fl
 
 void AttentionBackward(const AttentionSizes& sizes, const AttentionInputs& in, float* o, float* lse, float* d_o,
                        const AttentionInputs& gradients) {
-  BackwardBuffers buffers;
+  TileBuffers& buffers = ThreadBuffers();
   const std::int64_t width = sizes.heads * sizes.head_dim;
   const std::int64_t tokens = sizes.batch * sizes.seq;
   Clear(gradients.q, tokens, width, gradients.q_stride);

@@ -2,14 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <cstring>
-#include <new>
 #include <utility>
 
 #include "base/error.hpp"
 #include "base/random.hpp"
 #include "real_runner/cpu/denormals.hpp"
+#include "real_runner/cpu/machine.hpp"
 
 namespace dflop {
 namespace {
@@ -17,13 +16,10 @@ namespace {
 constexpr std::size_t kMostSets = 1024;
 constexpr std::size_t kLeastSets = 2;
 constexpr double kBeyondCache = 1.5;
-constexpr std::size_t kLineValues = 16;  // a tensor begins with a cache line
 constexpr float kWeightScale = 0.02F;
 constexpr double kValueBytes = sizeof(float);
 
-std::size_t Rounded(std::int64_t values) {
-  return (static_cast<std::size_t>(values) + kLineValues - 1) / kLineValues * kLineValues;
-}
+std::size_t Rounded(std::int64_t values) { return WholeLines(static_cast<std::size_t>(values)); }
 
 std::size_t SetValues(const CpuOperation& operation) {
   std::size_t values = 0;
@@ -33,17 +29,11 @@ std::size_t SetValues(const CpuOperation& operation) {
   return values;
 }
 
-std::string Gigabytes(double bytes) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.2f GB", bytes / 1e9);
-  return text;
-}
-
 /// Sets for these bytes each: together beyond the cache, within the memory.
 std::size_t SetCount(double set_bytes, double cache_bytes, double memory_bytes) {
   if (set_bytes <= 0) return 1;
   if (set_bytes > memory_bytes) {
-    throw Unsupported("needs " + Gigabytes(set_bytes) + " of memory, there are " + Gigabytes(memory_bytes));
+    throw Unsupported("needs " + cpu::Gigabytes(set_bytes) + " of memory, there are " + cpu::Gigabytes(memory_bytes));
   }
   const double wanted = std::ceil(kBeyondCache * cache_bytes / set_bytes);
   const double possible = std::floor(memory_bytes / set_bytes);
@@ -103,22 +93,6 @@ std::int64_t CpuTensor::values() const {
   std::int64_t product = 1;
   for (const std::int64_t size : shape) product *= size;
   return product;
-}
-
-float* Arena::Reserve(std::size_t values) {
-  const std::size_t wanted = values + kLineValues;
-  if (block_.size() < wanted) {
-    block_.clear();
-    block_.shrink_to_fit();
-    try {
-      block_.resize(wanted);
-    } catch (const std::bad_alloc&) {  // a limit that no file of the system tells of
-      throw Unsupported("needs " + Gigabytes(static_cast<double>(wanted) * kValueBytes) +
-                        " of memory, the system gives less");
-    }
-  }
-  const std::size_t beyond = reinterpret_cast<std::uintptr_t>(block_.data()) / sizeof(float) % kLineValues;
-  return block_.data() + (kLineValues - beyond) % kLineValues;
 }
 
 CpuKernel::CpuKernel(CpuOperation operation, std::shared_ptr<Arena> arena, double cache_bytes, double memory_bytes,

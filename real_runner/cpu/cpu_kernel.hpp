@@ -5,19 +5,10 @@
 #include <vector>
 
 #include "real_runner/backend.hpp"
+#include "real_runner/cpu/arena.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
 
 namespace dflop {
-
-/// Memory that one kernel after another uses: asking the system anew for every row would take longer than the kernels.
-class Arena {
- public:
-  /// At least `values` floats; what was there before is lost.
-  float* Reserve(std::size_t values);
-
- private:
-  std::vector<float> block_;
-};
 
 class CpuKernel final : public PreparedKernel {
  public:

@@ -1,4 +1,8 @@
 // The operations of one kernel each: tensors in the order of real_runner/operations.hpp, and the call that runs them.
+#include "real_runner/operations.hpp"
+
+#include <algorithm>
+
 #include "real_runner/backend.hpp"
 #include "real_runner/cpu/attention.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
@@ -39,7 +43,10 @@ CpuOperation NormOperation(const CostRow& row) {
            {"g", {width}},
            {"dx", {rows, width}, Fill::kOutput},
            {"dg", {width}, Fill::kOutput}},
-          [=](const TensorPointers& t) { cpu::NormBackward(t[0], t[1], t[2], t[3], t[4], rows, width); },
+          [=](const TensorPointers& t) {
+            std::fill_n(t[4], width, 0.F);
+            cpu::NormBackward(t[0], t[1], t[2], t[3], t[4], rows, width);
+          },
           {}};
 }
 
@@ -155,12 +162,13 @@ CpuOperation MemoryBoundOperation(const CostRow& row) {
 CpuOperation LossOperation(const CostRow& row) {
   const std::int64_t tokens = Size(row, "tokens");
   const std::int64_t vocab = Size(row, "vocab");
-  return Forward(row, {{{"logits", {tokens, vocab}},
-                        {"targets", {tokens}, Fill::kIndex, vocab},
-                        {"losses", {tokens}, Fill::kOutput},
-                        {"dlogits", {tokens, vocab}, Fill::kOutput}},
-                       [=](const TensorPointers& t) { cpu::CrossEntropy(t[0], t[1], t[2], t[3], tokens, vocab); },
-                       {}});
+  return Forward(row,
+                 {{{"logits", {tokens, vocab}},
+                   {"targets", {tokens}, Fill::kIndex, vocab},
+                   {"losses", {tokens}, Fill::kOutput},
+                   {"dlogits", {tokens, vocab}, Fill::kOutput}},
+                  [=](const TensorPointers& t) { cpu::CrossEntropy(t[0], t[1], nullptr, t[2], t[3], tokens, vocab); },
+                  {}});
 }
 
 CpuOperation OptimizerOperation(const CostRow& row) {
@@ -173,7 +181,7 @@ CpuOperation OptimizerOperation(const CostRow& row) {
                         {"m_new", {n}, Fill::kOutput, 0, "m"},
                         {"v_new", {n}, Fill::kOutput, 0, "v"},
                         {"low", {n}, Fill::kOutput}},
-                       [=](const TensorPointers& t) { cpu::AdamW(t[0], t[1], t[2], t[3], t[7], n); },
+                       [=](const TensorPointers& t) { cpu::AdamW(t[0], t[1], t[2], t[3], t[7], n, kAdam.step); },
                        {}});
 }
 

@@ -67,6 +67,23 @@ class Angles {
   std::vector<float> cosines_, sines_, step_cosines_, step_sines_;
 };
 
+struct RowOfExponentials {
+  float highest;
+  float sum;
+};
+
+/// y = exp(x − the row's highest).
+RowOfExponentials Exponentials(const float* x, float* y, Count width) {
+  float highest = x[0];
+  for (Count c = 1; c < width; ++c) highest = std::max(highest, x[c]);
+  float sum = 0;
+  for (Count c = 0; c < width; ++c) {
+    y[c] = std::exp(x[c] - highest);
+    sum += y[c];
+  }
+  return {highest, sum};
+}
+
 }  // namespace
 
 void NormForward(const float* x, const float* weight, float* y, Count rows, Count width) {
@@ -79,7 +96,6 @@ void NormForward(const float* x, const float* weight, float* y, Count rows, Coun
 // With s = 1/rms(x): dx = s·(dy·g − x·s²·mean(dy·g·x)), dg = Σ dy·x·s.
 void NormBackward(const float* dy, const float* x, const float* weight, float* dx, float* dweight, Count rows,
                   Count width) {
-  std::fill_n(dweight, width, 0.0F);
   for (Count r = 0; r < rows; ++r, x += width, dy += width, dx += width) {
     const float scale = ReciprocalRms(x, width);
     float product = 0;
@@ -145,14 +161,7 @@ void Add(const float* a, const float* b, float* y, Count values) {
 
 void Softmax(const float* x, float* y, Count rows, Count width) {
   for (Count r = 0; r < rows; ++r, x += width, y += width) {
-    float highest = x[0];
-    for (Count c = 1; c < width; ++c) highest = std::max(highest, x[c]);
-    float sum = 0;
-    for (Count c = 0; c < width; ++c) {
-      y[c] = std::exp(x[c] - highest);
-      sum += y[c];
-    }
-    const float scale = 1 / sum;
+    const float scale = 1 / Exponentials(x, y, width).sum;
     for (Count c = 0; c < width; ++c) y[c] *= scale;
   }
 }
@@ -161,32 +170,64 @@ void Embed(const float* table, const float* ids, float* y, Count rows, Count wid
   for (Count r = 0; r < rows; ++r) Copy(table + static_cast<Count>(ids[r]) * width, y + r * width, width);
 }
 
+void EmbedBackward(const float* dy, const float* ids, float* dtable, Count rows, Count width) {
+  for (Count r = 0; r < rows; ++r, dy += width) {
+    float* row = dtable + static_cast<Count>(ids[r]) * width;
+    for (Count c = 0; c < width; ++c) row[c] += dy[c];
+  }
+}
+
+void MeanOfRows(const float* x, float* y, Count rows, Count width) {
+  Copy(x, y, width);
+  if (rows == 1) return;
+  for (Count r = 1; r < rows; ++r) {
+    for (Count c = 0; c < width; ++c) y[c] += x[r * width + c];
+  }
+  const float share = 1 / static_cast<float>(rows);
+  for (Count c = 0; c < width; ++c) y[c] *= share;
+}
+
+void MeanOfRowsBackward(const float* dy, float* dx, Count rows, Count width) {
+  const float share = 1 / static_cast<float>(rows);
+  for (Count r = 0; r < rows; ++r) {
+    for (Count c = 0; c < width; ++c) dx[r * width + c] += share * dy[c];
+  }
+}
+
 void Copy(const float* x, float* y, Count values) {
   std::memcpy(y, x, static_cast<std::size_t>(values) * sizeof(float));
 }
 
-void CrossEntropy(const float* logits, const float* targets, float* losses, float* dlogits, Count tokens, Count vocab) {
-  Softmax(logits, dlogits, tokens, vocab);
-  for (Count t = 0; t < tokens; ++t) {
-    float& probability = dlogits[t * vocab + static_cast<Count>(targets[t])];
-    losses[t] = -std::log(probability);
-    probability -= 1;
+void CrossEntropy(const float* logits, const float* targets, const float* weights, float* losses, float* dlogits,
+                  Count tokens, Count vocab) {
+  for (Count t = 0; t < tokens; ++t, logits += vocab, dlogits += vocab) {
+    const RowOfExponentials row = Exponentials(logits, dlogits, vocab);
+    const float weight = weights == nullptr ? 1 : weights[t];
+    const float scale = weight / row.sum;
+    for (Count c = 0; c < vocab; ++c) dlogits[c] *= scale;
+    const auto target = static_cast<Count>(targets[t]);
+    losses[t] = row.highest + std::log(row.sum) - logits[target];
+    dlogits[target] -= weight;
   }
 }
 
-void AdamW(float* weights, float* m, float* v, const float* gradient, float* low, Count values) {
+void AdamW(float* weights, float* m, float* v, const float* gradient, float* low, Count values, int step) {
   const auto beta1 = static_cast<float>(kAdam.beta1);
   const auto beta2 = static_cast<float>(kAdam.beta2);
-  const auto unbias1 = static_cast<float>(1 / (1 - std::pow(kAdam.beta1, kAdam.step)));
-  const auto unbias2 = static_cast<float>(1 / (1 - std::pow(kAdam.beta2, kAdam.step)));
+  const auto unbias1 = static_cast<float>(1 / (1 - std::pow(kAdam.beta1, step)));
+  const auto unbias2 = static_cast<float>(1 / (1 - std::pow(kAdam.beta2, step)));
   const auto rate = static_cast<float>(kAdam.learning_rate);
   const auto keep = static_cast<float>(1 - kAdam.learning_rate * kAdam.weight_decay);
   const auto epsilon = static_cast<float>(kAdam.epsilon);
-  for (Count i = 0; i < values; ++i) {
+  const auto stepped = [=](Count i) {
     m[i] = beta1 * m[i] + (1 - beta1) * gradient[i];
     v[i] = beta2 * v[i] + (1 - beta2) * gradient[i] * gradient[i];
-    weights[i] = keep * weights[i] - rate * m[i] * unbias1 / (std::sqrt(v[i] * unbias2) + epsilon);
-    low[i] = weights[i];
+    return weights[i] = keep * weights[i] - rate * m[i] * unbias1 / (std::sqrt(v[i] * unbias2) + epsilon);
+  };
+  if (low == nullptr) {
+    for (Count i = 0; i < values; ++i) stepped(i);
+  } else {
+    for (Count i = 0; i < values; ++i) low[i] = stepped(i);
   }
 }
 

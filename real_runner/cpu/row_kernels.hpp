@@ -8,7 +8,7 @@ namespace dflop::cpu {
 using Count = std::int64_t;
 
 void NormForward(const float* x, const float* weight, float* y, Count rows, Count width);
-/// dx may be dy itself. dweight is overwritten.
+/// dx may be dy itself. dweight is added to.
 void NormBackward(const float* dy, const float* x, const float* weight, float* dx, float* dweight, Count rows,
                   Count width);
 
@@ -35,10 +35,17 @@ void Rotate(const float* x, float* y, const RotaryRows& rows);
 void Add(const float* a, const float* b, float* y, Count values);
 void Softmax(const float* x, float* y, Count rows, Count width);
 void Embed(const float* table, const float* ids, float* y, Count rows, Count width);
+/// Adds every row of dy to the row of its id.
+void EmbedBackward(const float* dy, const float* ids, float* dtable, Count rows, Count width);
+/// y [width] = the mean of x's rows; backward: every row of dx gains dy/rows.
+void MeanOfRows(const float* x, float* y, Count rows, Count width);
+void MeanOfRowsBackward(const float* dy, float* dx, Count rows, Count width);
 void Copy(const float* x, float* y, Count values);
 
-void CrossEntropy(const float* logits, const float* targets, float* losses, float* dlogits, Count tokens, Count vocab);
-/// AdamW in place, and the weights once more into `low`.
-void AdamW(float* weights, float* m, float* v, const float* gradient, float* low, Count values);
+/// dlogits: the gradient of Σ weight·loss over the tokens; losses themselves are not weighted. No `weights`: all 1.
+void CrossEntropy(const float* logits, const float* targets, const float* weights, float* losses, float* dlogits,
+                  Count tokens, Count vocab);
+/// AdamW in place with the bias correction of `step` (from 1), and the weights once more into `low` if that is given.
+void AdamW(float* weights, float* m, float* v, const float* gradient, float* low, Count values, int step);
 
 }  // namespace dflop::cpu
