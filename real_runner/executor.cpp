@@ -1,6 +1,7 @@
 #include "real_runner/executor.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 #include "base/index.hpp"
@@ -11,11 +12,12 @@
 namespace dflop {
 namespace {
 
-/// Takes the parcels that the hub of this rank handles, for as long as it lives.
+/// Takes the parcels that the hub of this rank handles, for as long as it lives. Whoever brings one at its end still
+/// holds the station.
 class Interception {
  public:
-  Interception(Transport& transport, RelayStation& station) : transport_(transport) {
-    transport.SetIntercept([&station](Parcel& parcel) { return station.Take(parcel); });
+  Interception(Transport& transport, std::shared_ptr<RelayStation> station) : transport_(transport) {
+    transport.SetIntercept([station = std::move(station)](Parcel& parcel) { return station->Take(parcel); });
   }
   ~Interception() { transport_.SetIntercept(nullptr); }
   Interception(const Interception&) = delete;
@@ -33,8 +35,8 @@ class StepExecution {
 
   void Run() {
     if (Index(transport_.rank()) >= program_.ranks.size()) return RunNothing();
-    RelayStation station(program_, transport_.rank(), delays_.messages, transport_, page_);
-    const Interception interception(transport_, station);
+    const Interception interception(
+        transport_, std::make_shared<RelayStation>(program_, transport_.rank(), delays_.messages, transport_, page_));
     const double start = transport_.Meet();
     page_.StartStep(start);
     WaitUntil(start, delays_.precise);

@@ -20,8 +20,8 @@ struct LinkDelays {
 LinkDelays RealLinks(const StepProgram& program);
 
 /// One step, from a start that all ranks agree on to this rank's last operation. All of them call it together. Events
-/// and seconds go to the rank's page. A rank that the plan does not want only meets the others. Throws what worker and
-/// transport throw.
+/// and seconds go to the rank's page. Program and delays outlive the transport's last parcel. A rank that the plan does
+/// not want only meets the others. Throws what worker and transport throw.
 void ExecuteStep(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,
                  LedgerPage& page);
 

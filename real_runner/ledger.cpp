@@ -125,6 +125,7 @@ Ledger::Ledger(int ranks, std::size_t events) : ranks_(ranks), page_bytes_(Ledge
 
 Ledger::Ledger(int ranks, std::size_t events, const std::string& name, bool creates)
     : ranks_(ranks), page_bytes_(LedgerPage::BytesFor(events)), name_(name) {
+  if (creates) shm_unlink(name.c_str());  // of a job that died before it could forget it
   const int file = shm_open(name.c_str(), creates ? O_RDWR | O_CREAT | O_EXCL : O_RDWR, 0600);
   const auto bytes = static_cast<off_t>(page_bytes_ * static_cast<std::size_t>(ranks));
   if (file < 0 || (creates && ftruncate(file, bytes) != 0)) {

@@ -79,11 +79,11 @@ void RankSession::Repeat(int repeat, bool keep) {
 /// Whether the execution counts.
 bool RankSession::Attempt(const Execution& execution, bool keep) {
   const Plan& plan = plans_[execution.plan];
-  const StepProgram program = MakeStepProgram(plan, execution.step);
+  program_ = MakeStepProgram(plan, execution.step);
+  links_ = backend_.links(plan, execution.step, program_);
   StageWorker& worker = *workers_[execution.plan];
-  worker.Prepare(program, execution.step);
-  const LinkDelays links = backend_.links(plan, execution.step, program);
-  ExecuteStep(program, links, worker, transport_, page_);
+  worker.Prepare(program_, execution.step);
+  ExecuteStep(program_, links_, worker, transport_, page_);
   bool counts = true;
   if (transport_.rank() == 0) {
     Execution done = execution;

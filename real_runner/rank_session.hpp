@@ -34,6 +34,8 @@ class RankSession {
   Ledger& ledger_;
   LedgerPage& page_;
   std::vector<std::unique_ptr<StageWorker>> workers_;  ///< [plan]; none where the plan does not want this rank
+  StepProgram program_;                                ///< of the step under way
+  LinkDelays links_;
   std::vector<Execution> executions_;
   Execution current_;
 };
