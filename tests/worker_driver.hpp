@@ -129,7 +129,7 @@ class WorkerDriver {
     worker.Run(action);
     for (const int m : action.sends) {
       values_[Index(m)] = worker.Pack(program_.messages[Index(m)]);
-      EXPECT_EQ(static_cast<std::int64_t>(values_[Index(m)].size()), program_.messages[Index(m)].values());
+      EXPECT_EQ(static_cast<std::int64_t>(values_[Index(m)].values.size()), program_.messages[Index(m)].values());
       arrived_[Index(m)] = true;
     }
     return true;
@@ -138,7 +138,7 @@ class WorkerDriver {
   bool Relayed(const Relay& relay) {
     if (!Arrived(relay.in)) return false;
     std::vector<const Message*> parts;
-    std::vector<std::vector<float>> values;
+    std::vector<Payload> values;
     for (const int m : relay.in) {
       parts.push_back(&program_.messages[Index(m)]);
       values.push_back(values_[Index(m)]);
@@ -181,7 +181,7 @@ class WorkerDriver {
   const Plan& plan_;
   std::vector<std::unique_ptr<cpu::Worker>> workers_;
   StepProgram program_;
-  std::vector<std::vector<float>> values_;
+  std::vector<Payload> values_;
   std::vector<bool> arrived_;
 };
 

@@ -5,7 +5,7 @@
 
 #include "base/random.hpp"
 
-namespace dflop::cpu {
+namespace dflop::training {
 
 /// Uniform numbers of this mean and standard deviation, two from every draw of the stream.
 inline void FillRandom(RandomStream& random, double mean, double deviation, float* values, std::int64_t count) {
@@ -20,4 +20,4 @@ inline void FillRandom(RandomStream& random, double mean, double deviation, floa
   }
 }
 
-}  // namespace dflop::cpu
+}  // namespace dflop::training
