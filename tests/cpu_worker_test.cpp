@@ -211,14 +211,14 @@ TEST(CpuWorker, ComputationsWaitForNoPages) {
   const StepProgram program = MakeStepProgram(plan, 0);
   for (const bool warm : {false, true}) {
     worker->Prepare(program, 0);
-    std::vector<Payload> values(program.messages.size());
+    std::vector<std::vector<float>> values(program.messages.size());
     long faults = 0;
     for (const Action& action : program.ranks[0].actions) {
-      for (const int m : action.receives) worker->Unpack(program.messages[Index(m)], std::move(values[Index(m)]));
+      for (const int m : action.receives) worker->Unpack(program.messages[Index(m)], {std::move(values[Index(m)])});
       const long before = PageFaults();
       worker->Run(action);
       faults += PageFaults() - before;
-      for (const int m : action.sends) values[Index(m)] = worker->Pack(program.messages[Index(m)]);
+      for (const int m : action.sends) values[Index(m)] = worker->Pack(program.messages[Index(m)]).values;
     }
     EXPECT_TRUE(!warm || faults < 20) << faults;
   }

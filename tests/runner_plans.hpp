@@ -17,6 +17,7 @@ struct PlanRecipe {
   int samples = 16;
   std::uint64_t seed = 1;
   int steps = 1;
+  std::vector<SampleShape> batch{};  ///< instead of uneven samples
 };
 
 /// What `dflop plan --out` would write.
@@ -27,7 +28,8 @@ inline Plan MakePlan(const CostModel& cost, const PlanRecipe& recipe) {
   const auto batcher = Plugin<BatchScheduler>(recipe.batching);
   for (int step = 0; step < recipe.steps; ++step) {
     PlannedStep planned;
-    planned.batch = UnevenSamples(recipe.samples, recipe.seed + static_cast<std::uint64_t>(step));
+    planned.batch = recipe.batch.empty() ? UnevenSamples(recipe.samples, recipe.seed + static_cast<std::uint64_t>(step))
+                                         : recipe.batch;
     RandomStream random(recipe.seed, "batching");
     planned.plan =
         batcher->Schedule(MakeBatchProblem(BatchContext{cost, plan.layout, plan.orders, planned.batch}), random);

@@ -195,7 +195,7 @@ void MeanOfRowsBackward(const float* dy, float* dx, Count rows, Count width) {
 }
 
 void Copy(const float* x, float* y, Count values) {
-  std::memcpy(y, x, static_cast<std::size_t>(values) * sizeof(float));
+  if (values > 0) std::memcpy(y, x, static_cast<std::size_t>(values) * sizeof(float));  // nothing may have no address
 }
 
 void CrossEntropy(const float* logits, const float* targets, const float* weights, float* losses, float* dlogits,
