@@ -1,6 +1,6 @@
-// Every operation of the cuda backend against the float64 reference: `cuda_tests`, a program of its own because
-// machines with GPUs seldom have GoogleTest. Prints a table and, as its last line, "N passed, N failed"; exit 1 when
-// one failed, 2 without a device.
+// Every operation of the cuda backend, and its stage workers, against float64 references: `cuda_tests`, a program of
+// its own because machines with GPUs seldom have GoogleTest. Prints a table and, as its last line, "N passed, N
+// failed"; exit 1 when one failed, 2 without a device.
 //
 // Errors are the largest difference over the largest reference value. Inputs are bf16 in both, so a single kernel with
 // fp32 sums differs by little more than the rounding of its output, 2⁻⁹. Attention rounds scores or probabilities in
@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "real_runner/backend.hpp"
 #include "real_runner/row_shapes.hpp"
+#include "tests/cuda_worker_tests.hpp"
 #include "tests/kernel_reference.hpp"
 
 namespace dflop {
@@ -53,6 +54,11 @@ class Tests {
       ++failed_;
     }
     std::fflush(stdout);
+  }
+
+  void Add(const TestTally& more) {
+    passed_ += more.passed;
+    failed_ += more.failed;
   }
 
   int Finish() const {
@@ -198,6 +204,7 @@ int Run() {
   Attentions(tests);
   Packs(tests);
   Collectives(tests, device.devices);
+  tests.Add(TestCudaWorkers(device.devices));
   return tests.Finish();
 }
 

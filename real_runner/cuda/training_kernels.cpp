@@ -24,7 +24,7 @@ std::uint32_t Alignment(const MatmulOperands& operands) {
   return static_cast<std::uint32_t>(joined & (~joined + 1));
 }
 
-ActivationShape Rows(const LayerShape& s, std::int64_t rows) { return {rows, s.ffn, s.up_width()}; }
+ActivationShape RowsOf(const LayerShape& s, std::int64_t rows) { return {rows, s.ffn, s.up_width()}; }
 
 DeviceBuffer Zeros(std::int64_t bytes, cudaStream_t stream) {
   DeviceBuffer buffer(bytes);
@@ -199,14 +199,14 @@ void TrainingKernels::AttentionBackward(const LayerShape& shape, const Pack& pac
 }
 
 void TrainingKernels::Activation(const LayerShape& s, const Bf16* up, Bf16* act, std::int64_t rows) {
-  if (!rehearsing_) ActivationForward(up, s.gated ? up + s.ffn : nullptr, act, Rows(s, rows), stream());
+  if (!rehearsing_) ActivationForward(up, s.gated ? up + s.ffn : nullptr, act, RowsOf(s, rows), stream());
 }
 
 void TrainingKernels::ActivationBackward(const LayerShape& s, const Bf16* d_act, const Bf16* up, Bf16* d_up,
                                          std::int64_t rows) {
   if (rehearsing_) return;
   cuda::ActivationBackward(d_act, up, s.gated ? up + s.ffn : nullptr, d_up, s.gated ? d_up + s.ffn : nullptr,
-                           Rows(s, rows), stream());
+                           RowsOf(s, rows), stream());
 }
 
 void TrainingKernels::Silu(const Bf16* u, Bf16* y, std::int64_t values) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "real_runner/cuda/check.hpp"
 #include "real_runner/cuda/training_rows.hpp"
 
 namespace dflop::cuda {
