@@ -1,27 +1,14 @@
 #include "experiments/provenance.hpp"
 
 #include <CLI/Version.hpp>
-#include <array>
 #include <boost/version.hpp>
-#include <ctime>
 
 #include "base/file.hpp"
 #include "base/sha256.hpp"
+#include "base/wall_clock.hpp"
 #include "build_info.hpp"  // written by cmake/WriteBuildInfo.cmake
 
 namespace dflop {
-namespace {
-
-std::string UtcNow() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
-}
-
-}  // namespace
 
 std::string VersionLine() {
   return std::string("dflop ") + build_info::kVersion + " (commit " + build_info::kCommit +

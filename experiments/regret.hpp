@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "experiments/statistics.hpp"
+#include "base/statistics.hpp"
 
 namespace dflop {
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/statistics.hpp"
 #include "experiments/report_data.hpp"
-#include "experiments/statistics.hpp"
 
 namespace dflop {
 

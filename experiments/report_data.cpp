@@ -236,6 +236,7 @@ Report ReadReport(const std::string& folder) {
   ReadAssumptions(result, points, report);
   ReadProfiles(result, report);
   ReadPictures(result, folder, report);
+  report.validation = ReadValidation(folder);
   report.inputs = Member(result, "inputs");
   report.provenance = Member(result, "provenance");
   return report;

@@ -8,8 +8,9 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "base/statistics.hpp"
 #include "experiments/report_timeline.hpp"
-#include "experiments/statistics.hpp"
+#include "experiments/validation_figures.hpp"
 #include "models/model_profile.hpp"
 
 namespace dflop {
@@ -97,12 +98,13 @@ struct Report {
   std::vector<std::pair<std::string, Json>> assumptions;  ///< scenario and point → what was assumed
   std::vector<StoredProfile> profiles;                    ///< empty in results that were stored without
   std::vector<StepPicture> pictures;  ///< of the first point of every scenario, where their files are still there
+  std::optional<ValidationFigures> validation;  ///< where the plans were executed
   Json inputs;
   Json provenance;
 };
 
-/// Reads `folder`/result.json and the timelines that it names. Tolerates keys it does not know and timelines that are
-/// gone; InputError on what is missing or malformed otherwise.
+/// Reads `folder`/result.json, the timelines that it names and, if there, a validation. Tolerates keys it does not know
+/// and timelines that are gone; InputError on what is missing or malformed otherwise.
 Report ReadReport(const std::string& folder);
 
 /// The ends of a 95 % interval; both are the mean when there are too few steps for one.

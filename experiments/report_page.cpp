@@ -2,30 +2,14 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 #include <span>
 
+#include "base/slug.hpp"
 #include "experiments/charts.hpp"
 #include "experiments/report_text.hpp"
 
 namespace dflop {
 namespace {
-
-/// Letters and digits of a name, the rest as single hyphens: safe as a file name and as an anchor.
-std::string Slug(const std::string& name) {
-  std::string slug;
-  for (const char c : name) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_';
-    if (plain) {
-      slug += c;
-    } else if (!slug.empty() && slug.back() != '-') {
-      slug += '-';
-    }
-  }
-  while (!slug.empty() && (slug.back() == '-' || slug.back() == '.')) slug.pop_back();
-  return slug.empty() ? "point" : slug.substr(0, 80);
-}
 
 class PageWriter {
  public:
@@ -34,22 +18,16 @@ class PageWriter {
 
   ReportPage Write() {
     page_.title = EscapeXml(report_.name + " · dflop");
-    for (std::size_t i = 0; i < detailed_; ++i) slugs_.push_back(NewSlug(report_.points[i]));
+    for (std::size_t i = 0; i < detailed_; ++i) slugs_.push_back(used_slugs_.New(report_.points[i].title(), "point"));
     page_.header = Header();
-    page_.points = RegretSection() + SweepSections();
+    page_.points = report_.validation ? ValidationSection(*report_.validation, page_.figures) : "";
+    page_.points += RegretSection() + SweepSections();
     for (std::size_t i = 0; i < detailed_; ++i) page_.points += PointSection(report_.points[i], slugs_[i]);
     page_.footer = ProfileSection(report_) + Footer(report_);
     return std::move(page_);
   }
 
  private:
-  std::string NewSlug(const PointFigures& point) {
-    const std::string base = Slug(point.title());
-    std::string slug = base;
-    for (int i = 2; !used_slugs_.insert(slug).second; ++i) slug = base + "-" + std::to_string(i);
-    return slug;
-  }
-
   /// Keeps the picture as a file and returns it for the page.
   std::string Figure(const std::string& name, Svg svg) {
     const std::string html = "<figure>\n" + svg.Inline() + "</figure>\n";
@@ -63,6 +41,7 @@ class PageWriter {
     if (!report_.engine.empty()) html += "<p class=\"muted\">Engine: " + EscapeXml(report_.engine) + "</p>\n";
     if (report_.points.size() < 2) return html;
     html += "<nav aria-label=\"Scenarios\"><a href=\"#all\">All</a>";
+    if (report_.validation) html += "<a href=\"#validation\">Measured</a>";
     for (std::size_t i = 0; i < slugs_.size(); ++i) {
       html += "<a href=\"#" + slugs_[i] + "\">" + EscapeXml(report_.points[i].title()) + "</a>";
     }
@@ -181,7 +160,7 @@ class PageWriter {
   std::string SweepSection(const std::string& axis, const std::vector<const PointFigures*>& points) {
     PointFigures fixed = *points.front();
     std::erase_if(fixed.point, [&](const auto& entry) { return entry.first == axis; });
-    const std::string name = Slug(fixed.title() + " over " + axis);
+    const std::string name = Slug(fixed.title() + " over " + axis, "point");
     std::string html = "<section>\n<h2>" + EscapeXml(fixed.title()) + ": over " + EscapeXml(axis.substr(1)) +
                        "</h2>\n<p class=\"note\">Bars are 95 % intervals; a cross at the foot is an infeasible "
                        "point, its reason shows on hover and in its table.</p>\n<div class=\"pair\">\n" +
@@ -195,7 +174,7 @@ class PageWriter {
   const Report& report_;
   std::size_t detailed_;
   std::vector<std::string> slugs_;
-  std::set<std::string> used_slugs_;
+  UniqueSlugs used_slugs_;
   ReportPage page_;
 };
 

@@ -34,6 +34,10 @@ std::string CandidateTables(const PointFigures& point);
 /// Throughput curves of every model, folded away; "" where the result holds none.
 std::string ProfileSection(const Report& report);
 
+/// What was predicted and what was measured: tables, and the steps drawn one above the other, which are added to
+/// `figures`.
+std::string ValidationSection(const ValidationFigures& validation, std::vector<NamedFigure>& figures);
+
 /// Assumptions, provenance and inputs as lists of names and values.
 std::string Footer(const Report& report);
 

@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/error.hpp"
+#include "base/json_files.hpp"
 #include "experiments/anomalies.hpp"
 #include "models/remembered_kernel_costs.hpp"
 
@@ -44,20 +45,6 @@ const std::vector<std::string> kScenarioKeys = {
 
 const std::vector<std::string> kKeysWithFiles = {"model", "cluster", "costs", "samples"};
 
-void ResolveIn(Json& value, const std::filesystem::path& folder) {
-  if (value.is<Json::Array>()) {
-    for (Json& element : value.as<Json::Array>()) ResolveIn(element, folder);
-  }
-  if (!value.is<Json::Object>()) return;
-  for (Json::Member& member : value.as<Json::Object>()) {
-    if (member.key == "file" && member.value.is<std::string>() && !member.value.as<std::string>().empty()) {
-      member.value = Json((folder / member.value.as<std::string>()).lexically_normal().string());
-    } else {
-      ResolveIn(member.value, folder);
-    }
-  }
-}
-
 void CollectFiles(const Json& value, bool look_inside, std::vector<std::string>& files) {
   if (value.is<Json::Array>()) {
     for (const Json& element : value.as<Json::Array>()) CollectFiles(element, look_inside, files);
@@ -73,7 +60,7 @@ void CollectFiles(const Json& value, bool look_inside, std::vector<std::string>&
     files.push_back(path);
     if (!look_inside) continue;
     Json content = ReadJsonFile(path);
-    ResolveIn(content, std::filesystem::path(path).parent_path());
+    ResolveFileNames(content, std::filesystem::path(path).parent_path().string());
     CollectFiles(content, look_inside, files);
   }
 }
@@ -121,12 +108,12 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
 }
 
 void ResolveFiles(Json& scenario, const std::string& folder) {
-  const std::filesystem::path absolute = std::filesystem::absolute(folder.empty() ? "." : folder);
+  const std::string absolute = std::filesystem::absolute(folder.empty() ? "." : folder).string();
   if (!scenario.is<Json::Object>()) return;
   for (Json::Member& member : scenario.as<Json::Object>()) {
     const bool may_name_files =
         std::find(kKeysWithFiles.begin(), kKeysWithFiles.end(), member.key) != kKeysWithFiles.end();
-    if (may_name_files) ResolveIn(member.value, absolute);
+    if (may_name_files) ResolveFileNames(member.value, absolute);
   }
 }
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
-#include "experiments/statistics.hpp"
+#include "base/statistics.hpp"
 
 namespace dflop {
 

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "real_runner/backend.hpp"
+#include "real_runner/child_program.hpp"
 #include "real_runner/stage_worker_factory.hpp"
 
 namespace dflop {
@@ -14,8 +15,6 @@ namespace {
 
 constexpr char kPlugin[] = "libdflop_cuda.so";
 constexpr int kReasonSize = 1024;
-
-std::string PluginPath() { return std::filesystem::read_symlink("/proc/self/exe").replace_filename(kPlugin).string(); }
 
 /// The loader's words, e.g. that libcublasLt.so.13 is nowhere.
 std::string LoaderError() {
@@ -26,7 +25,7 @@ std::string LoaderError() {
 /// The plug-in stays open for the life of the process: backends, kernels and exceptions hold its code.
 template <typename Function>
 Function FromPlugin(const char* symbol) {
-  const std::string path = PluginPath();
+  const std::string path = BesideThisProgram(kPlugin);
   if (!std::filesystem::exists(path)) {
     throw InputError("--backend cuda: there is no " + path +
                      "; it is built where CMake finds a CUDA compiler (nvcc) and cuBLAS");
@@ -49,8 +48,9 @@ auto MadeBy(const Make& make) {
 
 }  // namespace
 
-std::unique_ptr<Backend> MakeCudaBackend() {
-  return std::unique_ptr<Backend>(MadeBy(FromPlugin<MakeBackendFunction>(kMakeBackendSymbol)));
+std::unique_ptr<Backend> MakeCudaBackend(const BackendOptions& options) {
+  const auto make = FromPlugin<MakeBackendFunction>(kMakeBackendSymbol);
+  return std::unique_ptr<Backend>(MadeBy([&](char* why, int size) { return make(options, why, size); }));
 }
 
 std::unique_ptr<StageWorkerFactory> MakeCudaStageWorkers(int ranks) {

@@ -73,6 +73,7 @@ class StepExecution {
     WaitUntil(parcel.arrives_s, delays_.precise);
     const double here = NowSeconds();
     seconds_.waiting += here - asked;
+    seconds_.lost += here - std::max(asked, parcel.arrives_s);  // it was there and this rank still asleep
     const Message& message = program_.messages[Index(name)];
     // Tensors that stayed where they were made are moved now, not when the word of them came.
     const bool moves_now = !parcel.payload.tensors.empty();
@@ -102,7 +103,9 @@ class StepExecution {
             ? worker_.Reduce(program_, Index(index), ready, transport_)
             : AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
     WaitUntil(span.end_s, delays_.precise);
-    seconds_.waiting += NowSeconds() - ready;
+    const double here = NowSeconds();
+    seconds_.waiting += here - ready;
+    seconds_.lost += here - span.end_s;
     page_.Add(
         {kind, collective.operation_stage, collective.operation_to_stage, -1, false, true, span.start_s, span.end_s});
   }

@@ -31,7 +31,7 @@ struct RankSeconds {
   double kernels = 0;   ///< computing
   double waiting = 0;   ///< for messages of other ranks
   double messages = 0;  ///< packing, sending and unpacking them
-  double lost = 0;      ///< part of the kernels' time, while something else had the processor
+  double lost = 0;      ///< to other processes: in kernels, and between a message's arrival and waking up for it
   /// What is left: the executor's own.
   double executor() const { return whole - kernels - waiting - messages; }
 };

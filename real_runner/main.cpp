@@ -5,10 +5,12 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/wall_clock.hpp"
 #include "build_info.hpp"  // written by cmake/WriteBuildInfo.cmake
 #include "real_runner/profile_command.hpp"
 #include "real_runner/run_command.hpp"
 #include "real_runner/transport.hpp"
+#include "real_runner/validate_command.hpp"
 
 namespace dflop {
 namespace {
@@ -28,6 +30,17 @@ std::string VersionLine() {
          (build_info::kDirty ? ", with local changes)" : ")");
 }
 
+Json Provenance(const std::string& command_line) {
+  Json json;
+  json["version"] = build_info::kVersion;
+  json["git_commit"] = build_info::kCommit;
+  json["git_dirty"] = build_info::kDirty;
+  json["compiler"] = build_info::kCompiler;
+  json["command"] = command_line;
+  json["date"] = UtcNow();
+  return json;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Runs real kernels: measures what they cost on this machine, executes plans.", "real_runner");
   app.require_subcommand(1);
@@ -35,6 +48,7 @@ int Main(int argc, char** argv) {
   app.footer("Example: real_runner profile --backend cpu --model tiny-vlm --out cpu.json --budget 60s");
   AddProfileCommand(app, CommandLine(argc, argv));
   AddRunCommand(app);
+  AddValidateCommand(app, Provenance(CommandLine(argc, argv)));
   try {
     app.parse(argc, argv);
     return kDone;

@@ -1,17 +1,16 @@
 #include "real_runner/profile_command.hpp"
 
 #include <CLI/CLI.hpp>
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/wall_clock.hpp"
 #include "real_runner/profile_summary.hpp"
 
 namespace dflop {
@@ -44,15 +43,6 @@ void StopOnSignals() {
 
 double SteadySeconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-std::string UtcNow() {
-  const std::time_t now = std::time(nullptr);
-  std::tm utc{};
-  gmtime_r(&now, &utc);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
 }
 
 ModelSpec NamedModel(const std::string& name) {

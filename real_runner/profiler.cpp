@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/progress.hpp"
+#include "base/statistics.hpp"
 #include "models/cost_errors.hpp"
 
 namespace dflop {
@@ -24,12 +25,6 @@ constexpr double kPatience = 10;  // times that, where most launches are disturb
 double Spread(const std::vector<double>& seconds) { return Quantile(seconds, 0.9) - Quantile(seconds, 0.1); }
 
 /// The mean of the middle two where the count is even.
-double Median(std::vector<double> seconds) {
-  std::sort(seconds.begin(), seconds.end());
-  const std::size_t middle = seconds.size() / 2;
-  return seconds.size() % 2 == 1 ? seconds[middle] : (seconds[middle - 1] + seconds[middle]) / 2;
-}
-
 class Run {
  public:
   Run(Backend& backend, const ProfilePlan& plan, const ProfileOptions& options)

@@ -89,7 +89,8 @@ bool RankSession::Attempt(const Execution& execution, bool keep) {
     Execution done = execution;
     done.measured = ReadLedger(ledger_, plan, execution.step, backend_.time_scale, true);
     const bool last = execution.rejected + 1 >= options_.attempts;
-    counts = !keep || last || done.measured.lost_share() <= options_.most_lost;
+    const double disturbed = std::max(done.measured.lost_share(), done.measured.executor_share());
+    counts = !keep || last || disturbed <= options_.most_lost;
     if (keep && counts) executions_.push_back(std::move(done));
   }
   counts = Agree(counts);

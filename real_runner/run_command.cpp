@@ -50,7 +50,7 @@ void Run(const Arguments& arguments) {
   const StageBackend backend = FindStageBackend(arguments.backend, MostRanks(plans), arguments.time_scale);
   CheckBackend(backend, plans, arguments);
   const auto output = [&](const SessionResult& result) {
-    return RunOutput{backend.name, backend.time_scale, arguments.plans, plans, result};
+    return RunOutput{backend.name, backend.time_scale, arguments.session.most_lost, arguments.plans, plans, result};
   };
   const auto fail = [&](const SessionResult& result) {
     const std::string partial = PartialPath(arguments.out);

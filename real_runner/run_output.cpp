@@ -5,6 +5,8 @@
 #include <map>
 #include <utility>
 
+#include "base/statistics.hpp"
+
 namespace dflop {
 namespace {
 
@@ -35,12 +37,6 @@ struct Row {
   int rejected = 0;
 };
 
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : 0.5 * (values[middle - 1] + values[middle]);
-}
-
 void Add(const Execution& execution, const Plan& plan, Row& row) {
   const MeasuredStep& measured = execution.measured;
   const double makespan = measured.timeline.makespan.value();
@@ -59,6 +55,7 @@ Json RunToJson(const RunOutput& output) {
   Json json = TimelineToJson(first.measured.timeline, plan.layout, plan.model);
   json["backend"] = output.backend;
   json["time_scale"] = output.time_scale;
+  json["most_lost_share"] = output.most_lost;
   if (!output.result.failure.empty()) json["failure"] = output.result.failure;
   json["runs"] = Json::EmptyArray();
   for (const Execution& execution : output.result.executions) {

@@ -11,6 +11,7 @@ namespace dflop {
 struct RunOutput {
   std::string backend;
   double time_scale = 1;
+  double most_lost = 0;            ///< share of its time above which a step was rejected
   std::vector<std::string> paths;  ///< of the plans
   const std::vector<Plan>& plans;
   const SessionResult& result;

@@ -14,7 +14,8 @@ namespace dflop {
 struct SessionOptions {
   int repeats = 1;
   int warm_up = 0;  ///< repeats before those, not kept
-  /// A step in which some rank lost more of its time than this to other processes is rejected and run again …
+  /// A step in which some rank lost more of its time than this to other processes, or spent it outside of kernels and
+  /// messages, is rejected and run again …
   double most_lost = 0.02;
   int attempts = 1;  ///< … this often at most; the last is kept whatever it lost
 };

@@ -110,8 +110,14 @@ Timeline ReadTimeline(const JsonReader& json) {
   json.CheckSchema("dflop/timeline/1", true);
   Timeline timeline;
   timeline.makespan = Seconds(json.At("makespan_s").Number(0, 1e9));
-  for (const JsonReader& event : json.At("events").Elements()) timeline.events.push_back(ReadEvent(event));
+  timeline.events = ReadTimelineEvents(json.At("events"));
   return timeline;
+}
+
+std::vector<TimelineEvent> ReadTimelineEvents(const JsonReader& json) {
+  std::vector<TimelineEvent> events;
+  for (const JsonReader& event : json.Elements()) events.push_back(ReadEvent(event));
+  return events;
 }
 
 }  // namespace dflop

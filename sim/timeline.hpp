@@ -34,5 +34,7 @@ OpKind ReadKind(const JsonReader& json);
 /// dflop/timeline/1: the layout's stages and the events of one step.
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);
 Timeline ReadTimeline(const JsonReader& json);
+/// The array under "events".
+std::vector<TimelineEvent> ReadTimelineEvents(const JsonReader& json);
 
 }  // namespace dflop

@@ -110,6 +110,19 @@ TEST_F(ReportTest, ShowsTheMeanStepTimeOfEveryPolicyOfEveryScenario) {
   EXPECT_EQ(Count(page, "<section class=\"point\""), 2u);
 }
 
+TEST_F(ReportTest, AMalformedValidationIsNamedAndNothingIsDrawn) {
+  WriteResult(false);
+  WriteFile(folder_ + "/validation.json", R"({"schema": "dflop/validation/1", "backend": "spin", "time_scale": 1})");
+  try {
+    WriteReport(folder_);
+    FAIL();
+  } catch (const InputError& error) {
+    EXPECT_NE(std::string(error.what()).find("validation.json:"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("repeats"), std::string::npos) << error.what();
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder_ + "/report.html"));
+}
+
 TEST_F(ReportTest, ListsTheLayoutsThatAPlannerConsidered) {
   Json result = WriteResult(false);
   Json& planning = result["runs"].as<Json::Array>().front()["planning"];

@@ -1,8 +1,9 @@
 // Student's t against the printed tables (e.g. NIST/SEMATECH e-Handbook, table 1.3.6.7.2), intervals by hand.
-#include "experiments/statistics.hpp"
+#include "base/statistics.hpp"
 
 #include <gtest/gtest.h>
 
+#include <boost/math/distributions/students_t.hpp>
 #include <cmath>
 #include <vector>
 
@@ -15,6 +16,26 @@ TEST(StudentQuantile, AgreesWithThePrintedTable) {
   EXPECT_NEAR(StudentQuantile(0.975, 29), 2.045, 5e-4);
   EXPECT_NEAR(StudentQuantile(0.95, 10), 1.812, 5e-4);
   EXPECT_NEAR(StudentQuantile(0.975, 1e6), 1.960, 5e-4);  // the normal distribution
+}
+
+TEST(StudentQuantile, AgreesWithBoost) {
+  for (const double freedom : {1.0, 2.0, 2.5, 3.0, 9.0, 39.0, 200.0, 5000.0}) {
+    for (const double probability : {0.025, 0.4, 0.5, 0.6, 0.9, 0.975, 0.999}) {
+      const double expected = boost::math::quantile(boost::math::students_t(freedom), probability);
+      EXPECT_NEAR(StudentQuantile(probability, freedom), expected, 1e-9 * (1 + std::abs(expected)))
+          << probability << " of " << freedom;
+    }
+  }
+}
+
+TEST(Quantile, LiesOnStraightLinesBetweenTheSortedValues) {
+  // Places 0, 1, 2, 3 hold 1, 2, 4, 8: the median is at 1.5, the 90th percentile at 2.7.
+  const std::vector<double> values = {8, 1, 4, 2};
+  EXPECT_DOUBLE_EQ(Median(values), 3);
+  EXPECT_DOUBLE_EQ(Quantile(values, 0.9), 4 + 0.7 * 4);
+  EXPECT_DOUBLE_EQ(Quantile(values, 0), 1);
+  EXPECT_DOUBLE_EQ(Quantile(values, 1), 8);
+  EXPECT_DOUBLE_EQ(Median(std::vector<double>{7}), 7);
 }
 
 TEST(MeanInterval, OfFiveNumbersIsHandDerived) {

@@ -1,4 +1,5 @@
-// Means with their uncertainty: 95 % intervals from Student's t distribution.
+// Means with their uncertainty: 95 % intervals from Student's t distribution. Without a library, because the real
+// runner builds on machines that carry header-only dependencies along.
 #pragma once
 
 #include <optional>
@@ -22,5 +23,10 @@ Interval MeanInterval(std::span<const double> values);
 /// the same order, so the interval comes from the paired differences d = baseline − own: speedup = 1 +
 /// mean(d)/mean(own) and its half width is that of mean(d) over mean(own).
 Interval PairedSpeedup(std::span<const double> baseline, std::span<const double> own);
+
+/// The value below which a share of the values lies, in between by straight lines (type 7 of Hyndman & Fan 1996); at
+/// least one value.
+double Quantile(std::span<const double> values, double share);
+double Median(std::span<const double> values);
 
 }  // namespace dflop
