@@ -44,6 +44,8 @@ StageBackend Cuda(int ranks) {
 
 std::vector<std::string> StageBackendNames() { return {"spin", "cpu", "cuda"}; }
 
+bool RanksAreThreads(const std::string& name) { return name == "cuda"; }
+
 StageBackend FindStageBackend(const std::string& name, int ranks, double time_scale) {
   if (name == "spin") return Spin(ranks, time_scale);
   if (time_scale != 1) throw InputError("--time-scale: real kernels run in real time, only spin can be scaled");
