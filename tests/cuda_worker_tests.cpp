@@ -3,10 +3,12 @@
 // each rounding an independent 2⁻⁹ of a value, so that 3 % is much and 10 % is a mistake.
 #include "tests/cuda_worker_tests.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -202,6 +204,7 @@ void SeveralRanks(WorkerTests& tests, int ranks) {
     const std::string name = std::to_string(ranks) + " ranks: " + layout.name + ", " + pipeline + ", " + batching;
     tests.Check(name, PlanOf(model, std::move(layout), Batch(), pipeline, batching));
   };
+  check(Homogeneous({1, 1, ranks, 0, 1}, model), "1f1b", "random");
   check(Homogeneous({1, 1, 2, 0, 2}, model), "1f1b", "random");
   check(Homogeneous({1, 1, 2, 0, 2}, model), "1f1b", "orchmllm");
   check(Homogeneous({1, 2, 1, 1, 4}, model), "1f1b", "lpt-2d");
@@ -217,7 +220,8 @@ void SeveralRanks(WorkerTests& tests, int ranks) {
 TestTally TestCudaWorkers(int gpus) {
   WorkerTests tests;
   OneRank(tests);
-  for (const int ranks : {2, 4}) {
+  constexpr int kMost = 8;  // samples of the batch, GPUs of the layouts' node
+  for (const int ranks : std::set<int>{2, 4, std::clamp(gpus, 2, kMost)}) {
     if (gpus > 1 && ranks > gpus) {
       std::printf("%d ranks skipped: %d GPUs\n", ranks, gpus);
     } else {
