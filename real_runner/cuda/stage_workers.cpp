@@ -70,6 +70,25 @@ int GpuCount() {
   return count;
 }
 
+/// So that copies between GPUs take the link between them, where there is one, and not the way through the host.
+void ConnectGpus(const std::vector<int>& gpus) {
+  for (const int from : gpus) {
+    DFLOP_CUDA_CHECK(cudaSetDevice(from));
+    for (const int to : gpus) {
+      int possible = 0;
+      if (from != to) DFLOP_CUDA_CHECK(cudaDeviceCanAccessPeer(&possible, from, to));
+      if (possible == 0) continue;
+      const cudaError_t status = cudaDeviceEnablePeerAccess(to, 0);
+      if (status == cudaErrorPeerAccessAlreadyEnabled) {
+        static_cast<void>(cudaGetLastError());
+      } else {
+        DFLOP_CUDA_CHECK(status);
+      }
+    }
+  }
+  DFLOP_CUDA_CHECK(cudaSetDevice(0));
+}
+
 HostTensor ToHost(const training::ParameterShape& shape, std::vector<float> values) {
   return {shape.name, {shape.rows, shape.columns}, std::move(values)};
 }
@@ -92,6 +111,7 @@ class Factory final : public StageWorkerFactory {
                         "(CUDA_VISIBLE_DEVICES=0)");
     }
     if (ranks > gpus) parts_ = SplitDevice(ranks);
+    if (gpus > 1) ConnectGpus(gpus_);
   }
 
   std::string WhyNot(const Plan& plan) override {
