@@ -2,7 +2,6 @@
 
 #include <cuda.h>
 
-#include <cstdlib>
 #include <string>
 
 #include "real_runner/cuda/partition_size.hpp"
@@ -10,23 +9,18 @@
 namespace dflop::cuda {
 namespace {
 
-constexpr unsigned kSince = 12040;  // CUDA 12.4 has green contexts
-constexpr char kMostConnections[] = "32";
+constexpr unsigned kSince = 12050;  // green contexts with streams of their own
 
 /// A function of the driver, which this library does not link: it opens on machines without one.
 template <typename Function>
 Function DriverFunction(const char* name) {
   void* function = nullptr;
   cudaDriverEntryPointQueryResult found{};
-#if CUDART_VERSION >= 12050
   const cudaError_t status = cudaGetDriverEntryPointByVersion(name, &function, kSince, cudaEnableDefault, &found);
-#else
-  const cudaError_t status = cudaGetDriverEntryPoint(name, &function, cudaEnableDefault, &found);
-#endif
   if (status != cudaSuccess || found != cudaDriverEntryPointSuccess || function == nullptr) {
     static_cast<void>(cudaGetLastError());
     throw Unsupported(std::string("the driver has no ") + name +
-                      ": dividing a GPU into parts needs one for CUDA 12.4 or later");
+                      ": dividing a GPU into parts needs one for CUDA 12.5 or later");
   }
   return reinterpret_cast<Function>(function);
 }
@@ -106,7 +100,5 @@ std::vector<std::unique_ptr<Partition>> SplitDevice(int parts) {
   for (const CUdevResource& part : split) made.push_back(std::make_unique<GreenPartition>(device, part));
   return made;
 }
-
-void AllowConcurrentStreams() { setenv("CUDA_DEVICE_MAX_CONNECTIONS", kMostConnections, 0); }
 
 }  // namespace dflop::cuda

@@ -3,6 +3,7 @@
 // different parts run at the same time. Nothing of this file has run on a GPU yet.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -23,6 +24,6 @@ class Partition {
 std::vector<std::unique_ptr<Partition>> SplitDevice(int parts);
 
 /// Lets streams reach the device side by side; before the first call into CUDA.
-void AllowConcurrentStreams();
+inline void AllowConcurrentStreams() { setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0); }
 
 }  // namespace dflop::cuda
