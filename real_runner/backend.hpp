@@ -70,13 +70,20 @@ class Backend {
 
 std::unique_ptr<Backend> MakeCpuBackend();
 
+/// As what a GPU is measured: alone, or as what one of several ranks has of the only GPU of this machine, an equal part
+/// of it. Where there is a GPU for each, a rank has it whole.
+struct BackendOptions {
+  int ranks = 1;
+  bool busy_neighbours = true;  ///< whether the other parts compute meanwhile, as they do in a step
+};
+
 /// Opens the plug-in `libdflop_cuda.so` beside this program. Throws InputError with what is missing: the plug-in (built
-/// without toolkit), a driver, a device.
-std::unique_ptr<Backend> MakeCudaBackend();
+/// without toolkit), a driver, a device, multiprocessors for so many ranks.
+std::unique_ptr<Backend> MakeCudaBackend(const BackendOptions& options = {});
 
 /// What the plug-in exports, with C linkage and under this name: returns a Backend owned by the caller, or nullptr and
 /// the reason in `why` (a buffer of `size` bytes).
-using MakeBackendFunction = Backend* (*)(char* why, int size);
+using MakeBackendFunction = Backend* (*)(const BackendOptions& options, char* why, int size);
 inline constexpr char kMakeBackendSymbol[] = "dflop_make_cuda_backend";
 
 }  // namespace dflop

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Measures the first GPU of this machine for the simulator, within nine minutes:
+# Measures the GPUs of this machine for the simulator, within nine minutes:
 #
 #   real_runner/collect_gpu.sh OUTDIR [--headers FOLDER]   build, test, ceilings, profiles → OUTDIR
+#   real_runner/collect_gpu.sh OUTDIR --validate           build, test, parts of the GPU, validation → OUTDIR
 #   real_runner/collect_gpu.sh --fetch [FOLDER]            on a machine with a network: fill the folder of headers
 #
 # Needs a CUDA toolkit ≥ 12.4 with nvcc and cuBLAS, a driver, a C++20 compiler and CMake ≥ 3.25; cuDNN and NCCL are used
@@ -10,12 +11,14 @@
 # unfused, and the rows say so.
 #
 # OUTDIR gets trace-<gpu>.json, which holds what any of the quickstart's two models needs, tests.log, ceilings.md,
-# summary.md and log. Every stage has its own time limit, and a run that is stopped early keeps what was measured.
+# summary.md and log; of a validation partitions.md (what parts of a single GPU slow each other down) and validation/
+# (experiments/validate-gpu.json: four ranks on a single GPU's parts, or on a GPU each where there are four). The tests
+# sum gradients between GPUs with as many ranks as there are. A second run finds what the first has built. Every stage has its own time limit, and a run that is stopped early keeps what was measured.
 set -uo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
 readonly total_seconds=540  # all stages together
-readonly build_seconds=240 tests_seconds=90 ceilings_seconds=60
+readonly build_seconds=240 tests_seconds=120 ceilings_seconds=60 partitions_seconds=60 least_validation_seconds=60
 readonly reserve_seconds=20  # for a profile's last kernel and for the summary
 readonly models=(llava-ov-siglip-2.4b-llama3-8b llava-ov-siglip-2.4b-qwen2.5-32b)
 
@@ -84,7 +87,7 @@ print(";".join(sorted(glob.glob(sysconfig.get_paths()["purelib"] + "/nvidia/*/")
 }
 
 configure() {
-  local options=(-DCMAKE_BUILD_TYPE=Release -DDFLOP_SIMGRID=OFF -DDFLOP_TESTS=OFF -DDFLOP_WERROR=OFF
+  local options=(-DCMAKE_BUILD_TYPE=Release -DDFLOP_SIMGRID=OFF -DDFLOP_CBC=OFF -DDFLOP_TESTS=OFF -DDFLOP_WERROR=OFF
     -DCMAKE_PREFIX_PATH="$(python_cuda_folders)")
   [[ ! -d $headers ]] || options+=(-DDFLOP_HEADERS="$headers")
   [[ ! -f $build/CMakeCache.txt ]] || rm "$build/CMakeCache.txt"  # another folder of headers, another toolkit
@@ -96,7 +99,7 @@ compile() {
   [[ -d $root/real_runner/cuda ]] && grep -q '^CMAKE_CUDA_COMPILER:' "$build/CMakeCache.txt" ||
     { say "no CUDA compiler (nvcc) was found; CUDACXX may name it"; return 1; }
   stage build "$(smaller "$build_seconds" "$(left)")" "$out/log" \
-    cmake --build "$build" --parallel "$(nproc)" --target real_runner dflop_cuda cuda_tests cuda_ceilings
+    cmake --build "$build" --parallel "$(nproc)" --target real_runner dflop dflop_cuda cuda_tests cuda_ceilings cuda_partitions
 }
 
 # The first GPU's name in letters that a file name may have.
@@ -122,8 +125,29 @@ collect() {
     say "$(tail -n 1 "$out/tests.log")"
     return 1
   fi
+  if [[ -n $validate ]]; then
+    stage partitions "$(smaller "$partitions_seconds" "$(left)")" "$out/partitions.md" "$build/bin/cuda_partitions"
+    validation "$(left)"
+    return
+  fi
   stage ceilings "$(smaller "$ceilings_seconds" "$(left)")" "$out/ceilings.md" "$build/bin/cuda_ceilings"
   profile "$(left)"
+}
+
+# validation SECONDS: a third of them for the costs of its kernels.
+validation() {
+  local gpus
+  gpus=$(nvidia-smi --list-gpus 2>/dev/null | wc -l)
+  if [[ $gpus -eq 2 || $gpus -eq 3 ]]; then
+    say "validation: its four ranks want four GPUs, or one that they share; here are $gpus (CUDA_VISIBLE_DEVICES=0 leaves one)"
+    return 0
+  fi
+  if [[ $1 -lt $least_validation_seconds ]]; then
+    say "validation: no time left; run this again, the build is done"
+    return 1
+  fi
+  stage validation "$1" "$out/validation.txt" "$build/bin/real_runner" validate "$root/experiments/validate-gpu.json" \
+    --backend cuda --profile-budget "$(($1 / 3))s" --repeats 5 --out "$out/validation"
 }
 
 # What there is in OUTDIR, as one page; written however the run ends.
@@ -145,6 +169,12 @@ summarise() {
     echo "## Ceilings"
     cat "$out/ceilings.md" 2>/dev/null || echo "not measured"
     echo
+    echo "## Parts of the GPU"
+    cat "$out/partitions.md" 2>/dev/null || echo "not measured"
+    echo
+    echo "## Validation"
+    cat "$out/validation/validation.md" 2>/dev/null || tail -n 20 "$out/validation.txt" 2>/dev/null || echo "not run"
+    echo
     echo "## Profile: rows, skipped shapes, each layer against the sum of its kernels, each pack against that of its lengths"
     echo '```'
     cat "$out/profile.txt" 2>/dev/null || echo "not measured"
@@ -156,7 +186,7 @@ summarise() {
   exit "$status"
 }
 
-out= headers=$root/carry
+out= validate= headers=$root/carry
 while [[ $# -gt 0 ]]; do
   case $1 in
     --fetch)
@@ -168,6 +198,7 @@ while [[ $# -gt 0 ]]; do
       headers=$(cd "$2" && pwd)
       shift
       ;;
+    --validate) validate=yes ;;
     -h | --help)
       sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
       exit
@@ -185,7 +216,8 @@ mkdir -p "$out" && out=$(cd "$out" && pwd) || fail "$out cannot be made"
 for tool in cmake timeout grep sed tr tee; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
 
 readonly build=$root/build/gpu
-rm -f "$out"/log "$out"/tests.log "$out"/ceilings.md "$out"/profile.txt "$out"/summary.md
+rm -f "$out"/log "$out"/tests.log "$out"/profile.txt "$out"/validation.txt "$out"/summary.md
+if [[ -n $validate ]]; then rm -f "$out"/partitions.md "$out"/validation/validation.md; else rm -f "$out"/ceilings.md; fi  # the other run's stay
 stages=()
 gpu=$(gpu_name)
 trap stop INT TERM

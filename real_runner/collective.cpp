@@ -14,9 +14,11 @@ class Reduction {
  public:
   Reduction(const StepProgram& program, std::size_t index, const std::function<std::span<float>(int stage)>& values,
             Transport& transport)
-      : collective_(program.collectives[index]), transport_(transport), size_(collective_.stages.size()) {
-    first_name_ = static_cast<std::int64_t>(program.messages.size());
-    for (std::size_t i = 0; i < index; ++i) first_name_ += Names(program.collectives[i].stages.size());
+      : program_(program),
+        index_(index),
+        collective_(program.collectives[index]),
+        transport_(transport),
+        size_(collective_.stages.size()) {
     for (std::size_t i = 0; i < size_; ++i) {
       if (collective_.ranks[i] == transport.rank()) own_.emplace_back(i, values(collective_.stages[i]));
     }
@@ -33,12 +35,8 @@ class Reduction {
   }
 
  private:
-  static std::int64_t Names(std::size_t participants) {
-    return 2 * static_cast<std::int64_t>(participants * participants);
-  }
   std::int64_t Name(int phase, std::size_t from, std::size_t to) const {
-    const auto size = static_cast<std::int64_t>(size_);
-    return first_name_ + (phase * size + static_cast<std::int64_t>(from)) * size + static_cast<std::int64_t>(to);
+    return CollectiveParcel(program_, index_, phase, from, to);
   }
   /// What participant `i` adds up.
   std::span<float> Share(std::span<float> values, std::size_t i) const {
@@ -81,10 +79,11 @@ class Reduction {
     }
   }
 
+  const StepProgram& program_;
+  std::size_t index_;
   const Collective& collective_;
   Transport& transport_;
   std::size_t size_;
-  std::int64_t first_name_ = 0;
   std::vector<std::pair<std::size_t, std::span<float>>> own_;  ///< this rank's participants and their values
 };
 

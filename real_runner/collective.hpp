@@ -18,6 +18,21 @@ struct CollectiveSpan {
   double end_s = 0;    ///< here
 };
 
+/// What a collective's parcels are called, beyond the names of the step's messages: in phase 0 … kCollectivePhases − 1,
+/// from one participant to another (places in Collective::stages).
+inline constexpr int kCollectivePhases = 3;
+inline std::int64_t CollectiveParcel(const StepProgram& program, std::size_t index, int phase, std::size_t from,
+                                     std::size_t to) {
+  const auto pairs = [&](std::size_t i) {
+    const auto participants = static_cast<std::int64_t>(program.collectives[i].stages.size());
+    return participants * participants;
+  };
+  auto name = static_cast<std::int64_t>(program.messages.size());
+  for (std::size_t i = 0; i < index; ++i) name += kCollectivePhases * pairs(i);
+  const std::size_t size = program.collectives[index].stages.size();
+  return name + phase * pairs(index) + static_cast<std::int64_t>(from * size + to);
+}
+
 /// Sums `values(stage)` over the collective's stages, on every rank that takes part. `index`: its place in
 /// StepProgram::collectives, from which the parcels have their names; `delay` > 0: a simulated link ends it that long
 /// after its start, not before. `ready_s`: when this rank was ready.

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "real_runner/backend.hpp"
 #include "real_runner/child_program.hpp"
+#include "real_runner/stage_worker_factory.hpp"
 
 namespace dflop {
 namespace {
@@ -21,10 +22,9 @@ std::string LoaderError() {
   return text == nullptr ? "no reason given" : text;
 }
 
-}  // namespace
-
-// The plug-in stays open for the life of the process: backends, kernels and exceptions hold its code.
-std::unique_ptr<Backend> MakeCudaBackend() {
+/// The plug-in stays open for the life of the process: backends, kernels and exceptions hold its code.
+template <typename Function>
+Function FromPlugin(const char* symbol) {
   const std::string path = BesideThisProgram(kPlugin);
   if (!std::filesystem::exists(path)) {
     throw InputError("--backend cuda: there is no " + path +
@@ -32,12 +32,30 @@ std::unique_ptr<Backend> MakeCudaBackend() {
   }
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) throw InputError("--backend cuda: cannot be opened: " + LoaderError());
-  const auto make = reinterpret_cast<MakeBackendFunction>(dlsym(library, kMakeBackendSymbol));
-  if (make == nullptr) throw InputError("--backend cuda: " + path + " is of another version: " + LoaderError());
+  const auto function = reinterpret_cast<Function>(dlsym(library, symbol));
+  if (function == nullptr) throw InputError("--backend cuda: " + path + " is of another version: " + LoaderError());
+  return function;
+}
+
+/// What make(reason, its size) gives; where it gives nothing, the reason is thrown.
+template <typename Make>
+auto MadeBy(const Make& make) {
   std::array<char, kReasonSize> why{};
-  Backend* backend = make(why.data(), kReasonSize);
-  if (backend == nullptr) throw InputError("--backend cuda: " + std::string(why.data()));
-  return std::unique_ptr<Backend>(backend);
+  auto* made = make(why.data(), kReasonSize);
+  if (made == nullptr) throw InputError("--backend cuda: " + std::string(why.data()));
+  return made;
+}
+
+}  // namespace
+
+std::unique_ptr<Backend> MakeCudaBackend(const BackendOptions& options) {
+  const auto make = FromPlugin<MakeBackendFunction>(kMakeBackendSymbol);
+  return std::unique_ptr<Backend>(MadeBy([&](char* why, int size) { return make(options, why, size); }));
+}
+
+std::unique_ptr<StageWorkerFactory> MakeCudaStageWorkers(int ranks) {
+  const auto make = FromPlugin<MakeStageWorkersFunction>(kMakeStageWorkersSymbol);
+  return std::unique_ptr<StageWorkerFactory>(MadeBy([&](char* why, int size) { return make(ranks, why, size); }));
 }
 
 }  // namespace dflop

@@ -75,10 +75,14 @@ class StepExecution {
     seconds_.waiting += here - asked;
     seconds_.lost += here - std::max(asked, parcel.arrives_s);  // it was there and this rank still asleep
     const Message& message = program_.messages[Index(name)];
-    page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
-               message.backward, message.travels(), parcel.start_s, parcel.arrives_s});
+    // Tensors that stayed where they were made are moved now, not when the word of them came.
+    const bool moves_now = !parcel.payload.tensors.empty();
     worker_.Unpack(message, std::move(parcel.payload));
-    seconds_.messages += NowSeconds() - here;
+    const double done = NowSeconds();
+    page_.Add({OpKind::kTransfer, message.operation_stage, message.operation_to_stage, message.microbatch,
+               message.backward, message.travels(), moves_now ? here : parcel.start_s,
+               moves_now ? done : parcel.arrives_s});
+    seconds_.messages += done - here;
   }
 
   void Send(int name, double ready) {
@@ -95,7 +99,9 @@ class StepExecution {
     const double ready = NowSeconds();
     const auto values = [&](int stage) { return worker_.CollectiveValues(collective.what, stage); };
     const CollectiveSpan span =
-        AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
+        worker_.ReducesItself()
+            ? worker_.Reduce(program_, Index(index), ready, transport_)
+            : AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
     WaitUntil(span.end_s, delays_.precise);
     const double here = NowSeconds();
     seconds_.waiting += here - ready;

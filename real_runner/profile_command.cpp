@@ -25,6 +25,8 @@ struct Arguments {
   std::vector<std::string> models;
   std::string out;
   std::string budget = "300s";
+  BackendOptions device;
+  bool neighbours_idle = false;
   bool force = false;
   bool quiet = false;
 };
@@ -82,8 +84,16 @@ void CheckOut(const Arguments& arguments) {
   if (!made.empty()) fs::remove_all(made, error);
 }
 
-std::unique_ptr<Backend> MakeBackend(const std::string& name) {
-  return name == "cpu" ? MakeCpuBackend() : MakeCudaBackend();
+std::unique_ptr<Backend> MakeBackend(const Arguments& arguments) {
+  if (arguments.backend == "cuda") {
+    BackendOptions options = arguments.device;
+    options.busy_neighbours = !arguments.neighbours_idle;
+    return MakeCudaBackend(options);
+  }
+  if (arguments.device.ranks > 1 || arguments.neighbours_idle) {
+    throw InputError("--ranks, --neighbours-idle: parts are GPUs' only; a rank of the cpu backend has a core");
+  }
+  return MakeCpuBackend();
 }
 
 PlanOptions OptionsFor(Backend& backend) {
@@ -112,7 +122,7 @@ void RunProfile(const Arguments& arguments, const std::string& command_line) {
   std::vector<ModelSpec> models;
   for (const std::string& name : arguments.models) models.push_back(NamedModel(name));
   CheckOut(arguments);
-  const std::unique_ptr<Backend> backend = MakeBackend(arguments.backend);
+  const std::unique_ptr<Backend> backend = MakeBackend(arguments);
   const PlanOptions options = OptionsFor(*backend);
   const ProfilePlan plan = PlanProfile(models, options);
   StopOnSignals();
@@ -163,6 +173,11 @@ void AddProfileCommand(CLI::App& app, const std::string& command_line) {
       ->allow_extra_args(false);
   command->add_option("--out", arguments->out, "the dflop/cost-trace/1 file to write")->required();
   command->add_option("--budget", arguments->budget, "time to spend: 300, 300s or 5m")->capture_default_str();
+  command
+      ->add_option("--ranks", arguments->device.ranks,
+                   "cuda with a single GPU: measures one of so many equal parts of it while the others compute")
+      ->check(CLI::Range(1, 64));
+  command->add_flag("--neighbours-idle", arguments->neighbours_idle, "with --ranks: while the others do nothing");
   command->add_flag("--force", arguments->force, "replace --out where it exists");
   command->add_flag("--quiet", arguments->quiet, "no progress bar, no summary");
   command->footer("Example: real_runner profile --backend cpu --model tiny-vlm --out cpu.json --budget 60s");

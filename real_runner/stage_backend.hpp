@@ -20,6 +20,8 @@ struct StageBackend {
 };
 
 std::vector<std::string> StageBackendNames();
+/// Whether its ranks share what only threads of one process can share, so that no launcher may start them.
+bool RanksAreThreads(const std::string& name);
 
 /// `ranks`: that will run on this machine. `time_scale`: for `spin` alone, others run in real time. InputError for an
 /// unknown name, a scale where none is possible, and backends that this machine or this build does not have.

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "real_runner/collective.hpp"
 #include "real_runner/mailbox.hpp"
 #include "real_runner/step_program.hpp"
 
@@ -39,6 +40,14 @@ class StageWorker {
 
   /// This stage's tensors that the collective is about; what is written there is what the next operations see.
   virtual std::span<float> CollectiveValues(Collective::What what, int stage) = 0;
+
+  /// Whether this rank sums by itself what a collective is about, since its tensors are not in the host's memory. Then
+  /// it is asked to, instead of for the values.
+  virtual bool ReducesItself() const { return false; }
+  /// The collective at `index` of the program's, for which this rank was ready at `ready_s`. All who take part call it.
+  virtual CollectiveSpan Reduce(const StepProgram&, std::size_t /*index*/, double /*ready_s*/, Transport&) {
+    return {};
+  }
 };
 
 /// What a plan must not ask of a backend: "" when it can execute it, otherwise what it cannot do.

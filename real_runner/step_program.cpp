@@ -361,12 +361,6 @@ class ProgramBuilder {
 
 }  // namespace
 
-std::int64_t CountTiles(const std::vector<TileRange>& tiles) {
-  std::int64_t count = 0;
-  for (const TileRange& range : tiles) count += range.count;
-  return count;
-}
-
 std::int64_t Message::values() const {
   std::int64_t count = 0;
   for (const Piece& piece : pieces) count += piece.values();

@@ -19,7 +19,11 @@ struct TileRange {
   int count = 0;
   bool operator==(const TileRange&) const = default;
 };
-std::int64_t CountTiles(const std::vector<TileRange>& tiles);
+inline std::int64_t CountTiles(const std::vector<TileRange>& tiles) {
+  std::int64_t count = 0;
+  for (const TileRange& range : tiles) count += range.count;
+  return count;
+}
 
 /// A tensor of a message, row-major: the hidden rows of a module between two of its stages, or the projected rows of an
 /// encoder's tiles on the way to the LLM. Backward: the gradient of the same.

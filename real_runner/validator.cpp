@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -130,12 +131,15 @@ class Validator {
     for (const std::string& model : ModelsToProfile(job_.experiment, InOut("models"))) {
       arguments.insert(arguments.end(), {"--model", model});
     }
+    if (options_.backend == "cuda") {
+      arguments.insert(arguments.end(), {"--ranks", std::to_string(most_ranks_)});
+    }
     Say("profiling this machine, at most " + options_.profile_budget);
     RunProgramOrFail({.path = ThisProgram(), .arguments = arguments, .folder = out_, .log = InOut("validation.log")});
   }
 
   /// Plans and simulates with the costs that count. What goes wrong only now is due to them.
-  std::vector<ScenarioPlans> Predict() const {
+  std::vector<ScenarioPlans> Predict() {
     try {
       std::vector<ScenarioPlans> plans = PlanAll(out_, InOut("validation.log"));
       Say("simulating");
@@ -149,7 +153,7 @@ class Validator {
   }
 
   /// One plan for every scenario and policy, into the folder's plans/, from the folder's experiment.
-  std::vector<ScenarioPlans> PlanAll(const std::string& folder, const std::string& log) const {
+  std::vector<ScenarioPlans> PlanAll(const std::string& folder, const std::string& log) {
     std::vector<ScenarioPlans> all;
     std::vector<std::string> refused;
     UniqueSlugs slugs;
@@ -167,7 +171,9 @@ class Validator {
         CheckPlan(plans.plans.back(), path);
         plans.paths.push_back(path);
       }
-      const StageBackend backend = FindStageBackend(options_.backend, MostRanks(plans.plans), options_.time_scale);
+      const int ranks = MostRanks(plans.plans);
+      most_ranks_ = std::max(most_ranks_, ranks);
+      const StageBackend backend = FindStageBackend(options_.backend, ranks, options_.time_scale);
       for (const Plan& plan : plans.plans) {
         const std::string why = backend.why_not(plan);
         if (!why.empty()) refused.push_back(JsonQuote(plan.policy) + " (" + scenario.name + "): " + why);
@@ -198,7 +204,8 @@ class Validator {
     add("--attempts", std::to_string(options_.attempts));
     add("--time-scale", ShortestNumber(options_.time_scale));
     arguments.insert(arguments.end(), plans.paths.begin(), plans.paths.end());
-    const std::string mpirun = HasMpi() && validated.ranks > 1 ? FindInPath("mpirun") : "";
+    const bool launched = HasMpi() && validated.ranks > 1 && !RanksAreThreads(options_.backend);
+    const std::string mpirun = launched ? FindInPath("mpirun") : "";
     validated.processes = !mpirun.empty();
     Say("executing   " + scenario.name + ": " + std::to_string(plans.plans.size()) + " plans, " +
         std::to_string(validated.ranks) + (validated.processes ? " processes" : " threads"));
@@ -247,6 +254,7 @@ class Validator {
   const std::string out_;
   const std::string dflop_;
   ValidationJob job_;
+  int most_ranks_ = 1;  ///< of any scenario
   UniqueSlugs slugs_;
 };
 

@@ -1,6 +1,6 @@
-// Every operation of the cuda backend against the float64 reference: `cuda_tests`, a program of its own because
-// machines with GPUs seldom have GoogleTest. Prints a table and, as its last line, "N passed, N failed"; exit 1 when
-// one failed, 2 without a device.
+// Every operation of the cuda backend, and its stage workers, against float64 references: `cuda_tests`, a program of
+// its own because machines with GPUs seldom have GoogleTest. Prints a table and, as its last line, "N passed, N
+// failed"; exit 1 when one failed, 2 without a device.
 //
 // Errors are the largest difference over the largest reference value. Inputs are bf16 in both, so a single kernel with
 // fp32 sums differs by little more than the rounding of its output, 2⁻⁹. Attention rounds scores or probabilities in
@@ -16,6 +16,7 @@
 #include "base/error.hpp"
 #include "real_runner/backend.hpp"
 #include "real_runner/row_shapes.hpp"
+#include "tests/cuda_worker_tests.hpp"
 #include "tests/kernel_reference.hpp"
 
 namespace dflop {
@@ -54,6 +55,13 @@ class Tests {
     }
     std::fflush(stdout);
   }
+
+  void Add(const TestTally& more) {
+    passed_ += more.passed;
+    failed_ += more.failed;
+  }
+
+  TestTally tally() const { return {passed_, failed_}; }
 
   int Finish() const {
     std::printf("%d passed, %d failed\n", passed_, failed_);
@@ -187,6 +195,32 @@ void Collectives(Tests& tests, int devices) {
   }
 }
 
+/// The first of two parts of the only GPU, while the other is busy: kernels, and the events that time them.
+TestTally OfAPart() {
+  const std::unique_ptr<Backend> backend = MakeCudaBackend({2, true});
+  std::printf("%s\n", backend->Describe().name.c_str());
+  Tests tests(*backend);
+  tests.Check(Row("gemm", "forward", {384, 640, 1024}), kOneRounding);
+  tests.Check(Row("norm", "forward", {3000010}), kOneRounding);
+  tests.Check(Row("attention_causal", "backward", {2, 128, 4, 2, 128}), kAttentionBackward);
+  tests.Check(Row("layer", "backward", {128, 64, 256, 512, 2, 1, 1, 1}), kLayerBackward);
+  const std::unique_ptr<PreparedKernel> kernel = backend->Prepare(Row("gemm", "forward", {384, 640, 1024}));
+  const double seconds = backend->Time(*kernel, 3).back().seconds;
+  const bool timed = seconds > 0 && seconds < 1;
+  std::printf("a launch on a part is timed: %.1f µs%s\n", seconds * 1e6, timed ? "" : "  FAILED");
+  const TestTally tally = tests.tally();
+  return {tally.passed + (timed ? 1 : 0), tally.failed + (timed ? 0 : 1)};
+}
+
+TestTally OfAPartOrItsFailure() {
+  try {
+    return OfAPart();
+  } catch (const std::exception& failure) {
+    std::printf("a part of the GPU FAILED: %s\n", failure.what());
+    return {0, 1};
+  }
+}
+
 int Run() {
   const std::unique_ptr<Backend> backend = MakeCudaBackend();
   const DeviceInfo device = backend->Describe();
@@ -198,6 +232,8 @@ int Run() {
   Attentions(tests);
   Packs(tests);
   Collectives(tests, device.devices);
+  if (device.devices == 1) tests.Add(OfAPartOrItsFailure());
+  tests.Add(TestCudaWorkers(device.devices));
   return tests.Finish();
 }
 

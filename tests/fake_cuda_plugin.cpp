@@ -3,10 +3,19 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "real_runner/backend.hpp"
+#include "real_runner/stage_worker_factory.hpp"
 
-extern "C" dflop::Backend* dflop_make_cuda_backend(char* why, int size) {
+static void Refuse(char* why, int size) {
   const char* reason = std::getenv("DFLOP_FAKE_CUDA");
   std::snprintf(why, static_cast<std::size_t>(size), "%s", reason == nullptr ? "" : reason);
+}
+
+extern "C" dflop::Backend* dflop_make_cuda_backend(const dflop::BackendOptions&, char* why, int size) {
+  Refuse(why, size);
+  return nullptr;
+}
+
+extern "C" dflop::StageWorkerFactory* dflop_make_cuda_stage_workers(int, char* why, int size) {
+  Refuse(why, size);
   return nullptr;
 }

@@ -4,8 +4,8 @@
 #include <cmath>
 
 #include "base/index.hpp"
-#include "real_runner/cpu/random_fill.hpp"
 #include "real_runner/layer_operations.hpp"
+#include "real_runner/training/random_fill.hpp"
 
 namespace dflop::reference {
 namespace {
@@ -100,7 +100,7 @@ class StepReference {
     RandomStream random(
         static_cast<std::uint64_t>(plan_.seed),
         "pixels/" + std::to_string(number_) + "/" + prefix + std::to_string(sample) + "/" + std::to_string(number));
-    cpu::FillRandom(random, 0, 1, pixels.data(), static_cast<std::int64_t>(pixels.size()));
+    training::FillRandom(random, 0, 1, pixels.data(), static_cast<std::int64_t>(pixels.size()));
     tile.pixels.assign(pixels.begin(), pixels.end());
     Values x = MultiplyTransposed(tile.pixels, W(prefix + "patch"), tokens, hidden, patch);
     AddTo(x, W(prefix + "positions"));

@@ -1,4 +1,4 @@
-// The whole model that the `cpu` worker trains, forward and backward in float64: sample after sample and tile after
+// The whole model that the workers train, forward and backward in float64: sample after sample and tile after
 // tile, in plain loops, with every weight in one place.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace dflop::reference {
 
-/// By the worker's names (real_runner/cpu/stage_parameters.hpp); a tied head is the embedding.
+/// By the worker's names (real_runner/training/parameter_list.hpp); a tied head is the embedding.
 using Tensors = std::map<std::string, Values>;
 
 struct StepResult {

@@ -115,6 +115,15 @@ TEST_F(RealRunner, WhatTheCudaPluginRefusesIsSaidAndNothingIsWritten) {
   unsetenv("DFLOP_FAKE_CUDA");
 }
 
+TEST_F(RealRunner, PartsOfADeviceAreForCudaAlone) {
+  for (const char* option : {"--ranks 2", "--neighbours-idle"}) {
+    const Outcome outcome = Run("profile --backend cpu --model tiny-vlm --out a.json " + std::string(option));
+    EXPECT_EQ(outcome.code, 2) << option;
+    EXPECT_NE(outcome.err.find("--ranks, --neighbours-idle: parts are GPUs' only"), std::string::npos) << outcome.err;
+    EXPECT_EQ(FilesInFolder(), 0u);
+  }
+}
+
 TEST_F(RealRunner, ASignalLeavesAValidTraceOfWhatWasMeasured) {
   if (!CpuBackendOrNull()) GTEST_SKIP() << "built without OpenBLAS";
   // The profile would last 100 s; the signal comes when its first second is on disk. TERM is exit code 1 and says where

@@ -75,6 +75,17 @@ TEST_F(RunCommand, WritesATimelineOfEveryExecution) {
   EXPECT_GT(runs[0].find("replayed_makespan_s")->number(), 0);
 }
 
+TEST_F(RunCommand, WhatTheCudaPluginRefusesIsSaidAndNothingIsWritten) {
+  const std::string program = streams_ / "real_runner";
+  std::filesystem::copy(REAL_RUNNER_BINARY, program);
+  const std::string run = "'" + program + "' run plan.json --backend cuda --out t.json";
+  ExpectRefused(Shell(run), "--backend cuda: there is no ");
+  std::filesystem::copy(FAKE_CUDA_PLUGIN, streams_ / "libdflop_cuda.so");
+  ExpectRefused(Shell("DFLOP_FAKE_CUDA='17 parts are too many' " + run), "--backend cuda: 17 parts are too many");
+  ExpectRefused(Shell(run + " --time-scale 2"), "only spin can be scaled");
+  ExpectRefused(Shell("PMI_SIZE=2 " + run), "start it without a launcher");
+}
+
 TEST_F(RunCommand, ProcessesUnderALauncherDoTheSame) {
   if (std::string(DFLOP_MPIEXEC).empty()) GTEST_SKIP() << "this build has no MPI";
   const Outcome outcome = Shell(Mpirun(2) + "run plan.json --backend spin --out t.json --attempts 20" + Lasting(0.3));

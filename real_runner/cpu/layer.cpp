@@ -3,14 +3,15 @@
 
 #include "real_runner/backend.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
-#include "real_runner/cpu/transformer_layer.hpp"
+#include "real_runner/cpu/training_kernels.hpp"
+#include "real_runner/training/transformer_layer.hpp"
 
 namespace dflop {
 namespace {
 
 struct LayerSizes {
-  cpu::LayerShape shape;
-  cpu::Pack pack;
+  training::LayerShape shape;
+  training::Pack pack;
 
   explicit LayerSizes(const CostRow& row) {
     const auto size = [&](const char* dimension) { return static_cast<std::int64_t>(row.dimension(dimension)); };
@@ -21,7 +22,7 @@ struct LayerSizes {
     if (tokens % seq != 0 || shape.hidden % shape.heads != 0 || shape.heads % shape.kv_heads != 0) {
       throw Unsupported("a layer needs tokens in whole sequences, hidden in whole heads, heads in whole groups");
     }
-    pack = cpu::Pack(std::vector<std::int64_t>(static_cast<std::size_t>(tokens / seq), seq));
+    pack = training::Pack(std::vector<std::int64_t>(static_cast<std::size_t>(tokens / seq), seq));
   }
 };
 
@@ -37,7 +38,7 @@ enum Tensor : std::size_t {
 // clang-format on
 
 std::vector<CpuTensor> ForwardTensors(const LayerSizes& sizes, Fill y) {
-  const cpu::LayerShape& s = sizes.shape;
+  const training::LayerShape& s = sizes.shape;
   const std::int64_t tokens = sizes.pack.tokens;
   return {{"x", {tokens, s.hidden}},
           {"norm1", {s.hidden}},
@@ -58,7 +59,7 @@ std::vector<CpuTensor> ForwardTensors(const LayerSizes& sizes, Fill y) {
 }
 
 std::vector<CpuTensor> BackwardTensors(const LayerSizes& sizes) {
-  const cpu::LayerShape& s = sizes.shape;
+  const training::LayerShape& s = sizes.shape;
   const std::int64_t tokens = sizes.pack.tokens;
   std::vector<CpuTensor> tensors = ForwardTensors(sizes, Fill::kWorkspace);
   const std::vector<CpuTensor> more = {{"dy", {tokens, s.hidden}},
@@ -78,12 +79,12 @@ std::vector<CpuTensor> BackwardTensors(const LayerSizes& sizes) {
   return tensors;
 }
 
-/// Six tensors in the order of cpu::LayerWeights.
-cpu::LayerWeights WeightsAt(const TensorPointers& t, Tensor first) {
+/// Six tensors in the order of training::LayerTensors.
+training::LayerTensors<float> WeightsAt(const TensorPointers& t, Tensor first) {
   return {t[first], t[first + 1], t[first + 2], t[first + 3], t[first + 4], t[first + 5]};
 }
 
-cpu::LayerActivations Activations(const TensorPointers& t) {
+training::LayerActivations<float> Activations(const TensorPointers& t) {
   return {t[kNormed1], t[kQkv], t[kLse], t[kContext], t[kMiddle], t[kNormed2], t[kUp], t[kAct]};
 }
 
@@ -92,14 +93,16 @@ cpu::LayerActivations Activations(const TensorPointers& t) {
 CpuOperation LayerOperation(const CostRow& row) {
   const LayerSizes sizes(row);
   const auto forward = [sizes](const TensorPointers& t) {
-    cpu::LayerForward(sizes.shape, sizes.pack, WeightsAt(t, kNorm1), t[kX], Activations(t), t[kY]);
+    cpu::TrainingKernels kernels;
+    training::LayerForward(kernels, sizes.shape, sizes.pack, WeightsAt(t, kNorm1), t[kX], Activations(t), t[kY]);
   };
   if (row.direction == "forward") return {ForwardTensors(sizes, Fill::kOutput), forward, {}};
   const auto backward = [sizes](const TensorPointers& t) {
     for (const Tensor norm : {kDNorm1, kDNorm2}) std::fill_n(t[norm], sizes.shape.hidden, 0.F);
-    cpu::LayerBackward(sizes.shape, sizes.pack, WeightsAt(t, kNorm1), t[kX], Activations(t), t[kDy],
-                       {t[kDAct], t[kDUp], t[kDMiddle], t[kDContext], t[kDQkv]}, t[kDx], WeightsAt(t, kDNorm1),
-                       cpu::MatrixGradients::kOverwrite);
+    cpu::TrainingKernels kernels;
+    training::LayerBackward(kernels, sizes.shape, sizes.pack, WeightsAt(t, kNorm1), t[kX], Activations(t), t[kDy],
+                            {t[kDAct], t[kDUp], t[kDMiddle], t[kDContext], t[kDQkv]}, t[kDx], WeightsAt(t, kDNorm1),
+                            training::MatrixGradients::kOverwrite);
   };
   return {BackwardTensors(sizes), backward, forward};
 }

@@ -5,22 +5,13 @@
 #pragma once
 
 #include <cstdint>
-#include <numeric>
-#include <utility>
-#include <vector>
 
 #include "real_runner/cpu/attention.hpp"
+#include "real_runner/training/layer_shape.hpp"
 
 namespace dflop::cpu {
 
-struct Pack {
-  Pack() = default;
-  explicit Pack(std::vector<std::int64_t> of_sequences)
-      : lengths(std::move(of_sequences)), tokens(std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0})) {}
-
-  std::vector<std::int64_t> lengths;
-  std::int64_t tokens = 0;
-};
+using training::Pack;
 
 struct AttentionHeads {
   std::int64_t heads = 0;

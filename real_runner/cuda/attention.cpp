@@ -13,7 +13,7 @@
 namespace dflop::cuda {
 namespace {
 
-constexpr std::int64_t kBytes = sizeof(Bf16);
+constexpr std::int64_t kBytes = sizeof(Bf16), kFloatBytes = sizeof(float), kLineBytes = 256;
 
 class UnfusedAttention final : public Attention {
  public:
@@ -30,10 +30,7 @@ class UnfusedAttention final : public Attention {
         key_gradient_(device, KeyGradient(shape.q_stride, Scale())) {
     if (shape.seq > kMaxSoftmaxWidth) throw Unsupported("unfused attention over more than 32,768 tokens");
     if (!backward) return;
-    const std::int64_t of_keys = shape.batch * shape.seq * shape.kv_heads * shape.dim;
-    score_slopes_ = DeviceBuffer(state_bytes());
-    key_slopes_ = DeviceBuffer(of_keys * static_cast<std::int64_t>(sizeof(float)));
-    value_slopes_ = DeviceBuffer(of_keys * static_cast<std::int64_t>(sizeof(float)));
+    device.Scratch(ScratchBytes());
   }
 
   std::string name() const override { return "unfused (" + why_ + ")"; }
@@ -48,9 +45,9 @@ class UnfusedAttention final : public Attention {
 
   void Backward(const AttentionTensors& t) override {
     const auto* const chances = static_cast<const Bf16*>(t.state);
-    auto* const slopes = static_cast<Bf16*>(score_slopes_.data());
-    auto* const dk = static_cast<float*>(key_slopes_.data());
-    auto* const dv = static_cast<float*>(value_slopes_.data());
+    auto* const dk = static_cast<float*>(device_.Scratch(ScratchBytes()));
+    float* const dv = dk + KeyGradientBytes() / kFloatBytes;
+    auto* const slopes = reinterpret_cast<Bf16*>(dv + KeyGradientBytes() / kFloatBytes);
     Each([&](const Offsets& at, bool further) {
       value_gradient_.Launch({chances + at.scores, t.d_o + at.o, dv + at.gradient}, further);
       score_gradient_.Launch({t.d_o + at.o, t.v + at.kv, slopes + at.scores});
@@ -87,6 +84,13 @@ class UnfusedAttention final : public Attention {
     }
   }
 
+  /// Of keys or values, in whole lines.
+  std::int64_t KeyGradientBytes() const {
+    const std::int64_t bytes = shape_.batch * shape_.seq * shape_.kv_heads * shape_.dim * kFloatBytes;
+    return (bytes + kLineBytes - 1) / kLineBytes * kLineBytes;
+  }
+  /// Gradients of keys, of values and of scores.
+  std::int64_t ScratchBytes() const { return 2 * KeyGradientBytes() + state_bytes(); }
   std::int64_t ScoreRows() const { return shape_.batch * shape_.heads * shape_.seq; }
   float Scale() const { return static_cast<float>(1 / std::sqrt(static_cast<double>(shape_.dim))); }
 
@@ -163,7 +167,6 @@ class UnfusedAttention final : public Attention {
   const std::string why_;
   const std::int64_t group_;
   Matmul scores_, output_, score_gradient_, value_gradient_, query_gradient_, key_gradient_;
-  DeviceBuffer score_slopes_, key_slopes_, value_slopes_;
 };
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <mutex>
+#include <numeric>
 
 #include "real_runner/cuda/kernels.hpp"
 
@@ -37,11 +39,11 @@ struct BackToFirst {
   BackToFirst& operator=(const BackToFirst&) = delete;
 };
 
-/// The communicators of one number of ranks, rank r on device r. Making them takes seconds, so they stay.
+/// The communicators of one set of devices, one rank on each. Making them takes seconds, so they stay.
 class Communicators {
  public:
-  explicit Communicators(int ranks) : communicators_(static_cast<std::size_t>(ranks)) {
-    DFLOP_NCCL_CHECK(ncclCommInitAll(communicators_.data(), ranks, nullptr));
+  explicit Communicators(const std::vector<int>& devices) : communicators_(devices.size()) {
+    DFLOP_NCCL_CHECK(ncclCommInitAll(communicators_.data(), static_cast<int>(devices.size()), devices.data()));
   }
   ~Communicators() {
     for (ncclComm_t communicator : communicators_) ncclCommDestroy(communicator);
@@ -51,11 +53,19 @@ class Communicators {
   ncclComm_t of(int rank) const { return communicators_[static_cast<std::size_t>(rank)]; }
 
   /// Never freed: when the process ends, CUDA may be gone before them.
-  static std::shared_ptr<Communicators> For(int ranks) {
-    static auto& known = *new std::map<int, std::shared_ptr<Communicators>>;
-    std::shared_ptr<Communicators>& found = known[ranks];
-    if (found == nullptr) found = std::make_shared<Communicators>(ranks);
+  static std::shared_ptr<Communicators> For(const std::vector<int>& devices) {
+    static auto& known = *new std::map<std::vector<int>, std::shared_ptr<Communicators>>;
+    static std::mutex one_at_a_time;
+    const std::lock_guard lock(one_at_a_time);
+    std::shared_ptr<Communicators>& found = known[devices];
+    if (found == nullptr) found = std::make_shared<Communicators>(devices);
     return found;
+  }
+  /// Rank r on device r.
+  static std::shared_ptr<Communicators> For(int ranks) {
+    std::vector<int> devices(static_cast<std::size_t>(ranks));
+    std::iota(devices.begin(), devices.end(), 0);
+    return For(devices);
   }
 
  private:
@@ -226,6 +236,15 @@ std::unique_ptr<CudaKernel> PrepareCollective(const CostRow& row) {
     throw Unsupported(std::to_string(ranks) + " ranks; this machine has " + std::to_string(Devices()) + " GPUs");
   }
   return std::make_unique<Collective>(row.op, static_cast<std::int64_t>(row.dimension("bytes")), ranks);
+}
+
+void PrepareSumOverGpus(const std::vector<int>& devices) { static_cast<void>(Communicators::For(devices)); }
+
+void SumOverGpus(const std::vector<int>& devices, std::size_t place, float* values, std::int64_t count,
+                 cudaStream_t stream) {
+  ncclComm_t communicator = Communicators::For(devices)->of(static_cast<int>(place));
+  DFLOP_NCCL_CHECK(
+      ncclAllReduce(values, values, static_cast<std::size_t>(count), ncclFloat, ncclSum, communicator, stream));
 }
 
 std::string CollectivesVersion() {

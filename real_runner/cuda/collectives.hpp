@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "real_runner/cuda/tensor_kernel.hpp"
 
@@ -16,6 +17,13 @@ bool IsCollective(const std::string& op);
 
 /// Unsupported where there are fewer GPUs than ranks, or this build has no NCCL. Leaves device 0 current.
 std::unique_ptr<CudaKernel> PrepareCollective(const CostRow& row);
+
+/// Sums over GPUs of which each has one rank, a thread of this process: `devices` in the order of the ranks. The first
+/// call for these devices takes seconds, and may be made by any of the ranks before it sums.
+void PrepareSumOverGpus(const std::vector<int>& devices);
+/// In place, as the rank at `place`, whose device is current. Every rank must call it.
+void SumOverGpus(const std::vector<int>& devices, std::size_t place, float* values, std::int64_t count,
+                 cudaStream_t stream);
 
 /// NCCL's version; empty in a build without it.
 std::string CollectivesVersion();

@@ -10,14 +10,13 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "real_runner/backend.hpp"
+#include "real_runner/cuda/median_launch.hpp"
 #include "real_runner/layer_operations.hpp"
 #include "real_runner/row_shapes.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr int kLaunches = 20;
 constexpr double kGiB = 1 << 30;
 constexpr double kOptimizerBytes = 30;  // a parameter: four fp32 reads, three fp32 writes, one bf16 write
 
@@ -56,12 +55,9 @@ class Ceilings {
   /// Nothing where the backend refuses, which is printed.
   std::optional<double> Median(const CostRow& row) {
     try {
-      const std::unique_ptr<PreparedKernel> kernel = backend_.Prepare(row);
-      backend_.Time(*kernel, 2);
-      std::vector<TimedLaunch> times = backend_.Time(*kernel, kLaunches);
-      std::sort(times.begin(), times.end(), [](const auto& a, const auto& b) { return a.seconds < b.seconds; });
-      implementation_ = kernel->implementation();
-      return times[times.size() / 2].seconds;
+      const MedianLaunch median = TimeMedian(backend_, row);
+      implementation_ = median.implementation;
+      return median.seconds;
     } catch (const Unsupported& refused) {
       std::printf("| %s %s | %s | skipped: %s | | | |\n", row.op.c_str(), row.direction.c_str(),
                   ShapeJson(row).Dump().c_str(), refused.what());

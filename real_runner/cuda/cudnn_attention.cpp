@@ -71,7 +71,8 @@ class FusedAttention final : public Attention {
       Accept(backward_.build(handle_, {fe::HeurMode_t::A}));
       bytes = std::max(bytes, backward_.get_workspace_size());
     }
-    workspace_ = DeviceBuffer(bytes);
+    workspace_bytes_ = bytes;
+    device.Scratch(bytes);
   }
 
   std::string name() const override {
@@ -226,7 +227,7 @@ class FusedAttention final : public Attention {
       for (const TensorId id : {kFirstQ, kFirstO}) tensors[id] = first_q_.data();
       for (const TensorId id : {kFirstK, kFirstV}) tensors[id] = first_k_.data();
     }
-    fe::error_t status = graph.execute(handle_, tensors, workspace_.data());
+    fe::error_t status = graph.execute(handle_, tensors, device_.Scratch(workspace_bytes_));
     // Listed, not fatal: if the device itself is lost, the next call says so.
     if (status.is_bad()) throw Unsupported("cuDNN attention: " + status.get_message());
   }
@@ -235,7 +236,7 @@ class FusedAttention final : public Attention {
   const AttentionShape shape_;
   cudnnHandle_t handle_ = nullptr;
   Graph forward_, backward_;
-  DeviceBuffer workspace_;
+  std::int64_t workspace_bytes_ = 0;
   std::int64_t tokens_ = 0;                   ///< of a pack
   DeviceBuffer lengths_, first_q_, first_k_;  ///< of a pack
 };

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <utility>
 
 #include "real_runner/cuda/device_objects.hpp"
 
@@ -17,7 +18,10 @@ class Device {
  public:
   static constexpr std::int64_t kWorkspaceBytes = std::int64_t{64} << 20;
 
-  Device() : workspace_(kWorkspaceBytes) {
+  Device() : Device(Stream(), 0) {}
+  /// With a stream of a part of the device that has this many multiprocessors; 0: all of them.
+  Device(Stream stream, int multiprocessors)
+      : stream_(std::move(stream)), workspace_(kWorkspaceBytes), multiprocessors_(multiprocessors) {
     DFLOP_CUDA_CHECK(cublasLtCreate(&blas_));
     int device = 0, bytes = 0;
     DFLOP_CUDA_CHECK(cudaGetDevice(&device));
@@ -34,6 +38,19 @@ class Device {
   /// kWorkspaceBytes of scratch for one kernel at a time; safe to share, since there is one stream.
   void* workspace() const { return workspace_.data(); }
   std::int64_t cache_bytes() const { return cache_bytes_; }
+  /// Of the part that this is; 0: the whole device.
+  int multiprocessors() const { return multiprocessors_; }
+
+  /// Memory for one kernel at a time, whose contents nobody keeps. Asking for more than ever before waits for the
+  /// device and moves it: ask early, and again at every launch.
+  void* Scratch(std::int64_t bytes) {
+    if (bytes > scratch_.bytes()) {
+      Synchronize();
+      scratch_ = DeviceBuffer();
+      scratch_ = DeviceBuffer(bytes);
+    }
+    return scratch_.data();
+  }
 
   /// Another one at each call, the same ones in every process.
   std::uint64_t NextSeed() { return seed_ += 1000003; }
@@ -43,6 +60,8 @@ class Device {
  private:
   Stream stream_;
   DeviceBuffer workspace_;
+  DeviceBuffer scratch_;
+  int multiprocessors_ = 0;
   cublasLtHandle_t blas_ = nullptr;
   std::int64_t cache_bytes_ = 0;
   std::uint64_t seed_ = 0;

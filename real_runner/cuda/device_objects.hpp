@@ -14,9 +14,13 @@ namespace dflop::cuda {
 class Stream {
  public:
   Stream() { DFLOP_CUDA_CHECK(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking)); }
-  ~Stream() { cudaStreamDestroy(stream_); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
+  /// Takes over a stream that was made otherwise.
+  explicit Stream(cudaStream_t stream) : stream_(stream) {}
+  ~Stream() {
+    if (stream_ != nullptr) cudaStreamDestroy(stream_);
+  }
+  Stream(Stream&& other) noexcept : stream_(std::exchange(other.stream_, nullptr)) {}
+  Stream& operator=(Stream&&) = delete;
   cudaStream_t get() const { return stream_; }
   void Synchronize() const { DFLOP_CUDA_CHECK(cudaStreamSynchronize(stream_)); }
 

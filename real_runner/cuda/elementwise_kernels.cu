@@ -69,10 +69,10 @@ void StartElementwise(const Op& op, std::int64_t n, cudaStream_t stream) {
   DFLOP_CUDA_CHECK(cudaGetLastError());
 }
 
-struct AddOp {
-  const Bf16* __restrict__ a;
-  const Bf16* __restrict__ b;
-  Bf16* __restrict__ y;
+struct AddOp {  // y may be a or b: each thread reads its values before it writes them
+  const Bf16* a;
+  const Bf16* b;
+  Bf16* y;
   template <int V>
   __device__ void Run(std::int64_t i) const {
     const Pack<V> left = Load<V>(a + i), right = Load<V>(b + i);
@@ -241,7 +241,8 @@ __global__ void RopeKernel(const Bf16* x, Bf16* y, RopeShape shape, float direct
     low[j] = static_cast<float>(turns - high[j]);
   }
   for (std::int64_t row = blockIdx.y; row < shape.rows; row += gridDim.y) {
-    const auto position = static_cast<float>(row % shape.positions);
+    const std::int64_t place_in_sequence = shape.places == nullptr ? row % shape.positions : shape.places[row];
+    const auto position = static_cast<float>(place_in_sequence);
     const std::int64_t place = row * shape.stride + column;
     const Pack<V> a = Load<V>(x + place), b = Load<V>(x + place + half);
     Pack<V> rotated_a, rotated_b;

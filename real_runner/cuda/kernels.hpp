@@ -36,17 +36,20 @@ void ActivationForward(const Bf16* u, const Bf16* v, Bf16* y, ActivationShape sh
 /// du and dv are laid out as u and v.
 void ActivationBackward(const Bf16* dy, const Bf16* u, const Bf16* v, Bf16* du, Bf16* dv, ActivationShape shape,
                         cudaStream_t stream);
+/// y may be a or b.
 void Add(const Bf16* a, const Bf16* b, Bf16* y, std::int64_t n, cudaStream_t stream);
 void Copy(const Bf16* x, Bf16* y, std::int64_t n, cudaStream_t stream);
 /// Contiguous rows of `width` floats to rows that lie `stride` apart.
 void ToBf16(const float* x, Bf16* y, std::int64_t rows, std::int64_t width, std::int64_t stride, cudaStream_t stream);
 
-/// Rotates pairs (i, i + dim/2) of each head by position·10,000^(−2i/dim); position = row mod `positions`. Head j of
-/// row r starts at r·stride + j·dim. `direction` 1 forward, −1 backward (the transpose). In place when x == y.
+/// Rotates pairs (i, i + dim/2) of each head by position·10,000^(−2i/dim); position = row mod `positions`, or what
+/// `places` says of the row (sequences of unequal lengths). Head j of row r starts at r·stride + j·dim. `direction` 1
+/// forward, −1 backward (the transpose). In place when x == y.
 struct RopeShape {
   std::int64_t rows, positions;
   int heads, dim;
   std::int64_t stride;
+  const std::int32_t* places = nullptr;
 };
 void Rope(const Bf16* x, Bf16* y, RopeShape shape, int direction, cudaStream_t stream);
 
@@ -72,9 +75,10 @@ void Spin(double seconds, cudaStream_t stream);
 
 /// y = x/rms(x)·g over rows of `width` ≤ kMaxNormWidth, ε = 1e-5.
 void NormForward(const Bf16* x, const Bf16* g, Bf16* y, std::int64_t rows, std::int64_t width, cudaStream_t stream);
-/// dx, and dg summed over the rows. `partial` holds NormPartialRows(rows)·width floats of scratch.
+/// dx, which may be dy, and dg summed over the rows (and, with `add`, over earlier calls). `partial` holds
+/// NormPartialRows(rows)·width floats of scratch.
 void NormBackward(const Bf16* dy, const Bf16* x, const Bf16* g, Bf16* dx, float* dg, float* partial, std::int64_t rows,
-                  std::int64_t width, cudaStream_t stream);
+                  std::int64_t width, cudaStream_t stream, bool add = false);
 std::int64_t NormPartialRows(std::int64_t rows);
 
 /// y = softmax(scale·x) over rows of `width` ≤ kMaxSoftmaxWidth; in place when x == y. Causal: row r sees columns
@@ -86,8 +90,9 @@ void SoftmaxBackward(const Bf16* y, const Bf16* dy, Bf16* dx, std::int64_t rows,
                      cudaStream_t stream);
 
 /// Cross-entropy of each row and its gradient: losses[r] = log Σ exp(logits[r]) − logits[r][targets[r]];
-/// dlogits = softmax(logits) − one-hot(target), of the sum of the losses.
+/// dlogits = softmax(logits) − one-hot(target), of the sum of the losses, each times its row's weight where there are
+/// `weights`.
 void Loss(const Bf16* logits, const std::int32_t* targets, float* losses, Bf16* dlogits, std::int64_t tokens,
-          std::int64_t vocab, cudaStream_t stream);
+          std::int64_t vocab, cudaStream_t stream, const float* weights = nullptr);
 
 }  // namespace dflop::cuda

@@ -85,6 +85,10 @@ struct Matmul::Plan {
         c(shape.float_c ? CUDA_R_32F : CUDA_R_16BF, shape.n, shape.m, shape.ldc) {
     description.Transpose(CUBLASLT_MATMUL_DESC_TRANSA, shape.transpose_b);
     description.Transpose(CUBLASLT_MATMUL_DESC_TRANSB, shape.transpose_a);
+    if (const std::int32_t target = device.multiprocessors(); target > 0) {
+      DFLOP_CUDA_CHECK(cublasLtMatmulDescSetAttribute(description.description, CUBLASLT_MATMUL_DESC_SM_COUNT_TARGET,
+                                                      &target, sizeof target));
+    }
     if (shape.batch > 1) {
       a.Batch(shape.batch, shape.stride_a);
       b.Batch(shape.batch, shape.stride_b);

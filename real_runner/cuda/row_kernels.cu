@@ -87,11 +87,12 @@ __global__ void __launch_bounds__(kMaxNormThreads)
 }
 
 /// With s = 1/rms(x): dx = s·g·dy − x·s³/width·Σ g·dy·x, and this block's share of dg = Σ over rows of dy·x·s. A block
-/// takes every gridDim.x-th row and keeps its columns' dg in registers; partial[block] holds it at the end.
+/// takes every gridDim.x-th row and keeps its columns' dg in registers; partial[block] holds it at the end. dx may be
+/// dy: a thread has read its values of a row before it writes them.
 template <int V>
 __global__ void __launch_bounds__(kMaxNormThreads)
-    NormBackwardKernel(const Bf16* __restrict__ dy, const Bf16* __restrict__ x, const Bf16* __restrict__ g,
-                       Bf16* __restrict__ dx, float* __restrict__ partial, std::int64_t rows, std::int64_t width) {
+    NormBackwardKernel(const Bf16* dy, const Bf16* __restrict__ x, const Bf16* __restrict__ g, Bf16* dx,
+                       float* __restrict__ partial, std::int64_t rows, std::int64_t width) {
   float gain_slope[32] = {};
   for (std::int64_t row = blockIdx.x; row < rows; row += gridDim.x) {
     const std::int64_t start = row * width;
@@ -126,8 +127,9 @@ __global__ void __launch_bounds__(kMaxNormThreads)
   });
 }
 
-/// y[c] = Σ over rows of x[r][c]: 32 columns a block, 32 threads down each.
-__global__ void SumRows(const float* __restrict__ x, float* __restrict__ y, std::int64_t rows, std::int64_t width) {
+/// y[c] (+)= Σ over rows of x[r][c]: 32 columns a block, 32 threads down each.
+__global__ void SumRows(const float* __restrict__ x, float* __restrict__ y, std::int64_t rows, std::int64_t width,
+                        bool add) {
   __shared__ float sums[kWarp][kWarp + 1];
   const std::int64_t column = std::int64_t{blockIdx.x} * kWarp + threadIdx.x;
   float sum = 0;
@@ -139,7 +141,7 @@ __global__ void SumRows(const float* __restrict__ x, float* __restrict__ y, std:
   if (threadIdx.y != 0 || column >= width) return;
   float total = 0;
   for (int i = 0; i < kWarp; ++i) total += sums[i][threadIdx.x];
-  y[column] = total;
+  y[column] = add ? y[column] + total : total;
 }
 
 template <int V>
@@ -202,8 +204,9 @@ __global__ void __launch_bounds__(kMaxSoftmaxThreads)
 /// One pass finds maximum and sum together (online softmax), the second writes the gradient.
 template <int V>
 __global__ void __launch_bounds__(kLossThreads)
-    LossKernel(const Bf16* __restrict__ logits, const std::int32_t* __restrict__ targets, float* __restrict__ losses,
-               Bf16* __restrict__ dlogits, std::int64_t vocab) {
+    LossKernel(const Bf16* __restrict__ logits, const std::int32_t* __restrict__ targets,
+               const float* __restrict__ weights, float* __restrict__ losses, Bf16* __restrict__ dlogits,
+               std::int64_t vocab) {
   const std::int64_t start = blockIdx.x * vocab;
   const std::int64_t packs = vocab / V;
   float largest = Max::kNeutral, sum = 0;
@@ -221,12 +224,13 @@ __global__ void __launch_bounds__(kLossThreads)
   sum = OverBlock<Sum>(sum * exp2f((largest - of_row) * kLog2E));
   const float log_sum = of_row + logf(sum);
   const std::int64_t target = targets[blockIdx.x];
+  const float weight = weights == nullptr ? 1.0f : weights[blockIdx.x];
   for (std::int64_t p = threadIdx.x; p < packs; p += blockDim.x) {
     const Pack<V> value = Load<V>(logits + start + p * V);
     Pack<V> out;
 #pragma unroll
     for (int j = 0; j < V; ++j) {
-      out.Set(j, exp2f((value[j] - log_sum) * kLog2E) - (p * V + j == target ? 1.0f : 0.0f));
+      out.Set(j, weight * (exp2f((value[j] - log_sum) * kLog2E) - (p * V + j == target ? 1.0f : 0.0f)));
     }
     Store(dlogits + start + p * V, out);
   }
@@ -259,7 +263,7 @@ std::int64_t NormPartialRows(std::int64_t rows) {
 }
 
 void NormBackward(const Bf16* dy, const Bf16* x, const Bf16* g, Bf16* dx, float* dg, float* partial, std::int64_t rows,
-                  std::int64_t width, cudaStream_t stream) {
+                  std::int64_t width, cudaStream_t stream, bool add) {
   CheckWidth(width, kMaxNormWidth);
   const std::int64_t blocks = NormPartialRows(rows);
   WithPack(width % 8 == 0 && Aligned16(dy) && Aligned16(x) && Aligned16(g) && Aligned16(dx), [&](auto pack) {
@@ -268,7 +272,7 @@ void NormBackward(const Bf16* dy, const Bf16* x, const Bf16* g, Bf16* dx, float*
         <<<static_cast<unsigned>(blocks), RowThreads(width), 0, stream>>>(dy, x, g, dx, partial, rows, width);
   });
   SumRows<<<static_cast<unsigned>((width + kWarp - 1) / kWarp), dim3(kWarp, kWarp), 0, stream>>>(partial, dg, blocks,
-                                                                                                 width);
+                                                                                                 width, add);
   DFLOP_CUDA_CHECK(cudaGetLastError());
 }
 
@@ -291,10 +295,11 @@ void SoftmaxBackward(const Bf16* y, const Bf16* dy, Bf16* dx, std::int64_t rows,
 }
 
 void Loss(const Bf16* logits, const std::int32_t* targets, float* losses, Bf16* dlogits, std::int64_t tokens,
-          std::int64_t vocab, cudaStream_t stream) {
+          std::int64_t vocab, cudaStream_t stream, const float* weights) {
   WithPack(vocab % 8 == 0 && Aligned16(logits) && Aligned16(dlogits), [&](auto pack) {
     constexpr int V = decltype(pack)::value;
-    LossKernel<V><<<static_cast<unsigned>(tokens), kLossThreads, 0, stream>>>(logits, targets, losses, dlogits, vocab);
+    LossKernel<V>
+        <<<static_cast<unsigned>(tokens), kLossThreads, 0, stream>>>(logits, targets, weights, losses, dlogits, vocab);
   });
 }
 
