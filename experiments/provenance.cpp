@@ -1,7 +1,6 @@
 #include "experiments/provenance.hpp"
 
 #include <CLI/Version.hpp>
-#include <boost/version.hpp>
 
 #include "base/file.hpp"
 #include "base/sha256.hpp"
@@ -25,7 +24,6 @@ Json Provenance(const std::string& command) {
   Json& libraries = json["libraries"];
   libraries["simgrid"] = build_info::kSimGrid;
   libraries["nlohmann_json"] = build_info::kNlohmannJson;
-  libraries["boost"] = BOOST_LIB_VERSION;
   libraries["cli11"] = CLI11_VERSION;
   json["command"] = command;
   json["date"] = UtcNow();

@@ -205,7 +205,6 @@ inline Json EmptyResult(const std::string& name, const std::vector<std::string>&
   result["baselines"] = Json::ArrayOf(baselines);
   result["provenance"]["git_commit"] = "0123456789abcdef";
   result["provenance"]["compiler"] = "GNU 12.2.0";
-  result["provenance"]["libraries"]["boost"] = "1_74";
   result["provenance"]["command"] = "dflop run quickstart.json";
   return result;
 }
