@@ -42,7 +42,7 @@ Json Provenance(const std::string& command_line) {
 }
 
 int Main(int argc, char** argv) {
-  CLI::App app("Runs real kernels: measures what they cost on this machine, executes plans.", "real_runner");
+  CLI::App app("Runs real kernels: measures their cost, executes plans, checks predictions.", "real_runner");
   app.require_subcommand(1);
   app.set_version_flag("--version", VersionLine());
   app.footer("Example: real_runner profile --backend cpu --model tiny-vlm --out cpu.json --budget 60s");

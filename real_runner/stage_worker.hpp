@@ -50,7 +50,4 @@ class StageWorker {
   }
 };
 
-/// What a plan must not ask of a backend: "" when it can execute it, otherwise what it cannot do.
-using WhyNot = std::string (*)(const Plan& plan);
-
 }  // namespace dflop

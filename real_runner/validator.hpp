@@ -14,7 +14,7 @@ struct ValidationOptions {
   std::string out;
   std::vector<std::string> policies;  ///< empty = all
   std::string trace;                  ///< "" = real kernels are profiled
-  std::string profile_budget = "120s";
+  std::string profile_budget = "300s";
   int repeats = 5;
   int warm_up = 1;
   int attempts = 5;

@@ -168,8 +168,6 @@ TEST(StepProgram, UnionOfAMicrobatchIsDividedInWholeTiles) {
 }
 
 TEST(StepProgram, FrozenEncodersGetNoGradients) {
-  Json json = ToJson(SmallVlm());
-  json["frozen"] = Json::ArrayOf(std::vector<std::string>{"encoder", "projector"});
   ModelSpec model = SmallVlm();
   model.encoders[0].frozen = model.encoders[0].projector_frozen = true;
   const CostModel cost(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {});
