@@ -79,15 +79,15 @@ Interval MeanInterval(std::span<const double> values) {
   return interval;
 }
 
-Interval PairedSpeedup(std::span<const double> baseline, std::span<const double> own) {
-  DFLOP_CHECK(baseline.size() == own.size(), "paired lists have one length");
-  std::vector<double> differences;
-  for (std::size_t i = 0; i < own.size(); ++i) differences.push_back(baseline[i] - own[i]);
-  const Interval difference = MeanInterval(differences);
-  const double mean = MeanInterval(own).mean;
-  Interval speedup{1 + difference.mean / mean, std::nullopt};
-  if (difference.half_width) speedup.half_width = *difference.half_width / mean;
-  return speedup;
+Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators) {
+  DFLOP_CHECK(numerators.size() == denominators.size(), "paired lists have one length");
+  const double below = MeanInterval(denominators).mean;
+  Interval ratio{MeanInterval(numerators).mean / below, std::nullopt};
+  std::vector<double> residuals;
+  for (std::size_t i = 0; i < numerators.size(); ++i) residuals.push_back(numerators[i] - ratio.mean * denominators[i]);
+  // Their mean is zero by the choice of the ratio, so their spread is that of the sum.
+  if (const auto half_width = MeanInterval(residuals).half_width) ratio.half_width = *half_width / below;
+  return ratio;
 }
 
 double Median(std::span<const double> values) { return Quantile(values, 0.5); }

@@ -16,13 +16,16 @@ struct Interval {
 /// The t below which a share `probability` of Student's distribution lies.
 double StudentQuantile(double probability, double degrees_of_freedom);
 
-/// mean ± t(0.975, n − 1)·s/√n over independent observations; at least one.
+/// mean ± t(0.975, n − 1)·s/√n over independent observations; at least one. The observations of a simulation are its
+/// seeds: the steps of one seed share what was planned, so each seed counts once, with its mean.
 Interval MeanInterval(std::span<const double> values);
 
-/// How many times faster than the baseline: mean(baseline)/mean(own). Both lists hold the times of the same batches in
-/// the same order, so the interval comes from the paired differences d = baseline − own: speedup = 1 +
-/// mean(d)/mean(own) and its half width is that of mean(d) over mean(own).
-Interval PairedSpeedup(std::span<const double> baseline, std::span<const double> own);
+/// Σ numerators / Σ denominators over independent pairs (a seed each), the ratio of their means R, with the interval of
+/// a ratio estimator (Cochran, Sampling Techniques, 1977, section 6.4): residuals r = numerator − R·denominator, half
+/// width t(0.975, n − 1)·√(Σr²/(n − 1)/n)/mean(denominators). What a pair shares cancels, and the denominator's own
+/// spread counts. A speedup has the baseline's times above and the policy's below. Denominators are positive in the
+/// sum.
+Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators);
 
 /// The value below which a share of the values lies, in between by straight lines (type 7 of Hyndman & Fan 1996); at
 /// least one value.

@@ -22,7 +22,7 @@ int ReadModule(const JsonReader& json, const ModelSpec& model) {
 /// The share of a scenario's samples in every range of token counts, from samples of their own random stream.
 std::map<std::int64_t, double> SharesOfRanges(const Scenario& scenario, int module, double range_tokens) {
   constexpr int kDrawn = 4096;
-  RandomStream random(0, "shapes/" + scenario.name);
+  RandomStream random = scenario.Stream(0, "shapes");
   std::map<std::int64_t, double> shares;
   for (const SampleShape& shape : scenario.DrawShapes(random, kDrawn)) {
     shares[RangeOf(TokensIn(scenario.model, module, shape), range_tokens)] += 1.0 / kDrawn;

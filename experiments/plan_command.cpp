@@ -100,10 +100,10 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
 }
 
-PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy) {
+PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed) {
   std::optional<Progress> bar;
   std::size_t shown = 0;
-  return PlanJob(scenario, policy, [&](std::size_t done, std::size_t total) {
+  return PlanJob(scenario, policy, seed, [&](std::size_t done, std::size_t total) {
     if (!bar) bar.emplace("planning", total, false);
     bar->Advance(done - std::exchange(shown, done));
   });
@@ -113,8 +113,9 @@ void PlanCommand(const Arguments& arguments) {
   const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
   const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
   const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
-  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy); });
-  std::printf("%s, policy %s\n", scenario.name.c_str(), policy.name.c_str());
+  const std::int64_t seed = experiment.seeds.front();
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy, seed); });
+  std::printf("%s, policy %s, seed %lld\n", scenario.name.c_str(), policy.name.c_str(), static_cast<long long>(seed));
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
   std::printf("chosen: %s\n  %d GPUs, %d microbatches a replica\n", layout.name.c_str(), layout.gpus_used(),
@@ -123,7 +124,6 @@ void PlanCommand(const Arguments& arguments) {
   std::printf("  why: %s\n", job.decision.reason.c_str());
   if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
   PrintDegrees(layout, scenario.model);
-  const std::int64_t seed = experiment.seeds.front();
   const Prepared first = OrExplain(policy, "/batching", [&] {
     return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
                        BatchingStream(scenario, seed, 0), experiment.steps > 1);
@@ -143,7 +143,9 @@ void AddPlanCommand(CLI::App& app) {
       ->type_name("EXPERIMENT.json");
   command->add_option("--scenario", arguments->scenario, "by default the first; of a sweep the first point is taken");
   command->add_option("--policy", arguments->policy, "by default the scenario's first");
-  command->add_option("--seed", arguments->overrides.seed, "of the batches in the plan file")
+  command
+      ->add_option("--seed", arguments->overrides.seed,
+                   "of the planning sample and the batches; by default the experiment's first")
       ->check(CLI::Range(std::int64_t{0}, kLargestSeed));
   command->add_option("--out", arguments->out, "writes the whole plan, batches and operations included")
       ->type_name("PLAN.json");

@@ -7,8 +7,6 @@
 namespace dflop {
 namespace {
 
-constexpr std::uint64_t kPlanningSeed = 0;
-
 void CheckBuckets(const Layout& layout, const Scenario& scenario, const PolicySpec& policy) {
   const std::int64_t buckets = std::int64_t{layout.llm_replicas()} * layout.microbatches;
   if (buckets <= scenario.global_batch_size) return;
@@ -21,17 +19,18 @@ void CheckBuckets(const Layout& layout, const Scenario& scenario, const PolicySp
 
 }  // namespace
 
-PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy,
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed,
                    const std::function<void(std::size_t done, std::size_t total)>& progress) {
   const std::unique_ptr<LayoutPlanner> planner = policy.MakePlanner();
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
   const std::unique_ptr<PipelineSchedule> schedule = policy.MakeSchedule();
-  RandomStream random(kPlanningSeed, "planning/" + scenario.name);
+  RandomStream random = scenario.Stream(seed, "planning");
   const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
+  const std::uint64_t planner_seed = scenario.Stream(seed, "planner").Next();
   PlannedJob job{scenario.MakeCostModel(), {}, {}, 0};
   const auto start = std::chrono::steady_clock::now();
   job.decision =
-      planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, random.Next(), progress});
+      planner->Plan({job.cost, scenario.global_batch_size, samples, *batcher, *schedule, planner_seed, progress});
   job.planning_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (job.decision.software) job.cost = job.cost.With(*job.decision.software);
   CheckBuckets(job.decision.layout, scenario, policy);
@@ -40,12 +39,12 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy,
 }
 
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step) {
-  RandomStream random(static_cast<std::uint64_t>(seed), "batch/" + scenario.name + "/" + std::to_string(step));
+  RandomStream random = scenario.Stream(seed, "batch/" + std::to_string(step));
   return scenario.DrawShapes(random, scenario.global_batch_size);
 }
 
 RandomStream BatchingStream(const Scenario& scenario, std::int64_t seed, int step) {
-  return {static_cast<std::uint64_t>(seed), "batching/" + scenario.name + "/" + std::to_string(step)};
+  return scenario.Stream(seed, "batching/" + std::to_string(step));
 }
 
 }  // namespace dflop

@@ -1,4 +1,4 @@
-// The once-per-job half of a run: a policy's layout for a scenario, and the batches that it will meet.
+// The once-per-seed half of a run: a policy's layout for a scenario, and the batches that it will meet.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +17,15 @@ struct PlannedJob {
   double planning_s = 0;            ///< wall clock
 };
 
-/// Plans on a planning sample with a random stream of its own, never on a batch of the run. Throws Infeasible when
-/// nothing fits and InputError when the policy's parameters contradict the scenario. `progress` is told how far a long
-/// search is.
-PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy,
+/// Plans on the seed's planning sample, which has a random stream of its own: never on a batch of the run, and every
+/// policy and every cluster of a seed on the same samples. Which plan a sample leads to is luck that a result must
+/// show, so every seed plans anew. Throws Infeasible when nothing fits and InputError when the policy's parameters
+/// contradict the scenario. `progress` is told how far a long search is.
+PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed,
                    const std::function<void(std::size_t done, std::size_t total)>& progress = {});
 
-/// The global batch of a step: the same for every policy, given scenario, seed and step.
+/// The global batch of a step: the same for every policy, given seed, step and sample source; a larger batch begins
+/// with the samples of a smaller one.
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step);
 
 /// What a batch scheduler draws from in a step. Equal for all policies too, so that a comparison of two layouts with

@@ -284,25 +284,25 @@ std::string Unit::Name() const {
 }
 
 UnitResult RunUnit(const Unit& unit) {
-  std::optional<PlannedJob> job;
-  try {
-    job = PlanJob(unit.point->scenario, *unit.policy);
-  } catch (const Infeasible& reason) {
-    return NothingFeasible(unit, reason.what());
-  } catch (const InputError& error) {  // degrees that this point's cluster or batch does not allow
-    if (!unit.experiment->has_sweep) throw;
-    return NothingFeasible(unit, error.what());
-  }
   const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
   UnitResult result;
+  const char* asked = "/layout";  // the plug-in that is at work
+  const std::int64_t first_seed = unit.experiment->seeds.front();
+  std::int64_t seed = first_seed;
   try {
-    for (const std::int64_t seed : unit.experiment->seeds) {
-      UnitResult* drawn = unit.drawn && seed == unit.experiment->seeds.front() ? &result : nullptr;
-      result.runs.push_back(SeedRun(unit, *job, *engine, seed).Run(drawn));
+    for (const std::int64_t next : unit.experiment->seeds) {
+      seed = next;
+      UnitResult* drawn = unit.drawn && seed == first_seed ? &result : nullptr;
+      asked = "/layout";
+      const PlannedJob job = PlanJob(unit.point->scenario, *unit.policy, seed);
+      asked = "/batching";  // whose batches may be unlike the planning sample
+      result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
     }
-  } catch (const Infeasible& reason) {  // a batch unlike the planning sample
-    return NothingFeasible(unit, reason.what(), "/batching");
-  } catch (const InputError& error) {  // what only a step shows, such as a trace that covers too little
+  } catch (const Infeasible& reason) {
+    // Means over the seeds that went well would flatter a policy that sometimes finds nothing.
+    const std::string only = seed == first_seed ? "" : " (with seed " + std::to_string(seed) + ", not those before)";
+    return NothingFeasible(unit, reason.what() + only, asked);
+  } catch (const InputError& error) {  // degrees that this point does not allow, a trace that covers too little
     if (!unit.experiment->has_sweep) throw;
     return NothingFeasible(unit, error.what());
   }

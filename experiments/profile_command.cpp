@@ -94,9 +94,10 @@ void ProfileCommand(const Arguments& arguments) {
   const Experiment experiment = ReadExperiment(arguments.experiment);
   const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
   const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
-  RandomStream random(0, "data profile/" + scenario.name);
+  RandomStream random = scenario.Stream(0, "data profile");
   const std::vector<SampleShape> pool = scenario.DrawShapes(random, arguments.samples);
-  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy); });
+  const std::int64_t seed = experiment.seeds.front();
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanJob(scenario, policy, seed); });
   const std::string study = arguments.resamples > 0 ? Study(arguments.resamples, scenario, policy, pool) : "";
   const DataProfile data = ProfileData(job.cost, job.decision.layout, pool, scenario.samples->description());
   WriteModelProfile(arguments.out, ProfileModel(job.cost));

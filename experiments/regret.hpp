@@ -5,20 +5,20 @@
 #include <span>
 #include <vector>
 
-#include "base/statistics.hpp"
+#include "experiments/seed_figures.hpp"
 
 namespace dflop {
 
-/// One policy at one scenario and point. All policies there ran the same batches in the same order.
-struct PolicySteps {
-  std::span<const double> step_s;  ///< of every seed and step; empty where the policy is infeasible
-  bool fits = true;                ///< into the devices' memory, with every seed
+/// One policy at one scenario and point. All policies there met the same samples, seed by seed.
+struct Contender {
+  const SeedFigures* figures;  ///< empty where the policy is infeasible
+  bool fits = true;            ///< into the devices' memory, with every seed
 };
 
-/// mean(own)/mean(best) − 1 with the 95 % interval of the paired differences, in the order of `policies`. The best is
-/// the one with the shortest mean step among those that fit: the best known, not the best there is, and chosen on the
-/// same steps, which makes the regret of near ties a little too large. Nothing for a policy without steps or that does
-/// not fit, and for all of them where fewer than two are left.
-std::vector<std::optional<Interval>> Regrets(std::span<const PolicySteps> policies);
+/// mean(own)/mean(best) − 1 with the 95 % interval of the ratio, paired by seed, in the order of `policies`. The best
+/// is the one with the shortest mean step among those that fit: the best known, not the best there is, and chosen on
+/// the same seeds, which makes the regret of near ties a little too large. Nothing for a policy without figures or that
+/// does not fit, and for all of them where fewer than two are left.
+std::vector<std::optional<SeedInterval>> Regrets(std::span<const Contender> policies);
 
 }  // namespace dflop

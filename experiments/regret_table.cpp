@@ -19,10 +19,10 @@ std::vector<std::string> PolicyNames(std::span<const PointFigures> points) {
   return names;
 }
 
-std::vector<std::optional<Interval>> RegretsAt(const PointFigures& point) {
-  std::vector<PolicySteps> steps;
-  for (const PolicyFigures& policy : point.policies) steps.push_back({policy.step_s, policy.fits});
-  return Regrets(steps);
+std::vector<std::optional<SeedInterval>> RegretsAt(const PointFigures& point) {
+  std::vector<Contender> contenders;
+  for (const PolicyFigures& policy : point.policies) contenders.push_back({&policy.seeds, policy.fits});
+  return Regrets(contenders);
 }
 
 std::string AxisName(const std::string& pointer) { return pointer.substr(pointer.starts_with("/") ? 1 : 0); }
@@ -37,7 +37,7 @@ std::string LabelOf(const PointFigures& point) {
 
 std::string Number(double regret) { return Fixed(100 * regret, regret < 0.9995 ? 1 : 0); }
 
-RegretCell MakeCell(const PointFigures& point, const PolicyFigures& policy, const std::optional<Interval>& regret) {
+RegretCell MakeCell(const PointFigures& point, const PolicyFigures& policy, const std::optional<SeedInterval>& regret) {
   const std::string name = policy.policy + ", " + point.title() + ": ";
   if (!policy.infeasible.empty()) return {{}, "infeasible", name + "infeasible, " + policy.infeasible};
   if (!policy.fits) return {{}, "does not fit", name + "does not fit, " + policy.too_large};
@@ -51,7 +51,7 @@ RegretCell MakeCell(const PointFigures& point, const PolicyFigures& policy, cons
 
 RegretRow MakeRow(const PointFigures& point, const std::vector<std::string>& names) {
   RegretRow row{LabelOf(point), std::vector<RegretCell>(names.size())};
-  const std::vector<std::optional<Interval>> regrets = RegretsAt(point);
+  const std::vector<std::optional<SeedInterval>> regrets = RegretsAt(point);
   for (std::size_t i = 0; i < regrets.size(); ++i) {
     const auto column = std::find(names.begin(), names.end(), point.policies[i].policy) - names.begin();
     row.cells[static_cast<std::size_t>(column)] = MakeCell(point, point.policies[i], regrets[i]);
@@ -75,7 +75,7 @@ std::vector<double> Column(const std::vector<RegretRow>& rows, std::size_t polic
 }
 
 RegretCell SummaryCell(const std::string& policy, const std::string& label, double regret) {
-  return {Interval{regret, std::nullopt}, Number(regret), policy + ", " + label + ": " + Percent(regret, 2)};
+  return {SeedInterval{{regret, std::nullopt}}, Number(regret), policy + ", " + label + ": " + Percent(regret, 2)};
 }
 
 std::vector<RegretRow> Summarise(const std::vector<RegretRow>& rows, const std::vector<std::string>& names) {
@@ -112,7 +112,7 @@ RegretTable MakeRegretTable(std::span<const PointFigures> points) {
 
 bool HasRegrets(std::span<const PointFigures> points) {
   const auto compares = [](const PointFigures& point) {
-    const std::vector<std::optional<Interval>> regrets = RegretsAt(point);
+    const std::vector<std::optional<SeedInterval>> regrets = RegretsAt(point);
     return std::any_of(regrets.begin(), regrets.end(), [](const auto& regret) { return regret.has_value(); });
   };
   return std::count_if(points.begin(), points.end(), compares) >= 2;

@@ -12,9 +12,9 @@
 namespace dflop {
 
 struct RegretCell {
-  std::optional<Interval> regret;  ///< none where the policy has no figures or does not fit
-  std::string text;                ///< the regret in %, "best", or why there is none; "" where the policy did not run
-  std::string tip;                 ///< the same in full
+  std::optional<SeedInterval> regret;  ///< none where the policy has no figures or does not fit
+  std::string text;  ///< the regret in %, "best", or why there is none; "" where the policy did not run
+  std::string tip;   ///< the same in full
 };
 
 /// A scenario at one point; or without cells the heading over the points of a scenario.

@@ -24,14 +24,6 @@ std::string Text(const JsonReader& object, std::string_view key) {
   return member && member->json().is<std::string>() ? member->json().as<std::string>() : "";
 }
 
-std::string LayoutInWords(const JsonReader& run) {
-  const auto layout = run.Find("layout");
-  if (!layout || !layout->IsObject()) return "";
-  std::string words = Text(*layout, "name");
-  if (layout->Has("gpus_used")) words += (words.empty() ? "" : ", ") + Plain(layout->At("gpus_used").json()) + " GPUs";
-  return words;
-}
-
 std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
   std::vector<StageMemory> memory;
   const auto stages = metrics.Find("memory_by_stage");
@@ -49,9 +41,6 @@ std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
 
 /// Adds one seed's figures; FinishMeans divides by the number of seeds.
 void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
-  for (const JsonReader& step : metrics.At("iteration_time_s").At("per_step").Elements()) {
-    policy.step_s.push_back(step.Number(std::numeric_limits<double>::min(), kAny));
-  }
   const auto add = [&](const char* key, double& sum) { sum += metrics.NumberOr(key, 0, -kAny, kAny); };
   add("samples_per_s", policy.samples_per_s);
   add("tokens_per_s", policy.tokens_per_s);
@@ -69,17 +58,17 @@ void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
   if (policy.memory.empty() || peak > policy.peak_memory_bytes) policy.memory = ReadMemory(metrics);
   policy.peak_memory_bytes = std::max(policy.peak_memory_bytes, peak);
   policy.fits = policy.fits && metrics.BoolOr("fits", true);
-  ++policy.seeds;
 }
 
 void FinishMeans(PolicyFigures& policy) {
-  if (policy.seeds == 0) return;
+  if (policy.seeds.empty()) return;
+  const auto seeds = static_cast<double>(policy.seeds.seeds.size());
   for (double* sum :
        {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu, &policy.idle_fraction,
         &policy.balance_gap, &policy.planning_time_s, &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
-    *sum /= policy.seeds;
+    *sum /= seeds;
   }
-  for (double& part : policy.idle) part /= policy.seeds;
+  for (double& part : policy.idle) part /= seeds;
 }
 
 std::vector<std::pair<std::string, Json>> ReadPoint(const JsonReader& run) {
@@ -133,7 +122,7 @@ PlanningFigures ReadPlanning(const JsonReader& planning) {
   return figures;
 }
 
-void AddRun(const JsonReader& run, PointIndex& points) {
+void AddToPoint(const JsonReader& run, PointIndex& points) {
   PointFigures& point = points.FindOrAdd(run);
   const std::string name = run.StringOr("policy", "");
   auto found = std::find_if(point.policies.begin(), point.policies.end(),
@@ -144,10 +133,10 @@ void AddRun(const JsonReader& run, PointIndex& points) {
   }
   found->infeasible = Text(run, "infeasible");
   if (!found->infeasible.empty()) return;
-  if (found->layout.empty()) found->layout = LayoutInWords(run);
   if (found->too_large.empty()) found->too_large = Text(run, "too_large");
   if (const auto planning = run.Find("planning")) found->planning = ReadPlanning(*planning);
   const JsonReader metrics = run.At("metrics");
+  AddRun(run, found->seeds);
   AddSeed(metrics, *found);
 }
 
@@ -229,7 +218,7 @@ Report ReadReport(const std::string& folder) {
     for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
   }
   PointIndex points(report.points);
-  for (const JsonReader& run : result.At("runs").Elements()) AddRun(run, points);
+  for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
   for (PointFigures& point : report.points) {
     for (PolicyFigures& policy : point.policies) FinishMeans(policy);
   }
@@ -242,12 +231,9 @@ Report ReadReport(const std::string& folder) {
   return report;
 }
 
-Interval StepTime(const PolicyFigures& policy) { return MeanInterval(policy.step_s); }
-
-std::optional<Interval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {
-  if (baseline == nullptr || baseline == &policy || baseline->step_s.empty() || policy.step_s.empty()) return {};
-  if (baseline->step_s.size() == policy.step_s.size()) return PairedSpeedup(baseline->step_s, policy.step_s);
-  return Interval{StepTime(*baseline).mean / StepTime(policy).mean, std::nullopt};  // unequal runs are no pairs
+std::optional<SeedInterval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {
+  if (baseline == nullptr || baseline == &policy || baseline->seeds.empty() || policy.seeds.empty()) return {};
+  return SpeedupOver(baseline->seeds, policy.seeds);
 }
 
 std::string Plain(const Json& value) {

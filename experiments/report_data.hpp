@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/json.hpp"
-#include "base/statistics.hpp"
 #include "experiments/report_timeline.hpp"
+#include "experiments/seed_figures.hpp"
 #include "experiments/validation_figures.hpp"
 #include "models/model_profile.hpp"
 
@@ -43,13 +43,11 @@ struct PlanningFigures {
   std::vector<LayoutCandidate> candidates;  ///< the best ones
 };
 
-/// One policy at one point. Means over the seeds, but the step times are all there: [seed order][step order].
+/// One policy at one point. Means over the seeds, but the step times of every seed are there.
 struct PolicyFigures {
   std::string policy;
-  std::string layout;      ///< in words
   std::string infeasible;  ///< why there are no figures; empty when there are
-  int seeds = 0;
-  std::vector<double> step_s;
+  SeedFigures seeds;
   double samples_per_s = 0;
   double tokens_per_s = 0;
   double tflops_per_gpu = 0;
@@ -107,14 +105,14 @@ struct Report {
 /// and timelines that are gone; InputError on what is missing or malformed otherwise.
 Report ReadReport(const std::string& folder);
 
-/// The ends of a 95 % interval; both are the mean when there are too few steps for one.
+/// The ends of a 95 % interval; both are the mean when there is one seed only.
 inline double Low(const Interval& interval) { return interval.mean - interval.half_width.value_or(0); }
 inline double High(const Interval& interval) { return interval.mean + interval.half_width.value_or(0); }
 
 /// Mean step time and how much faster it is than a baseline's, both with 95 % intervals.
-Interval StepTime(const PolicyFigures& policy);
+inline SeedInterval StepTime(const PolicyFigures& policy) { return StepTime(policy.seeds); }
 /// nullopt when either has no figures or they are the same policy.
-std::optional<Interval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy);
+std::optional<SeedInterval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy);
 
 /// A JSON value as a table cell shows it.
 std::string Plain(const Json& value);

@@ -91,10 +91,12 @@ class PageWriter {
 
   static std::string RunsNote(const PointFigures& point) {
     for (const PolicyFigures& policy : point.policies) {
-      if (policy.seeds == 0) continue;
-      return "<p class=\"note\">" + std::to_string(policy.seeds) + (policy.seeds == 1 ? " seed, " : " seeds, ") +
-             std::to_string(policy.step_s.size()) + (policy.step_s.size() == 1 ? " step" : " steps") +
-             " in all. Click a column to sort. × columns are speedups over that baseline.</p>\n";
+      if (policy.seeds.empty()) continue;
+      const std::size_t seeds = policy.seeds.seeds.size();
+      return "<p class=\"note\">" + std::to_string(seeds) + (seeds == 1 ? " seed, " : " seeds, ") +
+             std::to_string(policy.seeds.steps) + (policy.seeds.steps == 1 ? " step" : " steps") +
+             " in all; ± is half of a 95 % interval over the seeds. Click a column to sort. × columns are speedups "
+             "over that baseline.</p>\n";
     }
     return "";
   }

@@ -8,8 +8,9 @@
 namespace dflop {
 namespace {
 
-std::string HalfWidth(const Interval& interval) {
-  return interval.half_width ? "± " + Fixed(*interval.half_width, 3) : "";
+std::string HalfWidth(const SeedInterval& interval) {
+  const std::string width = interval.half_width ? Fixed(*interval.half_width, 3) : "–";
+  return "± " + width + (interval.seeds_agree ? "" : kDisagreementMark);
 }
 
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
@@ -25,7 +26,12 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
 std::string PolicyCell(const PolicyFigures& policy) {
   std::string cell =
       "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) + "</strong>";
-  if (!policy.layout.empty()) cell += "<small>" + EscapeXml(policy.layout) + "</small>";
+  for (const auto& [layout, seeds] : ChosenLayouts(policy.seeds)) {
+    const bool all = StepTime(policy.seeds).seeds_agree;
+    const std::string count =
+        all ? "" : std::to_string(seeds) + " of " + std::to_string(policy.seeds.seeds.size()) + ": ";
+    if (!layout.empty()) cell += "<small>" + EscapeXml(count + layout) + "</small>";
+  }
   if (!policy.infeasible.empty())
     cell += "<small class=\"bad\">infeasible: " + EscapeXml(policy.infeasible) + "</small>";
   if (!policy.fits) {
@@ -62,7 +68,7 @@ const PolicyFigures* Fastest(const PointFigures& point) {
   const PolicyFigures* fastest = nullptr;
   if (point.policies.size() < 2) return fastest;
   for (const PolicyFigures& policy : point.policies) {
-    if (policy.step_s.empty() || !policy.fits) continue;
+    if (policy.seeds.empty() || !policy.fits) continue;
     if (fastest == nullptr || StepTime(policy).mean < StepTime(*fastest).mean) fastest = &policy;
   }
   return fastest;
@@ -70,11 +76,11 @@ const PolicyFigures* Fastest(const PointFigures& point) {
 
 std::string Row(const PointFigures& point, const PolicyFigures& policy, const std::vector<std::string>& baselines) {
   std::string row = PolicyCell(policy);
-  if (policy.step_s.empty()) {
+  if (policy.seeds.empty()) {
     for (std::size_t i = 1; i < ColumnNames(baselines).size(); ++i) row += EmptyCell();
     return row;
   }
-  const Interval time = StepTime(policy);
+  const SeedInterval time = StepTime(policy);
   row += Cell(time.mean, Fixed(time.mean, 3), HalfWidth(time));
   for (const std::string& baseline : baselines) row += SpeedupCell(point.Find(baseline), policy);
   return row + MetricCells(policy);
@@ -90,7 +96,14 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
     table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";
     table += Row(point, policy, baselines) + "</tr>\n";
   }
-  return table + "</tbody></table></div>\n";
+  table += "</tbody></table></div>\n";
+  const bool agree = std::all_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {
+    return policy.seeds.empty() || StepTime(policy).seeds_agree;
+  });
+  if (agree) return table;
+  return table + "<p class=\"note\">" + kDisagreementMark +
+         " Seeds chose different layouts (under the policy's name): an interval over so few of them may be too "
+         "narrow.</p>\n";
 }
 
 }  // namespace dflop

@@ -27,7 +27,7 @@ TimeUnit UnitFor(double seconds) {
 std::vector<const PolicyFigures*> BySpeed(const PointFigures& point) {
   std::vector<const PolicyFigures*> order;
   for (const PolicyFigures& policy : point.policies) {
-    if (policy.infeasible.empty() && !policy.step_s.empty()) order.push_back(&policy);
+    if (policy.infeasible.empty() && !policy.seeds.empty()) order.push_back(&policy);
   }
   std::stable_sort(order.begin(), order.end(), [](const PolicyFigures* a, const PolicyFigures* b) {
     return StepTime(*a).mean < StepTime(*b).mean;

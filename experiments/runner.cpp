@@ -141,6 +141,7 @@ class Runner {
     Json result = MakeResult(experiment_, inputs_, std::move(runs), pictures, options_.command);
     WarnOfIdleInputs(*result.find("inputs_without_effect"));
     const std::vector<SummaryRow> rows = Summarise(JsonReader(result, options_.out + "/result.json"));
+    result["summary"] = ToJson(rows);
     WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
     WriteJsonFile(options_.out + "/result.json", result);
     WriteReport(options_.out);

@@ -56,7 +56,7 @@ Json GeneratorObject(const Options& options) {
 SampleSet Draw(const SampleSource& source, int count, std::uint64_t seed) {
   SampleSet set{
       source.name(), source.description() + "; " + std::to_string(count) + " drawn, seed " + std::to_string(seed), {}};
-  RandomStream random(seed, "samples/" + source.name());
+  RandomStream random(seed, "samples/" + source.identity());
   for (int i = 0; i < count; ++i) set.samples.push_back(source.Draw(random));
   return set;
 }

@@ -106,7 +106,7 @@ SampleSizeStudy StudySampleSize(const Scenario& scenario, const PolicySpec& poli
   SampleSizeStudy study{reference.name, {}, {}};
   for (const int size : sizes) {
     Choices choices;
-    RandomStream random(0, "bootstrap/" + scenario.name + "/" + std::to_string(size));
+    RandomStream random = scenario.Stream(0, "bootstrap/" + std::to_string(size));
     for (int i = 0; i < resamples; ++i, planned()) {
       try {
         const Layout layout = bootstrap.Choose(bootstrap.Resample(random, size));

@@ -98,7 +98,7 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.samples = Once<SampleSource>(samples.json().Dump(), [&] { return ReadSampleSource(samples); });
   scenario.planning_samples = static_cast<int>(json.IntOr("planning_samples", 256, 1, kMostSamples));
   scenario.global_batch_size = static_cast<int>(json.At("global_batch_size").Int(1, kMostSamples));
-  RandomStream trial(0, "trial/" + scenario.name);  // models and samples that do not go together show early
+  RandomStream trial = scenario.Stream(0, "trial");  // models and samples that do not go together show early
   scenario.DrawShapes(trial, scenario.planning_samples);
   if (const auto anomalies = json.Find("anomalies")) scenario.anomalies = ReadAnomalies(*anomalies, scenario);
   const auto own = json.Find("policies");

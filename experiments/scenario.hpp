@@ -32,8 +32,14 @@ struct Scenario {
   std::vector<Anomaly> anomalies;    ///< what planners and batch schedulers do not know
   std::vector<PolicySpec> policies;  ///< its own, or else the experiment's
 
+  /// The stream of a purpose ("batch/3", "planning"). Keyed by seed, purpose and what samples are drawn from: no label
+  /// moves a figure, and scenarios that differ in cluster, model or batch size see the same samples.
+  RandomStream Stream(std::int64_t seed, const std::string& purpose) const {
+    return {static_cast<std::uint64_t>(seed), purpose + "/" + samples->identity()};
+  }
   CostModel MakeCostModel() const { return CostModel(model, cluster, kernels, software); }
-  /// `count` samples as the model sees them. InputError when one holds what the model has no encoder for.
+  /// `count` samples as the model sees them, one after the other: more of them extend fewer. InputError when one holds
+  /// what the model has no encoder for.
   std::vector<SampleShape> DrawShapes(RandomStream& random, int count) const;
 };
 

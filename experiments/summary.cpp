@@ -41,18 +41,15 @@ void AddNumbers(const JsonReader& metrics, std::map<std::string, double>& sums) 
   }
 }
 
-void AddRun(const JsonReader& run, SummaryRow& row) {
+void AddToRow(const JsonReader& run, SummaryRow& row) {
   if (const auto infeasible = run.Find("infeasible")) {
     row.infeasible = infeasible->String();
     return;
   }
+  AddRun(run, row.seeds);
   const JsonReader metrics = run.At("metrics");
-  for (const JsonReader& step : metrics.At("iteration_time_s").At("per_step").Elements()) {
-    row.step_s.push_back(step.Number(0, kHuge));
-  }
   AddNumbers(metrics, row.means);
   AddNumbers(metrics.At("idle_by_cause"), row.means);
-  row.means["seeds"] += 1;
   row.fits = row.fits && metrics.At("fits").Bool();
 }
 
@@ -65,9 +62,8 @@ void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& 
   for (SummaryRow& row : rows) {
     for (const std::string& baseline : baselines) {
       const auto found = by_name.find(key(row, baseline));
-      const bool comparable =
-          found != by_name.end() && !row.step_s.empty() && found->second->step_s.size() == row.step_s.size();
-      if (comparable) row.speedup[baseline] = PairedSpeedup(found->second->step_s, row.step_s);
+      if (found == by_name.end() || row.seeds.empty() || found->second->seeds.empty()) continue;
+      row.speedup[baseline] = SpeedupOver(found->second->seeds, row.seeds);
     }
   }
 }
@@ -78,24 +74,61 @@ void AddRegrets(std::vector<SummaryRow>& rows) {
   };
   for (auto begin = rows.begin(); begin != rows.end();) {
     const auto end = std::find_if(begin, rows.end(), [&](const SummaryRow& row) { return !together(*begin, row); });
-    std::vector<PolicySteps> policies;
-    for (auto row = begin; row != end; ++row) policies.push_back({row->step_s, row->fits});
-    const std::vector<std::optional<Interval>> regrets = Regrets(policies);
-    for (const std::optional<Interval>& regret : regrets) (begin++)->regret = regret;
+    std::vector<Contender> policies;
+    for (auto row = begin; row != end; ++row) policies.push_back({&row->seeds, row->fits});
+    const std::vector<std::optional<SeedInterval>> regrets = Regrets(policies);
+    for (const std::optional<SeedInterval>& regret : regrets) (begin++)->regret = regret;
   }
+}
+
+Json IntervalToJson(const SeedInterval& interval) {
+  Json json;
+  json["mean"] = interval.mean;
+  json["half_width"] = interval.half_width ? Json(*interval.half_width) : Json();
+  if (!interval.seeds_agree) json["seeds_agree"] = false;
+  return json;
+}
+
+Json RowToJson(const SummaryRow& row) {
+  Json json;
+  json["scenario"] = row.scenario;
+  if (!row.point.empty()) json["point"] = row.point;
+  json["policy"] = row.policy;
+  if (!row.infeasible.empty()) {
+    json["infeasible"] = row.infeasible;
+    return json;
+  }
+  json["seeds"] = row.seeds.seeds.size();
+  json["iteration_time_s"] = IntervalToJson(row.step);
+  json["speedup_vs"] = Json::EmptyObject();
+  for (const auto& [baseline, speedup] : row.speedup) json["speedup_vs"][baseline] = IntervalToJson(speedup);
+  json["regret"] = row.regret ? IntervalToJson(*row.regret) : Json();
+  json["layouts"] = Json::EmptyArray();
+  for (const auto& [layout, seeds] : ChosenLayouts(row.seeds)) {
+    Json entry;
+    entry["layout"] = layout;
+    entry["seeds"] = seeds;
+    json["layouts"].push_back(std::move(entry));
+  }
+  json["seeds_agree"] = row.step.seeds_agree;
+  return json;
 }
 
 }  // namespace
 
+Json ToJson(const std::vector<SummaryRow>& rows) {
+  Json json = Json::EmptyArray();
+  for (const SummaryRow& row : rows) json.push_back(RowToJson(row));
+  return json;
+}
+
 std::vector<SummaryRow> Summarise(const JsonReader& result) {
   std::vector<SummaryRow> rows;
-  for (const JsonReader& run : result.At("runs").Elements()) AddRun(run, RowOf(run, rows));
+  for (const JsonReader& run : result.At("runs").Elements()) AddToRow(run, RowOf(run, rows));
   for (SummaryRow& row : rows) {
-    if (row.step_s.empty()) continue;
-    row.step = MeanInterval(row.step_s);
-    const double seeds = row.means["seeds"];
-    for (auto& [name, value] : row.means) value /= seeds;
-    row.means.erase("seeds");
+    if (row.seeds.empty()) continue;
+    row.step = StepTime(row.seeds);
+    for (auto& [name, value] : row.means) value /= static_cast<double>(row.seeds.seeds.size());
   }
   std::vector<std::string> baselines;
   if (const auto names = result.Find("baselines")) {

@@ -1,4 +1,4 @@
-// The table of a result: one row per scenario, sweep point and policy, over all seeds and steps.
+// The table of a result: one row per scenario, sweep point and policy, over all seeds.
 #pragma once
 
 #include <map>
@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
-#include "base/statistics.hpp"
+#include "experiments/seed_figures.hpp"
 
 namespace dflop {
 
@@ -15,11 +15,11 @@ struct SummaryRow {
   std::string scenario;
   std::string point;  ///< "/cluster/nodes = 4, …", "" without a sweep
   std::string policy;
-  std::string infeasible;      ///< why there are no figures, "" otherwise
-  std::vector<double> step_s;  ///< of every seed and step
-  Interval step;
-  std::map<std::string, Interval> speedup;  ///< by baseline
-  std::optional<Interval> regret;           ///< against the best policy here (regret.hpp), where there are several
+  std::string infeasible;  ///< why there are no figures, "" otherwise
+  SeedFigures seeds;
+  SeedInterval step;
+  std::map<std::string, SeedInterval> speedup;  ///< by baseline
+  std::optional<SeedInterval> regret;           ///< against the best policy here (regret.hpp), where there are several
   /// Means over the seeds of the metrics' plain numbers: "idle_fraction", "bubble", "mfu", …
   std::map<std::string, double> means;
   bool fits = true;  ///< with every seed
@@ -28,13 +28,17 @@ struct SummaryRow {
 /// Rows in the order of the runs. `result` is a dflop/result/1 document.
 std::vector<SummaryRow> Summarise(const JsonReader& result);
 
+/// The same rows as the array under `summary` of a result: means, 95 % intervals (null where there is one seed only),
+/// and how many seeds chose each layout.
+Json ToJson(const std::vector<SummaryRow>& rows);
+
 /// For people: a block per scenario and point.
 std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines);
 
 /// For people too: the defaults in force, one line per set of scenarios that share them.
 std::string AssumptionLines(const JsonReader& result);
 
-/// For programs: RFC 4180, one line per row, half widths empty where there is one observation only.
+/// For programs: RFC 4180, one line per row, half widths empty where there is one seed only.
 std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines);
 
 }  // namespace dflop

@@ -21,11 +21,6 @@ constexpr std::array<IdlePart, 5> kIdleParts = {{{"idle_fraction", "idle %"},
                                                  {"data_parallel_wait", "dp wait"},
                                                  {"communication", "comm."}}};
 
-std::string WithInterval(const Interval& interval, int digits) {
-  const std::string mean = Fixed(interval.mean, digits);
-  return interval.half_width ? mean + " ± " + Fixed(*interval.half_width, digits) : mean;
-}
-
 Cells Heading(const std::vector<std::string>& baselines) {
   Cells cells = {"policy", "s/step"};
   for (const std::string& baseline : baselines) cells.push_back("vs " + baseline);
@@ -81,6 +76,13 @@ std::string CsvLine(const Cells& cells) {
   return line + "\n";
 }
 
+/// What an interval's mark means, for every row whose seeds chose different layouts.
+std::string Disagreements(const SummaryRow& row) {
+  if (!row.infeasible.empty() || row.step.seeds_agree) return "";
+  return std::string(kDisagreementMark) + " the seeds of " + row.policy + " chose different layouts (" +
+         LayoutsText(row.seeds) + "): intervals over so few of them may be too narrow\n";
+}
+
 void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr ? ShortestNumber(interval->mean) : "");
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
@@ -110,16 +112,19 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     const SummaryRow& first = rows[begin];
     text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
     std::vector<Cells> lines = {Heading(baselines)};
+    std::string notes;
     for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
       lines.push_back(RowCells(rows[begin], baselines));
+      notes += Disagreements(rows[begin]);
     }
-    text += Aligned(lines);
+    text += Aligned(lines) + notes;
   }
   return text;
 }
 
 std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
-  Cells heading = {"scenario", "point", "policy", "iteration_time_s", "iteration_time_s_half_width"};
+  Cells heading = {"scenario", "point",         "policy",           "seeds",
+                   "layouts",  "layouts_agree", "iteration_time_s", "iteration_time_s_half_width"};
   for (const std::string& baseline : baselines) {
     heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width"});
   }
@@ -129,7 +134,12 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
   std::string text = CsvLine(heading);
   for (const SummaryRow& row : rows) {
     const bool figures = row.infeasible.empty();
-    Cells cells = {row.scenario, row.point, row.policy};
+    Cells cells = {row.scenario,
+                   row.point,
+                   row.policy,
+                   figures ? std::to_string(row.seeds.seeds.size()) : "",
+                   LayoutsText(row.seeds),
+                   figures ? (row.step.seeds_agree ? "true" : "false") : ""};
     AppendInterval(cells, figures ? &row.step : nullptr);
     for (const std::string& baseline : baselines) {
       const auto found = row.speedup.find(baseline);

@@ -65,7 +65,7 @@ PolicyComparison ComparePolicy(const PolicyMeasurement& policy, const PolicyMeas
   comparison.predicted_s = PredictedMean(policy);
   comparison.measured_s = MeanInterval(TimesOf(policy));
   comparison.predicted_speedup = PredictedMean(baseline) / comparison.predicted_s;
-  comparison.measured_speedup = PairedSpeedup(TimesOf(baseline), TimesOf(policy));
+  comparison.measured_speedup = RatioOfMeans(TimesOf(baseline), TimesOf(policy));
   comparison.executions = policy.executions.size();
   for (const MeasuredExecution& execution : policy.executions) {
     const double error = std::abs(execution.replayed_s / execution.measured_s - 1);

@@ -15,14 +15,28 @@
 namespace dflop {
 namespace {
 
+/// One seed per step time.
+SeedFigures Seeds(const std::vector<double>& step_s, const std::string& layout = "one") {
+  SeedFigures figures;
+  for (const double step : step_s) {
+    figures.seeds.push_back(static_cast<std::int64_t>(figures.seeds.size()) + 1);
+    figures.step_s.push_back(step);
+    figures.layouts.push_back(layout);
+    ++figures.steps;
+  }
+  return figures;
+}
+
 TEST(Regrets, AreOverTheFastestThatFits) {
-  const std::vector<double> a = {10, 20};  // the best: the mean is 15
-  const std::vector<double> b = {11, 23};  // 17, and 1 and 3 longer: s² = 2, half width 12.706·√(2/2)
-  const std::vector<double> c = {8, 12};   // fits nowhere
-  const auto regrets = Regrets(std::vector<PolicySteps>{{b}, {c, false}, {a}, {}});
+  const SeedFigures a = Seeds({10, 20});  // the best: the mean is 15
+  // 17: R = 17/15, residuals 11 − R·10 = −1/3 and 23 − R·20 = 1/3: s² = 2/9, half width 12.706·√(1/9) over 15.
+  const SeedFigures b = Seeds({11, 23});
+  const SeedFigures c = Seeds({8, 12});  // fits nowhere
+  const SeedFigures none;
+  const auto regrets = Regrets(std::vector<Contender>{{&b}, {&c, false}, {&a}, {&none}});
   ASSERT_EQ(regrets.size(), 4u);
   EXPECT_NEAR(regrets[0].value().mean, 2.0 / 15, 1e-12);
-  EXPECT_NEAR(regrets[0]->half_width.value(), 12.7062 / 15, 1e-4);
+  EXPECT_NEAR(regrets[0]->half_width.value(), 12.7062 / 3 / 15, 1e-4);
   EXPECT_FALSE(regrets[1].has_value());
   EXPECT_EQ(regrets[2].value().mean, 0);
   EXPECT_EQ(regrets[2]->half_width.value(), 0);
@@ -30,15 +44,16 @@ TEST(Regrets, AreOverTheFastestThatFits) {
 }
 
 TEST(Regrets, OfWhatHasNothingToCompareWithAreNone) {
-  const std::vector<double> a = {10, 20};
-  EXPECT_FALSE(Regrets(std::vector<PolicySteps>{{a}}).front().has_value());
-  EXPECT_FALSE(Regrets(std::vector<PolicySteps>{{a}, {a, false}, {}}).front().has_value());
+  const SeedFigures a = Seeds({10, 20});
+  const SeedFigures none;
+  EXPECT_FALSE(Regrets(std::vector<Contender>{{&a}}).front().has_value());
+  EXPECT_FALSE(Regrets(std::vector<Contender>{{&a}, {&a, false}, {&none}}).front().has_value());
 }
 
-TEST(Regrets, OfUnequalRunsHaveNoInterval) {
-  const std::vector<double> a = {10, 20};
-  const std::vector<double> b = {30};
-  const auto regrets = Regrets(std::vector<PolicySteps>{{a}, {b}});
+TEST(Regrets, OfUnequalSeedsHaveNoInterval) {
+  const SeedFigures a = Seeds({10, 20});
+  const SeedFigures b = Seeds({30});
+  const auto regrets = Regrets(std::vector<Contender>{{&a}, {&b}});
   EXPECT_DOUBLE_EQ(regrets[1].value().mean, 1);
   EXPECT_FALSE(regrets[1]->half_width.has_value());
 }
@@ -46,7 +61,7 @@ TEST(Regrets, OfUnequalRunsHaveNoInterval) {
 PolicyFigures Policy(const std::string& name, double step_s) {
   PolicyFigures policy;
   policy.policy = name;
-  policy.step_s = {step_s, step_s};
+  policy.seeds = Seeds({step_s, step_s});
   return policy;
 }
 

@@ -310,7 +310,7 @@ TEST(ReportSummary, NamesATieAndABaselineOnTop) {
            {"base", {2.0, 2.2, 2.1}}, {"ours", {2.05, 2.15, 2.13}}}) {
     PolicyFigures& policy = point.policies.emplace_back();
     policy.policy = name;
-    policy.step_s = steps;
+    policy.seeds = {{1, 2, 3}, steps, {"", "", ""}, 3};
   }
   // Means 2.1 and 2.11; the paired differences 0.05, −0.05, 0.03 have a mean of 0.01 well inside their interval.
   const std::string summary = Summary(point, {"base"});

@@ -22,7 +22,7 @@ class SchedulerInstances {
   explicit SchedulerInstances(const std::string& model)
       : experiment_(ReadExperiment(std::string(DFLOP_SOURCE_DIR) + "/experiments/quickstart.json", {})),
         scenario_(ScenarioOf(experiment_, model)),
-        job_(PlanJob(scenario_, PolicyOf(scenario_, "dflop"))) {}
+        job_(PlanJob(scenario_, PolicyOf(scenario_, "dflop"), 1)) {}
 
   BatchProblem Make(int samples, int buckets, int seed) const {
     RandomStream random(static_cast<std::uint64_t>(seed), "scheduler instances");

@@ -53,29 +53,45 @@ TEST(MeanInterval, OfOneNumberHasNoWidth) {
   EXPECT_FALSE(MeanInterval(values).half_width.has_value());
 }
 
-TEST(PairedSpeedup, IsTheRatioOfTheMeans) {
-  // Means 6 and 4: 1.5. Differences 1, 3: mean 2, s² = 2, half width t(1)·√(2/2) = 12.706, over the mean 4: 3.1766.
+TEST(RatioOfMeans, HasTheHandDerivedIntervalOfItsResiduals) {
+  // Means 6 and 4: R = 1.5. Residuals 4 − 1.5·3 = −0.5 and 8 − 1.5·5 = 0.5: s² = 0.5, half width 12.706·√(0.5/2)
+  // = 6.353, over the mean 4: 1.588. Differences alone (1 and 3) would give 3.177, twice as much.
   const std::vector<double> baseline = {4, 8};
   const std::vector<double> own = {3, 5};
-  const Interval speedup = PairedSpeedup(baseline, own);
+  const Interval speedup = RatioOfMeans(baseline, own);
   EXPECT_DOUBLE_EQ(speedup.mean, 1.5);
   ASSERT_TRUE(speedup.half_width.has_value());
-  EXPECT_NEAR(*speedup.half_width, 12.7062 / 4, 1e-3);
+  EXPECT_NEAR(*speedup.half_width, 12.7062 * 0.5 / 4, 1e-4);
 }
 
-TEST(PairedSpeedup, IgnoresWhatBothShare) {
-  // A constant lead of 1 s on batches of very different length is no uncertainty at all.
-  const std::vector<double> baseline = {11, 21, 31};
-  const std::vector<double> own = {10, 20, 30};
-  const Interval speedup = PairedSpeedup(baseline, own);
-  EXPECT_NEAR(speedup.mean, 1.05, 1e-12);
+TEST(RatioOfMeans, IgnoresWhatPairsShare) {
+  // A baseline that always takes 1.3 times as long is no uncertainty at all, however unlike the batches are.
+  const std::vector<double> baseline = {13, 26, 3.9};
+  const std::vector<double> own = {10, 20, 3};
+  const Interval speedup = RatioOfMeans(baseline, own);
+  EXPECT_NEAR(speedup.mean, 1.3, 1e-12);
   EXPECT_NEAR(speedup.half_width.value(), 0, 1e-12);
 }
 
-TEST(PairedSpeedup, OverItselfIsOne) {
+TEST(RatioOfMeans, CountsTheDenominatorsSpread) {
+  // A baseline that is always 12 s says nothing of how much faster 6 ± 2 s is. R = 2, residuals 12 − 2·{4, 6, 8} = 4,
+  // 0, −4: s = 4, half width 4.3027·4/√3/6 = 1.656.
+  const std::vector<double> baseline = {12, 12, 12};
+  const std::vector<double> own = {4, 6, 8};
+  EXPECT_NEAR(RatioOfMeans(baseline, own).half_width.value(), 4.30265 * 4 / std::sqrt(3.0) / 6, 1e-4);
+}
+
+TEST(RatioOfMeans, OverItselfIsOne) {
   const std::vector<double> times = {1, 2, 4};
-  EXPECT_DOUBLE_EQ(PairedSpeedup(times, times).mean, 1);
-  EXPECT_DOUBLE_EQ(PairedSpeedup(times, times).half_width.value(), 0);
+  EXPECT_DOUBLE_EQ(RatioOfMeans(times, times).mean, 1);
+  EXPECT_DOUBLE_EQ(RatioOfMeans(times, times).half_width.value(), 0);
+}
+
+TEST(RatioOfMeans, OfOnePairHasNoWidth) {
+  const std::vector<double> baseline = {3};
+  const std::vector<double> own = {2};
+  EXPECT_DOUBLE_EQ(RatioOfMeans(baseline, own).mean, 1.5);
+  EXPECT_FALSE(RatioOfMeans(baseline, own).half_width.has_value());
 }
 
 }  // namespace

@@ -198,16 +198,21 @@ template <typename Content>
 class Generator final : public SampleSource {
  public:
   Generator(std::string name, const std::string& origin, GeneratorParameters parameters)
-      : name_(std::move(name)), content_(parameters), description_(Describe(origin, parameters.Describe())) {
+      : name_(std::move(name)),
+        content_(parameters),
+        identity_(Describe(name_, parameters.Describe())),
+        description_(Describe(origin, parameters.Describe())) {
     parameters.AllowOnlyDeclared();
   }
   Sample Draw(RandomStream& random) const override { return content_.Draw(random); }
   std::string name() const override { return name_; }
+  std::string identity() const override { return identity_; }
   std::string description() const override { return description_; }
 
  private:
   std::string name_;
   Content content_;
+  std::string identity_;
   std::string description_;
 };
 
