@@ -1,5 +1,6 @@
 #include "base/sha256.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -46,8 +47,12 @@ void Sha256::Block(const unsigned char* data) {
 }
 
 void Sha256::Add(std::string_view bytes) {
-  for (const char byte : bytes) {
-    buffer_[length_++ % 64] = static_cast<unsigned char>(byte);
+  while (!bytes.empty()) {
+    const std::size_t filled = length_ % 64;
+    const std::size_t taken = std::min(64 - filled, bytes.size());
+    std::memcpy(buffer_.data() + filled, bytes.data(), taken);
+    bytes.remove_prefix(taken);
+    length_ += taken;
     if (length_ % 64 == 0) Block(buffer_.data());
   }
 }

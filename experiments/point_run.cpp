@@ -6,15 +6,16 @@
 
 #include "base/error.hpp"
 #include "base/index.hpp"
-#include "base/sha256.hpp"
 #include "base/text.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
 #include "experiments/sample_queue.hpp"
 #include "models/extrapolated_shapes.hpp"
 #include "sim/chrome_trace.hpp"
+#include "sim/decision_hash.hpp"
 #include "sim/step.hpp"
 #include "sim/timeline.hpp"
+#include "sim/timeline_hash.hpp"
 
 namespace dflop {
 namespace {
@@ -95,23 +96,6 @@ Json RunHead(const Unit& unit) {
   return run;
 }
 
-void HashSamples(Sha256& hash, const std::vector<int>& samples) {
-  hash.Add(static_cast<std::int64_t>(samples.size()));
-  for (const int sample : samples) hash.Add(std::int64_t{sample});
-}
-
-void HashBuckets(Sha256& hash, const Buckets& buckets) {
-  for (const auto& replica : buckets) {
-    for (const auto& bucket : replica) HashSamples(hash, bucket);
-  }
-}
-
-void HashPlan(Sha256& hash, const BatchPlan& plan) {
-  HashBuckets(hash, plan.buckets);
-  for (const Buckets& encoder : plan.encoder_buckets) HashBuckets(hash, encoder);
-  if (!plan.deferred.empty()) HashSamples(hash, plan.deferred);
-}
-
 /// How unequal the buckets are, over what the step runs.
 double BalanceGap(const PlannedJob& job, const std::vector<SampleShape>& batch, const BatchPlan& plan) {
   BatchProblem truth = MakeBatchProblem(job.cost, job.decision.layout, batch);
@@ -121,18 +105,11 @@ double BalanceGap(const PlannedJob& job, const std::vector<SampleShape>& batch, 
   return LargestBucket(truth, plan) / BucketLowerBound(truth) - 1;
 }
 
-void HashTimes(Sha256& hash, const OperationTimes& times) {
-  for (const Seconds start : times.start) hash.Add(start.value());
-  for (const Seconds end : times.end) hash.Add(end.value());
-}
-
 /// All steps of one seed.
 class SeedRun {
  public:
   SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
-      : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {
-    decisions_.Add(ToJson(layout()).Dump());
-  }
+      : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
 
   Json Run(UnitResult* drawn) {
     for (int step = 0; step < unit_.experiment->steps; ++step) RunStep(step, step == 0 ? drawn : nullptr);
@@ -170,8 +147,8 @@ class SeedRun {
           truth_.Disturb({job_.cost, layout(), plan, batch, work, number}, costs);
           if (correction_->tracking()) SlowDown(costs, 1 + correction_->monitoring_cost());
         });
-    HashPlan(decisions_, plan);
-    HashTimes(timelines_, step.times);
+    decisions_.AddStep(plan);
+    timelines_.AddStep(step.graph, step.times);
     if (correction_->tracking()) {
       correction_->Observe(
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
@@ -259,8 +236,8 @@ class SeedRun {
   std::int64_t deferred_ = 0;  ///< summed over the steps
   std::vector<std::string> notes_;
   Json extrapolated_;
-  Sha256 decisions_;
-  Sha256 timelines_;
+  DecisionHash decisions_{layout(), job_.orders};
+  TimelineHash timelines_{layout()};
 };
 
 // One entry instead of figures; an error where there is no further point to go on with.

@@ -12,8 +12,7 @@ namespace {
 double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
   double held = 0;
   double most = 0;
-  const bool split =
-      std::any_of(order.begin(), order.end(), [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+  const bool split = SplitsBackward(order);
   for (const ScheduledOp& op : order) {
     const double bytes = of_stage[Index(op.chunk)];
     if (op.kind == OpKind::kForward) most = std::max(most, held += bytes);

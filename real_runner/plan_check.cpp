@@ -63,8 +63,7 @@ class PlanChecker {
       }
       if (++times[{op.kind, op.chunk, op.microbatch}] > 1) Fail(at, "runs an operation a second time");
     }
-    const bool split = std::any_of(order.begin(), order.end(),
-                                   [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+    const bool split = SplitsBackward(order);
     for (int chunk = 0; chunk < static_cast<int>(stages.size()); ++chunk) {
       const auto& parts = plan_.layout.stages[Index(stages[Index(chunk)])].parts;
       const bool backward =

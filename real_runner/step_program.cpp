@@ -98,8 +98,7 @@ class ProgramBuilder {
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) stages_of[Index(RankOf(s))].push_back(s);
     for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
       const DeviceOrder& order = plan_.orders[g];
-      const bool split = std::any_of(order.begin(), order.end(),
-                                     [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+      const bool split = SplitsBackward(order);
       auto& actions = program_.ranks.emplace_back().actions;
       for (const ScheduledOp& op : order) {
         const int s = stages_of[g][Index(op.chunk)];

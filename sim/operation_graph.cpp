@@ -77,8 +77,7 @@ class GraphBuilder {
 
   void AddDeviceOrder(int group) {
     const DeviceOrder& order = orders_[Index(group)];
-    const bool split = std::any_of(order.begin(), order.end(),
-                                   [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+    const bool split = SplitsBackward(order);
     for (const ScheduledOp& op : order) {
       const auto& stages = stages_of_group_[Index(group)];
       if (stages.empty()) continue;  // a replica that is left out
@@ -185,7 +184,8 @@ class GraphBuilder {
       const int last = LastStage(encoders, e);
       const Bytes bytes = UnionBytes(e, k);
       const int gathered = AddCommunication(
-          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k}, join.Gather(e, bytes));
+          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
+          join.Gather(e, bytes));
       for (const Chain& chain : encoders) {
         if (chain.module == e) Need(gathered, forward_[Cell(chain.stages.back(), k)]);
       }
@@ -207,7 +207,8 @@ class GraphBuilder {
       if (!costs_.needs_backward[Index(last)]) continue;
       const Bytes bytes = UnionBytes(e, k);
       const int scattered = AddCommunication(
-          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k}, join.Scatter(e, bytes));
+          {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
+          join.Scatter(e, bytes));
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
@@ -269,8 +270,9 @@ class GraphBuilder {
     const int encoder = encoders.front();
     const int from = backward ? encoder + 1 : encoder;
     const int to = backward ? encoder : encoder + 1;
-    const int exchanged =
-        AddCommunication({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k}, all_to_all);
+    const int exchanged = AddCommunication(
+        {.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k, .of_all_replicas = true},
+        std::move(all_to_all));
     const std::vector<int>& table = backward ? backward_ : forward_;
     for (const int s : encoders) {
       Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
@@ -309,8 +311,9 @@ class GraphBuilder {
 
   void ReduceGradients(const std::vector<int>& replicas) {
     if (!Coupled(replicas)) return;
-    const int reduced = AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front()},
-                                         GradientReduction(cost_, layout_, replicas, costs_));
+    const int reduced =
+        AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front(), .of_all_replicas = true},
+                         GradientReduction(cost_, layout_, replicas, costs_));
     for (const int s : replicas) {
       NeedLastOf(reduced, s);
       reduced_[Index(s)] = reduced;
@@ -353,8 +356,9 @@ class GraphBuilder {
       stepped.push_back(step);
     }
     if (!Coupled(replicas) || !cost_.software().distributed_optimizer) return;
-    const int gathered = AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front()},
-                                          ParameterGather(cost_, layout_, replicas));
+    const int gathered =
+        AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front(), .of_all_replicas = true},
+                         ParameterGather(cost_, layout_, replicas));
     for (const int step : stepped) Need(gathered, step);
     AfterOthersOf(gathered, replicas.front());
   }

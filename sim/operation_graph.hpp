@@ -21,6 +21,9 @@ struct Operation {
   int queue = -1;          ///< runs in the order of its queue, one at a time; −1 = starts as soon as it may
   Seconds duration{0};     ///< computation; for communication the uncontended time
   int communication = -1;  ///< index into OperationGraph::communications, −1 for computation
+  /// Communication of all replicas at once, of which `stage` and `to_stage` name the first: a collective, what a hub
+  /// gathers or scatters, an exchange between replicas.
+  bool of_all_replicas = false;
 };
 
 /// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.

@@ -47,8 +47,7 @@ class DeviceMemory {
 
   /// Walks the order; leaves every part's activations as they are at the device's peak.
   void Walk(const DeviceOrder& order) {
-    const bool split = std::any_of(order.begin(), order.end(),
-                                   [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+    const bool split = SplitsBackward(order);
     const OpKind frees = split ? OpKind::kWeightGradient : OpKind::kBackward;
     std::vector<std::vector<Bytes>> held;
     for (const auto& chunk : chunks_) held.emplace_back(chunk.size());

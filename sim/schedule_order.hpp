@@ -1,6 +1,7 @@
 // The order in which a device runs its microbatches: plain data that a pipeline schedule produces.
 #pragma once
 
+#include <algorithm>
 #include <vector>
 
 namespace dflop {
@@ -24,5 +25,11 @@ struct ScheduledOp {
 };
 
 using DeviceOrder = std::vector<ScheduledOp>;
+
+/// Whether its backwards leave the weight gradients to operations of their own.
+inline bool SplitsBackward(const DeviceOrder& order) {
+  return std::any_of(order.begin(), order.end(),
+                     [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
+}
 
 }  // namespace dflop

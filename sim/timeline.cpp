@@ -75,15 +75,22 @@ OpKind ReadKind(const JsonReader& json) {
   return static_cast<OpKind>(found - kKindNames.begin());
 }
 
+bool IsEvent(const OperationGraph& graph, const Operation& operation) {
+  return ComputingGroup(graph, operation) >= 0 || operation.communication >= 0;
+}
+
+int ComputingGroup(const OperationGraph& graph, const Operation& operation) {
+  return operation.queue < graph.groups ? operation.queue : -1;
+}
+
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times) {
   Timeline timeline;
   timeline.makespan = times.makespan;
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
     const Operation& operation = graph.operations[i];
-    const bool computes = operation.queue >= 0 && operation.queue < graph.groups;
-    if (!computes && operation.communication < 0) continue;  // a mere meeting point of dependencies
+    if (!IsEvent(graph, operation)) continue;
     timeline.events.push_back({operation.kind, operation.stage, operation.to_stage, operation.microbatch,
-                               computes ? operation.queue : -1, times.start[i], times.end[i]});
+                               ComputingGroup(graph, operation), times.start[i], times.end[i]});
   }
   std::stable_sort(timeline.events.begin(), timeline.events.end(),
                    [](const TimelineEvent& a, const TimelineEvent& b) { return a.start < b.start; });

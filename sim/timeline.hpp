@@ -26,6 +26,11 @@ struct Timeline {
   Seconds makespan{0};
 };
 
+/// Whether it is an event: a computation or a message, not a mere meeting point of dependencies.
+bool IsEvent(const OperationGraph& graph, const Operation& operation);
+/// The device group that computes it, −1 for communication.
+int ComputingGroup(const OperationGraph& graph, const Operation& operation);
+
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
 
 const char* KindName(OpKind kind);  ///< "forward", "backward", …
