@@ -99,7 +99,14 @@ std::string Svg::Standalone(std::string_view style) const {
 std::string EscapeXml(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const std::string_view character = text.substr(i, 3);
+    if (character == "\xEF\xBF\xBE" || character == "\xEF\xBF\xBF") {  // U+FFFE and U+FFFF
+      out += ' ';
+      i += 2;
+      continue;
+    }
     switch (c) {
       case '&':
         out += "&amp;";

@@ -47,7 +47,7 @@ class Svg {
   std::string body_;
 };
 
-/// & < > " ' as entities; control characters, which XML does not know, as spaces.
+/// & < > " ' as entities; control characters, U+FFFE and U+FFFF, which XML does not know, as spaces.
 std::string EscapeXml(std::string_view text);
 
 /// At most two decimals, no trailing zeros: small files and the same text everywhere.

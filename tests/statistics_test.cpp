@@ -94,5 +94,28 @@ TEST(RatioOfMeans, OfOnePairHasNoWidth) {
   EXPECT_FALSE(RatioOfMeans(baseline, own).half_width.has_value());
 }
 
+TEST(RatioOfMeans, OfThreePairsIsHandDerived) {
+  // 63/60 = 1.05. Residuals 11 − 10.5, 20 − 21, 32 − 31.5: Σr² = 1.5, √(1.5/2/3) = 0.5, over the mean 20, times
+  // t(0.975, 2) = 4.302653.
+  const std::vector<double> above = {11, 20, 32};
+  const std::vector<double> below = {10, 20, 30};
+  const Interval ratio = RatioOfMeans(above, below);
+  EXPECT_DOUBLE_EQ(ratio.mean, 1.05);
+  EXPECT_NEAR(ratio.half_width.value(), 4.302653 * 0.5 / 20, 1e-7);
+}
+
+TEST(RatioOfMeans, OverItselfIsExactlyOne) {
+  const std::vector<double> times = {0.1, 0.7, 1.3};
+  EXPECT_EQ(RatioOfMeans(times, times).mean, 1);
+  EXPECT_EQ(RatioOfMeans(times, times).half_width.value(), 0);
+}
+
+TEST(RatioOfMeans, OfOnePairHasNoWidth) {
+  const std::vector<double> above = {3};
+  const std::vector<double> below = {2};
+  EXPECT_DOUBLE_EQ(RatioOfMeans(above, below).mean, 1.5);
+  EXPECT_FALSE(RatioOfMeans(above, below).half_width.has_value());
+}
+
 }  // namespace
 }  // namespace dflop
