@@ -90,17 +90,6 @@ Interval RatioOfMeans(std::span<const double> numerators, std::span<const double
   return ratio;
 }
 
-Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators) {
-  DFLOP_CHECK(numerators.size() == denominators.size(), "paired lists have one length");
-  const double below = MeanInterval(denominators).mean;
-  Interval ratio{MeanInterval(numerators).mean / below, std::nullopt};
-  std::vector<double> residuals;
-  for (std::size_t i = 0; i < numerators.size(); ++i) residuals.push_back(numerators[i] - ratio.mean * denominators[i]);
-  const Interval residual = MeanInterval(residuals);  // around 0 by the choice of the ratio
-  if (residual.half_width) ratio.half_width = *residual.half_width / below;
-  return ratio;
-}
-
 double Median(std::span<const double> values) { return Quantile(values, 0.5); }
 
 double Quantile(std::span<const double> values, double share) {

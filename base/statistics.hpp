@@ -27,12 +27,6 @@ Interval MeanInterval(std::span<const double> values);
 /// sum.
 Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators);
 
-/// Σ numerators/Σ denominators over pairs, each an independent unit (a seed: its planning and its batches). Which of
-/// the two varies does not matter: the half width is t(0.975, n − 1)·√(Σr²/(n − 1)/n)/mean(denominators) with the
-/// residuals r = numerator − ratio·denominator (the ratio estimator of Cochran 1977, Sampling Techniques, 6.2). None
-/// for fewer than two pairs. Both lists have one length, at least 1, and the denominators a sum above 0.
-Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators);
-
 /// The value below which a share of the values lies, in between by straight lines (type 7 of Hyndman & Fan 1996); at
 /// least one value.
 double Quantile(std::span<const double> values, double share);

@@ -104,18 +104,5 @@ TEST(RatioOfMeans, OfThreePairsIsHandDerived) {
   EXPECT_NEAR(ratio.half_width.value(), 4.302653 * 0.5 / 20, 1e-7);
 }
 
-TEST(RatioOfMeans, OverItselfIsExactlyOne) {
-  const std::vector<double> times = {0.1, 0.7, 1.3};
-  EXPECT_EQ(RatioOfMeans(times, times).mean, 1);
-  EXPECT_EQ(RatioOfMeans(times, times).half_width.value(), 0);
-}
-
-TEST(RatioOfMeans, OfOnePairHasNoWidth) {
-  const std::vector<double> above = {3};
-  const std::vector<double> below = {2};
-  EXPECT_DOUBLE_EQ(RatioOfMeans(above, below).mean, 1.5);
-  EXPECT_FALSE(RatioOfMeans(above, below).half_width.has_value());
-}
-
 }  // namespace
 }  // namespace dflop
