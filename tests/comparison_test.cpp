@@ -16,7 +16,7 @@ struct Figures {
   bool fits = true;
 };
 
-Json Run(std::int64_t seed, const Figures& figures, const std::string& scenario = "s") {
+Json RunOf(std::int64_t seed, const Figures& figures, const std::string& scenario = "s") {
   Json run;
   run["scenario"] = scenario;
   run["policy"] = "p";
@@ -39,7 +39,7 @@ Json Result(const Json::Array& runs) {
 /// One run a seed, from seed 1.
 Json Steps(const std::vector<double>& seconds) {
   Json::Array runs;
-  for (const double step : seconds) runs.push_back(Run(static_cast<std::int64_t>(runs.size()) + 1, {.step_s = step}));
+  for (const double step : seconds) runs.push_back(RunOf(static_cast<std::int64_t>(runs.size()) + 1, {.step_s = step}));
   return Result(runs);
 }
 
@@ -94,20 +94,20 @@ TEST(Comparison, OfOneSeedTheRatioAloneMeetsTheTolerance) {
 }
 
 TEST(Comparison, GrownMemoryAndFallenMfuAreRegressionsOnOneLine) {
-  const Json stored = Result({Run(1, {}), Run(2, {.memory_gib = 70})});
-  EXPECT_EQ(OnlyRow(stored, Result({Run(1, {.memory_gib = 69}), Run(2, {.memory_gib = 70})})).verdict,
+  const Json stored = Result({RunOf(1, {}), RunOf(2, {.memory_gib = 70})});
+  EXPECT_EQ(OnlyRow(stored, Result({RunOf(1, {.memory_gib = 69}), RunOf(2, {.memory_gib = 70})})).verdict,
             Verdict::kOtherChange);  // the largest over the seeds is as before
   const RowComparison row =
-      OnlyRow(stored, Result({Run(1, {.mfu = 0.38}), Run(2, {.step_s = 10, .mfu = 0.38, .memory_gib = 77})}));
+      OnlyRow(stored, Result({RunOf(1, {.mfu = 0.38}), RunOf(2, {.step_s = 10, .mfu = 0.38, .memory_gib = 77})}));
   EXPECT_EQ(row.verdict, Verdict::kRegression);
   EXPECT_EQ(row.text, "peak memory 70.0 -> 77.0 GiB (+10.0 %); MFU 0.400 -> 0.380 (-5.00 % ± 0.00)");
 }
 
 TEST(Comparison, WhatDoesNotFitOrIsMissingOrInfeasibleIsARegression) {
-  const Json stored = Result({Run(1, {}), Run(2, {})});
-  EXPECT_EQ(OnlyRow(stored, Result({Run(1, {}), Run(2, {.fits = false})})).text,
+  const Json stored = Result({RunOf(1, {}), RunOf(2, {})});
+  EXPECT_EQ(OnlyRow(stored, Result({RunOf(1, {}), RunOf(2, {.fits = false})})).text,
             "does not fit into memory any more (seed 2)");
-  Json infeasible = Run(1, {});
+  Json infeasible = RunOf(1, {});
   std::erase_if(infeasible.as<Json::Object>(),
                 [](const auto& member) { return member.key == "metrics" || member.key == "seed"; });
   infeasible["infeasible"] = "tp 3 does not divide";
@@ -116,20 +116,20 @@ TEST(Comparison, WhatDoesNotFitOrIsMissingOrInfeasibleIsARegression) {
   EXPECT_EQ(row.text, "became infeasible: tp 3 does not divide");
   EXPECT_EQ(OnlyRow(Result({infeasible}), stored).verdict, Verdict::kImprovement);
   EXPECT_EQ(OnlyRow(Result({infeasible}), Result({infeasible})).verdict, Verdict::kUnchanged);
-  const Comparison moved = Compare(stored, Result({Run(1, {}, "t"), Run(2, {}, "t")}));
+  const Comparison moved = Compare(stored, Result({RunOf(1, {}, "t"), RunOf(2, {}, "t")}));
   ASSERT_EQ(moved.rows.size(), 2u);
   EXPECT_EQ(moved.rows[0].text, "is missing");
   EXPECT_EQ(moved.rows[1].verdict, Verdict::kNew);
 }
 
 TEST(Comparison, IsOverTheSeedsOfBothSides) {
-  const Json stored = Result({Run(1, {}), Run(2, {})});
-  const Comparison comparison = Compare(stored, Result({Run(2, {}), Run(3, {})}));
+  const Json stored = Result({RunOf(1, {}), RunOf(2, {})});
+  const Comparison comparison = Compare(stored, Result({RunOf(2, {}), RunOf(3, {})}));
   EXPECT_EQ(comparison.rows.front().verdict, Verdict::kUnchanged);
   EXPECT_EQ(comparison.runs, 1u);
   EXPECT_EQ(comparison.seeds_only_stored, std::vector<std::int64_t>{1});
   EXPECT_EQ(comparison.seeds_only_fresh, std::vector<std::int64_t>{3});
-  EXPECT_EQ(ErrorOf([&] { Compare(stored, Result({Run(3, {})})); }).find("/runs: "), 0u);
+  EXPECT_EQ(ErrorOf([&] { Compare(stored, Result({RunOf(3, {})})); }).find("/runs: "), 0u);
   EXPECT_EQ(ErrorOf([&] { CheckComparable(JsonReader(stored, "stored"), {3}); }).find("/runs: "), 0u);
 }
 
@@ -138,7 +138,7 @@ TEST(Comparison, ARunThatLacksAFigureIsBadInput) {
   Json& metrics = stored["runs"].as<Json::Array>()[1]["metrics"];
   std::erase_if(metrics.as<Json::Object>(), [](const auto& member) { return member.key == "mfu"; });
   EXPECT_EQ(ErrorOf([&] { Compare(stored, Steps({10, 10})); }).find("/runs/1/metrics: "), 0u);
-  const Json twice = Result({Run(1, {}), Run(1, {})});
+  const Json twice = Result({RunOf(1, {}), RunOf(1, {})});
   EXPECT_EQ(ErrorOf([&] { Compare(twice, twice); }).find("/runs/1/seed: "), 0u);
 }
 
