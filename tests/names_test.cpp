@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 #include "experiments/comparison.hpp"
 #include "experiments/experiment.hpp"
