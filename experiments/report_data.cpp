@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/json_reader.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -149,6 +150,8 @@ void AddRun(const JsonReader& run, PointIndex& points) {
   if (const auto planning = run.Find("planning")) found->planning = ReadPlanning(*planning);
   const JsonReader metrics = run.At("metrics");
   AddSeed(metrics, *found);
+  found->under_draws.push_back(TimesUnderDraws(run));
+  AddTrainingChanges(run, found->changes_training);
 }
 
 const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {

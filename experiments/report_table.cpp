@@ -4,6 +4,7 @@
 #include "experiments/report_cells.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -23,8 +24,8 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
 }
 
 std::string PolicyCell(const PolicyFigures& policy) {
-  std::string cell =
-      "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) + "</strong>";
+  std::string cell = "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) +
+                     (policy.changes_training.empty() ? "" : kTrainingMark) + "</strong>";
   if (!policy.layout.empty()) cell += "<small>" + EscapeXml(policy.layout) + "</small>";
   if (!policy.infeasible.empty())
     cell += "<small class=\"bad\">infeasible: " + EscapeXml(policy.infeasible) + "</small>";
@@ -39,7 +40,11 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
   if (baseline == &policy) return Cell(1, "1");
   const auto speedup = SpeedupOver(baseline, policy);
   if (!speedup) return EmptyCell();
-  return Cell(speedup->mean, Fixed(speedup->mean, 3), HalfWidth(*speedup));
+  std::string detail = HalfWidth(*speedup);
+  if (const auto share = ShareFaster(baseline->under_draws, policy.under_draws)) {
+    detail += (detail.empty() ? "" : ", ") + VerdictText(*share);
+  }
+  return Cell(speedup->mean, Fixed(speedup->mean, 3), detail);
 }
 
 /// The column's name carries the unit.
@@ -90,7 +95,9 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
     table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";
     table += Row(point, policy, baselines) + "</tr>\n";
   }
-  return table + "</tbody></table></div>\n";
+  TrainingNote training;
+  for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
+  return table + "</tbody></table></div>\n" + NoteLine(training.Text());
 }
 
 }  // namespace dflop

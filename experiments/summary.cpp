@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "experiments/regret.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -54,6 +55,8 @@ void AddRun(const JsonReader& run, SummaryRow& row) {
   AddNumbers(metrics.At("idle_by_cause"), row.means);
   row.means["seeds"] += 1;
   row.fits = row.fits && metrics.At("fits").Bool();
+  row.under_draws.push_back(TimesUnderDraws(run));
+  AddTrainingChanges(run, row.changes_training);
 }
 
 void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
@@ -68,6 +71,8 @@ void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& 
       const bool comparable =
           found != by_name.end() && !row.step_s.empty() && found->second->step_s.size() == row.step_s.size();
       if (comparable) row.speedup[baseline] = PairedSpeedup(found->second->step_s, row.step_s);
+      if (found == by_name.end() || baseline == row.policy) continue;
+      if (const auto share = ShareFaster(found->second->under_draws, row.under_draws)) row.faster[baseline] = *share;
     }
   }
 }
