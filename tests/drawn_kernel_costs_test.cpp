@@ -8,6 +8,7 @@
 #include "base/random.hpp"
 #include "base/statistics.hpp"
 #include "tests/model_test_support.hpp"
+#include "tests/plan_support.hpp"
 
 namespace dflop {
 namespace {
@@ -121,7 +122,7 @@ TEST(CostDraws, OfARunScatterAsTheyShouldInEveryKind) {
 }
 
 TEST(DrawnKernelCosts, OfNothingChangeNoBit) {
-  const auto plain = BuiltInKernelCosts(BuiltInGpus().front());
+  const auto plain = BuiltInKernelCosts(A100Nodes(1).node.gpu);
   const DrawnKernelCosts drawn(plain, SpreadOf(*plain), {});
   EXPECT_EQ(drawn.Gemm(777, 1234, 99, Pass::kWeightGradient).time,
             plain->Gemm(777, 1234, 99, Pass::kWeightGradient).time);
