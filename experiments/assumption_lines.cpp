@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "experiments/cost_draws.hpp"
 #include "experiments/summary.hpp"
 
 namespace dflop {
@@ -41,7 +42,9 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   if (!communicator.empty()) text += ", communicator " + communicator;
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
-  return text + "; kernel costs: " + assumptions.At("kernel_costs").String();
+  text += "; kernel costs: " + assumptions.At("kernel_costs").String();
+  if (const auto draws = assumptions.Find("cost_draws")) text += "; verdicts: " + CostDrawsInWords(*draws);
+  return text;
 }
 
 }  // namespace

@@ -7,9 +7,11 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "base/text.hpp"
+#include "experiments/cost_draws.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
 #include "experiments/sample_queue.hpp"
+#include "experiments/training_changes.hpp"
 #include "models/extrapolated_shapes.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/decision_hash.hpp"
@@ -118,11 +120,14 @@ class SeedRun {
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
     run["planning"] = DescribePlanning(job_.decision);
     run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
     if (const Json report = correction_->Report(); !report.is_null()) run["correction"] = report;
     if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
     if (deferred_ > 0) run["deferrals"] = deferred_;
+    const std::vector<std::string> changes = TrainingChanges(*batcher_, deferred_);
+    if (!changes.empty()) run["changes_training"] = Json::ArrayOf(changes);
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
     run["timeline_hash"] = timelines_.Hex();
@@ -144,9 +149,9 @@ class SeedRun {
     Note(plan);
     const Step step =
         SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
-          truth_.Disturb({job_.cost, layout(), plan, batch, work, number}, costs);
-          if (correction_->tracking()) SlowDown(costs, 1 + correction_->monitoring_cost());
+          Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
         });
+    if (number == 0) ReplayUnderDraws(plan, batch, step);
     decisions_.AddStep(plan);
     timelines_.AddStep(step.graph, step.times);
     if (correction_->tracking()) {
@@ -159,6 +164,23 @@ class SeedRun {
     metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
                  scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
+  }
+
+  void Disturb(GroundTruth& truth, const GroundTruth::PlannedStep& step, StepCosts& costs) const {
+    truth.Disturb(step, costs);
+    if (correction_->tracking()) SlowDown(costs, 1 + correction_->monitoring_cost());
+  }
+
+  /// The first step again with drawn kernel costs; what disturbs it counts in the durations of the draw.
+  void ReplayUnderDraws(const BatchPlan& plan, const std::vector<SampleShape>& batch, const Step& step) {
+    const GroundTruth undisturbed(scenario().anomalies, static_cast<std::uint64_t>(seed_));
+    const auto disturb = [&](const CostModel& drawn, StepCosts& costs) {
+      GroundTruth truth = undisturbed;
+      Disturb(truth, {drawn, layout(), plan, batch, step.work, 0}, costs);
+    };
+    under_draws_["step"] = 0;
+    under_draws_["as_predicted_s"] = MakeReplayEngine()->Run(step.graph).makespan.value();
+    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job_, step.work, disturb));
   }
 
   /// A trace that knows little of what the job needs says little about it.
@@ -236,6 +258,7 @@ class SeedRun {
   std::int64_t deferred_ = 0;  ///< summed over the steps
   std::vector<std::string> notes_;
   Json extrapolated_;
+  Json under_draws_;
   DecisionHash decisions_{layout(), job_.orders};
   TimelineHash timelines_{layout()};
 };

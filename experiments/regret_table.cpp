@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "experiments/regret.hpp"
 #include "experiments/report_text.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -17,6 +18,13 @@ std::vector<std::string> PolicyNames(std::span<const PointFigures> points) {
     }
   }
   return names;
+}
+
+bool ChangesTraining(std::span<const PointFigures> points, const std::string& name) {
+  return std::any_of(points.begin(), points.end(), [&](const PointFigures& point) {
+    const PolicyFigures* policy = point.Find(name);
+    return policy != nullptr && !policy->changes_training.empty();
+  });
 }
 
 std::vector<std::optional<SeedInterval>> RegretsAt(const PointFigures& point) {
@@ -107,6 +115,7 @@ RegretTable MakeRegretTable(std::span<const PointFigures> points) {
   for (const auto& [axis, value] : points.front().point)
     table.axes += (table.axes.empty() ? "" : ", ") + AxisName(axis);
   table.summary = Summarise(table.rows, table.policies);
+  for (std::string& name : table.policies) name += ChangesTraining(points, name) ? kTrainingMark : "";
   return table;
 }
 

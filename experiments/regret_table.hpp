@@ -25,7 +25,7 @@ struct RegretRow {
 
 struct RegretTable {
   std::string axes;                   ///< of the sweep, as the labels of the rows give their values; "" without one
-  std::vector<std::string> policies;  ///< in the order in which they first occur
+  std::vector<std::string> policies;  ///< in the order in which they first occur, with the mark of training_changes.hpp
   std::vector<RegretRow> rows;
   /// Means over the rows in which every policy has a figure, since means over different rows would not compare (left
   /// out where no row is so complete), and every policy's largest.

@@ -20,4 +20,8 @@ std::string HeaderRow(const std::vector<std::string>& names) {
   return row + "</tr>\n";
 }
 
+std::string NoteLine(const std::string& text) {
+  return text.empty() ? "" : "<p class=\"note\">" + EscapeXml(text) + "</p>\n";
+}
+
 }  // namespace dflop

@@ -11,5 +11,7 @@ std::string Cell(double number, const std::string& text, const std::string& deta
 std::string EmptyCell();
 /// A row of column names that sort by a click.
 std::string HeaderRow(const std::vector<std::string>& names);
+/// A paragraph of explanation; "" where there is nothing to explain.
+std::string NoteLine(const std::string& text);
 
 }  // namespace dflop

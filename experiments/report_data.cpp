@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/json_reader.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -138,6 +139,8 @@ void AddToPoint(const JsonReader& run, PointIndex& points) {
   const JsonReader metrics = run.At("metrics");
   AddRun(run, found->seeds);
   AddSeed(metrics, *found);
+  found->under_draws.push_back(TimesUnderDraws(run));
+  AddTrainingChanges(run, found->changes_training);
 }
 
 const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.hpp"
+#include "experiments/cost_verdict.hpp"
 #include "experiments/report_timeline.hpp"
 #include "experiments/seed_figures.hpp"
 #include "experiments/validation_figures.hpp"
@@ -63,6 +64,8 @@ struct PolicyFigures {
   std::string too_large;         ///< when it does not fit: what is too large, where, by how much
   std::vector<StageMemory> memory;
   PlanningFigures planning;
+  DrawTimes under_draws;                      ///< of every seed, where the result has them
+  std::vector<std::string> changes_training;  ///< what the policy does to the training itself
 };
 
 /// One scenario at one point of its sweep: what one table compares.

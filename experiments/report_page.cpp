@@ -6,7 +6,9 @@
 
 #include "base/slug.hpp"
 #include "experiments/charts.hpp"
+#include "experiments/report_cells.hpp"
 #include "experiments/report_text.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -76,10 +78,14 @@ class PageWriter {
   std::string RegretSection() {
     const auto points = std::span(report_.points).first(detailed_);
     if (!HasRegrets(points)) return "";
+    TrainingNote training;
+    for (const PointFigures& point : points) {
+      for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
+    }
     return "<section>\n<h2>Regret of every policy</h2>\n<p class=\"note\">How much longer a step takes than under the "
            "best policy of the same row: the fastest of those that ran there and fit, which need not be the best there "
            "is. Bars are 95 % intervals, paired over seeds and steps. The figures are in table.csv.</p>\n" +
-           Figure("regret", RegretChart(MakeRegretTable(points))) + "</section>\n";
+           Figure("regret", RegretChart(MakeRegretTable(points))) + NoteLine(training.Text()) + "</section>\n";
   }
 
   /// A scenario with policies of its own may lack some of the experiment's baselines.

@@ -4,6 +4,7 @@
 #include "experiments/report_cells.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -24,8 +25,8 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
 }
 
 std::string PolicyCell(const PolicyFigures& policy) {
-  std::string cell =
-      "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) + "</strong>";
+  std::string cell = "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) +
+                     (policy.changes_training.empty() ? "" : kTrainingMark) + "</strong>";
   for (const auto& [layout, seeds] : ChosenLayouts(policy.seeds)) {
     const bool all = StepTime(policy.seeds).seeds_agree;
     const std::string count =
@@ -45,7 +46,11 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
   if (baseline == &policy) return Cell(1, "1");
   const auto speedup = SpeedupOver(baseline, policy);
   if (!speedup) return EmptyCell();
-  return Cell(speedup->mean, Fixed(speedup->mean, 3), HalfWidth(*speedup));
+  std::string detail = HalfWidth(*speedup);
+  if (const auto share = ShareFaster(baseline->under_draws, policy.under_draws)) {
+    detail += (detail.empty() ? "" : ", ") + VerdictText(*share);
+  }
+  return Cell(speedup->mean, Fixed(speedup->mean, 3), detail);
 }
 
 /// The column's name carries the unit.
@@ -97,6 +102,9 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
     table += Row(point, policy, baselines) + "</tr>\n";
   }
   table += "</tbody></table></div>\n";
+  TrainingNote training;
+  for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
+  table += NoteLine(training.Text());
   const bool agree = std::all_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {
     return policy.seeds.empty() || StepTime(policy).seeds_agree;
   });

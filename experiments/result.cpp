@@ -3,6 +3,7 @@
 #include <map>
 
 #include "experiments/anomalies.hpp"
+#include "experiments/cost_draws.hpp"
 #include "experiments/no_effect.hpp"
 #include "experiments/provenance.hpp"
 #include "models/model_profile.hpp"
@@ -52,6 +53,7 @@ Json Assumptions(const Scenario& scenario) {
   if (!scenario.anomalies.empty()) json["anomalies"] = DescribeAnomalies(scenario);
   json["kernel_costs"] = scenario.kernels->description();
   json["error_band"] = scenario.kernels->error_band();
+  json["cost_draws"] = DescribeCostDraws(*scenario.kernels);
   return json;
 }
 

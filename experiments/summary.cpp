@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "experiments/regret.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -51,6 +52,8 @@ void AddToRow(const JsonReader& run, SummaryRow& row) {
   AddNumbers(metrics, row.means);
   AddNumbers(metrics.At("idle_by_cause"), row.means);
   row.fits = row.fits && metrics.At("fits").Bool();
+  row.under_draws.push_back(TimesUnderDraws(run));
+  AddTrainingChanges(run, row.changes_training);
 }
 
 void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
@@ -63,7 +66,12 @@ void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& 
     for (const std::string& baseline : baselines) {
       const auto found = by_name.find(key(row, baseline));
       if (found == by_name.end() || row.seeds.empty() || found->second->seeds.empty()) continue;
+      if (baseline == row.policy) {
+        row.speedup[baseline] = {{1, 0}, true};
+        continue;
+      }
       row.speedup[baseline] = SpeedupOver(found->second->seeds, row.seeds);
+      if (const auto share = ShareFaster(found->second->under_draws, row.under_draws)) row.faster[baseline] = *share;
     }
   }
 }
@@ -102,6 +110,8 @@ Json RowToJson(const SummaryRow& row) {
   json["iteration_time_s"] = IntervalToJson(row.step);
   json["speedup_vs"] = Json::EmptyObject();
   for (const auto& [baseline, speedup] : row.speedup) json["speedup_vs"][baseline] = IntervalToJson(speedup);
+  json["faster_than"] = Json::EmptyObject();
+  for (const auto& [baseline, share] : row.faster) json["faster_than"][baseline] = share;
   json["regret"] = row.regret ? IntervalToJson(*row.regret) : Json();
   json["layouts"] = Json::EmptyArray();
   for (const auto& [layout, seeds] : ChosenLayouts(row.seeds)) {
@@ -111,6 +121,7 @@ Json RowToJson(const SummaryRow& row) {
     json["layouts"].push_back(std::move(entry));
   }
   json["seeds_agree"] = row.step.seeds_agree;
+  if (!row.changes_training.empty()) json["changes_training"] = Json::ArrayOf(row.changes_training);
   return json;
 }
 

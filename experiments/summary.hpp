@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
+#include "experiments/cost_verdict.hpp"
 #include "experiments/seed_figures.hpp"
 
 namespace dflop {
@@ -22,7 +23,10 @@ struct SummaryRow {
   std::optional<SeedInterval> regret;           ///< against the best policy here (regret.hpp), where there are several
   /// Means over the seeds of the metrics' plain numbers: "idle_fraction", "bubble", "mfu", …
   std::map<std::string, double> means;
-  bool fits = true;  ///< with every seed
+  bool fits = true;                           ///< with every seed
+  DrawTimes under_draws;                      ///< of every seed, where the result has them
+  std::map<std::string, double> faster;       ///< by baseline: the share of the draws in which it is slower
+  std::vector<std::string> changes_training;  ///< what the policy does to the training itself
 };
 
 /// Rows in the order of the runs. `result` is a dflop/result/1 document.

@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/summary.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -23,7 +24,7 @@ constexpr std::array<IdlePart, 5> kIdleParts = {{{"idle_fraction", "idle %"},
 
 Cells Heading(const std::vector<std::string>& baselines) {
   Cells cells = {"policy", "s/step"};
-  for (const std::string& baseline : baselines) cells.push_back("vs " + baseline);
+  for (const std::string& baseline : baselines) cells.insert(cells.end(), {"vs " + baseline, "faster in"});
   for (const IdlePart& part : kIdleParts) cells.push_back(part.heading);
   cells.insert(cells.end(), {"peak GiB", "fits"});
   return cells;
@@ -31,10 +32,13 @@ Cells Heading(const std::vector<std::string>& baselines) {
 
 Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
   if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
-  Cells cells = {row.policy, WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
+  Cells cells = {row.policy + (row.changes_training.empty() ? "" : kTrainingMark),
+                 WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
   for (const std::string& baseline : baselines) {
     const auto found = row.speedup.find(baseline);
     cells.push_back(found == row.speedup.end() ? "–" : baseline == row.policy ? "1" : WithInterval(found->second, 3));
+    const auto share = row.faster.find(baseline);
+    cells.push_back(share == row.faster.end() ? "–" : VerdictCell(share->second));
   }
   for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
   cells.push_back(Fixed(row.means.at("peak_memory_bytes") / kGibibyte, 1));
@@ -63,11 +67,32 @@ std::string Aligned(const std::vector<Cells>& lines) {
   return text;
 }
 
+/// What the marks of all tables say, a line each.
+std::string Notes(const std::vector<SummaryRow>& rows) {
+  TrainingNote training;
+  bool drawn = false;
+  for (const SummaryRow& row : rows) {
+    training.Add(row.policy, row.changes_training);
+    drawn = drawn || !row.faster.empty();
+  }
+  std::string notes;
+  if (drawn)
+    notes += "faster in: of the draws of the kernel costs in their error band; ?: not decided by these costs\n";
+  const std::string changes = training.Text();
+  return changes.empty() ? notes : notes + changes + "\n";
+}
+
 std::string Quoted(const std::string& text) {
   if (text.find_first_of(",\"\n") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + "\"";
+}
+
+std::string Joined(const std::vector<std::string>& phrases) {
+  std::string text;
+  for (const std::string& phrase : phrases) text += (text.empty() ? "" : "; ") + phrase;
+  return text;
 }
 
 std::string CsvLine(const Cells& cells) {
@@ -119,18 +144,19 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     }
     text += Aligned(lines) + notes;
   }
-  return text;
+  return text + Notes(rows);
 }
 
 std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
   Cells heading = {"scenario", "point",         "policy",           "seeds",
                    "layouts",  "layouts_agree", "iteration_time_s", "iteration_time_s_half_width"};
   for (const std::string& baseline : baselines) {
-    heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width"});
+    heading.insert(heading.end(), {"speedup_vs " + baseline, "speedup_vs " + baseline + " half_width",
+                                   "faster_than " + baseline + " share"});
   }
   heading.insert(heading.end(), {"regret", "regret_half_width"});
   heading.insert(heading.end(), kCsvMetrics.begin(), kCsvMetrics.end());
-  heading.insert(heading.end(), {"fits", "infeasible"});
+  heading.insert(heading.end(), {"fits", "infeasible", "changes_training"});
   std::string text = CsvLine(heading);
   for (const SummaryRow& row : rows) {
     const bool figures = row.infeasible.empty();
@@ -144,10 +170,13 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
     for (const std::string& baseline : baselines) {
       const auto found = row.speedup.find(baseline);
       AppendInterval(cells, found != row.speedup.end() ? &found->second : nullptr);
+      const auto share = row.faster.find(baseline);
+      cells.push_back(share != row.faster.end() ? ShortestNumber(share->second) : "");
     }
     AppendInterval(cells, row.regret ? &*row.regret : nullptr);
     for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.means.at(metric)) : "");
-    cells.insert(cells.end(), {figures ? (row.fits ? "true" : "false") : "", row.infeasible});
+    cells.insert(cells.end(),
+                 {figures ? (row.fits ? "true" : "false") : "", row.infeasible, Joined(row.changes_training)});
     text += CsvLine(cells);
   }
   return text;

@@ -73,6 +73,15 @@ std::optional<MeasuredTimes> ReadTable(const CostTrace& trace, Kernel kernel, Pa
   return std::optional<MeasuredTimes>(std::in_place, WorkOf(kernel), rows);
 }
 
+Json BandOf(const ErrorSummary& summary) {
+  Json band;
+  band["rows"] = summary.rows;
+  band["median"] = summary.median;
+  band["p90"] = summary.p90;
+  band["bias"] = summary.bias;
+  return band;
+}
+
 }  // namespace
 
 MeasuredTimes::MeasuredTimes(const Point& exponents, const std::vector<Row>& rows)
@@ -95,17 +104,40 @@ std::vector<MeasuredTimes::Shape> MeasuredTimes::Merged(const Point& exponents, 
   return shapes;
 }
 
-double MeasuredTimes::LogRate(const Point& point) const {
+double MeasuredTimes::LogRate(const Point& point, std::size_t without) const {
   constexpr double kSameShape = 1e-12;
   double sum = 0;
   double weights = 0;
-  for (const NearestPoints::Neighbour& neighbour : index_.Find(point, kNeighbours)) {
+  for (const NearestPoints::Neighbour& neighbour : index_.Find(point, kNeighbours + (without == kNone ? 0 : 1))) {
+    if (neighbour.index == without) continue;
     const double log_rate = shapes_[neighbour.index].log_rate;
     if (neighbour.squared_distance < kSameShape) return log_rate;
     sum += log_rate / neighbour.squared_distance;
     weights += 1 / neighbour.squared_distance;
   }
   return sum / weights;
+}
+
+std::vector<double> MeasuredTimes::LeaveOneOutErrors(Seconds shortest) const {
+  if (shapes_.size() < 2) return {};
+  // The box of the others ends at the second values of a dimension, which equal the first unless only one shape has it.
+  Point low{};
+  Point high{};
+  for (std::size_t d = 0; d < low.size(); ++d) {
+    std::vector<double> values;
+    for (const Shape& shape : shapes_) values.push_back(shape.at[d]);
+    std::sort(values.begin(), values.end());
+    low[d] = values[1];
+    high[d] = values[values.size() - 2];
+  }
+  std::vector<double> errors;
+  for (std::size_t i = 0; i < shapes_.size(); ++i) {
+    const auto& [at, log_rate] = shapes_[i];
+    bool inside = std::exp(LogWork(exponents_, at) - log_rate) >= shortest.value();
+    for (std::size_t d = 0; d < at.size(); ++d) inside = inside && low[d] <= at[d] && at[d] <= high[d];
+    if (inside) errors.push_back(std::exp(log_rate - LogRate(at, i)) - 1);
+  }
+  return errors;
 }
 
 KernelCost MeasuredTimes::At(const Point& point) const {
@@ -122,6 +154,28 @@ MeasuredKernelCosts::MeasuredKernelCosts(const CostTrace& trace, std::string pat
       tables_[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(pass)] = ReadTable(trace, kernel, pass);
     }
   }
+  error_band_ = FindErrorBand();
+}
+
+Json MeasuredKernelCosts::FindErrorBand() const {
+  constexpr std::size_t kFewest = 10;  // for a 90th percentile
+  constexpr std::array<const char*, 4> kNames = {"gemm", "attention_causal", "attention_full", "memory_bound"};
+  const Json of_fallback = fallback_->error_band();
+  Json bands = Json::EmptyObject();
+  for (std::size_t kernel = 0; kernel < kNames.size(); ++kernel) {
+    std::vector<RowError> errors;
+    bool measured = false;
+    for (const Table& table : tables_[kernel]) {
+      if (!table) continue;
+      measured = true;
+      for (const double error : table->LeaveOneOutErrors(kJudgedFrom)) errors.push_back({.relative = error});
+      if (kernel == static_cast<std::size_t>(Kernel::kMemoryBound)) break;  // its passes share one table
+    }
+    const Json* band = of_fallback.find(kNames[kernel]);
+    if (!measured && band != nullptr) bands[kNames[kernel]] = *band;
+    if (errors.size() >= kFewest) bands[kNames[kernel]] = BandOf(Summarise(errors));
+  }
+  return bands;
 }
 
 // A gradient that was not measured takes the measured forward kernel of the gradient's own shape, times the built-in

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ class MeasuredTimes {
   MeasuredTimes(const Point& exponents, const std::vector<Row>& rows);
 
   KernelCost At(const Point& point) const;
+  /// Predicted / measured − 1 of every shape that lasts at least `shortest` when the others alone predict it, where it
+  /// lies in their box.
+  std::vector<double> LeaveOneOutErrors(Seconds shortest) const;
 
  private:
   struct Shape {
@@ -33,7 +37,9 @@ class MeasuredTimes {
     double log_rate = 0;
   };
   static std::vector<Shape> Merged(const Point& exponents, const std::vector<Row>& rows);
-  double LogRate(const Point& point) const;
+  static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  /// As the shapes but `without` have it.
+  double LogRate(const Point& point, std::size_t without = kNone) const;
 
   Point exponents_;
   std::vector<Shape> shapes_;
@@ -56,8 +62,10 @@ class MeasuredKernelCosts final : public KernelCosts {
   KernelCost MemoryBound(Bytes bytes) const override;
   const GpuSpec& gpu() const override { return fallback_->gpu(); }
   std::string description() const override;
-  /// A trace's own error is unknown; this is the band of the built-in model that fills its gaps.
-  Json error_band() const override { return fallback_->error_band(); }
+  /// Of kernels that the trace holds, what leaving out one shape at a time shows: an upper bound, as a measured shape
+  /// gives back its measured time. None where too few shapes are long enough to judge. Of the others the band of the
+  /// built-in model that fills the gaps.
+  Json error_band() const override { return error_band_; }
 
  private:
   using Table = std::optional<MeasuredTimes>;
@@ -65,10 +73,13 @@ class MeasuredKernelCosts final : public KernelCosts {
     return tables_[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(pass)];
   }
 
+  Json FindErrorBand() const;
+
   std::string path_;
   std::string device_;
   std::shared_ptr<const KernelCosts> fallback_;
   std::array<std::array<Table, 3>, 4> tables_;
+  Json error_band_;
 };
 
 }  // namespace dflop

@@ -42,6 +42,11 @@ class AsReleasedBatcher final : public BatchScheduler {
     throw Infeasible("the released scheduler's program found no plan in either of its two attempts");
   }
 
+  /// Our trainer weights microbatches so that the gradient stays the global batch's (GradientWeights).
+  std::string ChangesTraining() const override {
+    return "the released trainer adds up mean losses of unequal microbatches, which weights their tokens unequally";
+  }
+
  private:
   static IntegerProgram ProgramOf(const BatchProblem& problem) {
     IntegerProgram program{problem.costs, problem.buckets(), true, {}};

@@ -63,6 +63,9 @@ class BatchScheduler {
   /// Deterministic in (problem, own state, random). At least as many samples as buckets. Throws Infeasible where no
   /// plan keeps the limits that the scheduler promises to keep.
   virtual BatchPlan Schedule(const BatchProblem& problem, RandomStream& random) = 0;
+  /// What its source does to the training beside the order of the work, as a phrase; "" for nothing. Samples that it
+  /// defers are counted where they happen.
+  virtual std::string ChangesTraining() const { return ""; }
 };
 
 /// Predicted costs of a batch under a layout, with the caps that the devices' memory sets.

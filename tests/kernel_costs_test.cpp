@@ -221,6 +221,27 @@ MeasuredKernelCosts FromRows(std::vector<CostRow> rows) {
           BuiltInKernelCosts(BuiltInGpus()[0])};
 }
 
+// Rates 1, 2 and 1 at sizes 1, 2 and 4: without the middle one its neighbours say rate 1, twice its time. The ends lie
+// outside of the others' box.
+TEST(MeasuredTimes, LeavingOneShapeOutShowsWhatTheOthersMakeOfIt) {
+  const std::vector<MeasuredTimes::Row> rows = {
+      {{0, 0, 0, 0}, Seconds(1)}, {{1, 0, 0, 0}, Seconds(1)}, {{2, 0, 0, 0}, Seconds(4)}};
+  const MeasuredTimes times({1, 0, 0, 0}, rows);
+  ASSERT_EQ(times.LeaveOneOutErrors(Seconds(0)).size(), 1u);
+  EXPECT_NEAR(times.LeaveOneOutErrors(Seconds(0))[0], 1, 1e-12);
+  EXPECT_TRUE(times.LeaveOneOutErrors(Seconds(2)).empty());
+}
+
+TEST(MeasuredKernelCosts, HaveTheirOwnErrorBandOrNone) {
+  std::vector<CostRow> rows;
+  for (int i = 0; i < 12; ++i) rows.push_back(GemmRow(64 << i, 256, 512, 1e-3 * (1 << i)));  // one rate: no error
+  const Json band = FromRows(rows).error_band();
+  EXPECT_EQ(band.find("gemm")->find("rows")->number(), 10);
+  EXPECT_NEAR(band.find("gemm")->find("p90")->number(), 0, 1e-12);
+  EXPECT_NE(band.find("attention_causal"), nullptr);  // not measured: the built-in model fills the gap
+  EXPECT_EQ(FromRows({GemmRow(64, 256, 512, 1e-3)}).error_band().find("gemm"), nullptr);  // too few to judge
+}
+
 TEST(MeasuredKernelCosts, AMeasuredShapeCostsWhatWasMeasured) {
   const MeasuredKernelCosts costs =
       FromRows({GemmRow(64, 256, 512, 3e-5), GemmRow(128, 256, 512, 5e-5), GemmRow(64, 256, 512, 12e-5)});
