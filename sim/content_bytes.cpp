@@ -1,5 +1,6 @@
 #include "sim/content_bytes.hpp"
 
+#include <array>
 #include <bit>
 
 #include "base/error.hpp"
@@ -7,7 +8,7 @@
 namespace dflop {
 
 void ContentBytes::Count(std::int64_t value) {
-  DFLOP_CHECK(value >= 0, "a count is not negative: " + std::to_string(value));
+  DFLOP_CHECK(value >= 0, "a count is not negative");
   for (; value >= 128; value /= 128) bytes_ += static_cast<char>(static_cast<unsigned char>(value % 128 + 128));
   bytes_ += static_cast<char>(value);
 }
@@ -19,7 +20,12 @@ void ContentBytes::Text(std::string_view text) {
 
 void ContentBytes::Time(Seconds time) {
   auto bits = std::bit_cast<std::uint64_t>(time.value() == 0 ? 0.0 : time.value());
-  for (int i = 0; i < 8; ++i, bits >>= 8) bytes_ += static_cast<char>(static_cast<unsigned char>(bits & 255));
+  std::array<char, 8> bytes{};
+  for (char& byte : bytes) {
+    byte = static_cast<char>(static_cast<unsigned char>(bits & 255));
+    bits >>= 8;
+  }
+  bytes_.append(bytes.data(), bytes.size());
 }
 
 void ContentBytes::Field(std::string_view name, std::int64_t value, std::int64_t by_default) {

@@ -24,24 +24,31 @@ struct Event {
   auto operator<=>(const Event&) const = default;
 };
 
-void Add(ContentBytes& content, const Event& event) {
-  content.Time(event.start);
-  content.Time(event.end);
-  content.Text(event.kind);
-  content.Field("d", event.device, -1);
-  content.Field("m", event.microbatch, -1);
-  content.Field("s", event.stage, -1);
-  content.Field("t", event.target, -1);
-  content.EndFields();
-}
-
 std::string Digest(const std::string& stages, std::vector<Event>& events) {
   constexpr std::size_t kDigits = 128 / 4;
   std::sort(events.begin(), events.end());
+  std::map<std::string_view, std::int64_t> kinds;
+  std::string_view last;  // neighbours are often of one kind
+  for (const Event& event : events) {
+    if (event.kind.data() != last.data()) kinds.try_emplace(last = event.kind);
+  }
   ContentBytes content;
   content.Raw(stages);
+  content.Count(static_cast<std::int64_t>(kinds.size()));
+  for (auto& [kind, place] : kinds) {
+    place = std::distance(kinds.begin(), kinds.find(kind));
+    content.Text(kind);
+  }
   content.Count(static_cast<std::int64_t>(events.size()));
-  for (const Event& event : events) Add(content, event);
+  for (const Event& event : events) {
+    content.Time(event.start);
+    content.Time(event.end);
+    content.Count(kinds.at(event.kind));
+    content.Field("m", event.microbatch, -1);
+    content.Field("s", event.stage, -1);
+    content.Field("t", event.target, -1);
+    content.EndFields();
+  }
   return Sha256Hex(content.bytes()).substr(0, kDigits);
 }
 

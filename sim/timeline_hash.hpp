@@ -13,11 +13,12 @@
 //     in a replica, in the order in which a microbatch passes them: its device, counted from the replica's first, and
 //       its parts without degrees (AddParts)
 //     between replicas: the parts without degrees, in the order of their bytes, each once of the whole layout
-//   count of events, in ascending order of device (none first), start, kind, microbatch, end, stage and target (none
-//   first), each:
-//     time of start, time of end, text of its kind (ContentName),
-//     fields, all by default none: `d` device, counted as above, of a computation; `m` microbatch; `s` stage, the one
-//       that computes or sends, and `t` stage that receives, both as places in the list above
+//   a list of the kinds that occur, as its count and their texts (ContentName) in alphabetical order
+//   count of events, in ascending order of device (that of the stage which computes; communication has none and comes
+//   first), start, kind, microbatch, end, stage and target (none first), each:
+//     time of start, time of end, kind as its place in the list,
+//     fields, all by default none: `m` microbatch; `s` stage, the one that computes or sends, and `t` stage that
+//       receives, both as places in the list of stages
 //
 // So a digest knows neither operations' indices, GPUs nor replicas' numbers, and what belongs to none is told by layers
 // and times: one event of a collective for all who take part, one event per message, which equal replicas repeat. A

@@ -105,10 +105,13 @@ using EventKey = std::tuple<int, double, std::string, int, double, int, int>;
 
 std::string Digest(std::string bytes, const std::multiset<EventKey>& events) {
   using namespace reference;
+  std::set<std::string> kinds;
+  for (const EventKey& event : events) kinds.insert(std::get<2>(event));
+  bytes += Count(static_cast<int>(kinds.size()));
+  for (const std::string& kind : kinds) bytes += Text(kind);
   bytes += Count(static_cast<int>(events.size()));
   for (const auto& [device, start, kind, microbatch, end, stage, target] : events) {
-    bytes += Time(start) + Time(end) + Text(kind);
-    if (device >= 0) bytes += Text("d") + Count(device);
+    bytes += Time(start) + Time(end) + Count(std::distance(kinds.begin(), kinds.find(kind)));
     if (microbatch >= 0) bytes += Text("m") + Count(microbatch);
     if (stage >= 0) bytes += Text("s") + Count(stage);
     if (target >= 0) bytes += Text("t") + Count(target);
