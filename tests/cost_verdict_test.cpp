@@ -142,7 +142,7 @@ TEST(StepTimeUnderDraw, OfZerosIsTheStepBitForBit) {
     const Experiment experiment = Read(json);
     const Scenario& read = experiment.points.front().scenario;
     for (const PolicySpec& policy : read.policies) {
-      const PlannedJob job = PlanJob(read, policy);
+      const PlannedJob job = PlanJob(read, policy, 1);
       const std::vector<SampleShape> batch = DrawBatch(read, 1, 0);
       RandomStream random(1, "batching");
       const BatchPlan plan =
