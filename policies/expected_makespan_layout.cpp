@@ -6,25 +6,13 @@
 // trying, judged by the simulated step on planning batches that the batch scheduler of the run has divided,
 // communication and memory included. The race (layout_race.hpp) keeps simulations few. On request recompute and
 // distributed optimizer are chosen too, and the LLM's last stage may leave layers to the others.
-#include <algorithm>
-#include <cmath>
 #include <optional>
 
-#include "base/text.hpp"
-#include "policies/layout_race.hpp"
+#include "policies/race_decision.hpp"
 #include "policies/registry.hpp"
 
 namespace dflop {
 namespace {
-
-// Student's t(0.975) for the paired differences over the planning batches.
-static_assert(kRaceBatches == 8);
-constexpr double kStudent = 2.364624;
-// What a search may cost where nothing is said: simulations grow with the cluster, so their number falls.
-constexpr std::size_t kBudgetGpus = 16'384;
-constexpr std::size_t kLeastBudget = 64;
-constexpr std::size_t kMostBudget = 4096;
-constexpr std::size_t kShown = 200;
 
 struct Options {
   bool choose_recompute = false;
@@ -63,93 +51,27 @@ std::string StackText(const SoftwareStack& stack, const Options& options) {
   return text;
 }
 
-std::string Percent(double share) { return Fixed(100 * share, 2) + " %"; }
-
-/// How much longer the runner-up takes, with the 95 % interval of the paired difference over the planning batches.
-std::string AgainstRunnerUp(const Runner& winner, const Runner& second) {
-  double mean = 0;
-  double squares = 0;
-  const auto n = static_cast<double>(kRaceBatches);
-  for (std::size_t b = 0; b < kRaceBatches; ++b) mean += (second.steps[b] - winner.steps[b]).value() / n;
-  for (std::size_t b = 0; b < kRaceBatches; ++b) {
-    const double off = (second.steps[b] - winner.steps[b]).value() - mean;
-    squares += off * off;
-  }
-  const double half = kStudent * std::sqrt(squares / (n - 1) / n);
-  const double step = winner.mean().value();
-  return "takes " + Percent(mean / step) + " longer (95 % interval " + Percent((mean - half) / step) + " to " +
-         Percent((mean + half) / step) + ", paired over " + std::to_string(kRaceBatches) + " planning batches)";
-}
-
-std::string CountsText(const RaceCounts& counts) {
-  const auto number = [](std::size_t count) { return std::to_string(count); };
-  const std::string messages =
-      counts.messages > 0 ? number(counts.messages) + " send too many direct messages to simulate, " : "";
-  return number(counts.choices) + " layouts: " + number(counts.state) + " cannot hold weights and optimizer state, " +
-         messages + number(counts.bounded) + " cannot come close by the bound on their busiest stage, " +
-         number(counts.memory) + " do not fit once batches are divided, " + number(counts.busiest) +
-         " have a device that is busy for longer, " + number(counts.left) +
-         " are expected to be slower and were left when the budget was spent; " + number(counts.simulated) +
-         " simulated on " + number(counts.simulations) + " batches";
-}
-
 class ExpectedMakespan final : public LayoutPlanner {
  public:
   explicit ExpectedMakespan(Options options) : options_(options) {}
 
   LayoutDecision Plan(const PlanningProblem& problem) const override {
-    const std::vector<SoftwareStack> stacks = Stacks(problem.cost.software(), options_);
     std::vector<CostModel> costs;
-    for (const SoftwareStack& stack : stacks) costs.push_back(problem.cost.With(stack));
+    std::vector<std::string> labels;
+    for (const SoftwareStack& stack : Stacks(problem.cost.software(), options_)) {
+      costs.push_back(problem.cost.With(stack));
+      labels.push_back(StackText(stack, options_));
+    }
     std::vector<PlanningProblem> variants;
     for (const CostModel& cost : costs) variants.push_back(problem.With(cost));
-    LayoutRace race(variants, options_.uneven_layers, options_.budget.value_or(DefaultBudget(problem)));
-    const std::vector<Runner> runners = race.Run();
-    if (runners.empty() || runners.front().steps.size() < kRaceBatches) throw Infeasible(race.WhyNothingFits());
-    LayoutDecision decision = Decide(problem, stacks, runners);
-    decision.reason += "; " + CountsText(race.counts());
-    return decision;
+    const std::size_t budget = options_.budget.value_or(DefaultRaceBudget(problem.cost.cluster()));
+    LayoutRace race(variants, AllLayouts(), options_.uneven_layers, budget);
+    std::optional<LayoutDecision> decision = DecideByRace(race, labels);
+    if (!decision) throw Infeasible(race.WhyNothingFits());
+    return *std::move(decision);
   }
 
  private:
-  static std::size_t DefaultBudget(const PlanningProblem& problem) {
-    const auto gpus = static_cast<std::size_t>(problem.cost.cluster().gpus());
-    return std::clamp(kBudgetGpus / gpus, kLeastBudget, kMostBudget);
-  }
-
-  LayoutDecision Decide(const PlanningProblem& problem, const std::vector<SoftwareStack>& stacks,
-                        const std::vector<Runner>& runners) const {
-    LayoutDecision decision;
-    const Runner& winner = runners.front();
-    decision.layout = BuildLayout(winner.choice, problem.cost.model(), problem.cost.cluster());
-    decision.predicted = winner.mean();
-    const SoftwareStack& stack = stacks[static_cast<std::size_t>(winner.variant)];
-    if (winner.variant > 0) decision.software = stack;
-    decision.layout.name += StackText(stack, options_);
-    for (const Runner& runner : runners) {
-      if (decision.candidates.size() == kShown) break;
-      decision.candidates.push_back(Describe(runner, stacks));
-    }
-    decision.reason = "the shortest mean simulated step";
-    const bool has_second = runners.size() > 1 && runners[1].steps.size() == kRaceBatches;
-    if (has_second) {
-      decision.reason +=
-          "; the runner-up, " + Describe(runners[1], stacks).name + ", " + AgainstRunnerUp(winner, runners[1]);
-    }
-    return decision;
-  }
-
-  Candidate Describe(const Runner& runner, const std::vector<SoftwareStack>& stacks) const {
-    Candidate candidate = runner.candidate;
-    candidate.name += StackText(stacks[static_cast<std::size_t>(runner.variant)], options_);
-    candidate.predicted = candidate.fits && !runner.steps.empty() ? runner.mean() : Seconds(0);
-    const bool early = candidate.fits && !runner.steps.empty() && runner.steps.size() < kRaceBatches;
-    if (early)
-      candidate.note = "left after " + std::to_string(runner.steps.size()) + " of " + std::to_string(kRaceBatches) +
-                       " planning batches";
-    return candidate;
-  }
-
   Options options_;
 };
 

@@ -1,13 +1,12 @@
 #include "policies/layout_choice.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "policies/uniform_layouts.hpp"
 
 namespace dflop {
 namespace {
-
-using Visit = std::function<void(const LayoutChoice&, const std::vector<int>&)>;
 
 /// TP × PP × DP of one module on `gpus` GPUs from `first_gpu` on, TP groups inside nodes.
 std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module, int first_gpu, int gpus) {
@@ -24,6 +23,16 @@ std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module,
     }
   }
   return all;
+}
+
+LayoutChoice ChoiceOf(const HomogeneousDegrees& d) {
+  LayoutChoice choice;
+  choice.family = d.pp == 1 ? LayoutFamily::kNoPipeline : LayoutFamily::kHomogeneous;
+  choice.llm = {d.tp, d.pp, d.dp, false};
+  choice.encoder_stages = d.encoder_stages;
+  choice.encoder_tp = d.encoder_tp;
+  choice.chunks = d.chunks;
+  return choice;
 }
 
 class CountTable {
@@ -44,25 +53,15 @@ class CountTable {
   std::vector<std::vector<int>> counts_;
 };
 
-void VisitHomogeneous(const PlanningProblem& problem, CountTable& counts, const Visit& visit) {
-  const int chunks = problem.schedule.chunks();
-  const ModelSpec& model = problem.cost.model();
-  const ClusterSpec& cluster = problem.cost.cluster();
-  std::vector<HomogeneousDegrees> all = UniformDegrees(model, cluster, chunks);
-  const std::vector<HomogeneousDegrees> colocated = ColocatedDegrees(model, cluster, chunks);
-  all.insert(all.end(), colocated.begin(), colocated.end());
+void VisitDegrees(const std::vector<HomogeneousDegrees>& all, int global_batch_size, const VisitChoice& visit) {
+  CountTable counts(global_batch_size);
   for (const HomogeneousDegrees& d : all) {
-    LayoutChoice choice;
-    choice.family = d.pp == 1 ? LayoutFamily::kNoPipeline : LayoutFamily::kHomogeneous;
-    choice.llm = {d.tp, d.pp, d.dp, false};
-    choice.encoder_stages = d.encoder_stages;
-    choice.encoder_tp = d.encoder_tp;
-    choice.chunks = d.chunks;
-    if (!counts.Of(d.dp).empty()) visit(choice, counts.Of(d.dp));
+    if (!counts.Of(d.dp).empty()) visit(ChoiceOf(d), counts.Of(d.dp));
   }
 }
 
-void VisitSeparate(const PlanningProblem& problem, CountTable& counts, const Visit& visit) {
+void VisitSeparate(const PlanningProblem& problem, const VisitChoice& visit) {
+  CountTable counts(problem.global_batch_size);
   const int gpus = problem.cost.cluster().gpus();
   LayoutChoice choice;
   for (int encoder_gpus = 1; encoder_gpus < gpus; ++encoder_gpus) {
@@ -105,14 +104,26 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                      model, cluster);
 }
 
-void ForEachChoice(const PlanningProblem& problem, const Visit& visit) {
-  CountTable counts(problem.global_batch_size);
-  VisitHomogeneous(problem, counts, visit);
+void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit) {
+  VisitDegrees(UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks()),
+               problem.global_batch_size, visit);
+}
+
+void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit) {
+  ForEachUniformChoice(problem, visit);
   // An interleaved schedule has no meaning where encoder and LLM are chains of their own; a model of several encoders
   // would need a split per encoder.
-  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) {
-    VisitSeparate(problem, counts, visit);
-  }
+  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) VisitSeparate(problem, visit);
+}
+
+ChoiceSpace AllLayouts() { return {"layout", ForEachChoice}; }
+
+ChoiceSpace UniformLayouts() { return {"homogeneous layout", ForEachUniformChoice}; }
+
+ChoiceSpace TheseDegrees(std::string what, std::vector<HomogeneousDegrees> degrees) {
+  return {std::move(what), [degrees = std::move(degrees)](const PlanningProblem& problem, const VisitChoice& visit) {
+            VisitDegrees(degrees, problem.global_batch_size, visit);
+          }};
 }
 
 }  // namespace dflop

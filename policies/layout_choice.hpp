@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "policies/layout_planner.hpp"
@@ -35,11 +36,25 @@ struct LayoutChoice {
 
 Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster);
 
-/// Calls visit(choice, counts) for all degrees that use every GPU, with the microbatch counts worth trying: homogeneous
-/// layouts with every number of encoder stages, also colocated with every smaller encoder TP; separate ones of a model
-/// with one encoder, on every split of the GPUs, with either communicator. Degrees with more replicas than samples have
-/// no count and are left out.
-void ForEachChoice(const PlanningProblem& problem,
-                   const std::function<void(const LayoutChoice&, const std::vector<int>& counts)>& visit);
+/// visit(choice, counts): degrees, and the microbatch counts worth trying with them. Degrees with more replicas than
+/// samples have no count and are left out.
+using VisitChoice = std::function<void(const LayoutChoice&, const std::vector<int>& counts)>;
+
+/// Homogeneous layouts that use every GPU, with every number of encoder stages, also colocated with every smaller
+/// encoder TP.
+void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit);
+
+/// Those, and the separate layouts of a model with one encoder, on every split of the GPUs, with either communicator.
+void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit);
+
+/// What a planner chooses from.
+struct ChoiceSpace {
+  std::string what;  ///< "layout", "homogeneous layout", …: for messages
+  std::function<void(const PlanningProblem&, const VisitChoice&)> for_each;
+};
+ChoiceSpace AllLayouts();
+ChoiceSpace UniformLayouts();
+/// These degrees alone, all of homogeneous layouts, with every microbatch count worth trying.
+ChoiceSpace TheseDegrees(std::string what, std::vector<HomogeneousDegrees> degrees);
 
 }  // namespace dflop

@@ -71,8 +71,12 @@ Seconds Runner::mean() const {
   return std::accumulate(steps.begin(), steps.end(), Seconds(0)) / static_cast<double>(steps.size());
 }
 
-LayoutRace::LayoutRace(const std::vector<PlanningProblem>& variants, bool uneven_layers, std::size_t budget)
-    : variants_(variants), uneven_layers_(uneven_layers), budget_(budget > 0 ? budget : SIZE_MAX / 2) {
+LayoutRace::LayoutRace(const std::vector<PlanningProblem>& variants, ChoiceSpace space, bool uneven_layers,
+                       std::size_t budget)
+    : variants_(variants),
+      space_(std::move(space)),
+      uneven_layers_(uneven_layers),
+      budget_(budget > 0 ? budget : SIZE_MAX / (2 * kPatience)) {
   ratio_.fill(1);
   const auto batches = RaceBatches(variants.front());
   for (const PlanningProblem& problem : variants_) {
@@ -105,9 +109,10 @@ void LayoutRace::RememberOverflow(const Runner& runner, Bytes peak) {
 }
 
 std::string LayoutRace::WhyNothingFits() const {
-  if (!nearest_) return "no layout exists: the global batch has fewer samples than there are replicas";
-  return "no layout fits into memory; the least bad: " +
-         WhyTooLarge(variants_[Index(nearest_->variant)], Build(nearest_->choice));
+  if (!nearest_) return "no " + space_.what + " exists: the global batch has fewer samples than there are replicas";
+  const auto variant = Index(nearest_->variant);
+  return "no " + space_.what + " fits into memory; the least bad: " +
+         WhyTooLarge(variants_[variant], simulators_[variant].batches(), Build(nearest_->choice));
 }
 
 void LayoutRace::Enlist(Runner runner) {
@@ -134,7 +139,7 @@ void LayoutRace::Enlist(Runner runner) {
 }
 
 void LayoutRace::Enter(int variant) {
-  ForEachChoice(variants_[Index(variant)], [&](LayoutChoice choice, const std::vector<int>& counts) {
+  space_.for_each(variants_[Index(variant)], [&](LayoutChoice choice, const std::vector<int>& counts) {
     const int stages = choice.llm.pp * choice.chunks - choice.encoder_stages;
     for (const int count : counts) {
       choice.microbatches = count;
@@ -176,6 +181,7 @@ LayoutRace::Lane* LayoutRace::NextLane() {
 bool LayoutRace::Simulate(Runner& runner, Seconds worth_below) {
   PlanSimulator& simulator = simulators_[Index(runner.variant)];
   const std::size_t before = simulator.simulated();
+  runner.met = true;
   Candidate judged = simulator.JudgeOn(runner.steps.size(), Build(runner.choice), worth_below);
   const auto& progress = variants_.front().progress;
   if (progress) progress(std::min(spent(), budget_), budget_);
@@ -231,9 +237,40 @@ void LayoutRace::NextRung(std::size_t batches, std::size_t most) {
       retired_.push_back(std::move(runner));
       continue;
     }
-    bool stays = true;
-    while (stays && runner.steps.size() < batches) stays = Simulate(runner, kNever);
-    if (stays) running_.push_back(std::move(runner));
+    if (Finishes(runner, batches)) running_.push_back(std::move(runner));
+  }
+}
+
+bool LayoutRace::Finishes(Runner& runner, std::size_t batches) {
+  while (runner.steps.size() < batches) {
+    if (!Simulate(runner, kNever)) return false;
+  }
+  return true;
+}
+
+/// For when none of the fast ones fits every batch: the first that does of those that were left for being slow, the
+/// simulated ones first.
+void LayoutRace::LookAtTheRest() {
+  std::vector<Runner> slow;
+  const auto fits = [](const Runner& runner) { return runner.candidate.fits; };
+  const auto first = std::stable_partition(retired_.begin(), retired_.end(), std::not_fn(fits));
+  std::move(first, retired_.end(), std::back_inserter(slow));
+  retired_.erase(first, retired_.end());
+  std::sort(slow.begin(), slow.end(), Faster);
+  for (Runner& runner : slow) {
+    if (!running_.empty()) {
+      retired_.push_back(std::move(runner));
+    } else if (Finishes(runner, kRaceBatches)) {
+      running_.push_back(std::move(runner));
+    }
+  }
+  for (auto& [key, lane] : lanes_) lane.next = 0;
+  const std::size_t allowed = spent() + kPatience * budget_;
+  while (running_.empty() && spent() < allowed) {
+    Lane* lane = NextLane();
+    if (lane == nullptr) return;
+    Runner& runner = lane->waiting[lane->next++];
+    if (!runner.met && Finishes(runner, kRaceBatches)) running_.push_back(std::move(runner));
   }
 }
 
@@ -246,6 +283,7 @@ std::vector<Runner> LayoutRace::Run() {
   };
   NextRung(1 + kSecondBatches, share(kSecondShare, kSecondBatches));
   NextRung(kRaceBatches, share(1 - kFirstShare - kSecondShare, kRaceBatches - 1 - kSecondBatches));
+  if (running_.empty()) LookAtTheRest();
   std::sort(running_.begin(), running_.end(), Faster);
   std::sort(retired_.begin(), retired_.end(), Faster);
   for (const PlanSimulator& simulator : simulators_) counts_.simulations += simulator.simulated();

@@ -3,8 +3,8 @@
 // Rung 1: layouts by expected step time, in lanes of the same kind, TPs and PP side by side, each scaled by how its
 // simulations have compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more
 // batches. A rung keeps what is within its margin of the best; a bound discards only what a simulation would have
-// discarded too. The budget counts batches that were divided and simulated, so that decisions do not depend on the
-// machine.
+// discarded too. Should none of these fit every batch, what was discarded for being slow gets its chance. The budget
+// counts batches that were divided and simulated, so that decisions do not depend on the machine.
 #pragma once
 
 #include <array>
@@ -29,6 +29,7 @@ struct Runner {
   LayoutChoice choice;
   int variant = 0;  ///< of the problem: recompute, optimizer
   StepEstimate estimate;
+  bool met = false;              ///< a batch, so far
   std::vector<Seconds> steps{};  ///< by planning batch, as far as simulated
   Candidate candidate{};
 
@@ -49,13 +50,14 @@ struct RaceCounts {
 
 class LayoutRace {
  public:
-  /// One problem per variant, equal but for the cost model. `budget` 0: no limit.
-  LayoutRace(const std::vector<PlanningProblem>& variants, bool uneven_layers, std::size_t budget);
+  /// One problem per variant, equal but for the cost model; all outlive the race. `budget` 0: no limit.
+  LayoutRace(const std::vector<PlanningProblem>& variants, ChoiceSpace space, bool uneven_layers, std::size_t budget);
 
   /// Layouts that met every planning batch, best first, then those that left earlier. Empty when nothing fits.
   std::vector<Runner> Run();
 
   const RaceCounts& counts() const { return counts_; }
+  const std::vector<PlanningProblem>& variants() const { return variants_; }
   /// Where nothing fits: the layout that overflows least, how, and what would make it fit.
   std::string WhyNothingFits() const;
 
@@ -73,6 +75,8 @@ class LayoutRace {
   void FirstRung();
   void CountTheRest(Seconds worth_below);
   void NextRung(std::size_t batches, std::size_t most);
+  bool Finishes(Runner& runner, std::size_t batches);
+  void LookAtTheRest();
   double Margin(std::size_t batches) const;
   Lane* NextLane();
   double Ratio(const Lane& lane) const;
@@ -83,6 +87,7 @@ class LayoutRace {
   Layout Build(const LayoutChoice& choice) const;
 
   const std::vector<PlanningProblem>& variants_;
+  ChoiceSpace space_;
   bool uneven_layers_;
   std::size_t budget_;
   std::vector<ChoiceEstimate> estimates_;

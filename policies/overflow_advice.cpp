@@ -6,19 +6,23 @@
 namespace dflop {
 namespace {
 
-bool FitsWith(const PlanningProblem& problem, const Layout& layout, bool full_recompute, bool distributed_optimizer) {
+using Batches = std::vector<std::vector<SampleShape>>;
+
+bool FitsWith(const PlanningProblem& problem, const Batches& batches, const Layout& layout, bool full_recompute,
+              bool distributed_optimizer) {
   SoftwareStack software = problem.cost.software();
   if (full_recompute) software.recompute = Recompute::kFull;
   software.distributed_optimizer = software.distributed_optimizer || distributed_optimizer;
   const CostModel cost = problem.cost.With(software);
   const PlanningProblem changed = problem.With(cost);
-  return PlanSimulator(changed).Fits(layout).fits;
+  return PlanSimulator(changed, batches).Fits(layout).fits;
 }
 
-std::string Advice(const PlanningProblem& problem, const Layout& layout, Bytes peak) {
-  if (FitsWith(problem, layout, true, false)) return "full recompute would make it fit";
-  if (FitsWith(problem, layout, false, true)) return "a distributed optimizer would make it fit";
-  if (FitsWith(problem, layout, true, true)) return "full recompute and a distributed optimizer would make it fit";
+std::string Advice(const PlanningProblem& problem, const Batches& batches, const Layout& layout, Bytes peak) {
+  if (FitsWith(problem, batches, layout, true, false)) return "full recompute would make it fit";
+  if (FitsWith(problem, batches, layout, false, true)) return "a distributed optimizer would make it fit";
+  if (FitsWith(problem, batches, layout, true, true))
+    return "full recompute and a distributed optimizer would make it fit";
   constexpr double kGib = 1024.0 * 1024 * 1024;
   return "GPUs of " + Fixed(peak.value() / (1 - kMemoryReserve) / kGib, 0) +
          " GiB would make it fit, or more of them with smaller stages";
@@ -26,10 +30,11 @@ std::string Advice(const PlanningProblem& problem, const Layout& layout, Bytes p
 
 }  // namespace
 
-std::string WhyTooLarge(const PlanningProblem& problem, const Layout& layout) {
-  PlanSimulator simulator(problem);
+std::string WhyTooLarge(const PlanningProblem& problem, const std::vector<std::vector<SampleShape>>& batches,
+                        const Layout& layout) {
+  PlanSimulator simulator(problem, batches);
   const Candidate candidate = simulator.Fits(layout);
-  return simulator.least_bad() + "; " + Advice(problem, layout, candidate.peak_memory);
+  return simulator.least_bad() + "; " + Advice(problem, batches, layout, candidate.peak_memory);
 }
 
 }  // namespace dflop

@@ -7,8 +7,9 @@
 
 namespace dflop {
 
-/// The layout's largest term and by how much it overflows on the planning batches, and what would make it fit: full
+/// The layout's largest term and by how much it overflows on these planning batches, and what would make it fit: full
 /// recompute, a distributed optimizer, both, or larger GPUs.
-std::string WhyTooLarge(const PlanningProblem& problem, const Layout& layout);
+std::string WhyTooLarge(const PlanningProblem& problem, const std::vector<std::vector<SampleShape>>& batches,
+                        const Layout& layout);
 
 }  // namespace dflop

@@ -54,14 +54,6 @@ std::vector<int> MicrobatchCounts(int global_batch_size, int replicas) {
   return counts;
 }
 
-void SortCandidates(std::vector<Candidate>& candidates) {
-  std::stable_sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    const bool a_last = a.predicted <= Seconds(0);
-    const bool b_last = b.predicted <= Seconds(0);
-    return a_last != b_last ? b_last : a.predicted < b.predicted;
-  });
-}
-
 PlanSimulator::PlanSimulator(const PlanningProblem& problem)
     : PlanSimulator(problem, PlanningBatches(problem.samples, problem.global_batch_size)) {}
 
@@ -123,8 +115,8 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
   return candidate;
 }
 
-Candidate PlanSimulator::Judge(const Layout& layout, Seconds worth_below) {
-  return JudgeOver(0, batches_.size(), layout, worth_below);
+Candidate PlanSimulator::Judge(const Layout& layout) {
+  return JudgeOver(0, batches_.size(), layout, Seconds(std::numeric_limits<double>::infinity()));
 }
 
 Candidate PlanSimulator::JudgeOn(std::size_t batch, const Layout& layout, Seconds worth_below) {

@@ -20,9 +20,9 @@ class PlanSimulator {
   explicit PlanSimulator(const PlanningProblem& problem);
   PlanSimulator(const PlanningProblem& problem, std::vector<std::vector<SampleShape>> batches);
 
-  /// Mean step time and peak memory over the planning batches, scheduled by the batcher that will run. When no layout
-  /// of these stages can be faster than `worth_below`, or it does not fit, the time stays 0 and the note says so.
-  Candidate Judge(const Layout& layout, Seconds worth_below = Seconds(std::numeric_limits<double>::infinity()));
+  /// Mean step time and peak memory over the planning batches, scheduled by the batcher that will run. When it does not
+  /// fit, the time stays 0 and the note says so.
+  Candidate Judge(const Layout& layout);
 
   /// One planning batch. When the layout does not fit, or no schedule of these stages can end before `worth_below`, the
   /// time stays 0 and the note says so.
@@ -67,8 +67,5 @@ std::vector<std::vector<SampleShape>> PlanningBatches(const std::vector<SampleSh
 
 /// Microbatch counts worth trying for one replica: 2^k and 3·2^k up to global batch / replicas.
 std::vector<int> MicrobatchCounts(int global_batch_size, int replicas);
-
-/// Sorts candidates by time, those without one last (stable).
-void SortCandidates(std::vector<Candidate>& candidates);
 
 }  // namespace dflop

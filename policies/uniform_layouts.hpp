@@ -1,4 +1,5 @@
-// The homogeneous layouts of a cluster: one TP, PP and DP for everything, the encoder in the first stages.
+// The homogeneous layouts of a cluster: one TP, PP and DP for everything, the encoder in the first stages, with the
+// device group's TP or a smaller one of its own.
 #pragma once
 
 #include <vector>
@@ -7,19 +8,12 @@
 
 namespace dflop {
 
-/// Tensor-parallel degrees that every module's heads and the cluster allow: powers of two up to a node, at most 8.
-std::vector<int> TensorDegrees(const ModelSpec& model, const ClusterSpec& cluster);
+/// Sizes of a device group: powers of two up to a node, at most 8, that divide it and the cluster; ascending.
+std::vector<int> GroupSizes(const ClusterSpec& cluster);
 
-/// Every homogeneous layout that uses all GPUs, without the microbatch count: TP × PP × DP × encoder stages.
-/// With several chunks per device only pipelines of several devices.
+/// Every homogeneous layout that uses all GPUs, without the microbatch count: TP × PP × DP × encoder stages, first with
+/// encoders of the group's TP, then colocated with every smaller divisor, also where the encoders' heads forbid the
+/// group's own TP. With several chunks per device only pipelines of several devices.
 std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
-
-/// The same with encoders of fewer tensor-parallel ranks than a device group has (every divisor), also where the
-/// encoders' heads forbid the group's own TP. Nothing for a model without encoder.
-std::vector<HomogeneousDegrees> ColocatedDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
-
-/// The fastest of these by simulation, over all microbatch counts worth trying. Throws Infeasible when none fits.
-LayoutDecision BestUniform(const PlanningProblem& problem, const std::vector<HomogeneousDegrees>& choices,
-                           const std::string& what);
 
 }  // namespace dflop

@@ -1,9 +1,10 @@
-// Every layout of a job simulated, written the plain way: what expected-makespan is judged against.
+// Every layout of a job simulated, written the plain way: what the searching planners are judged against.
 #pragma once
 
 #include <algorithm>
 #include <limits>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policies/layout_race.hpp"
@@ -22,22 +23,15 @@ class ExhaustiveSearch {
   };
   /// The least mean step over all planning batches. Every layout meets the first batch; those that take more than 1.2 ×
   /// the fastest there are left out of the rest.
-  Best Run() {
-    ForEachHomogeneous();
-    if (problem_.cost.model().encoders.size() == 1) ForEachSeparate();
-    const double least = std::min_element(first_.begin(), first_.end(), [](const auto& a, const auto& b) {
-                           return a.first < b.first;
-                         })->first;
-    Best best;
-    best.layouts = first_.size();
-    for (const auto& [first, layout] : first_) {
-      if (first > 1.2 * least) continue;
-      double sum = first;
-      for (std::size_t b = 1; b < batches_.size(); ++b) sum += StepTime(layout, b);
-      const double mean = sum / static_cast<double>(batches_.size());
-      if (mean < best.seconds) best.seconds = mean, best.name = layout.name;
-    }
-    return best;
+  Best OfAll() {
+    MeetUniform();
+    MeetSeparate();
+    return Least([](const Layout&) { return true; });
+  }
+  /// The same of homogeneous and colocated layouts alone.
+  Best OfUniform() {
+    MeetUniform();
+    return Least([](const Layout& layout) { return !layout.separate_encoders; });
   }
 
   /// Step time on a planning batch; infinity where it does not fit.
@@ -59,6 +53,24 @@ class ExhaustiveSearch {
   }
 
  private:
+  template <typename Counts>
+  Best Least(Counts counts) {
+    Best best;
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& [first, layout] : first_) {
+      if (!counts(layout)) continue;
+      ++best.layouts;
+      least = std::min(least, first);
+    }
+    for (const auto& [first, layout] : first_) {
+      if (!counts(layout) || first > 1.2 * least) continue;
+      double sum = first;
+      for (std::size_t b = 1; b < batches_.size(); ++b) sum += StepTime(layout, b);
+      const double mean = sum / static_cast<double>(batches_.size());
+      if (mean < best.seconds) best.seconds = mean, best.name = layout.name;
+    }
+    return best;
+  }
   static bool WorthTrying(int count) {  // 2^k and 3·2^k
     while (count % 2 == 0) count /= 2;
     return count == 1 || count == 3;
@@ -76,7 +88,8 @@ class ExhaustiveSearch {
       if (first < std::numeric_limits<double>::infinity()) first_.emplace_back(first, layout);
     }
   }
-  void ForEachHomogeneous() {
+  void MeetUniform() {
+    if (std::exchange(met_uniform_, true)) return;
     const int gpus = problem_.cost.cluster().gpus();
     for (const int tp : {1, 2, 4, 8}) {
       for (int pp = 1; pp * tp <= gpus; ++pp) {
@@ -98,7 +111,8 @@ class ExhaustiveSearch {
     }
     return all;
   }
-  void ForEachSeparate() {
+  void MeetSeparate() {
+    if (std::exchange(met_separate_, true) || problem_.cost.model().encoders.size() != 1) return;
     const int gpus = problem_.cost.cluster().gpus();
     for (int encoder_gpus = 1; encoder_gpus < gpus; ++encoder_gpus) {
       for (const ModuleDegrees& encoder : Factors(encoder_gpus)) {
@@ -114,6 +128,8 @@ class ExhaustiveSearch {
   const PlanningProblem& problem_;
   std::vector<std::vector<SampleShape>> batches_;
   std::unique_ptr<Engine> replay_ = MakeReplayEngine();
+  bool met_uniform_ = false;
+  bool met_separate_ = false;
   std::vector<std::pair<double, Layout>> first_;  ///< step on the first planning batch
 };
 

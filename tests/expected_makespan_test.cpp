@@ -1,4 +1,4 @@
-// expected-makespan against plain loops over every layout, and its bounds against simulations.
+// expected-makespan and uniform-tuned against plain loops over every layout, and its bounds against simulations.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -52,10 +52,24 @@ TEST_P(EveryLayout, SimulatedHasNoneFaster) {
   const Setting setting(GetParam());
   const PlanningProblem problem = setting.problem();
   const LayoutDecision decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(problem);
-  const auto best = ExhaustiveSearch(problem).Run();
+  const auto best = ExhaustiveSearch(problem).OfAll();
   EXPECT_GT(best.layouts, 50u);
   EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
       << decision.layout.name << " against " << best.name << " of " << best.layouts;
+}
+
+TEST_P(EveryLayout, HomogeneousOrColocatedHasNoneFasterThanUniformTuned) {
+  for (const char* batcher : {GetParam().batcher, "random"}) {
+    Job job = GetParam();
+    job.batcher = batcher;
+    const Setting setting(job);
+    const PlanningProblem problem = setting.problem();
+    const LayoutDecision decision = Plugin<LayoutPlanner>("uniform-tuned")->Plan(problem);
+    const auto best = ExhaustiveSearch(problem).OfUniform();
+    EXPECT_GE(best.layouts, 3u);
+    EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
+        << batcher << ": " << decision.layout.name << " against " << best.name << " of " << best.layouts;
+  }
 }
 
 // A colocated layout is best in the first seven, one pipeline in FourNodesOfOne, a separate layout in the rest.
