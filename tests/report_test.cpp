@@ -368,7 +368,7 @@ TEST_F(ReportTest, APolicyWithoutRivalsIsNotCalledTheFastest) {
   EXPECT_EQ(Count(Page(), "random-fixed takes "), 1u);
   EXPECT_EQ(Count(Page(), "is fastest"), 0u);
   EXPECT_EQ(Count(Page(), "class=\"fastest\""), 0u);
-  EXPECT_EQ(Count(Page(), "1 seed, 1 step in all."), 1u);
+  EXPECT_EQ(Count(Page(), "1 seed, 1 step in all;"), 1u);
 }
 
 }  // namespace

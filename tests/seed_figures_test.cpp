@@ -10,7 +10,7 @@
 namespace dflop {
 namespace {
 
-Json Run(const std::string& policy, int seed, const std::vector<double>& steps, const std::string& layout) {
+Json StoredRun(const std::string& policy, int seed, const std::vector<double>& steps, const std::string& layout) {
   Json run;
   run["scenario"] = "s";
   run["policy"] = policy;
@@ -36,14 +36,14 @@ std::vector<SummaryRow> Rows(std::vector<Json> runs) {
 
 TEST(SeedFigures, ASeedIsOneObservationHoweverManyStepsItRan) {
   // Seeds' means 2 and 4: 3 ± 12.706·√2/√2. Its six steps as observations would give ± 1.2.
-  const auto rows = Rows({Run("base", 1, {1, 2, 3}, "a"), Run("base", 2, {3, 4, 5}, "a")});
+  const auto rows = Rows({StoredRun("base", 1, {1, 2, 3}, "a"), StoredRun("base", 2, {3, 4, 5}, "a")});
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_DOUBLE_EQ(rows[0].step.mean, 3);
   EXPECT_NEAR(rows[0].step.half_width.value(), 12.7062, 1e-4);
 }
 
 TEST(SeedFigures, OfOneSeedHaveNoIntervalAnywhere) {
-  const auto rows = Rows({Run("base", 1, {1, 2}, "a"), Run("own", 1, {1, 1}, "b")});
+  const auto rows = Rows({StoredRun("base", 1, {1, 2}, "a"), StoredRun("own", 1, {1, 1}, "b")});
   EXPECT_FALSE(rows[1].step.half_width.has_value());
   EXPECT_FALSE(rows[1].speedup.at("base").half_width.has_value());
   EXPECT_NE(SummaryTable(rows, {"base"}).find("1.500 ± –"), std::string::npos);
@@ -53,16 +53,16 @@ TEST(SeedFigures, OfOneSeedHaveNoIntervalAnywhere) {
 
 TEST(SeedFigures, SpeedupsArePairedBySeed) {
   // The baseline takes 1.5 times as long with either seed: no uncertainty, though seeds differ by a factor of 10.
-  const auto rows =
-      Rows({Run("base", 1, {3}, "a"), Run("base", 2, {30}, "a"), Run("own", 1, {2}, "b"), Run("own", 2, {20}, "b")});
+  const auto rows = Rows({StoredRun("base", 1, {3}, "a"), StoredRun("base", 2, {30}, "a"),
+                          StoredRun("own", 1, {2}, "b"), StoredRun("own", 2, {20}, "b")});
   EXPECT_DOUBLE_EQ(rows[1].speedup.at("base").mean, 1.5);
   EXPECT_NEAR(rows[1].speedup.at("base").half_width.value(), 0, 1e-12);
 }
 
 TEST(SeedFigures, SeedsThatChoseDifferentLayoutsAreCountedAndMarked) {
   std::vector<Json> runs;
-  for (const int seed : {1, 2, 3}) runs.push_back(Run("base", seed, {3}, "a"));
-  for (const int seed : {1, 2, 3}) runs.push_back(Run("own", seed, {1.0 * seed}, seed == 2 ? "b" : "c"));
+  for (const int seed : {1, 2, 3}) runs.push_back(StoredRun("base", seed, {3}, "a"));
+  for (const int seed : {1, 2, 3}) runs.push_back(StoredRun("own", seed, {1.0 * seed}, seed == 2 ? "b" : "c"));
   const auto rows = Rows(runs);
   EXPECT_TRUE(rows[0].step.seeds_agree);
   EXPECT_FALSE(rows[1].step.seeds_agree);
@@ -76,8 +76,8 @@ TEST(SeedFigures, SeedsThatChoseDifferentLayoutsAreCountedAndMarked) {
 }
 
 TEST(SeedFigures, OfUnequalSeedsAreNoPairs) {
-  const auto rows =
-      Rows({Run("base", 1, {3}, "a"), Run("base", 2, {3}, "a"), Run("own", 2, {2}, "b"), Run("own", 3, {2}, "b")});
+  const auto rows = Rows({StoredRun("base", 1, {3}, "a"), StoredRun("base", 2, {3}, "a"), StoredRun("own", 2, {2}, "b"),
+                          StoredRun("own", 3, {2}, "b")});
   EXPECT_DOUBLE_EQ(rows[1].speedup.at("base").mean, 1.5);
   EXPECT_FALSE(rows[1].speedup.at("base").half_width.has_value());
 }
