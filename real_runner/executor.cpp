@@ -1,6 +1,7 @@
 #include "real_runner/executor.hpp"
 
 #include <algorithm>
+#include <map>
 #include <memory>
 #include <utility>
 
@@ -63,6 +64,7 @@ class StepExecution {
     page_.Start({Activity::Doing::kRunning, action.kind, action.stage, action.microbatch});
     const Span span = worker_.Run(action);
     Note({action.kind, action.stage, -1, action.microbatch, false, true, span.start_s, span.end_s}, span.lost_s);
+    if (action.kind != OpKind::kForward) last_gradient_[action.stage] = span;
     for (const int message : action.sends) Send(message, span.end_s);
   }
 
@@ -96,7 +98,8 @@ class StepExecution {
   void Reduce(int index, OpKind kind) {
     const Collective& collective = program_.collectives[Index(index)];
     page_.Start({Activity::Doing::kWaiting, kind, collective.operation_stage, -1});
-    const double ready = NowSeconds();
+    const double asked = NowSeconds();
+    const double ready = ReadyFor(index, kind, asked);
     const auto values = [&](int stage) { return worker_.CollectiveValues(collective.what, stage); };
     const CollectiveSpan span =
         worker_.ReducesItself()
@@ -104,10 +107,29 @@ class StepExecution {
             : AllReduce(program_, Index(index), values, delays_.collectives[Index(index)], ready, transport_);
     WaitUntil(span.end_s, delays_.precise);
     const double here = NowSeconds();
-    seconds_.waiting += here - ready;
-    seconds_.lost += here - span.end_s;
+    link_free_s_ = span.end_s;
+    seconds_.waiting += here - asked;
+    seconds_.lost += here - std::max(asked, span.end_s);
     page_.Add(
         {kind, collective.operation_stage, collective.operation_to_stage, -1, false, true, span.start_s, span.end_s});
+  }
+
+  /// When this rank's part of a collective may go on: now, or, on a simulated link that carries gradients beside the
+  /// last backward of their stages, when that link and that backward were done.
+  double ReadyFor(int index, OpKind kind, double now) {
+    const double beside = delays_.beside_backward[Index(index)];
+    if (beside <= 0) return now;
+    const Collective& collective = program_.collectives[Index(index)];
+    double begun = link_free_s_;
+    double ended = 0;
+    for (const int stage : collective.stages) {
+      const auto last = last_gradient_.find(stage);
+      if (last == last_gradient_.end()) continue;  // another rank's
+      begun = std::max(begun, last->second.start_s);
+      ended = std::max(ended, last->second.end_s);
+    }
+    page_.Add({kind, collective.operation_stage, collective.operation_to_stage, -1, true, true, begun, begun + beside});
+    return std::max(begun + beside, ended);
   }
 
   void StepOptimizer(int stage) {
@@ -128,12 +150,16 @@ class StepExecution {
   Transport& transport_;
   LedgerPage& page_;
   RankSeconds seconds_;
+  std::map<int, Span> last_gradient_;  ///< [stage of this rank]
+  double link_free_s_ = 0;             ///< when the last collective ended
 };
 
 }  // namespace
 
 LinkDelays RealLinks(const StepProgram& program) {
-  return {std::vector<double>(program.messages.size()), std::vector<double>(program.collectives.size()), false};
+  const std::size_t collectives = program.collectives.size();
+  return {std::vector<double>(program.messages.size()), std::vector<double>(collectives),
+          std::vector<double>(collectives), false};
 }
 
 void ExecuteStep(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,

@@ -14,6 +14,8 @@ namespace dflop {
 struct LinkDelays {
   std::vector<double> messages;     ///< [message]
   std::vector<double> collectives;  ///< [collective]
+  /// [collective]: what goes before, beside the last backward of its stages; 0 where a reduction is not overlapped.
+  std::vector<double> beside_backward;
   /// Whether a thread that waits for an instant may spin for the last 60 µs of it.
   bool precise = false;
 };

@@ -18,7 +18,7 @@ struct LedgerEvent {
   std::int32_t stage = -1;
   std::int32_t to_stage = -1;
   std::int32_t microbatch = -1;
-  bool backward = false;  ///< transfers: which way
+  bool backward = false;  ///< transfers: which way; reductions: the part beside the last backward
   bool travels = true;    ///< transfers: false between stages of one rank, and where there was nothing to send
   double start_s = 0;
   double end_s = 0;

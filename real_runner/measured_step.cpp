@@ -11,8 +11,8 @@
 namespace dflop {
 namespace {
 
-/// Operations by kind, stage, to stage and microbatch, and whether a hub scatters, which goes by the stages of its
-/// gathering.
+/// Operations by kind, stage, to stage and microbatch, and which of two that share these: whether a hub scatters, which
+/// goes by the stages of its gathering, or a reduction runs beside the last backward.
 using OperationName = std::tuple<OpKind, int, int, int, bool>;
 
 /// An operation's parts on several ranks as one: it starts when the last part does, and ends with the last.
@@ -24,8 +24,8 @@ struct Measured {
 using MeasuredOperations = std::map<OperationName, Measured>;
 
 OperationName NameOf(const LedgerEvent& event) {
-  const bool scattering = event.backward && event.stage == event.to_stage;
-  return {event.kind, event.stage, event.to_stage, event.microbatch, scattering};
+  const bool shares_its_name = event.stage == event.to_stage || event.kind == OpKind::kGradientReduction;
+  return {event.kind, event.stage, event.to_stage, event.microbatch, event.backward && shares_its_name};
 }
 
 MeasuredOperations Gather(Ledger& ledger, double time_scale) {
@@ -46,10 +46,15 @@ MeasuredOperations Gather(Ledger& ledger, double time_scale) {
 std::vector<OperationName> NamesOf(const OperationGraph& graph) {
   std::vector<OperationName> names;
   std::map<OperationName, int> seen;
+  std::map<OperationName, std::size_t> reductions;
   for (const Operation& operation : graph.operations) {
     OperationName name{operation.kind, operation.stage, operation.to_stage, operation.microbatch, false};
     if (operation.kind == OpKind::kTransfer && operation.stage == operation.to_stage) {
       std::get<4>(name) = seen[name]++ > 0;
+    }
+    if (operation.kind == OpKind::kGradientReduction) {
+      const auto [first, is_first] = reductions.try_emplace(name, names.size());
+      if (!is_first) std::get<4>(names[first->second]) = true;
     }
     names.push_back(name);
   }

@@ -114,9 +114,7 @@ class PlanChecker {
                      " of microbatch " + std::to_string(expected[i].microbatch) + " on stage " +
                      std::to_string(expected[i].stage));
       }
-      // How much of a reduction is hidden depends on predicted times, which are the plan's own.
-      const bool hidden = plan_.software.overlap_gradients && operation.kind == OpKind::kGradientReduction;
-      if (!hidden && more > kByteTolerance * expected[i].bytes.value()) {
+      if (more > kByteTolerance * expected[i].bytes.value()) {
         Fail(at + "/bytes", "is " + ShortestNumber(planned[i].bytes.value()) + ", model and batch make " +
                                 ShortestNumber(expected[i].bytes.value()));
       }

@@ -75,7 +75,11 @@ LinkDelays PredictedLinks(const Plan& plan, std::size_t step, const StepProgram&
         delay({OpKind::kTransfer, m.operation_stage, m.operation_to_stage, m.microbatch}, m.backward));
   }
   for (const Collective& c : program.collectives) {
-    delays.collectives.push_back(delay({KindOf(c.what), c.operation_stage, c.operation_to_stage, -1}, false));
+    const OperationName name{KindOf(c.what), c.operation_stage, c.operation_to_stage, -1};
+    const auto found = seconds.find(name);
+    const bool overlapped = found != seconds.end() && found->second.size() > 1;  // then what goes beside comes first
+    delays.beside_backward.push_back(overlapped ? found->second.front() : 0.0);
+    delays.collectives.push_back(delay(name, overlapped));
   }
   return delays;
 }

@@ -303,6 +303,20 @@ class ProgramBuilder {
     return rows;
   }
 
+  /// Overlapped reductions of one rank go in the order of their stages' last gradients.
+  std::vector<std::vector<int>> InOrderOfReduction(std::vector<std::vector<int>> copies) const {
+    const auto last_gradient = [&](const std::vector<int>& stages) {
+      const std::vector<Action>& actions = program_.ranks[Index(RankOf(stages.front()))].actions;
+      const auto gives = [&](const Action& a) { return a.stage == stages.front() && a.kind != OpKind::kForward; };
+      return actions.rend() - std::find_if(actions.rbegin(), actions.rend(), gives);
+    };
+    if (plan_.software.overlap_gradients) {
+      std::stable_sort(copies.begin(), copies.end(),
+                       [&](const auto& a, const auto& b) { return last_gradient(a) < last_gradient(b); });
+    }
+    return copies;
+  }
+
   bool Trains(int s) const {
     const auto& parts = StageAt(s).parts;
     return std::any_of(parts.begin(), parts.end(),
@@ -314,7 +328,7 @@ class ProgramBuilder {
     const auto coupled = [&](const std::vector<int>& stages) {
       return (stages.size() > 1 || StageAt(stages.front()).parts.front().data_split > 1) && Trains(stages.front());
     };
-    for (const auto& stages : copies) {
+    for (const auto& stages : InOrderOfReduction(copies)) {
       if (coupled(stages)) AddCollective({Collective::What::kGradients, stages, {}, stages.front()});
     }
     TieEmbeddings();

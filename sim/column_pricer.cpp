@@ -35,9 +35,12 @@ void SortColumn(const OperationGraph& graph, std::vector<int>& operations) {
 
 ColumnPricer::ColumnPricer(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                            const std::vector<SampleShape>& batch, AdjustCosts adjust)
-    : cost_(cost), batch_(batch), adjust_(std::move(adjust)), all_(MakeExcerpt(layout, orders, kAllReplicas)) {
-  if (layout.separate_encoders) return;
-  for (int r = 0; r < layout.llm_replicas(); ++r) replicas_.push_back(MakeExcerpt(layout, orders, r));
+    : cost_(cost), batch_(batch), adjust_(std::move(adjust)) {
+  if (layout.separate_encoders) {
+    excerpts_.push_back(MakeExcerpt(layout, orders, kAllReplicas));
+    return;
+  }
+  for (int r = 0; r < layout.llm_replicas(); ++r) excerpts_.push_back(MakeExcerpt(layout, orders, r));
 }
 
 ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std::vector<DeviceOrder>& orders,
@@ -61,19 +64,19 @@ ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std:
   return excerpt;
 }
 
-OperationGraph ColumnPricer::Graph(const Excerpt& excerpt, const ColumnBuckets& buckets, bool couple_replicas) const {
+OperationGraph ColumnPricer::Graph(const Excerpt& excerpt, const ColumnBuckets& buckets) const {
   BatchPlan plan;
   for (const std::vector<int>& bucket : buckets) plan.buckets.push_back({bucket});
   const StepWork work = DivideWork(plan, excerpt.layout, cost_, batch_);
   StepCosts costs = PriceStep(cost_, excerpt.layout, work);
   if (adjust_) adjust_(excerpt.layout, plan.buckets, costs);
   GraphOptions options;
-  options.couple_replicas = couple_replicas;
+  options.couple_replicas = false;
   return BuildGraph(cost_, excerpt.layout, excerpt.orders, work, costs, options);
 }
 
 std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& buckets) const {
-  const OperationGraph graph = Graph(replicas_.empty() ? all_ : replicas_[Index(replica)], buckets, false);
+  const OperationGraph graph = Graph(excerpts_[Index(replica)], buckets);
   std::vector<int> column;
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
     if (graph.operations[i].microbatch == 0) column.push_back(static_cast<int>(i));
@@ -82,14 +85,6 @@ std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& bucke
   std::vector<Seconds> durations;
   durations.reserve(column.size());
   for (const int i : column) durations.push_back(graph.operations[Index(i)].duration);
-  return durations;
-}
-
-std::vector<Seconds> ColumnPricer::PriceReductions(const ColumnBuckets& last) const {
-  std::vector<Seconds> durations;
-  for (const Operation& operation : Graph(all_, last, true).operations) {
-    if (operation.kind == OpKind::kGradientReduction) durations.push_back(operation.duration);
-  }
   return durations;
 }
 

@@ -31,9 +31,6 @@ class ColumnPricer {
 
   /// In the order of SortColumn. `replica`: 0 where a column spans all of them.
   std::vector<Seconds> Price(int replica, const ColumnBuckets& buckets) const;
-  /// Gradient reductions at the end of the step in the order of the graph, when these are the last microbatches of all
-  /// replicas: an overlapped reduction hides behind their backward.
-  std::vector<Seconds> PriceReductions(const ColumnBuckets& last) const;
 
  private:
   /// Stages of some replicas with one microbatch, on as few device groups as they need.
@@ -42,13 +39,12 @@ class ColumnPricer {
     std::vector<DeviceOrder> orders;
   };
   static Excerpt MakeExcerpt(const Layout& layout, const std::vector<DeviceOrder>& orders, int only_replica);
-  OperationGraph Graph(const Excerpt& excerpt, const ColumnBuckets& buckets, bool couple_replicas) const;
+  OperationGraph Graph(const Excerpt& excerpt, const ColumnBuckets& buckets) const;
 
   const CostModel& cost_;
   const std::vector<SampleShape>& batch_;
   AdjustCosts adjust_;
-  Excerpt all_;
-  std::vector<Excerpt> replicas_;  ///< empty where a column spans all replicas
+  std::vector<Excerpt> excerpts_;  ///< [replica]; one where a column spans them all
 };
 
 }  // namespace dflop

@@ -28,20 +28,10 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
 
 int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).tensor_parallel; }
 
-void ScaleBytes(Communication& communication, double factor) {
+Communication Scaled(Communication communication, double factor) {
   for (Flow& flow : communication.flows) flow.bytes *= factor;
   communication.latency *= factor;
-}
-
-/// Time of the last backward of the replica that has the shortest one: what a reduction can hide behind.
-Seconds ShortestLastBackward(const std::vector<int>& replicas, const StepCosts& costs) {
-  Seconds shortest{0};
-  for (const int s : replicas) {
-    const PartCost& last = costs.stages[static_cast<std::size_t>(s)].back();
-    const Seconds time = last.backward.time + last.weight_gradient.time;
-    if (s == replicas.front() || time < shortest) shortest = time;
-  }
-  return shortest;
+  return communication;
 }
 
 }  // namespace
@@ -57,8 +47,7 @@ Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, co
   return transfer;
 }
 
-Communication GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
-                                const StepCosts& costs) {
+ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   Bytes bytes{0};
   int layers = 0;
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
@@ -68,12 +57,9 @@ Communication GradientReduction(const CostModel& cost, const Layout& layout, con
   if (bytes <= Bytes(0)) return {};
   Communication ring = RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
                                      bytes, cost.software().distributed_optimizer);
-  if (cost.software().overlap_gradients) {
-    const double whole = UncontendedTime(cost.cluster(), ring).value();
-    const double hidden = ShortestLastBackward(replicas, costs).value();
-    if (whole > 0) ScaleBytes(ring, std::max(1.0 / layers, 1.0 - hidden / whole));
-  }
-  return ring;
+  if (!cost.software().overlap_gradients || layers < 2) return {{}, std::move(ring)};
+  const double last_bucket = 1.0 / layers;
+  return {Scaled(ring, 1 - last_bucket), Scaled(ring, last_bucket)};
 }
 
 Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage) {

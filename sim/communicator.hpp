@@ -17,9 +17,15 @@ Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, co
                             bool sequence_parallel);
 
 /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed optimizer.
-/// With overlap_gradients only what the last backward cannot hide remains, at least one layer's bucket.
-Communication GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
-                                const StepCosts& costs);
+/// With overlap_gradients all but one layer's bucket may run beside the stage's last backward, layer by layer as
+/// Megatron-LM and PyTorch's DDP (arXiv 2006.15704, section 3.2) do; the last bucket waits for that backward's end.
+/// Neither part depends on how long anything takes, so that the reduction never ends earlier because a backward is
+/// longer.
+struct ReductionParts {
+  Communication beside_backward;  ///< nothing without overlap
+  Communication after_backward;
+};
+ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
 
 /// All-reduce of the embedding's gradients between the LLM's first and last stage of one replica, which hold a copy
 /// each when input and output embeddings are tied (Megatron-LM, arXiv 1909.08053). Nothing otherwise.

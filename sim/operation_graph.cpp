@@ -1,12 +1,14 @@
 // Plan → operations. Each paragraph of GraphBuilder adds one kind of operation and the dependencies it brings.
 //
 // Assumptions, stated once: transfers run beside computation (asynchronous sends and receives), the gradient reduction
-// of a stage starts when all its replicas have finished, and the step ends when every replica has its new weights.
+// of a stage starts when all its replicas have finished (overlapped: when all have begun their last backward), and the
+// step ends when every replica has its new weights.
 #include "sim/operation_graph.hpp"
 
 #include <algorithm>
 #include <map>
 #include <tuple>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -41,6 +43,7 @@ class GraphBuilder {
     if (layout_.separate_encoders) JoinEncoders();
     if (Exchanges()) ExchangeTiles();
     AddStepEnd();
+    StartBeside();
     Compress();
     return std::move(graph_);
   }
@@ -285,7 +288,7 @@ class GraphBuilder {
   void AddStepEnd() {
     const std::vector<std::vector<int>> copies = StagesByLayers();
     reduced_.assign(layout_.stages.size(), kNone);
-    for (const std::vector<int>& replicas : copies) ReduceGradients(replicas);
+    for (const std::vector<int>& replicas : InOrderOfReduction(copies)) ReduceGradients(replicas);
     ReduceTiedEmbeddings();
     for (const std::vector<int>& replicas : copies) StepOptimizer(replicas);
   }
@@ -311,14 +314,63 @@ class GraphBuilder {
 
   void ReduceGradients(const std::vector<int>& replicas) {
     if (!Coupled(replicas)) return;
-    const int reduced =
-        AddCommunication({.kind = OpKind::kGradientReduction, .stage = replicas.front(), .of_all_replicas = true},
-                         GradientReduction(cost_, layout_, replicas, costs_));
+    const Operation reduction{.kind = OpKind::kGradientReduction, .stage = replicas.front(), .of_all_replicas = true};
+    ReductionParts parts = GradientReduction(cost_, layout_, replicas);
+    if (options_.communication && !parts.beside_backward.flows.empty()) {
+      const int begun = AddCommunication(reduction, std::move(parts.beside_backward));
+      for (const int s : replicas) beside_[LastGradient(s)] = begun;
+      AfterOthersOf(begun, replicas.front());
+    }
+    const int reduced = AddCommunication(reduction, std::move(parts.after_backward));
     for (const int s : replicas) {
-      NeedLastOf(reduced, s);
+      if (Overlaps(s)) {
+        Need(reduced, LastGradient(s));
+      } else {
+        NeedLastOf(reduced, s);
+      }
       reduced_[Index(s)] = reduced;
     }
     AfterOthersOf(reduced, replicas.front());
+  }
+
+  /// Stages that share their devices reduce in the order in which their gradients are complete, where they need not
+  /// wait for one another.
+  std::vector<std::vector<int>> InOrderOfReduction(std::vector<std::vector<int>> copies) const {
+    const auto earlier = [&](const auto& a, const auto& b) {
+      const bool first = Overlaps(a.front());
+      return first && Overlaps(b.front()) ? LastGradient(a.front()) < LastGradient(b.front()) : first;
+    };
+    if (cost_.software().overlap_gradients) std::stable_sort(copies.begin(), copies.end(), earlier);
+    return copies;
+  }
+
+  bool Overlaps(int s) const { return cost_.software().overlap_gradients && costs_.needs_backward[Index(s)]; }
+
+  /// The operation with which the gradients of stage `s` are complete: the last that its device runs, which need not be
+  /// that of the last microbatch.
+  int LastGradient(int s) const {
+    const std::vector<int>& queue = graph_.queues[Index(StageAt(s).group)];
+    const auto completes = [&](int id) {
+      const Operation& operation = graph_.operations[Index(id)];
+      return operation.stage == s && (operation.kind == OpKind::kBackward || operation.kind == OpKind::kWeightGradient);
+    };
+    const auto last = std::find_if(queue.rbegin(), queue.rend(), completes);
+    DFLOP_CHECK(last != queue.rend(), "a stage that needs a backward runs one");
+    return *last;
+  }
+
+  /// What runs beside an operation starts when it does: once all has ended that it waits for.
+  void StartBeside() {
+    const auto begin_with = [&](int other, int needed) {
+      const auto found = beside_.find(other);
+      if (found != beside_.end()) Need(found->second, needed);
+    };
+    if (beside_.empty()) return;
+    const std::size_t edges = edges_.size();
+    for (std::size_t i = 0; i < edges; ++i) begin_with(edges_[i].first, edges_[i].second);
+    for (const std::vector<int>& queue : graph_.queues) {
+      for (std::size_t i = 1; i < queue.size(); ++i) begin_with(queue[i], queue[i - 1]);
+    }
   }
 
   void ReduceTiedEmbeddings() {
@@ -392,6 +444,7 @@ class GraphBuilder {
   std::vector<std::vector<int>> stages_of_group_;
   std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)
   std::map<int, int> last_collective_;            ///< by device group, where stages share it
+  std::unordered_map<int, int> beside_;           ///< operation → communication that may start with it
   std::vector<int> reduced_;                      ///< operation by stage that its optimizer step waits for
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
 };

@@ -22,7 +22,6 @@ StepReplay::StepReplay(const CostModel& cost, const Layout& layout, const std::v
                        const std::vector<SampleShape>& batch, const Buckets& buckets, const AdjustCosts& adjust)
     : layout_(layout),
       pricer_(cost, layout, orders, batch, adjust),
-      overlap_gradients_(cost.software().overlap_gradients),
       graph_(GraphOf(cost, layout, orders, batch, buckets, adjust)),
       path_(graph_) {
   SortOperations();
@@ -37,8 +36,6 @@ void StepReplay::SortOperations() {
     if (operation.microbatch >= 0) {
       const int place = PlaceOf(layout_.stages[Index(operation.stage)].replica, operation.microbatch);
       operations_[Index(place)].push_back(static_cast<int>(i));
-    } else if (operation.kind == OpKind::kGradientReduction) {
-      reductions_.push_back(static_cast<int>(i));
     }
   }
   for (std::vector<int>& column : operations_) SortColumn(graph_, column);
@@ -77,8 +74,6 @@ Seconds StepReplay::Apply(const std::vector<Change>& changes) {
     undo_.push_back({change.place, std::exchange(columns_[Index(change.place)], change.column)});
     SetDurations(change.place);
   }
-  const bool ends = std::any_of(changes.begin(), changes.end(), [&](const Change& c) { return EndsReplica(c.place); });
-  if (overlap_gradients_ && ends) SetReductions();
   return path_.Sweep();
 }
 
@@ -96,14 +91,6 @@ void StepReplay::SetDurations(int place) {
   const std::vector<int>& operations = operations_[Index(place)];
   DFLOP_CHECK(durations.size() == operations.size(), "a column fits every place of its replica");
   for (std::size_t i = 0; i < operations.size(); ++i) path_.Set(operations[i], durations[i]);
-}
-
-void StepReplay::SetReductions() {
-  ColumnBuckets last;
-  for (const auto& replica : buckets()) last.push_back(replica.back());
-  const std::vector<Seconds> durations = pricer_.PriceReductions(last);
-  DFLOP_CHECK(durations.size() == reductions_.size(), "an excerpt ends as the step does");
-  for (std::size_t i = 0; i < durations.size(); ++i) path_.Set(reductions_[i], durations[i]);
 }
 
 std::vector<Operation> StepReplay::CriticalPath() const {

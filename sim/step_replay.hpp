@@ -56,18 +56,13 @@ class StepReplay {
  private:
   void SortOperations();
   void MakeColumns(const Buckets& buckets);
-  /// Its column is the last of its replica.
-  bool EndsReplica(int place) const { return (place + 1) % layout_.microbatches == 0; }
   void SetDurations(int place);
-  void SetReductions();
 
   const Layout& layout_;
   ColumnPricer pricer_;
-  bool overlap_gradients_;
   OperationGraph graph_;
   LongestPath path_;
   std::vector<std::vector<int>> operations_;  ///< by place, as SortColumn orders them
-  std::vector<int> reductions_;
   std::vector<std::shared_ptr<const Column>> columns_;
   std::vector<Change> undo_;
 };

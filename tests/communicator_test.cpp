@@ -102,7 +102,7 @@ TEST(ParameterGather, MovesTheWeightsOfTheGradientsThatWereReduced) {
   const Priced priced(GptModel(1024, 4, 16, 50000), software);
   const Layout layout = BuildLayout(HomogeneousDegrees{2, 1, 4, 0, 1}, priced.cost.model(), TestCluster());
   const std::vector<int> replicas = {0, 1, 2, 3};
-  const Communication reduction = GradientReduction(priced.cost, layout, replicas, {});
+  const Communication reduction = GradientReduction(priced.cost, layout, replicas).after_backward;
   const Communication gather = ParameterGather(priced.cost, layout, replicas);
   ASSERT_EQ(gather.flows.size(), reduction.flows.size());
   for (std::size_t i = 0; i < gather.flows.size(); ++i) {

@@ -42,6 +42,21 @@ TEST_P(SpinRun, TakesAsLongAsSimulatedAndReplaysExactly) {
 
 INSTANTIATE_TEST_SUITE_P(Plans, SpinRun, testing::Range(std::size_t{0}, EveryKindOfPlan().size()));
 
+/// Links that carry gradients beside the last backward, on ranks with one stage and with two.
+TEST(SpinRun, OverlappedReductionsTakeAsLongAsSimulated) {
+  for (const HomogeneousDegrees& degrees : {HomogeneousDegrees{1, 2, 2, 1, 4}, HomogeneousDegrees{1, 1, 2, 0, 2}}) {
+    const Plan plan = MakePlan(SmallJob(1, {.overlap_gradients = true}), {Homogeneous(degrees)});
+    CheckPlan(plan, "plan.json");
+    const Timeline predicted = PredictedTimeline(plan, 0);
+    const Execution run = Spin(plan);
+    if (run.measured.lost_share() > 0.005) GTEST_SKIP() << "disturbed " << kAttempts << " times";
+    const double measured = run.measured.timeline.makespan.value();
+    EXPECT_NEAR(measured / predicted.makespan.value(), 1, 0.02) << plan.layout.name;
+    EXPECT_NEAR(run.measured.replayed.value() / measured, 1, 0.02) << plan.layout.name;
+    EXPECT_EQ(run.measured.timeline.events.size(), predicted.events.size());
+  }
+}
+
 /// The pair that a policy study compares: what the simulator calls a speedup is one.
 TEST(SpinRun, SpeedupsAreThoseSimulatedToAPoint) {
   const CostModel cost = SmallJob();

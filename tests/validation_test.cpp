@@ -27,10 +27,10 @@ TEST(Validation, SpeedupAndItsIntervalAreHandDerived) {
   EXPECT_DOUBLE_EQ(own.predicted_s, 3);
   EXPECT_DOUBLE_EQ(own.predicted_speedup, 2);
   EXPECT_NEAR(own.measured_s.mean, 3.2, 1e-12);
-  // Means 6.5 and 3.2. Differences 2.2, 4.6, 2.2, 4.2: mean 3.3, Σ(d − 3.3)² = 4.92, s²/4 = 0.41, t(3) = 3.18245:
-  // 3.18245·√0.41/3.2.
+  // Means 6.5 and 3.2, R = 2.03125. Residuals slow − R·fast: −0.06875, 0.26875, 0.1375, −0.3375; Σr² = 0.2097656,
+  // √(Σr²/3/4) = 0.132214, t(3) = 3.18245.
   EXPECT_NEAR(own.measured_speedup.mean, 6.5 / 3.2, 1e-12);
-  EXPECT_NEAR(own.measured_speedup.half_width.value(), 3.18245 * 0.640312 / 3.2, 1e-5);
+  EXPECT_NEAR(own.measured_speedup.half_width.value(), 3.18245 * 0.132214 / 3.2, 1e-5);
   EXPECT_DOUBLE_EQ(comparison.policies[0].predicted_speedup, 1);
   EXPECT_DOUBLE_EQ(comparison.policies[0].measured_speedup.mean, 1);
 }
