@@ -101,11 +101,20 @@ std::string CsvLine(const Cells& cells) {
   return line + "\n";
 }
 
-/// What an interval's mark means, for every row whose seeds chose different layouts.
-std::string Disagreements(const SummaryRow& row) {
-  if (!row.infeasible.empty() || row.step.seeds_agree) return "";
-  return std::string(kDisagreementMark) + " the seeds of " + row.policy + " chose different layouts (" +
-         LayoutsText(row.seeds) + "): intervals over so few of them may be too narrow\n";
+/// What an interval's mark means, with the seeds that chose each layout of a policy: "dflop 3 + 2".
+std::string Disagreements(const std::vector<std::string>& policies) {
+  if (policies.empty()) return "";
+  std::string text = std::string(kDisagreementMark) + " seeds chose different layouts (";
+  for (const std::string& policy : policies) text += (&policy == &policies.front() ? "" : ", ") + policy;
+  return text + "; which, says table.csv): an interval over so few of them may be too narrow\n";
+}
+
+std::string SeedsByLayout(const SummaryRow& row) {
+  std::string text = row.policy;
+  for (const auto& [layout, seeds] : ChosenLayouts(row.seeds)) {
+    text += (text.size() == row.policy.size() ? " " : " + ") + std::to_string(seeds);
+  }
+  return text;
 }
 
 void AppendInterval(Cells& cells, const Interval* interval) {
@@ -137,12 +146,12 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     const SummaryRow& first = rows[begin];
     text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
     std::vector<Cells> lines = {Heading(baselines)};
-    std::string notes;
+    std::vector<std::string> disagreeing;
     for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
       lines.push_back(RowCells(rows[begin], baselines));
-      notes += Disagreements(rows[begin]);
+      if (!rows[begin].step.seeds_agree) disagreeing.push_back(SeedsByLayout(rows[begin]));
     }
-    text += Aligned(lines) + notes;
+    text += Aligned(lines) + Disagreements(disagreeing);
   }
   return text + Notes(rows);
 }

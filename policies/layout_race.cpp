@@ -28,6 +28,8 @@ constexpr double kSecondShare = 0.25;
 constexpr double kFollow = 0.3;
 // So many budgets are spent on finding anything that fits.
 constexpr std::size_t kPatience = 4;
+// So many simulations cost less than a search that tries to save some.
+constexpr std::size_t kAffordable = 512;
 const Seconds kNever{std::numeric_limits<double>::infinity()};
 
 // A direct communicator sends from every encoder replica to every LLM replica. Simulating a step of more messages than
@@ -90,8 +92,15 @@ Layout LayoutRace::Build(const LayoutChoice& choice) const {
   return BuildLayout(choice, cost.model(), cost.cluster());
 }
 
+bool LayoutRace::AllMeetEveryBatch() const {
+  std::size_t layouts = 0;
+  for (const auto& [key, lane] : lanes_) layouts += lane.waiting.size();
+  return layouts * kRaceBatches <= std::min(budget_, kAffordable);
+}
+
 /// How many times as long as the best a layout may take that has met so many batches.
 double LayoutRace::Margin(std::size_t batches) const {
+  if (AllMeetEveryBatch()) return std::numeric_limits<double>::infinity();
   const double samples = static_cast<double>(batches) * variants_.front().global_batch_size;
   return 1 + std::max(batches == 1 ? kFirstMargin : kSecondMargin, kSpread / std::sqrt(samples));
 }
@@ -279,6 +288,7 @@ std::vector<Runner> LayoutRace::Run() {
   for (auto& [key, lane] : lanes_) std::sort(lane.waiting.begin(), lane.waiting.end(), ExpectedEarlier);
   FirstRung();
   const auto share = [&](double part, std::size_t batches) {
+    if (AllMeetEveryBatch()) return running_.size();
     return std::max<std::size_t>(2, static_cast<std::size_t>(static_cast<double>(budget_) * part) / batches);
   };
   NextRung(1 + kSecondBatches, share(kSecondShare, kSecondBatches));

@@ -3,8 +3,9 @@
 // Rung 1: layouts by expected step time, in lanes of the same kind, TPs and PP side by side, each scaled by how its
 // simulations have compared with its expectations so far; on one planning batch. Rungs 2 and 3: what is left, on more
 // batches. A rung keeps what is within its margin of the best; a bound discards only what a simulation would have
-// discarded too. Should none of these fit every batch, what was discarded for being slow gets its chance. The budget
-// counts batches that were divided and simulated, so that decisions do not depend on the machine.
+// discarded too. Where layouts are so few that all can meet every batch, all do, for a margin may err where batches are
+// small and divided at random. Should none of these fit every batch, what was discarded for being slow gets its chance.
+// The budget counts batches that were divided and simulated, so that decisions do not depend on the machine.
 #pragma once
 
 #include <array>
@@ -77,6 +78,7 @@ class LayoutRace {
   void NextRung(std::size_t batches, std::size_t most);
   bool Finishes(Runner& runner, std::size_t batches);
   void LookAtTheRest();
+  bool AllMeetEveryBatch() const;
   double Margin(std::size_t batches) const;
   Lane* NextLane();
   double Ratio(const Lane& lane) const;

@@ -24,7 +24,8 @@ class NoWorker final : public StageWorker {
 
 std::size_t EventsOf(const StepProgram& program, std::size_t rank) {
   const RankProgram& mine = program.ranks[rank];
-  std::size_t events = mine.actions.size() + mine.reductions.size() + mine.stages.size() + mine.gathers.size();
+  // An overlapped reduction has two: beside the last backward, and after it.
+  std::size_t events = mine.actions.size() + 2 * mine.reductions.size() + mine.stages.size() + mine.gathers.size();
   for (const Action& action : mine.actions) events += action.receives.size();
   for (const Relay& relay : mine.relays) events += relay.in.size();
   return events;

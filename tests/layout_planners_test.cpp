@@ -70,6 +70,7 @@ struct Feasible {
   int nodes;
   int llm_tp;
   int encoder_tp;
+  const char* samples = "dflop-mix";
 };
 void PrintTo(const Feasible& job, std::ostream* out) { *out << job.name; }
 
@@ -77,7 +78,7 @@ class YardstickJob : public testing::TestWithParam<Feasible> {};
 
 TEST_P(YardstickJob, HasARandomFixedPlanThatItsUsersWouldRun) {
   const Feasible& job = GetParam();
-  const PlannerJob planner(job.model, job.cluster, job.nodes, "dflop-mix", 64, "random");
+  const PlannerJob planner(job.model, job.cluster, job.nodes, job.samples, 64, "random");
   const Layout layout = planner.Plan("paper-baseline").layout;
   EXPECT_EQ(layout.degrees.back().tp, job.llm_tp) << layout.name;
   EXPECT_EQ(layout.degrees.front().tp, job.encoder_tp) << layout.name;
@@ -92,7 +93,7 @@ constexpr Feasible kFeasible[] = {
     {"OneNode", "llava-ov-siglip-2.4b-llama3-8b", "hgx-a100-800g", 1, 8, 8},
     {"SixNodes", "llava-ov-siglip-2.4b-qwen2.5-32b", "hgx-a100-800g", 6, 8, 8},
     {"TwentyEightHeads", "llava-ov-siglip-2.4b-qwen2.5-7b", "hgx-a100-800g", 4, 4, 4},
-    {"TextOnly", "qwen2.5-32b", "hgx-a100-800g", 4, 8, 8},
+    {"TextOnly", "qwen2.5-32b", "hgx-a100-800g", 4, 8, 8, "text-only"},
 };
 INSTANTIATE_TEST_SUITE_P(PaperBaseline, YardstickJob, testing::ValuesIn(kFeasible),
                          [](const auto& test) { return std::string(test.param.name); });
@@ -118,7 +119,7 @@ TEST(UniformTuned, PlansInterleavedPipelinesAndModelsWithoutEncoder) {
   const Layout layout = Plugin<LayoutPlanner>("uniform-tuned")->Plan(setting.problem()).layout;
   EXPECT_GT(layout.depth, static_cast<int>(layout.groups.size()) / layout.llm_replicas());
 
-  const PlannerJob text("qwen2.5-7b", "hgx-a100-800g", 1, "text", 16, "random");
+  const PlannerJob text("qwen2.5-7b", "hgx-a100-800g", 1, "text-only", 16, "random");
   EXPECT_GT(text.Plan("uniform-tuned").predicted, Seconds(0));
 }
 

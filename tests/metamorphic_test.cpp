@@ -63,7 +63,10 @@ class Changes {
 
   void Software() {
     With("24 bytes a parameter", [](RandomStep& s) { s.software.bytes_per_parameter = 24; });
-    With("twice the bytes of a gradient", [](RandomStep& s) { s.software.gradient_bytes *= 2; });
+    With("twice the bytes of a gradient", [](RandomStep& s) {
+      s.software.bytes_per_parameter += s.software.gradient_bytes;  // the optimizer's own state stays as it is
+      s.software.gradient_bytes *= 2;
+    });
     if (step_.software.overlap_gradients) {
       With("gradients that wait for the end", [](RandomStep& s) { s.software.overlap_gradients = false; });
     }

@@ -71,8 +71,7 @@ TEST(SeedFigures, SeedsThatChoseDifferentLayoutsAreCountedAndMarked) {
   EXPECT_EQ(LayoutsText(rows[1].seeds), "2 × c; 1 × b");
   const std::string table = SummaryTable(rows, {"base"});
   EXPECT_NE(table.find("2.000 ± 2.484*"), std::string::npos) << table;  // 4.3027·1/√3
-  EXPECT_NE(table.find("* the seeds of own chose different layouts (2 × c; 1 × b)"), std::string::npos) << table;
-  EXPECT_EQ(table.find("the seeds of base"), std::string::npos) << table;
+  EXPECT_NE(table.find("* seeds chose different layouts (own 2 + 1;"), std::string::npos) << table;
 }
 
 TEST(SeedFigures, OfUnequalSeedsAreNoPairs) {

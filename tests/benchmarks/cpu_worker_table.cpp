@@ -150,7 +150,7 @@ void RunStep(const Plan& plan, StageWorker& worker, Measured& measured) {
   const StepProgram program = MakeStepProgram(plan, 0);
   const Span prepared = cpu::TimeRun([&] { worker.Prepare(program, 0); });
   measured.prepare_s = std::min(measured.prepare_s, OwnSeconds(prepared));
-  std::vector<std::vector<float>> values(program.messages.size());
+  std::vector<Payload> values(program.messages.size());
   for (const Action& action : program.ranks[0].actions) {
     for (const int m : action.receives) worker.Unpack(program.messages[Index(m)], std::move(values[Index(m)]));
     keep(action.stage, action.microbatch, action.kind, worker.Run(action));
