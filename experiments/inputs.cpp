@@ -44,7 +44,7 @@ std::string UnitHash(const Unit& unit, const Json& inputs) {
   all["scenario"] = unit.point->scenario.json;
   all["point"] = unit.point->values;
   all["policy"] = ToJson(*unit.policy);
-  all["seeds"] = Json::ArrayOf(unit.experiment->seeds);
+  all["seeds"] = Json::ArrayOf(unit.seeds);
   all["steps"] = unit.experiment->steps;
   all["engine"] = unit.experiment->engine;
   all["has_sweep"] = unit.experiment->has_sweep;

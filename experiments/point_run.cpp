@@ -285,23 +285,19 @@ std::string Unit::Name() const {
 
 UnitResult RunUnit(const Unit& unit) {
   const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
+  const std::vector<std::int64_t>& seeds = unit.seeds.empty() ? unit.experiment->seeds : unit.seeds;
   UnitResult result;
   const char* asked = "/layout";  // the plug-in that is at work
-  const std::int64_t first_seed = unit.experiment->seeds.front();
-  std::int64_t seed = first_seed;
   try {
-    for (const std::int64_t next : unit.experiment->seeds) {
-      seed = next;
-      UnitResult* drawn = unit.drawn && seed == first_seed ? &result : nullptr;
+    for (const std::int64_t seed : seeds) {
+      UnitResult* drawn = unit.drawn && seed == seeds.front() ? &result : nullptr;
       asked = "/layout";
       const PlannedJob job = PlanJob(unit.point->scenario, *unit.policy, seed);
       asked = "/batching";  // whose batches may be unlike the planning sample
       result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
     }
   } catch (const Infeasible& reason) {
-    // Means over the seeds that went well would flatter a policy that sometimes finds nothing.
-    const std::string only = seed == first_seed ? "" : " (with seed " + std::to_string(seed) + ", not those before)";
-    return NothingFeasible(unit, reason.what() + only, asked);
+    return NothingFeasible(unit, reason.what(), asked);
   } catch (const InputError& error) {  // degrees that this point does not allow, a trace that covers too little
     if (!unit.experiment->has_sweep) throw;
     return NothingFeasible(unit, error.what());

@@ -1,7 +1,9 @@
-// One unit of work: a scenario at one sweep point under one policy, over all seeds and steps.
+// One unit of work: a scenario at one sweep point under one policy with some seeds, over all steps.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "experiments/experiment.hpp"
 
@@ -11,7 +13,8 @@ struct Unit {
   const Experiment* experiment = nullptr;
   const Point* point = nullptr;
   const PolicySpec* policy = nullptr;
-  bool drawn = false;  ///< its first step is kept as a trace and a timeline
+  bool drawn = false;                 ///< the first step of its first seed is kept as a trace and a timeline
+  std::vector<std::int64_t> seeds{};  ///< that it runs; empty: all of the experiment
 
   std::string Name() const;  ///< for messages
 };

@@ -36,8 +36,11 @@ std::vector<HashedUnit> ListUnits(const Experiment& experiment, const Json& inpu
   for (const Point& point : experiment.points) {
     const bool first = drawn.insert(point.scenario.name).second;
     for (const PolicySpec& policy : point.scenario.policies) {
-      const Unit unit{&experiment, &point, &policy, first};
-      units.push_back({unit, UnitHash(unit, inputs)});
+      // A seed knows nothing of the others, so that each may run on a core of its own.
+      for (const std::int64_t seed : experiment.seeds) {
+        const Unit unit{&experiment, &point, &policy, first && seed == experiment.seeds.front(), {seed}};
+        units.push_back({unit, UnitHash(unit, inputs)});
+      }
     }
   }
   return units;
@@ -129,10 +132,15 @@ class Runner {
 
   Json Assemble() {
     Json runs = Json::EmptyArray();
-    for (const HashedUnit& unit : units_) {
-      const Json of_unit = store_.LoadRuns(unit.hash);
-      for (const Json& run : of_unit.as<Json::Array>()) {
-        Warn(unit.unit, run);
+    const std::size_t seeds = experiment_.seeds.size();
+    for (std::size_t first = 0; first < units_.size(); first += seeds) {
+      Json::Array of_seeds;
+      for (std::size_t i = first; i < first + seeds; ++i) {
+        const Json of_unit = store_.LoadRuns(units_[i].hash);
+        for (const Json& run : of_unit.as<Json::Array>()) of_seeds.push_back(run);
+      }
+      for (const Json& run : OneEntryIfInfeasible(std::move(of_seeds))) {
+        Warn(units_[first].unit, run);
         runs.push_back(run);
       }
     }
@@ -147,6 +155,19 @@ class Runner {
     WriteReport(options_.out);
     store_.Clear();
     return result;
+  }
+
+  /// Where a policy finds nothing with some seed, means over the others would flatter it: one entry stands for all.
+  Json::Array OneEntryIfInfeasible(Json::Array runs) const {
+    const auto fails = [](const Json& run) { return run.find("infeasible") != nullptr; };
+    const auto first = std::find_if(runs.begin(), runs.end(), fails);
+    if (first == runs.end()) return runs;
+    Json entry = *first;
+    if (!std::all_of(runs.begin(), runs.end(), fails)) {
+      const std::int64_t seed = experiment_.seeds[static_cast<std::size_t>(first - runs.begin())];
+      entry["infeasible"] = "with seed " + std::to_string(seed) + ": " + entry["infeasible"].as<std::string>();
+    }
+    return {entry};
   }
 
   void Warn(const Unit& unit, const Json& run) const {

@@ -77,26 +77,35 @@ SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const
   return EncoderBatch(encoder, tiles == std::floor(tiles) ? std::ceil(even) : even);
 }
 
-PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole) const {
+LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) const {
+  LayerCost cost;
+  if (whole.empty() || part.layers == 0) return cost;
+  const SequenceBatch batch = BusiestShare(model_, part, whole);
+  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const GradientFlow flow = GradientsOf(model_, part.module);
+  const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
+  cost.forward = layer.Forward();
+  if (flow.layers_backward) {
+    cost.input_gradient = layer.InputGradient();
+    cost.recomputed = Recomputed(layer, cost.forward, software_.recompute);
+  }
+  if (flow.layers_train) cost.weight_gradient = layer.WeightGradient();
+  return cost;
+}
+
+PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, const LayerCost& layer) const {
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
   const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
-  const GradientFlow flow = GradientsOf(model_, part.module);
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;
   cost.weight_gradient = ends.weight_gradient;
-  if (part.layers > 0) {
-    const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
-    const OperationCost forward = layer.Forward();
-    cost.forward += Times(forward, part.layers);
-    if (flow.layers_backward) {
-      cost.backward += Times(layer.InputGradient(), part.layers);
-      cost.backward += Times(Recomputed(layer, forward, software_.recompute), part.layers);
-    }
-    if (flow.layers_train) cost.weight_gradient += Times(layer.WeightGradient(), part.layers);
-  }
+  cost.forward += Times(layer.forward, part.layers);
+  cost.backward += Times(layer.input_gradient, part.layers);
+  cost.backward += Times(layer.recomputed, part.layers);
+  cost.weight_gradient += Times(layer.weight_gradient, part.layers);
   if (part.has_output && part.data_split > 1) {
     const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
     const Seconds gather = IntraNodeAllGather(cluster_, part.data_split, ProjectedBytes(part.module, tiles));

@@ -64,6 +64,14 @@ struct OperationCost {
   OperationCost& operator+=(const OperationCost& other);
 };
 
+/// One layer on one microbatch; what is frozen or has no gradient to pass on costs nothing.
+struct LayerCost {
+  OperationCost forward;
+  OperationCost input_gradient;
+  OperationCost recomputed;  ///< of the forward, in the backward
+  OperationCost weight_gradient;
+};
+
 struct PartCost {
   OperationCost forward;
   OperationCost backward;         ///< input gradient, and the recomputed forward where recompute asks for it
@@ -94,7 +102,12 @@ class CostModel {
   CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, software}; }
 
   /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all.
-  PartCost Part(const ModulePart& part, const SequenceBatch& batch) const;
+  PartCost Part(const ModulePart& part, const SequenceBatch& batch) const {
+    return Part(part, batch, Layer(part, batch));
+  }
+  /// One layer of the part. Parts of one module that differ in nothing but their layers and ends share it.
+  LayerCost Layer(const ModulePart& part, const SequenceBatch& batch) const;
+  PartCost Part(const ModulePart& part, const SequenceBatch& batch, const LayerCost& layer) const;
   /// False for a part that has nothing to do in the backward: it is frozen and nothing before it trains. The last part
   /// of a frozen encoder does have something to do where its projector trains, though its layers do not.
   bool NeedsBackward(const ModulePart& part) const;

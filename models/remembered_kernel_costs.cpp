@@ -12,8 +12,11 @@ constexpr int kPlaceBits = 15;
 constexpr int kGemm = 1;
 constexpr int kAttention = 2;
 
-/// Multiplicative hashing (Knuth, The Art of Computer Programming 3, section 6.4).
-std::uint64_t Mix(std::uint64_t hash, std::uint64_t word) { return (std::rotl(hash, 23) ^ word) * 0x9E3779B97F4A7C15u; }
+/// Multiplicative hashing (Knuth, The Art of Computer Programming 3, section 6.4), each word by a factor of its own so
+/// that no product waits for another.
+constexpr std::uint64_t kFactors[] = {0x9E3779B97F4A7C15u, 0xC2B2AE3D27D4EB4Fu, 0x165667B19E3779F9u,
+                                      0xD6E8FEB86659FD93u};
+std::uint64_t Mixed(int factor, std::uint64_t word) { return std::rotl(word * kFactors[factor], 16 * factor); }
 
 }  // namespace
 
@@ -24,10 +27,11 @@ RememberedKernelCosts::RememberedKernelCosts(std::shared_ptr<const KernelCosts> 
 
 template <typename Ask>
 KernelCost RememberedKernelCosts::Recall(const Key& key, Ask ask) const {
-  std::uint64_t hash = 0;
-  for (const double size : key.sizes) hash = Mix(hash, std::bit_cast<std::uint64_t>(size));
-  for (const int number : key.rest) hash = Mix(hash, static_cast<std::uint64_t>(number));
-  Entry& entry = entries_[hash >> (64 - kPlaceBits)];
+  std::uint64_t rest = 0;
+  for (const int number : key.rest) rest = (rest << 12) + static_cast<std::uint64_t>(number);
+  std::uint64_t hash = Mixed(3, rest);
+  for (int i = 0; i < 3; ++i) hash ^= Mixed(i, std::bit_cast<std::uint64_t>(key.sizes[static_cast<std::size_t>(i)]));
+  Entry& entry = entries_[(hash * kFactors[0]) >> (64 - kPlaceBits)];
   if (entry.key != key) entry = {key, ask()};
   return entry.cost;
 }

@@ -19,7 +19,7 @@ constexpr std::size_t kWaiting = 8192;
 // difference of two layouts strays.
 constexpr double kFirstMargin = 0.05;
 constexpr double kSecondMargin = 0.02;
-constexpr double kSpread = 0.5;
+constexpr double kSpread = 1;
 constexpr std::size_t kSecondBatches = 3;
 // Shares of the budget for the first two rungs.
 constexpr double kFirstShare = 0.6;

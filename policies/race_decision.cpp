@@ -9,7 +9,7 @@
 namespace dflop {
 namespace {
 
-constexpr std::size_t kBudgetGpus = 16'384;
+constexpr std::size_t kBudgetGpus = 12'288;
 constexpr std::size_t kLeastBudget = 64;
 constexpr std::size_t kMostBudget = 4096;
 constexpr std::size_t kShown = 200;

@@ -1,6 +1,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/index.hpp"
 #include "sim/operation_graph.hpp"
 
 namespace dflop {
@@ -16,27 +17,32 @@ PartCost& operator+=(PartCost& a, const PartCost& b) {
 }
 
 /// Prices a row of microbatches for one part of one replica; the many stages of a module that hold equally many middle
-/// layers cost the same and are priced once.
+/// layers cost the same and are priced once, and all of its stages share the price of one layer.
 class PartPricer {
  public:
   PartPricer(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
 
   const std::vector<PartCost>& Row(const ModulePart& part, int replica) {
-    const Key key{part.module, replica, part.layers, part.has_input, part.has_output};
-    const auto [entry, is_new] = rows_.try_emplace(key);
-    if (is_new) {
-      for (const SequenceBatch& batch :
-           work_[static_cast<std::size_t>(part.module)][static_cast<std::size_t>(replica)]) {
-        entry->second.push_back(cost_.Part(part, batch));
-      }
+    const LayerKey layer_key{part.module, replica, part.tensor_parallel, part.sequence_parallel, part.data_split};
+    const auto [entry, is_new] = rows_.try_emplace({layer_key, part.layers, part.has_input, part.has_output});
+    if (!is_new) return entry->second;
+    const std::vector<SequenceBatch>& batches = work_[Index(part.module)][Index(replica)];
+    std::vector<LayerCost>& layers = layers_[layer_key];
+    for (std::size_t k = 0; part.layers > 0 && layers.size() < batches.size(); ++k) {
+      layers.push_back(cost_.Layer(part, batches[k]));
+    }
+    for (std::size_t k = 0; k < batches.size(); ++k) {
+      entry->second.push_back(cost_.Part(part, batches[k], part.layers > 0 ? layers[k] : LayerCost{}));
     }
     return entry->second;
   }
 
  private:
-  using Key = std::tuple<int, int, int, bool, bool>;
+  using LayerKey = std::tuple<int, int, int, bool, int>;
+  using Key = std::tuple<LayerKey, int, bool, bool>;
   const CostModel& cost_;
   const StepWork& work_;
+  std::map<LayerKey, std::vector<LayerCost>> layers_;  ///< empty until a part with layers asks
   std::map<Key, std::vector<PartCost>> rows_;
 };
 

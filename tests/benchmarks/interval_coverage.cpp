@@ -24,11 +24,10 @@ struct SeedRun {
   std::string layout;
 };
 
-std::vector<SeedRun> RunSeeds(Experiment experiment, const PolicySpec& policy, std::int64_t count) {
+std::vector<SeedRun> RunSeeds(const Experiment& experiment, const PolicySpec& policy, std::int64_t count) {
   std::vector<SeedRun> runs;
   for (std::int64_t seed = 0; seed < count; ++seed) {
-    experiment.seeds = {seed};
-    const UnitResult result = RunUnit({&experiment, &experiment.points.front(), &policy});
+    const UnitResult result = RunUnit({&experiment, &experiment.points.front(), &policy, false, {seed}});
     SeedFigures figures;
     AddRun(JsonReader(result.runs.as<Json::Array>().front(), experiment.file), figures);
     runs.push_back({figures.step_s.front(), figures.layouts.front()});
