@@ -16,10 +16,10 @@ namespace {
 constexpr std::size_t kWaiting = 8192;
 // A rung keeps what is slower than its best by no more than this share, or by kSpread/√(samples of a batch): how far a
 // batch's step time strays from the mean over batches falls with the root of its samples, and so does how far the
-// difference of two layouts strays.
+// difference of two layouts strays; most where samples are dealt at random.
 constexpr double kFirstMargin = 0.05;
 constexpr double kSecondMargin = 0.02;
-constexpr double kSpread = 0.5;
+constexpr double kSpread = 1.0;
 constexpr std::size_t kSecondBatches = 3;
 // Shares of the budget for the first two rungs.
 constexpr double kFirstShare = 0.6;
