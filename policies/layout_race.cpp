@@ -16,7 +16,7 @@ namespace {
 constexpr std::size_t kWaiting = 8192;
 // A rung keeps what is slower than its best by no more than this share, or by kSpread/√(samples of a batch): how far a
 // batch's step time strays from the mean over batches falls with the root of its samples, and so does how far the
-// difference of two layouts strays.
+// difference of two layouts strays; most where samples are dealt at random.
 constexpr double kFirstMargin = 0.05;
 constexpr double kSecondMargin = 0.02;
 constexpr double kSpread = 1;
