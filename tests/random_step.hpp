@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/index.hpp"
 #include "tests/model_test_support.hpp"
 #include "tests/plan_support.hpp"
 
