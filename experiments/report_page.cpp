@@ -84,7 +84,7 @@ class PageWriter {
     }
     return "<section>\n<h2>Regret of every policy</h2>\n<p class=\"note\">How much longer a step takes than under the "
            "best policy of the same row: the fastest of those that ran there and fit, which need not be the best there "
-           "is. Bars are 95 % intervals, paired over seeds and steps. The figures are in table.csv.</p>\n" +
+           "is. Bars are 95 % intervals, paired by seed. The figures are in table.csv.</p>\n" +
            Figure("regret", RegretChart(MakeRegretTable(points))) + NoteLine(training.Text()) + "</section>\n";
   }
 
