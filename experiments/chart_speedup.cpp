@@ -2,6 +2,7 @@
 
 #include "experiments/charts.hpp"
 #include "experiments/report_text.hpp"
+#include "experiments/training_changes.hpp"
 
 namespace dflop {
 namespace {
@@ -14,7 +15,7 @@ constexpr double kGap = 12;
 
 struct Bar {
   std::size_t baseline = 0;
-  Interval speedup;
+  SeedInterval speedup;
 };
 
 struct Group {
@@ -29,7 +30,8 @@ std::vector<Group> MakeGroups(const PointFigures& point, const std::vector<std::
   for (const PolicyFigures& policy : point.policies) {
     Group& group = groups.emplace_back();
     group.policy = &policy;
-    group.label = WrapText(policy.policy, kLabels - 12, 3);
+    const std::string mark = policy.changes_training.empty() ? "" : kTrainingMark;
+    group.label = WrapText(policy.policy + mark, kLabels - 12, 3);
     for (std::size_t i = 0; i < baselines.size(); ++i) {
       const auto speedup = SpeedupOver(point.Find(baselines[i]), policy);
       if (speedup) group.bars.push_back({i, *speedup});
@@ -53,7 +55,7 @@ Scale MakeScale(const std::vector<Group>& groups) {
 
 void DrawBar(Svg& svg, const Bar& bar, const std::string& policy, const std::string& baseline, double y,
              const Scale& x) {
-  const Interval& speedup = bar.speedup;
+  const SeedInterval& speedup = bar.speedup;
   const double end = x(speedup.mean);
   const double one = x(1);
   svg.Rect(std::min(one, end), y + 1, std::max(std::abs(end - one), 1.0), kBar - 3,
@@ -61,10 +63,11 @@ void DrawBar(Svg& svg, const Bar& bar, const std::string& policy, const std::str
            policy + " is " + RatioWithInterval(speedup) + " as fast as " + baseline);
   const double middle = y + kBar / 2 - 0.5;
   if (speedup.half_width) svg.HorizontalInterval(x(Low(speedup)), x(High(speedup)), middle);
+  const std::string text = Ratio(speedup.mean) + (speedup.seeds_agree ? "" : kDisagreementMark);
   if (speedup.mean < 1) {
-    svg.Text(x(Low(speedup)) - 6, middle + 4, Ratio(speedup.mean), "small end");
+    svg.Text(x(Low(speedup)) - 6, middle + 4, text, "small end");
   } else {
-    svg.Text(x(High(speedup)) + 6, middle + 4, Ratio(speedup.mean), "small");
+    svg.Text(x(High(speedup)) + 6, middle + 4, text, "small");
   }
 }
 

@@ -193,6 +193,15 @@ TEST_F(SampleStreams, RecordsAreTheSameInAFileOfAnyName) {
   }
 }
 
+TEST_F(SampleStreams, ALongerRecordIsDrawnWhereTheShorterOneWas) {
+  const Json shorter = ParseJson(R"({"records": [{"text_tokens": 100}, {"text_tokens": 900}]})", "samples");
+  const Json longer = ParseJson(R"({"records": [{"text_tokens": 300}, {"text_tokens": 900}]})", "samples");
+  const auto before = Tokens(DrawBatch(With("samples", shorter), 1, 0));
+  const auto after = Tokens(DrawBatch(With("samples", longer), 1, 0));
+  ASSERT_EQ(before.size(), after.size());
+  for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(after[i] - before[i], before[i] < 900 ? 200 : 0) << i;
+}
+
 TEST_F(SampleStreams, DefaultsThatAreSpelledOutDrawTheSame) {
   const Json plain = "dflop-mix";
   const Json spelled = ParseJson(R"({"name": "dflop-mix", "photo_share": 28})", "samples");

@@ -4,7 +4,6 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "base/sha256.hpp"
 #include "traces/sample_generators.hpp"
 #include "traces/sample_record.hpp"
 #include "traces/samples.hpp"
@@ -14,24 +13,17 @@ namespace {
 
 class RecordSource final : public SampleSource {
  public:
-  explicit RecordSource(SampleSet set) : set_(std::move(set)), identity_("records " + Digest(set_.samples)) {}
+  explicit RecordSource(SampleSet set) : set_(std::move(set)) {}
   Sample Draw(RandomStream& random) const override { return set_.samples[random.Below(set_.samples.size())]; }
   std::string name() const override { return set_.name; }
-  std::string identity() const override { return identity_; }
+  std::string identity() const override { return "records " + std::to_string(set_.samples.size()); }
   std::string description() const override {
     return set_.source + " (" + std::to_string(set_.samples.size()) + " records)";
   }
   const std::vector<Sample>* records() const override { return &set_.samples; }
 
  private:
-  static std::string Digest(const std::vector<Sample>& samples) {
-    Sha256 digest;
-    for (const Sample& sample : samples) digest.Add(ToJson(sample).Dump());
-    return digest.Hex();
-  }
-
   SampleSet set_;
-  std::string identity_;
 };
 
 /// A file's distribution under the file's own name and source.

@@ -21,8 +21,9 @@ class SampleSource {
   /// One example; records are drawn with replacement.
   virtual Sample Draw(RandomStream& random) const = 0;
   virtual std::string name() const = 0;
-  /// What it draws from, by content: the generator with every parameter's value, or a digest of the records; no name
-  /// that somebody gave a file or set. It keys the random streams, so that only other data are other draws.
+  /// What it draws from: the generator with every parameter's value, or how many records there are to choose from; no
+  /// name that somebody gave a file or set. It keys the random streams. What a record holds does not count, so that a
+  /// set with one record changed is drawn from in the same order, and two results differ by that record alone.
   virtual std::string identity() const = 0;
   /// Source and assumptions, one line; printed with every result.
   virtual std::string description() const = 0;
