@@ -10,6 +10,7 @@
 #include "models/calibration/reference_tables.hpp"
 #include "models/cost_errors.hpp"
 #include "models/trace_kernel_costs.hpp"
+#include "test_paths.hpp"
 
 namespace dflop {
 namespace {

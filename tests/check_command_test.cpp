@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/file.hpp"
+#include "test_paths.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 

@@ -16,6 +16,7 @@
 #include "experiments/folder_lock.hpp"
 #include "experiments/sweep.hpp"
 #include "sim/plan_file.hpp"
+#include "test_paths.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 

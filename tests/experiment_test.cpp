@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "sim/engine.hpp"
+#include "test_paths.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.hpp"
+#include "test_paths.hpp"
 
 namespace dflop {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "test_paths.hpp"
 
 namespace dflop {
 namespace {

@@ -8,6 +8,7 @@
 
 #include "models/calibration/reference_tables.hpp"
 #include "models/cost_errors.hpp"
+#include "test_paths.hpp"
 #include "tests/plan_support.hpp"
 
 namespace dflop {

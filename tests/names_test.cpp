@@ -12,6 +12,7 @@
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/point_run.hpp"
+#include "test_paths.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 

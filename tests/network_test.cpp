@@ -11,6 +11,7 @@
 #include <sstream>
 
 #include "base/random.hpp"
+#include "test_paths.hpp"
 #include "tests/model_test_support.hpp"
 
 namespace dflop {

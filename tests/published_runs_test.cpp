@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/csv.hpp"
+#include "test_paths.hpp"
 #include "tests/model_test_support.hpp"
 #include "tests/plan_support.hpp"
 

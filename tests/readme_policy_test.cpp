@@ -35,6 +35,7 @@ const Registration<BatchScheduler> kLargestApart{{"largest-apart", "deals sample
 #include <gtest/gtest.h>
 
 #include "base/file.hpp"
+#include "test_paths.hpp"
 
 namespace dflop {
 namespace {

@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "models/kernel_costs.hpp"
 #include "real_runner/profile_command.hpp"
+#include "test_paths.hpp"
 #include "tests/cpu_backend_support.hpp"
 #include "tests/temporary_folder.hpp"
 

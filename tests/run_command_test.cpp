@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "real_runner/measured_step.hpp"
+#include "test_paths.hpp"
 #include "tests/runner_plans.hpp"
 #include "tests/temporary_folder.hpp"
 

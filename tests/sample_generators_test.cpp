@@ -8,6 +8,7 @@
 
 #include "base/csv.hpp"
 #include "base/error.hpp"
+#include "test_paths.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {

@@ -8,6 +8,7 @@
 #include "base/csv.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "test_paths.hpp"
 #include "tests/input_error.hpp"
 #include "traces/samples.hpp"
 

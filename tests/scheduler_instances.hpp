@@ -13,6 +13,7 @@
 #include "base/error.hpp"
 #include "experiments/experiment.hpp"
 #include "experiments/planning.hpp"
+#include "test_paths.hpp"
 
 namespace dflop {
 

@@ -12,6 +12,7 @@
 #include "experiments/validation_figures.hpp"
 #include "real_runner/stage_backend.hpp"
 #include "real_runner/validation_job.hpp"
+#include "test_paths.hpp"
 #include "tests/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 
