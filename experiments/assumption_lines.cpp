@@ -4,6 +4,7 @@
 
 #include "experiments/cost_draws.hpp"
 #include "experiments/summary.hpp"
+#include "sim/layout.hpp"
 
 namespace dflop {
 namespace {
@@ -28,6 +29,13 @@ std::string SequenceParallel(const JsonReader& layout) {
   return std::none_of(modules.begin(), modules.end(), on) ? "false" : "by module";
 }
 
+std::string CommunicatorWords(const JsonReader& layout) {
+  const auto communicator = layout.Find("communicator");
+  if (!communicator) return "";
+  const Communicator read = ReadCommunicator(*communicator);
+  return std::string(read.hub() ? "hub" : "direct") + (read.blocking ? " (blocking)" : "");
+}
+
 std::string Words(const JsonReader& result, const JsonReader& scenario) {
   const std::string name = scenario.At("name").String();
   const JsonReader assumptions = scenario.At("assumptions");
@@ -37,8 +45,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
                      " sequences, recompute " + software.At("recompute").String();
   const std::string parallel = OfLayouts(result, name, SequenceParallel);
   if (!parallel.empty()) text += ", sequence_parallel " + parallel;
-  const std::string communicator =
-      OfLayouts(result, name, [](const JsonReader& layout) { return layout.StringOr("communicator", ""); });
+  const std::string communicator = OfLayouts(result, name, CommunicatorWords);
   if (!communicator.empty()) text += ", communicator " + communicator;
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();

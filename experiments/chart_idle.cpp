@@ -11,8 +11,9 @@ constexpr double kWidth = 520;
 constexpr double kLabels = 168;
 constexpr double kFigures = 52;
 constexpr double kBar = 22;
-constexpr std::array<const char*, kIdleCauses.size()> kNames = {"bubble", "imbalance", "data-parallel wait",
-                                                                "communication"};
+constexpr std::array<const char*, kIdleParts> kNames = {"bubble",          "imbalance",       "data-parallel wait",
+                                                        "encoder → LLM",   "stage transfers", "gradient reduction",
+                                                        "parameter gather"};
 
 double Sum(const PolicyFigures& policy, bool positive) {
   return std::accumulate(policy.idle.begin(), policy.idle.end(), 0.0,
@@ -32,7 +33,7 @@ Scale MakeScale(const PointFigures& point) {
 void DrawParts(Svg& svg, const PolicyFigures& policy, double y, const Scale& x) {
   double right = 0;
   double left = 0;
-  for (std::size_t i = 0; i < kIdleCauses.size(); ++i) {
+  for (std::size_t i = 0; i < kIdleParts; ++i) {
     const double part = policy.idle[i];
     if (part == 0) continue;
     double& edge = part > 0 ? right : left;

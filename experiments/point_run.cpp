@@ -54,7 +54,7 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   json["name"] = layout.name;
   json["gpus_used"] = layout.gpus_used();
   json["microbatches"] = layout.microbatches;
-  if (layout.separate_encoders) json["communicator"] = layout.communicator == Communicator::kHub ? "hub" : "direct";
+  if (layout.separate_encoders) json["communicator"] = ToJson(layout.communicator);
   Json& modules = json["modules"];
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
@@ -159,7 +159,7 @@ class SeedRun {
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) ListExtrapolated(step.work);
-    const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step);
+    const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step, engine_);
     if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction);
     metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
                  scheduling_s);

@@ -8,6 +8,7 @@
 #include <numeric>
 
 #include "base/json_reader.hpp"
+#include "experiments/hub_note.hpp"
 #include "experiments/training_changes.hpp"
 
 namespace dflop {
@@ -53,7 +54,15 @@ void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
   add("planning_exposed_s", policy.planning_exposed_s);
   add("extrapolated_fraction", policy.extrapolated_fraction);
   if (const auto causes = metrics.Find("idle_by_cause")) {
-    for (std::size_t i = 0; i < kIdleCauses.size(); ++i) policy.idle[i] += causes->NumberOr(kIdleCauses[i], 0, -10, 10);
+    for (std::size_t i = 0; i < kComputeCauses.size(); ++i) {
+      policy.idle[i] += causes->NumberOr(kComputeCauses[i], 0, -10, 10);
+    }
+    policy.communication += causes->NumberOr("communication", 0, -10, 10);
+  }
+  if (const auto kinds = metrics.Find("communication_by_kind")) {
+    for (std::size_t i = 0; i < kCommunicationKinds.size(); ++i) {
+      policy.idle[kComputeCauses.size() + i] += kinds->NumberOr(kCommunicationKinds[i], 0, -10, 10);
+    }
   }
   const double peak = metrics.NumberOr("peak_memory_bytes", 0, 0, kAny);
   if (policy.memory.empty() || peak > policy.peak_memory_bytes) policy.memory = ReadMemory(metrics);
@@ -64,9 +73,9 @@ void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
 void FinishMeans(PolicyFigures& policy) {
   if (policy.seeds.empty()) return;
   const auto seeds = static_cast<double>(policy.seeds.seeds.size());
-  for (double* sum :
-       {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu, &policy.idle_fraction,
-        &policy.balance_gap, &policy.planning_time_s, &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
+  for (double* sum : {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu,
+                      &policy.idle_fraction, &policy.communication, &policy.balance_gap, &policy.planning_time_s,
+                      &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
     *sum /= seeds;
   }
   for (double& part : policy.idle) part /= seeds;
@@ -139,6 +148,7 @@ void AddToPoint(const JsonReader& run, PointIndex& points) {
   const JsonReader metrics = run.At("metrics");
   AddRun(run, found->seeds);
   AddSeed(metrics, *found);
+  found->through_hub = found->through_hub || GoesThroughHub(run);
   found->under_draws.push_back(TimesUnderDraws(run));
   AddTrainingChanges(run, found->changes_training);
 }

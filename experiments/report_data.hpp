@@ -16,9 +16,11 @@
 
 namespace dflop {
 
-/// The causes of idle time and the parts of memory, in the order in which every table and chart shows them.
-inline constexpr std::array<const char*, 4> kIdleCauses = {"bubble", "imbalance", "data_parallel_wait",
-                                                           "communication"};
+/// The causes of idle time, the kinds of communication that are the last of them, and the parts of memory, in the order
+/// in which every table and chart shows them.
+inline constexpr std::array<const char*, 3> kComputeCauses = {"bubble", "imbalance", "data_parallel_wait"};
+inline constexpr std::array<const char*, 4> kCommunicationKinds = {"encoder_llm", "stage", "gradients", "parameters"};
+inline constexpr std::size_t kIdleParts = kComputeCauses.size() + kCommunicationKinds.size();
 inline constexpr std::array<const char*, 5> kMemoryParts = {"weights", "gradients", "optimizer", "activations",
                                                             "other"};
 
@@ -54,7 +56,9 @@ struct PolicyFigures {
   double tflops_per_gpu = 0;
   double mfu = 0;
   double idle_fraction = 0;
-  std::array<double, kIdleCauses.size()> idle{};
+  std::array<double, kIdleParts> idle{};  ///< causes, then kinds of communication
+  double communication = 0;               ///< all kinds
+  bool through_hub = false;               ///< with some seed
   double balance_gap = 0;
   double planning_time_s = 0;
   double planning_exposed_s = 0;

@@ -1,6 +1,9 @@
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 #include "base/text.hpp"
+#include "experiments/hub_note.hpp"
 #include "experiments/report_cells.hpp"
 #include "experiments/report_page.hpp"
 #include "experiments/report_text.hpp"
@@ -56,10 +59,24 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
 /// The column's name carries the unit.
 std::string PercentCell(double fraction) { return Cell(fraction, Fixed(100 * fraction, 1)); }
 
+/// The whole, and below it the kinds that it is made of.
+std::string CommunicationCell(const PolicyFigures& policy) {
+  constexpr std::array<const char*, kCommunicationKinds.size()> kNames = {"encoder → LLM", "stages", "gradients",
+                                                                          "parameters"};
+  std::string detail;
+  for (std::size_t i = 0; i < kNames.size(); ++i) {
+    const double part = policy.idle[kComputeCauses.size() + i];
+    if (std::abs(part) < 0.0005) continue;
+    detail += (detail.empty() ? "" : ", ") + std::string(kNames[i]) + " " + Fixed(100 * part, 1);
+  }
+  return Cell(policy.communication, Fixed(100 * policy.communication, 1), detail);
+}
+
 std::string MetricCells(const PolicyFigures& policy) {
   std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) + PercentCell(policy.mfu) +
                       PercentCell(policy.idle_fraction);
-  for (const double part : policy.idle) cells += PercentCell(part);
+  for (std::size_t i = 0; i < kComputeCauses.size(); ++i) cells += PercentCell(policy.idle[i]);
+  cells += CommunicationCell(policy);
   cells += PercentCell(policy.balance_gap);
   cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
            Fixed(policy.peak_memory_bytes / kGibibyte, 1) +
@@ -102,6 +119,11 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
     table += Row(point, policy, baselines) + "</tr>\n";
   }
   table += "</tbody></table></div>\n";
+  HubNote hub;
+  for (const PolicyFigures& policy : point.policies) {
+    hub.Add(policy.policy, policy.through_hub, policy.idle[kComputeCauses.size()]);
+  }
+  table += NoteLine(hub.Text());
   TrainingNote training;
   for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
   table += NoteLine(training.Text());

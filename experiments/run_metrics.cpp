@@ -22,10 +22,7 @@ void RunMetrics::Add(const StepMetrics& step, const MemoryUse& memory, double ba
   sum_.hardware_flops += step.hardware_flops;
   sum_.optimizer += step.optimizer;
   idle_s_ += step.idle_fraction * seconds;
-  idle_by_cause_s_.bubble += step.idle.bubble * seconds;
-  idle_by_cause_s_.imbalance += step.idle.imbalance * seconds;
-  idle_by_cause_s_.data_parallel_wait += step.idle.data_parallel_wait * seconds;
-  idle_by_cause_s_.communication += step.idle.communication * seconds;
+  idle_by_cause_s_ += step.idle.Scaled(seconds);
   busy_s_ += busy;
   extrapolated_s_ += step.extrapolated_fraction * busy;
   tensor_parallel_s_ += step.tensor_parallel_communication_fraction * busy;
@@ -59,14 +56,19 @@ void RunMetrics::AddThroughput(Json& metrics, const Layout& layout, const CostMo
 
 void RunMetrics::AddIdle(Json& metrics) const {
   const double seconds = sum_.step.value();
-  const IdleByCause& parts = idle_by_cause_s_;
+  const IdleByCause parts = idle_by_cause_s_.Scaled(1 / seconds);
   metrics["idle_fraction"] = idle_s_ / seconds;
   Json& by_cause = metrics["idle_by_cause"];
-  by_cause["bubble"] = parts.bubble / seconds;
-  by_cause["imbalance"] = parts.imbalance / seconds;
-  by_cause["data_parallel_wait"] = parts.data_parallel_wait / seconds;
-  by_cause["communication"] = parts.communication / seconds;
-  DFLOP_CHECK(std::abs(parts.sum() - idle_s_) <= 1e-9 * seconds, "the parts of the idle time add up to the whole");
+  by_cause["bubble"] = parts.bubble;
+  by_cause["imbalance"] = parts.imbalance;
+  by_cause["data_parallel_wait"] = parts.data_parallel_wait;
+  by_cause["communication"] = parts.communication();
+  Json& by_kind = metrics["communication_by_kind"];
+  by_kind["encoder_llm"] = parts.by_kind.encoder_llm;
+  by_kind["stage"] = parts.by_kind.stage;
+  by_kind["gradients"] = parts.by_kind.gradients;
+  by_kind["parameters"] = parts.by_kind.parameters;
+  DFLOP_CHECK(std::abs(parts.sum() - idle_s_ / seconds) <= 1e-9, "the parts of the idle time add up to the whole");
 }
 
 void RunMetrics::AddMemory(Json& metrics, const ModelSpec& model) const {

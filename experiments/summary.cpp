@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "experiments/hub_note.hpp"
 #include "experiments/regret.hpp"
 #include "experiments/training_changes.hpp"
 
@@ -35,10 +36,10 @@ SummaryRow& RowOf(const JsonReader& run, std::vector<SummaryRow>& rows) {
 }
 
 // Adds up; divided by the number of seeds once all runs are in.
-void AddNumbers(const JsonReader& metrics, std::map<std::string, double>& sums) {
+void AddNumbers(const JsonReader& metrics, std::map<std::string, double>& sums, const std::string& prefix = "") {
   for (const std::string& key : metrics.Keys()) {
     const JsonReader value = metrics.At(key);
-    if (value.json().is_number()) sums[key] += value.Number(-kHuge, kHuge);
+    if (value.json().is_number()) sums[prefix + key] += value.Number(-kHuge, kHuge);
   }
 }
 
@@ -51,7 +52,9 @@ void AddToRow(const JsonReader& run, SummaryRow& row) {
   const JsonReader metrics = run.At("metrics");
   AddNumbers(metrics, row.means);
   AddNumbers(metrics.At("idle_by_cause"), row.means);
+  AddNumbers(metrics.At("communication_by_kind"), row.means, "communication_");
   row.fits = row.fits && metrics.At("fits").Bool();
+  row.through_hub = row.through_hub || GoesThroughHub(run);
   row.under_draws.push_back(TimesUnderDraws(run));
   AddTrainingChanges(run, row.changes_training);
 }

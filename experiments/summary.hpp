@@ -24,6 +24,7 @@ struct SummaryRow {
   /// Means over the seeds of the metrics' plain numbers: "idle_fraction", "bubble", "mfu", …
   std::map<std::string, double> means;
   bool fits = true;                           ///< with every seed
+  bool through_hub = false;                   ///< with some seed its encoders reach the LLM through one rank
   DrawTimes under_draws;                      ///< of every seed, where the result has them
   std::map<std::string, double> faster;       ///< by baseline: the share of the draws in which it is slower
   std::vector<std::string> changes_training;  ///< what the policy does to the training itself

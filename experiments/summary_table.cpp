@@ -1,8 +1,10 @@
 // The two texts made of a summary: the terminal's table and table.csv.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "base/text.hpp"
+#include "experiments/hub_note.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/summary.hpp"
 #include "experiments/training_changes.hpp"
@@ -16,17 +18,27 @@ struct IdlePart {
   const char* key;
   const char* heading;
 };
-constexpr std::array<IdlePart, 5> kIdleParts = {{{"idle_fraction", "idle %"},
-                                                 {"bubble", "bubble"},
-                                                 {"imbalance", "imbalance"},
-                                                 {"data_parallel_wait", "dp wait"},
-                                                 {"communication", "comm."}}};
+constexpr std::array<IdlePart, 4> kIdleParts = {
+    {{"idle_fraction", "idle %"}, {"bubble", "bubble"}, {"imbalance", "imbalance"}, {"data_parallel_wait", "dp wait"}}};
+constexpr std::array<const char*, 4> kCommunicationKinds = {"communication_encoder_llm", "communication_stage",
+                                                            "communication_gradients", "communication_parameters"};
+
+/// The whole and, where there is one, what it is made of: "5.5 = 3.1+0.4+2.0+0.0".
+std::string CommunicationCell(const SummaryRow& row) {
+  const double whole = row.means.at("communication");
+  std::string text = Fixed(100 * whole, 1);
+  if (std::abs(whole) < 0.0005) return text;
+  for (const char* kind : kCommunicationKinds) {
+    text += (kind == kCommunicationKinds.front() ? " = " : " + ") + Fixed(100 * row.means.at(kind), 1);
+  }
+  return text;
+}
 
 Cells Heading(const std::vector<std::string>& baselines) {
   Cells cells = {"policy", "s/step"};
   for (const std::string& baseline : baselines) cells.insert(cells.end(), {"vs " + baseline, "faster in"});
   for (const IdlePart& part : kIdleParts) cells.push_back(part.heading);
-  cells.insert(cells.end(), {"peak GiB", "fits"});
+  cells.insert(cells.end(), {"comm. = enc/llm + stage + grad + param", "peak GiB", "fits"});
   return cells;
 }
 
@@ -41,6 +53,7 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     cells.push_back(share == row.faster.end() ? "–" : VerdictCell(share->second));
   }
   for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
+  cells.push_back(CommunicationCell(row));
   cells.push_back(Fixed(row.means.at("peak_memory_bytes") / kGibibyte, 1));
   cells.push_back(row.fits ? "yes" : "NO");
   return cells;
@@ -122,7 +135,7 @@ void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
 }
 
-constexpr std::array<const char*, 15> kCsvMetrics = {"samples_per_s",
+constexpr std::array<const char*, 19> kCsvMetrics = {"samples_per_s",
                                                      "tokens_per_s",
                                                      "tflops_per_gpu",
                                                      "mfu",
@@ -131,6 +144,10 @@ constexpr std::array<const char*, 15> kCsvMetrics = {"samples_per_s",
                                                      "imbalance",
                                                      "data_parallel_wait",
                                                      "communication",
+                                                     "communication_encoder_llm",
+                                                     "communication_stage",
+                                                     "communication_gradients",
+                                                     "communication_parameters",
                                                      "balance_gap",
                                                      "planning_time_s",
                                                      "planning_exposed_s",
@@ -147,11 +164,16 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
     std::vector<Cells> lines = {Heading(baselines)};
     std::vector<std::string> disagreeing;
+    HubNote hub;
     for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
       lines.push_back(RowCells(rows[begin], baselines));
+      if (rows[begin].infeasible.empty()) {
+        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].means.at("communication_encoder_llm"));
+      }
       if (!rows[begin].step.seeds_agree) disagreeing.push_back(SeedsByLayout(rows[begin]));
     }
     text += Aligned(lines) + Disagreements(disagreeing);
+    if (!hub.Text().empty()) text += hub.Text() + "\n";
   }
   return text + Notes(rows);
 }

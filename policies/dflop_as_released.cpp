@@ -83,7 +83,7 @@ const Registration<LayoutPlanner> kDflopAsReleased{
      "the rule of DFLOP's released code: first within 10 % of the incumbent with fewer microbatches "
      "(BDAI-Research/DFLOP, 2025-10-30)",
      {"communicator"}},
-    [](const JsonReader& json) { return std::make_unique<DflopAsReleased>(ReadCommunicator(json)); }};
+    [](const JsonReader& json) { return std::make_unique<DflopAsReleased>(CommunicatorOr(json, Communicator::kBlockingHub)); }};
 
 }  // namespace
 }  // namespace dflop

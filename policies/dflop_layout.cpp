@@ -62,7 +62,7 @@ const Registration<LayoutPlanner> kDflop{
     {"dflop",
      "DFLOP's optimizer: separate encoder and LLM degrees by its formula of means (arXiv 2603.25120, Alg. 1)",
      {"communicator"}},
-    [](const JsonReader& json) { return std::make_unique<DflopLayout>(ReadCommunicator(json)); }};
+    [](const JsonReader& json) { return std::make_unique<DflopLayout>(CommunicatorOr(json, Communicator::kHub)); }};
 
 }  // namespace
 }  // namespace dflop

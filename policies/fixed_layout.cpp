@@ -9,6 +9,7 @@
 
 #include "policies/plan_simulator.hpp"
 #include "policies/registry.hpp"
+#include "policies/separate_layouts.hpp"
 
 namespace dflop {
 namespace {
@@ -46,8 +47,7 @@ class FixedLayout final : public LayoutPlanner {
         }
       }
     }
-    communicator_ =
-        json.OneOfOr("communicator", "hub", {"hub", "direct"}) == "hub" ? Communicator::kHub : Communicator::kDirect;
+    communicator_ = CommunicatorOr(json, Communicator::kHub);
     if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
       json.Fail("wants either microbatches or samples_per_microbatch");
     }

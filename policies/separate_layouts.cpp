@@ -58,9 +58,9 @@ std::string LeastBadSeparate(const PlanningProblem& problem, Communicator commun
   return simulator.least_bad().empty() ? "none, there are fewer samples than replicas" : simulator.least_bad();
 }
 
-Communicator ReadCommunicator(const JsonReader& json) {
-  const bool hub = json.OneOfOr("communicator", "hub", {"hub", "direct"}) == "hub";
-  return hub ? Communicator::kHub : Communicator::kDirect;
+Communicator CommunicatorOr(const JsonReader& json, Communicator standard) {
+  const auto communicator = json.Find("communicator");
+  return communicator ? ReadCommunicator(*communicator) : standard;
 }
 
 }  // namespace dflop

@@ -26,7 +26,7 @@ std::vector<SeparatePair> SeparatePairs(const PlanningProblem& problem);
 /// Where none fits: the layout that overflows least, with as many microbatches as there can be, for a message.
 std::string LeastBadSeparate(const PlanningProblem& problem, Communicator communicator);
 
-/// "hub" (default) or "direct".
-Communicator ReadCommunicator(const JsonReader& json);
+/// A plug-in's parameter "communicator" (sim/layout.hpp).
+Communicator CommunicatorOr(const JsonReader& json, Communicator standard);
 
 }  // namespace dflop

@@ -24,6 +24,9 @@ class PlanChecker {
   void Check() const {
     const LayoutFault fault = FindFault(plan_.layout, plan_.model, plan_.cluster);
     if (!fault.what.empty()) Fail("/layout" + fault.pointer, fault.what);
+    if (plan_.layout.separate_encoders && plan_.layout.communicator.blocking) {
+      Fail("/layout/communicator", "blocks, which only the simulator can: the runner's messages go beside computation");
+    }
     CheckOrders();
     if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");
     for (std::size_t step = 0; step < plan_.steps.size(); ++step) {

@@ -219,7 +219,7 @@ class ProgramBuilder {
     for (Chain& chain : ChainsOf(layout_)) {
       (plan_.model.is_llm(chain.module) ? llms : encoders).push_back(std::move(chain));
     }
-    const bool hub = layout_.communicator == Communicator::kHub;
+    const bool hub = layout_.communicator.hub();
     // A hub serves microbatches in the order in which the first LLM stage runs them.
     for (const ScheduledOp& op : plan_.orders[Index(RankOf(llms.front().stages.front()))]) {
       if (op.chunk != 0 || op.kind == OpKind::kWeightGradient) continue;

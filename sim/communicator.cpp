@@ -117,7 +117,7 @@ Communication TileExchange::AllToAll(const StepWork& work, int microbatch, bool 
 }
 
 Communicate::Communicate(const CostModel& cost, const Layout& layout)
-    : cost_(cost), hub_(layout.communicator == Communicator::kHub), outputs_(cost.model().encoders.size()) {
+    : cost_(cost), hub_(layout.communicator.hub()), outputs_(cost.model().encoders.size()) {
   const auto group_of = [&](int s) {
     return layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)];
   };

@@ -53,7 +53,11 @@ void DecisionHash::AddLayout(ContentBytes& content) const {
   content.Count(layout_.microbatches);
   if (layout_.separate_encoders) {
     content.Text("communicator");
-    content.Text(layout_.communicator == Communicator::kHub ? "hub" : "direct");
+    content.Text(layout_.communicator.hub() ? "hub" : "direct");
+    if (layout_.communicator.blocking) {
+      content.Text("blocking");
+      content.Count(1);
+    }
     content.EndFields();
   }
   content.EndFields();

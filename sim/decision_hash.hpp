@@ -8,8 +8,8 @@
 //   count of replicas (ReplicasByContent), each:
 //     count of stages, each: first GPU, number of GPUs, parts with their degrees (AddParts)
 //   microbatches
-//   fields: `communicator`, only where encoders have devices of their own: the text "hub" or "direct" and its fields
-//     (none so far)
+//   fields: `communicator`, only where encoders have devices of their own: the text "hub" or "direct" and its fields:
+//     `blocking`: 1, only where it does
 //   count of device groups that hold a stage, by first GPU and number of GPUs, each:
 //     first GPU, number of GPUs, count of operations, each:
 //       text of its kind (ContentName), microbatch, fields: `chunk` (0 by default): which of the group's stages, these

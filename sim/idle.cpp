@@ -3,36 +3,47 @@
 #include <numeric>
 #include <utility>
 
+#include "base/index.hpp"
 #include "sim/metrics.hpp"
 
 namespace dflop {
 namespace {
 
-/// Every operation of a kind costs what it costs on average over microbatches and stages.
-StepCosts Averaged(const StepCosts& costs) {
-  StepCosts mean = costs;
-  Seconds forward{0};
-  Seconds backward{0};
-  Seconds weight{0};
-  Seconds optimizer{0};
-  double cells = 0;
-  double backward_cells = 0;
+/// Mean of a kind of operation over cells of unequal width: GPU-seconds over GPUs.
+class WeightedMean {
+ public:
+  void Add(Seconds time, int gpus) {
+    sum_ += time * gpus;
+    weight_ += gpus;
+  }
+  Seconds mean() const { return weight_ > 0 ? sum_ / weight_ : Seconds(0); }
+
+ private:
+  Seconds sum_{0};
+  double weight_ = 0;
+};
+
+/// Every operation of a kind costs what it costs on average over microbatches and stages, and the step as many
+/// GPU-seconds as before: eight replicas on one GPU weigh as much as one on eight.
+StepCosts Averaged(const StepCosts& costs, const Layout& layout) {
+  WeightedMean forward, backward, weight, optimizer;
   for (std::size_t s = 0; s < costs.stages.size(); ++s) {
-    optimizer += costs.optimizer[s];
+    const int gpus = layout.groups[Index(layout.stages[s].group)].size;
+    optimizer.Add(costs.optimizer[s], gpus);
     for (const PartCost& cost : costs.stages[s]) {
-      forward += cost.forward.time;
-      backward += cost.backward.time;
-      weight += cost.weight_gradient.time;
-      cells += 1;
-      backward_cells += costs.needs_backward[s] ? 1 : 0;
+      forward.Add(cost.forward.time, gpus);
+      if (!costs.needs_backward[s]) continue;
+      backward.Add(cost.backward.time, gpus);
+      weight.Add(cost.weight_gradient.time, gpus);
     }
   }
+  StepCosts mean = costs;
   for (std::size_t s = 0; s < mean.stages.size(); ++s) {
-    mean.optimizer[s] = optimizer / static_cast<double>(mean.stages.size());
+    mean.optimizer[s] = optimizer.mean();
     for (PartCost& cost : mean.stages[s]) {
-      cost.forward.time = forward / cells;
-      cost.backward.time = backward_cells > 0 ? backward / backward_cells : Seconds(0);
-      cost.weight_gradient.time = backward_cells > 0 ? weight / backward_cells : Seconds(0);
+      cost.forward.time = forward.mean();
+      cost.backward.time = backward.mean();
+      cost.weight_gradient.time = weight.mean();
     }
   }
   return mean;
@@ -73,8 +84,9 @@ double IdleOfLoneReplicas(const CostModel& cost, const Layout& layout, const std
   const int replicas = layout.llm_replicas();
   double idle = 0;
   for (int r = 0; r < replicas; ++r) {
-    const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs,
-                                            {.communication = false, .couple_replicas = false, .only_replica = r});
+    const OperationGraph graph =
+        BuildGraph(cost, layout, orders, work, costs,
+                   {.communication = kNoCommunication, .couple_replicas = false, .only_replica = r});
     const OperationTimes times = replay.Run(graph);
     idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] == r; });
     idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] < 0; }) / replicas;
@@ -104,7 +116,7 @@ double UncoupledIdle(const CostModel& cost, const Layout& layout, const std::vec
                      const StepWork& work, const StepCosts& costs, Engine& replay) {
   if (layout.separate_encoders) return IdleOfLoneReplicas(cost, layout, orders, work, costs, replay);
   const OperationGraph graph =
-      BuildGraph(cost, layout, orders, work, costs, {.communication = false, .couple_replicas = false});
+      BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication, .couple_replicas = false});
   return IdleOfIndependentReplicas(ReplicaOfGroups(cost, layout), layout, graph, replay.Run(graph));
 }
 
@@ -116,20 +128,58 @@ Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& tim
 
 IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                       const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
-                      const OperationTimes& times) {
-  const auto replay = MakeReplayEngine();
-  const OperationGraph even = BuildGraph(cost, layout, orders, work, Averaged(costs), {.communication = false});
-  const OperationGraph silent = BuildGraph(cost, layout, orders, work, costs, {.communication = false});
-  const double bubble = IdleOfAll(even, replay->Run(even), layout);
-  const double uncoupled = UncoupledIdle(cost, layout, orders, work, costs, *replay);
-  const double coupled = IdleOfAll(silent, replay->Run(silent), layout);
-  const double everything = IdleOfAll(graph, times, layout);
+                      const OperationTimes& times, Engine& engine) {
   const double whole = times.makespan.value() * layout.gpus_used();
   if (whole <= 0) return {};
-  return {.bubble = bubble / whole,
-          .imbalance = (uncoupled - bubble) / whole,
-          .data_parallel_wait = (coupled - uncoupled) / whole,
-          .communication = (everything - coupled) / whole};
+  const auto replay = MakeReplayEngine();
+  const auto idle = [&](const StepCosts& priced, const CommunicationKinds& kinds) {
+    const OperationGraph part = BuildGraph(cost, layout, orders, work, priced, {.communication = kinds});
+    return IdleOfAll(part, kinds == kNoCommunication ? replay->Run(part) : engine.Run(part), layout);
+  };
+  const double bubble = idle(Averaged(costs, layout), kNoCommunication);
+  const double uncoupled = UncoupledIdle(cost, layout, orders, work, costs, *replay);
+  const double coupled = idle(costs, kNoCommunication);
+
+  // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
+  const bool joins = layout.separate_encoders || !work.routes.empty();
+  const bool gathers = cost.software().distributed_optimizer;
+  CommunicationKinds kinds = kNoCommunication;
+  kinds.encoder_llm = true;
+  const double joined = joins ? idle(costs, kinds) : coupled;
+  kinds.stages = true;
+  const double staged = layout.depth > 1 ? idle(costs, kinds) : joined;
+  kinds.gradients = true;
+  const double everything = IdleOfAll(graph, times, layout);
+  const double reduced = gathers ? idle(costs, kinds) : everything;
+  return IdleByCause{.bubble = bubble,
+                     .imbalance = uncoupled - bubble,
+                     .data_parallel_wait = coupled - uncoupled,
+                     .by_kind = {.encoder_llm = joined - coupled,
+                                 .stage = staged - joined,
+                                 .gradients = reduced - staged,
+                                 .parameters = everything - reduced}}
+      .Scaled(1 / whole);
+}
+
+IdleByCause IdleByCause::Scaled(double factor) const {
+  return {.bubble = bubble * factor,
+          .imbalance = imbalance * factor,
+          .data_parallel_wait = data_parallel_wait * factor,
+          .by_kind = {.encoder_llm = by_kind.encoder_llm * factor,
+                      .stage = by_kind.stage * factor,
+                      .gradients = by_kind.gradients * factor,
+                      .parameters = by_kind.parameters * factor}};
+}
+
+IdleByCause& IdleByCause::operator+=(const IdleByCause& more) {
+  bubble += more.bubble;
+  imbalance += more.imbalance;
+  data_parallel_wait += more.data_parallel_wait;
+  by_kind.encoder_llm += more.by_kind.encoder_llm;
+  by_kind.stage += more.by_kind.stage;
+  by_kind.gradients += more.by_kind.gradients;
+  by_kind.parameters += more.by_kind.parameters;
+  return *this;
 }
 
 }  // namespace dflop

@@ -72,6 +72,10 @@ std::string FewerText(int fewer_last) {
   return fewer_last > 0 ? ", the last stage " + std::to_string(fewer_last) + " layers fewer" : "";
 }
 
+std::string CommunicatorText(Communicator communicator) {
+  return std::string(communicator.hub() ? "" : ", direct") + (communicator.blocking ? ", blocking" : "");
+}
+
 std::string DegreeText(const ModuleDegrees& d) {
   return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
 }
@@ -207,7 +211,7 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
   layout.depth = encoder_depth + d.llm.pp;
   layout.separate_encoders = !d.encoders.empty();
   layout.communicator = d.communicator;
-  layout.name += (d.communicator == Communicator::kDirect ? ", direct" : "") + FewerText(d.fewer_last);
+  layout.name += CommunicatorText(d.communicator) + FewerText(d.fewer_last);
   layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
   return layout;
 }

@@ -35,11 +35,31 @@ struct ModuleDegrees {
   bool operator==(const ModuleDegrees&) const = default;
 };
 
-/// How the encoders' output reaches the LLM when they have devices of their own.
-enum class Communicator {
-  kHub,     ///< one encoder rank gathers everything and sends to every LLM replica in turn (DFLOP)
-  kDirect,  ///< every encoder replica sends to every LLM replica what it needs
+/// How the encoders' output reaches the LLM when they have devices of their own, and the gradients come back.
+struct Communicator {
+  enum class Route {
+    kHub,     ///< one encoder rank gathers everything and sends to every LLM replica in turn (DFLOP)
+    kDirect,  ///< every encoder replica sends to every LLM replica what it needs
+  };
+  Route route = Route::kHub;
+  /// A message waits for both ends, and neither computes while it lasts (DFLOP's released code: batched sends and
+  /// receives that are waited for, a device-wide synchronisation around every forward). Otherwise messages run beside
+  /// computation.
+  bool blocking = false;
+
+  static const Communicator kHub;
+  static const Communicator kDirect;
+  static const Communicator kBlockingHub;
+  bool hub() const { return route == Route::kHub; }
+  bool operator==(const Communicator&) const = default;
 };
+inline constexpr Communicator Communicator::kHub{Communicator::Route::kHub, false};
+inline constexpr Communicator Communicator::kDirect{Communicator::Route::kDirect, false};
+inline constexpr Communicator Communicator::kBlockingHub{Communicator::Route::kHub, true};
+
+/// "hub", "direct", or {"name": "hub", "blocking": true}; a bare name does not block.
+Json ToJson(const Communicator& communicator);
+Communicator ReadCommunicator(const JsonReader& json);
 
 struct Layout {
   std::string name;                    ///< e.g. "uniform tp4 pp2 dp4 (1 encoder stage), 16 microbatches"

@@ -62,13 +62,29 @@ Stage ReadStage(const JsonReader& json, int groups) {
 
 }  // namespace
 
+Json ToJson(const Communicator& communicator) {
+  const char* name = communicator.hub() ? "hub" : "direct";
+  if (!communicator.blocking) return name;
+  Json json;
+  json["name"] = name;
+  json["blocking"] = true;
+  return json;
+}
+
+Communicator ReadCommunicator(const JsonReader& json) {
+  const bool object = json.IsObject();
+  if (object) json.AllowOnly({"name", "blocking"});
+  const bool hub = (object ? json.At("name") : json).OneOf({"hub", "direct"}) == "hub";
+  return {hub ? Communicator::Route::kHub : Communicator::Route::kDirect, object && json.BoolOr("blocking", false)};
+}
+
 Json ToJson(const Layout& layout) {
   Json json;
   json["name"] = layout.name;
   json["microbatches"] = layout.microbatches;
   json["depth"] = layout.depth;
   json["separate_encoders"] = layout.separate_encoders;
-  json["communicator"] = layout.communicator == Communicator::kHub ? "hub" : "direct";
+  json["communicator"] = ToJson(layout.communicator);
   json["degrees"] = Json::EmptyArray();
   for (const ModuleDegrees& degrees : layout.degrees) json["degrees"].push_back(DegreesToJson(degrees));
   json["groups"] = Json::EmptyArray();
@@ -98,8 +114,7 @@ Layout ReadLayout(const JsonReader& json) {
   layout.microbatches = static_cast<int>(json.At("microbatches").Int(1, kMaxCount));
   layout.depth = static_cast<int>(json.At("depth").Int(1, kMaxCount));
   layout.separate_encoders = json.At("separate_encoders").Bool();
-  layout.communicator =
-      json.At("communicator").OneOf({"hub", "direct"}) == "hub" ? Communicator::kHub : Communicator::kDirect;
+  layout.communicator = ReadCommunicator(json.At("communicator"));
   for (const JsonReader& degrees : json.At("degrees").Elements()) layout.degrees.push_back(ReadDegrees(degrees));
   if (layout.degrees.empty()) json.At("degrees").Fail("is empty, one entry per module is wanted");
   for (const JsonReader& group : json.At("groups").Elements()) {

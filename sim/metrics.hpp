@@ -10,9 +10,21 @@
 
 namespace dflop {
 
+/// Idle time that communication brings, by what it carries (CommunicationKinds). From nested replays that let one kind
+/// after the other in, in this order: a kind gets what it adds to those before it.
+struct CommunicationIdle {
+  double encoder_llm = 0;
+  double stage = 0;
+  double gradients = 0;
+  double parameters = 0;
+  double sum() const { return encoder_llm + stage + gradients + parameters; }
+};
+
 /// Idle device time by cause, each over step time × devices used; the parts add up to the idle fraction. Parts may be
 /// negative. From nested replays of the same plan:
-///   bubble              every microbatch costs the mean over microbatches and stages, no communication
+///   bubble              every operation of a kind costs its mean over microbatches and stages, weighted by the GPUs it
+///                       runs on, so that the devices are busy as many GPU-seconds as in the real step; no
+///                       communication
 ///   imbalance           real costs, replicas uncoupled, minus the above
 ///   data_parallel_wait  replicas coupled, minus the above
 ///   communication       everything, minus the above
@@ -20,8 +32,11 @@ struct IdleByCause {
   double bubble = 0;
   double imbalance = 0;
   double data_parallel_wait = 0;
-  double communication = 0;
-  double sum() const { return bubble + imbalance + data_parallel_wait + communication; }
+  CommunicationIdle by_kind;
+  double communication() const { return by_kind.sum(); }
+  double sum() const { return bubble + imbalance + data_parallel_wait + communication(); }
+  IdleByCause Scaled(double factor) const;
+  IdleByCause& operator+=(const IdleByCause& more);
 };
 
 struct StageMemoryUse {
@@ -66,9 +81,10 @@ struct StepMetrics {
 /// Busy device-seconds (GPUs × seconds) of the graph's device queues.
 Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
 
+/// `engine`: what `times` came from; it judges every kind of communication.
 IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                       const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
-                      const OperationTimes& times);
+                      const OperationTimes& times, Engine& engine);
 
 /// True peak over the order each device runs, with unequal microbatches.
 MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,

@@ -1,8 +1,8 @@
 // Plan → operations. Each paragraph of GraphBuilder adds one kind of operation and the dependencies it brings.
 //
-// Assumptions, stated once: transfers run beside computation (asynchronous sends and receives), the gradient reduction
-// of a stage starts when all its replicas have finished (overlapped: when all have begun their last backward), and the
-// step ends when every replica has its new weights.
+// Assumptions, stated once: transfers run beside computation (asynchronous sends and receives) unless the communicator
+// between encoders and LLM blocks, the gradient reduction of a stage starts when all its replicas have finished
+// (overlapped: when all have begun their last backward), and the step ends when every replica has its new weights.
 #include "sim/operation_graph.hpp"
 
 #include <algorithm>
@@ -68,9 +68,9 @@ class GraphBuilder {
   }
   void Need(int waiting, int needed) { edges_.emplace_back(waiting, needed); }
 
-  /// A communication between operations, or a mere dependency when nothing has to move or communication is left out.
+  /// A communication between operations, or a mere dependency when nothing has to move.
   int AddCommunication(Operation operation, Communication communication) {
-    if (options_.communication && !communication.flows.empty()) {
+    if (!communication.flows.empty()) {
       operation.duration = UncontendedTime(cost_.cluster(), communication);
       operation.communication = static_cast<int>(graph_.communications.size());
       graph_.communications.push_back(std::move(communication));
@@ -125,7 +125,7 @@ class GraphBuilder {
     const DeviceGroup& source = layout_.groups[Index(StageAt(from).group)];
     const DeviceGroup& target = layout_.groups[Index(StageAt(to).group)];
     Communication communication;
-    if (options_.communication && !(source == target)) {
+    if (options_.communication.stages && !(source == target)) {
       const bool sequence_parallel = StageAt(to).parts.back().sequence_parallel;
       communication = StageTransfer(cost_, source, target, bytes, sequence_parallel);
     }
@@ -165,7 +165,7 @@ class GraphBuilder {
       (cost_.model().is_llm(chain.module) ? llms : encoders).push_back(std::move(chain));
     }
     const Communicate join(cost_, layout_);
-    if (layout_.communicator == Communicator::kHub && options_.communication) {
+    if (layout_.communicator.hub() && options_.communication.encoder_llm) {
       // Every encoder has a hub of its own, whose sends forward and backward go one message at a time.
       graph_.queues.resize(graph_.queues.size() + 2 * cost_.model().encoders.size());
     }
@@ -178,27 +178,28 @@ class GraphBuilder {
   }
 
   int HubQueue(int encoder, bool forward) const {
-    if (layout_.communicator != Communicator::kHub || !options_.communication) return kNone;
+    if (!layout_.communicator.hub() || !options_.communication.encoder_llm) return kNone;
     return graph_.groups + 2 * encoder + (forward ? 0 : 1);
   }
 
   void JoinForward(const std::vector<Chain>& encoders, const std::vector<Chain>& llms, int k, const Communicate& join) {
     for (int e = 0; e < cost_.model().llm_module(); ++e) {
-      const int last = LastStage(encoders, e);
+      const int last = EncoderEnds(encoders, e).front();
       const Bytes bytes = UnionBytes(e, k);
       const int gathered = AddCommunication(
           {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
-          join.Gather(e, bytes));
+          Moves(join.Gather(e, bytes)));
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Need(gathered, forward_[Cell(chain.stages.back(), k)]);
+        if (chain.module == e) Send(forward_[Cell(chain.stages.back(), k)], gathered);
       }
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
             {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(e, true)},
-            join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
+            Moves(join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
         Need(sent, gathered);
-        Need(forward_[Cell(first, k)], sent);
+        for (const int s : EncoderEnds(encoders, e)) HoldAfter(forward_[Cell(s, k)], sent);
+        Receive(forward_[Cell(first, k)], sent);
       }
     }
   }
@@ -206,31 +207,64 @@ class GraphBuilder {
   void JoinBackward(const std::vector<Chain>& encoders, const std::vector<Chain>& llms, int k,
                     const Communicate& join) {
     for (int e = 0; e < cost_.model().llm_module(); ++e) {
-      const int last = LastStage(encoders, e);
+      const int last = EncoderEnds(encoders, e).front();
       if (!costs_.needs_backward[Index(last)]) continue;
       const Bytes bytes = UnionBytes(e, k);
       const int scattered = AddCommunication(
           {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
-          join.Scatter(e, bytes));
+          Moves(join.Scatter(e, bytes)));
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
         const int sent = AddCommunication(
             {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(e, false)},
-            join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k)));
-        Need(sent, backward_[Cell(first, k)]);
+            Moves(join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
+        Send(backward_[Cell(first, k)], sent);
+        for (const int s : EncoderEnds(encoders, e)) ArriveBefore(backward_[Cell(s, k)], sent);
         Need(scattered, sent);
       }
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Need(backward_[Cell(chain.stages.back(), k)], scattered);
+        if (chain.module == e) Receive(backward_[Cell(chain.stages.back(), k)], scattered);
       }
     }
   }
 
-  static int LastStage(const std::vector<Chain>& encoders, int module) {
+  Communication Moves(Communication communication) const {
+    return options_.communication.encoder_llm ? std::move(communication) : Communication{};
+  }
+
+  // A communicator that blocks: a message waits for both ends, and neither computes while it lasts. What a device sends
+  // and receives between two of its operations goes together, as in one batch of sends and receives.
+  bool Blocks() const { return layout_.communicator.blocking && options_.communication.encoder_llm; }
+  void Send(int producer, int message) {
+    Need(message, producer);
+    HoldAfter(producer, message);
+  }
+  void Receive(int consumer, int message) {
+    Need(consumer, message);
+    ArriveBefore(consumer, message);
+  }
+  /// The device that has run `operation` does not go on before the message is over.
+  void HoldAfter(int operation, int message) {
+    if (Blocks() && FollowOnDevice(operation, operation + 1)) Need(operation + 1, message);
+  }
+  /// The message does not begin before the device that runs `operation` next is there.
+  void ArriveBefore(int operation, int message) {
+    if (Blocks() && FollowOnDevice(operation - 1, operation)) Need(message, operation - 1);
+  }
+  /// The orders of the devices were added one after the other: neighbours in a queue are neighbours in number.
+  bool FollowOnDevice(int first, int second) const {
+    if (first < 0 || second >= static_cast<int>(graph_.operations.size())) return false;
+    const int queue = graph_.operations[Index(first)].queue;
+    return queue != kNone && queue == graph_.operations[Index(second)].queue;
+  }
+
+  /// Stages that messages to and from the LLM end at: the hub's, or directly those of all replicas.
+  std::vector<int> EncoderEnds(const std::vector<Chain>& encoders, int module) const {
+    std::vector<int> ends;
     for (const Chain& chain : encoders) {
-      if (chain.module == module) return chain.stages.back();
+      if (chain.module == module && (ends.empty() || !layout_.communicator.hub())) ends.push_back(chain.stages.back());
     }
-    CheckFailed("every encoder has a chain", __FILE__, __LINE__, std::to_string(module));
+    return ends;
   }
 
   /// Projected output of the tiles in microbatch k of one LLM replica.
@@ -261,7 +295,7 @@ class GraphBuilder {
       for (const bool backward : {false, true}) {
         if (backward && !costs_.needs_backward[Index(encoders.front())]) continue;
         if (together) {
-          Exchange(encoders, k, backward, exchange.AllToAll(work_, k, backward));
+          Exchange(encoders, k, backward, Moves(exchange.AllToAll(work_, k, backward)));
         } else {
           for (const int s : encoders) Exchange({s}, k, backward, {});
         }
@@ -315,8 +349,9 @@ class GraphBuilder {
   void ReduceGradients(const std::vector<int>& replicas) {
     if (!Coupled(replicas)) return;
     const Operation reduction{.kind = OpKind::kGradientReduction, .stage = replicas.front(), .of_all_replicas = true};
-    ReductionParts parts = GradientReduction(cost_, layout_, replicas);
-    if (options_.communication && !parts.beside_backward.flows.empty()) {
+    ReductionParts parts =
+        options_.communication.gradients ? GradientReduction(cost_, layout_, replicas) : ReductionParts{};
+    if (!parts.beside_backward.flows.empty()) {
       const int begun = AddCommunication(reduction, std::move(parts.beside_backward));
       for (const int s : replicas) beside_[LastGradient(s)] = begun;
       AfterOthersOf(begun, replicas.front());
@@ -374,6 +409,7 @@ class GraphBuilder {
   }
 
   void ReduceTiedEmbeddings() {
+    if (!options_.communication.gradients) return;
     for (const Chain& chain : ChainsOf(layout_)) {
       if (!cost_.model().is_llm(chain.module) || !Included(chain.stages.front())) continue;
       const int last = chain.stages.back();
@@ -408,9 +444,9 @@ class GraphBuilder {
       stepped.push_back(step);
     }
     if (!Coupled(replicas) || !cost_.software().distributed_optimizer) return;
-    const int gathered =
-        AddCommunication({.kind = OpKind::kParameterGather, .stage = replicas.front(), .of_all_replicas = true},
-                         ParameterGather(cost_, layout_, replicas));
+    const int gathered = AddCommunication(
+        {.kind = OpKind::kParameterGather, .stage = replicas.front(), .of_all_replicas = true},
+        options_.communication.parameters ? ParameterGather(cost_, layout_, replicas) : Communication{});
     for (const int step : stepped) Need(gathered, step);
     AfterOthersOf(gathered, replicas.front());
   }

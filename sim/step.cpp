@@ -40,7 +40,7 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
 }
 
 StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const Step& step) {
+                        const Step& step, Engine& engine) {
   StepMetrics metrics;
   metrics.step = step.times.makespan;
   metrics.samples = step.samples;
@@ -65,7 +65,7 @@ StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::
   }
   const Seconds device_time = step.times.makespan * layout.gpus_used();
   metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, layout) / device_time;
-  metrics.idle = SplitIdle(cost, layout, orders, step.work, step.costs, step.graph, step.times);
+  metrics.idle = SplitIdle(cost, layout, orders, step.work, step.costs, step.graph, step.times, engine);
   metrics.extrapolated_fraction = busy > 0 ? extrapolated / busy : 0;
   metrics.tensor_parallel_communication_fraction = busy > 0 ? communicating / busy : 0;
   return metrics;

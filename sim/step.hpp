@@ -31,6 +31,6 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
                   const Disturbance& disturb = {});
 
 StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const Step& step);
+                        const Step& step, Engine& engine);
 
 }  // namespace dflop

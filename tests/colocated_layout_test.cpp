@@ -77,7 +77,7 @@ TEST(Colocated, SavesTheEncodersTensorParallelTraffic) {
     const Layout layout = Colocated(4, encoder_tp, 2, 8);
     const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
     const Step step = SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine());
-    return MeasureStep(cost, layout, orders, step);
+    return MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
   };
   const StepMetrics whole = run(0);
   const StepMetrics divided = run(1);

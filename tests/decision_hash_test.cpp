@@ -140,6 +140,9 @@ TEST(DecisionHash, CommunicatorCountsWhereEncodersHaveDevicesOfTheirOwn) {
     const bool hub = decision.layout.communicator == Communicator::kHub;
     decision.layout.communicator = hub ? Communicator::kDirect : Communicator::kHub;
     EXPECT_EQ(decision.Hash() != hash, decision.layout.separate_encoders) << sort.name;
+    const std::string other = decision.Hash();
+    decision.layout.communicator.blocking = true;
+    EXPECT_EQ(decision.Hash() != other, decision.layout.separate_encoders) << sort.name;
   }
 }
 

@@ -15,7 +15,7 @@ double Makespan(const std::string& schedule, const Layout& layout, CostOf cost_o
   const CostModel cost = SmallJob(4);
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>(schedule), layout);
   const OperationGraph graph = BuildGraph(cost, layout, orders, TinyWork(cost, layout), HandMadeCosts(layout, cost_of),
-                                          {.communication = false});
+                                          {.communication = kNoCommunication});
   return MakeReplayEngine()->Run(graph).makespan.value();
 }
 
@@ -70,9 +70,9 @@ double InterleavedMakespan(int pp, int chunks, int microbatches) {
   for (int k = 0; k < microbatches; ++k) plan.buckets[0].push_back({k});
   const std::vector<SampleShape> batch(static_cast<std::size_t>(microbatches), {{}, 300, 90});
   const auto seconds = [&](const Stage&, int) { return Cost(1.0 / chunks, 2.0 / chunks); };
-  const OperationGraph graph =
-      BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout),
-                 DivideWork(plan, layout, cost, batch), HandMadeCosts(layout, seconds), {.communication = false});
+  const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout),
+                                          DivideWork(plan, layout, cost, batch), HandMadeCosts(layout, seconds),
+                                          {.communication = kNoCommunication});
   return MakeReplayEngine()->Run(graph).makespan.value();
 }
 
@@ -170,7 +170,7 @@ TEST(PipelineMakespan, FrozenEncoderRunsNoBackward) {
   costs.needs_backward = {false, true};
   const CostModel cost = SmallJob(4);
   const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout),
-                                          TinyWork(cost, layout), costs, {.communication = false});
+                                          TinyWork(cost, layout), costs, {.communication = kNoCommunication});
   EXPECT_DOUBLE_EQ(MakeReplayEngine()->Run(graph).makespan.value(), 17);
   for (const Operation& operation : graph.operations) {
     EXPECT_FALSE(operation.kind == OpKind::kBackward && operation.stage == 0);

@@ -58,6 +58,18 @@ TEST(PlanCheck, LayoutsMustHoldTheModelOnceOnGpusThatExist) {
                 [](Json& json) { json["layout"]["stages"].as<Json::Array>().resize(3); });
 }
 
+TEST(PlanCheck, AHubThatBlocksIsRefused) {
+  Plan plan = MakePlan(SmallJob(), {Separate({1, 1, 2}, {1, 1, 2}, 2, Communicator::kBlockingHub)});
+  try {
+    CheckPlan(plan, "plan.json");
+    FAIL() << "accepted";
+  } catch (const InputError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("plan.json:/layout/communicator: blocks")) << error.what();
+  }
+  plan = MakePlan(SmallJob(), {Separate({1, 1, 2}, {1, 1, 2}, 2, Communicator::kHub)});
+  EXPECT_NO_THROW(CheckPlan(plan, "plan.json"));
+}
+
 TEST(PlanCheck, APlanOfAnotherModelIsRefused) {
   ExpectRefused("/layout/stages/1", "away from its last layer",
                 [](Json& json) { json["model"]["llm"]["layers"] = 13; });

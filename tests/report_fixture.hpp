@@ -45,6 +45,12 @@ inline Json Metrics(const Policy& policy, RandomStream& noise, const std::vector
   parts["communication"] = idle[3];
   metrics["idle_fraction"] = idle[0] + idle[1] + idle[2] + idle[3];
   metrics["idle_by_cause"] = parts;
+  Json kinds;
+  kinds["encoder_llm"] = 0.5 * idle[3];
+  kinds["stage"] = 0.2 * idle[3];
+  kinds["gradients"] = 0.3 * idle[3];
+  kinds["parameters"] = 0.0;
+  metrics["communication_by_kind"] = kinds;
   metrics["balance_gap"] = 0.8 * policy.unevenness;
   metrics["planning_time_s"] = 0.0123;
   metrics["planning_exposed_s"] = 0.0004;

@@ -69,12 +69,12 @@ TEST(RandomJobs, KeepEveryPromiseOfAStep) {
         ASSERT_LE(step.times.end[needed], step.times.start[i]);
       }
     }
-    const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, step);
+    const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, step, *MakeReplayEngine());
     EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
     EXPECT_GE(metrics.idle_fraction, 0);
     EXPECT_GE(metrics.idle.bubble, -1e-12);
     EXPECT_GE(metrics.idle.data_parallel_wait, -1e-12);
-    EXPECT_GE(metrics.idle.communication, -1e-12);
+    EXPECT_GE(metrics.idle.communication(), -1e-12);
     EXPECT_GE(metrics.hardware_flops, metrics.model_flops);
   }
 }
@@ -108,11 +108,11 @@ TEST(IdleByCause, EqualWorkOnOneStageHasNoneButCommunication) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const std::vector<SampleShape> batch(4, {{2}, 700, 20});
   const Step step = SimulateStep(cost, layout, orders, {{{{0}, {1}}, {{2}, {3}}}}, batch, *MakeReplayEngine());
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, step);
+  const StepMetrics metrics = MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.bubble, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.data_parallel_wait, 0, 1e-12);
-  EXPECT_GT(metrics.idle.communication, 0);
+  EXPECT_GT(metrics.idle.communication(), 0);
 }
 
 TEST(IdleByCause, EqualPipelineHasTheTextbookBubble) {
@@ -122,12 +122,13 @@ TEST(IdleByCause, EqualPipelineHasTheTextbookBubble) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1.0, 2.0); });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = false});
-  const IdleByCause idle = SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph));
+  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const IdleByCause idle =
+      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.bubble, 0.25, 1e-12);
   EXPECT_NEAR(idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 0, 1e-12);
-  EXPECT_NEAR(idle.communication, 0, 1e-12);
+  EXPECT_NEAR(idle.communication(), 0, 1e-12);
 }
 
 TEST(IdleByCause, UncoupledHomogeneousReplicasEndAsThoughEachRanAlone) {
@@ -140,7 +141,7 @@ TEST(IdleByCause, UncoupledHomogeneousReplicasEndAsThoughEachRanAlone) {
     const StepCosts costs = PriceStep(job.cost, job.layout, work);
     const auto run = [&](int replica) {
       return BuildGraph(job.cost, job.layout, job.orders, work, costs,
-                        {.communication = false, .couple_replicas = false, .only_replica = replica});
+                        {.communication = kNoCommunication, .couple_replicas = false, .only_replica = replica});
     };
     const OperationGraph all = run(-1);
     const OperationTimes times = MakeReplayEngine()->Run(all);
@@ -166,8 +167,9 @@ TEST(IdleByCause, UnequalReplicasWaitForEachOther) {
   const StepCosts costs = HandMadeCosts(
       layout, [](const Stage& s, int) { return s.replica == 0 ? std::pair(1.0, 1.0) : std::pair(3.0, 3.0); });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = false});
-  const IdleByCause idle = SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph));
+  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const IdleByCause idle =
+      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.data_parallel_wait, 4.0 / 12.0, 1e-12);
   EXPECT_NEAR(idle.bubble + idle.imbalance, 0, 1e-12);
 }
@@ -186,12 +188,13 @@ TEST(IdleByCause, SeparateReplicasOfUnequalLoadAreHandDerived) {
     return std::pair(s.parts.front().module == 0 ? 2.0 : s.replica == 0 ? 1.0 : 5.0, 0.0);
   });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = false});
-  const IdleByCause idle = SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph));
+  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const IdleByCause idle =
+      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.bubble, 8.0 / 21, 1e-12);
   EXPECT_NEAR(idle.imbalance, -1.0 / 21, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 6.0 / 21, 1e-12);
-  EXPECT_NEAR(idle.communication, 0, 1e-12);
+  EXPECT_NEAR(idle.communication(), 0, 1e-12);
 }
 
 TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
@@ -205,7 +208,7 @@ TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
   EXPECT_EQ(step.costs.stages[2 * 3][0].forward.time.value(), 0);
   EXPECT_EQ(step.costs.stages[2 * 3][0].backward.time.value(), 0);
   EXPECT_GT(step.costs.stages[0][0].forward.time.value(), 0);
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, step);
+  const StepMetrics metrics = MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
 }
 
