@@ -39,10 +39,11 @@ class DflopAsReleased final : public LayoutPlanner {
  public:
   explicit DflopAsReleased(const JsonReader& json)
       : communicator_(ReadCommunicator(json)),
-        profile_(json.Find("profile")),
+        profile_(json.Has("profile") ? json.At("profile").String() : ""),
+        file_(json.file()),
+        pointer_(json.pointer() + "/profile"),
         tp1_without_recompute_(json.BoolOr("tp1_without_recompute", false)) {
-    if (profile_) profile_->String();
-    if (profile_ && json.Has("tp1_without_recompute")) {
+    if (json.Has("profile") && json.Has("tp1_without_recompute")) {
       json.At("tp1_without_recompute").Fail("has no effect beside a profile, which was measured as it was");
     }
   }
@@ -69,9 +70,11 @@ class DflopAsReleased final : public LayoutPlanner {
 
  private:
   ReleaseProfile Profile(const PlanningProblem& problem) const {
-    if (!profile_) return MeasureAsReleased(problem.cost, problem.samples, tp1_without_recompute_);
-    if (problem.cost.model().encoders.empty()) profile_->Fail("is of a model with an encoder, this one has none");
-    return ReadReleaseProfile(*profile_, ReleaseNamesOf(problem.cost.model()));
+    if (profile_.empty()) return MeasureAsReleased(problem.cost, problem.samples, tp1_without_recompute_);
+    const Json folder(profile_);
+    const JsonReader place(folder, file_, pointer_);
+    if (problem.cost.model().encoders.empty()) place.Fail("is of a model with an encoder, this one has none");
+    return ReadReleaseProfile(place, ReleaseNamesOf(problem.cost.model()));
   }
 
   SeparateDegrees DegreesOf(const ReleasedPlan& plan) const {
@@ -89,7 +92,9 @@ class DflopAsReleased final : public LayoutPlanner {
   }
 
   Communicator communicator_;
-  std::optional<JsonReader> profile_;
+  std::string profile_;  ///< a folder; "" = our costs
+  std::string file_;     ///< where the experiment names it
+  std::string pointer_;
   bool tp1_without_recompute_;
 };
 
