@@ -6,11 +6,12 @@
 #include "base/csv.hpp"
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr double kMostSize = 1e9;  // tiles or tokens
+constexpr int kMostSize = 1'000'000'000;  // tiles or tokens
 constexpr double kMostTime = 1e12;
 constexpr double kMostGib = 1e9;
 constexpr int kMostLayers = 1'000'000;
@@ -51,7 +52,7 @@ std::vector<ReleaseProfile::Time> ReadTimes(const std::string& path, const char*
   const CsvTable table = ReadCsv(path);
   std::vector<ReleaseProfile::Time> times;
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
-    const ReleaseProfile::Time time{table.Number(row, table.Column(size), 1, kMostSize),
+    const ReleaseProfile::Time time{static_cast<double>(Whole(table, row, size, kMostSize)),
                                     table.Number(row, table.Column("model_time"), 1e-9, kMostTime),
                                     Whole(table, row, "num_layers", kMostLayers),
                                     Whole(table, row, "tp_size", kMostTp)};
@@ -66,8 +67,8 @@ std::vector<ReleaseProfile::Memory> ReadMemory(const std::string& path, bool has
   std::vector<ReleaseProfile::Memory> rows;
   for (std::size_t row = 0; row < table.rows.size(); ++row) {
     const auto gib = [&](const char* column) { return table.Number(row, table.Column(column), 0, kMostGib); };
-    const ReleaseProfile::Memory memory{table.Number(row, table.Column("batch_size"), 1, kMostSize),
-                                        has_length ? table.Number(row, table.Column("seq_len"), 1, kMostSize) : 0,
+    const ReleaseProfile::Memory memory{static_cast<double>(Whole(table, row, "batch_size", kMostSize)),
+                                        has_length ? static_cast<double>(Whole(table, row, "seq_len", kMostSize)) : 0,
                                         Whole(table, row, "num_layers", kMostLayers),
                                         Whole(table, row, "tp_size", kMostTp),
                                         gib("model_mem"),
@@ -140,10 +141,12 @@ void ReadSamples(const std::string& path, ReleaseProfile& profile) {
   }
 }
 
+std::string Count(double whole) { return Fixed(whole, 0); }
+
 std::string TimesText(const std::vector<ReleaseProfile::Time>& times, const std::string& size) {
   std::string text = size + ",model_time,num_layers,tp_size\n";
   for (const ReleaseProfile::Time& time : times) {
-    text += ShortestNumber(time.size) + "," + ShortestNumber(time.time_ms) + "," + std::to_string(time.layers) + "," +
+    text += Count(time.size) + "," + ShortestNumber(time.time_ms) + "," + std::to_string(time.layers) + "," +
             std::to_string(time.tp) + "\n";
   }
   return text;
@@ -153,9 +156,9 @@ std::string MemoryText(const std::vector<ReleaseProfile::Memory>& rows, bool has
   std::string text = std::string("batch_size,") + (has_length ? "seq_len," : "") +
                      "model_mem,fwd_peak,model_state_peak,num_layers,tp_size\n";
   for (const ReleaseProfile::Memory& row : rows) {
-    text += ShortestNumber(row.batch) + "," + (has_length ? ShortestNumber(row.length) + "," : "") +
-            ShortestNumber(row.model_gib) + "," + ShortestNumber(row.forward_gib) + "," +
-            ShortestNumber(row.state_gib) + "," + std::to_string(row.layers) + "," + std::to_string(row.tp) + "\n";
+    text += Count(row.batch) + "," + (has_length ? Count(row.length) + "," : "") + ShortestNumber(row.model_gib) + "," +
+            ShortestNumber(row.forward_gib) + "," + ShortestNumber(row.state_gib) + "," + std::to_string(row.layers) +
+            "," + std::to_string(row.tp) + "\n";
   }
   return text;
 }
