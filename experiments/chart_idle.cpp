@@ -71,7 +71,7 @@ Svg IdleChart(const PointFigures& point) {
   std::vector<std::vector<std::string>> labels;
   std::vector<double> heights;
   for (const PolicyFigures& policy : point.policies) {
-    labels.push_back(WrapText(policy.policy, kLabels - 12, 3));
+    labels.push_back(WrapText(policy.shown(), kLabels - 12, 3));
     heights.push_back(std::max(kBar, double(labels.back().size()) * 14) + 8);
   }
   const double bottom = std::accumulate(heights.begin(), heights.end(), top);

@@ -110,7 +110,7 @@ Svg LoadChart(const std::string& title, const std::vector<const StepPicture*>& p
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const auto count = static_cast<double>(std::max<std::size_t>(rows[i].size(), 1));
     const double width = (kWidth - kLeft - kGap * (count - 1)) / count;
-    svg.FittedText(0, top + 14, kLeft + width - 190, pictures[i]->policy, "strong");
+    svg.FittedText(0, top + 14, kLeft + width - 190, pictures[i]->shown(), "strong");
     double left = kLeft;
     for (const Panel& panel : rows[i]) {
       DrawPanel(svg, panel, left, left + width, top + kHeader, highest);

@@ -52,7 +52,7 @@ void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, d
 
 void DrawPanel(Svg& svg, const PolicyFigures& policy, double left, double top, double width, const Scale& y,
                std::optional<double> capacity) {
-  svg.FittedText(left, top + 14, width, policy.policy, "strong");
+  svg.FittedText(left, top + 14, width, policy.shown(), "strong");
   const std::string peak = "peak " + Gibibytes(policy.peak_memory_bytes);
   svg.Text(left, top + 29, policy.fits ? peak : peak + ", does not fit", policy.fits ? "small muted" : "small bad");
   for (const double tick : Ticks(y)) svg.Line(left, y(tick), left + width, y(tick), "grid");

@@ -140,7 +140,7 @@ void DrawPanel(Svg& svg, const Panel& panel, double y, const Scale& x) {
         " · " + std::to_string(panel.rows.size()) + " of " + std::to_string(panel.all_rows) + " device groups drawn";
   }
   svg.Text(kRight, y + 15, note, "small end muted");
-  svg.FittedText(0, y + 15, kRight - TextWidth(note) - 16, picture.policy, "strong");
+  svg.FittedText(0, y + 15, kRight - TextWidth(note) - 16, picture.shown(), "strong");
   const double top = y + kHeader;
   const double bottom = top + panel.pitch() * static_cast<double>(panel.rows.size());
   svg.Rect(x(0), top, x(picture.makespan_s) - x(0), bottom - top, "step");

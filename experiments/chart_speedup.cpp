@@ -31,7 +31,7 @@ std::vector<Group> MakeGroups(const PointFigures& point, const std::vector<std::
     Group& group = groups.emplace_back();
     group.policy = &policy;
     const std::string mark = policy.changes_training.empty() ? "" : kTrainingMark;
-    group.label = WrapText(policy.policy + mark, kLabels - 12, 3);
+    group.label = WrapText(policy.shown() + mark, kLabels - 12, 3);
     for (std::size_t i = 0; i < baselines.size(); ++i) {
       const auto speedup = SpeedupOver(point.Find(baselines[i]), policy);
       if (speedup) group.bars.push_back({i, *speedup});

@@ -57,6 +57,7 @@ struct Dot {
 /// One policy's line, with the points where it has no figures.
 struct Line {
   std::string policy;
+  std::string shown;  ///< its name, and what stood in for a part of it at any point
   std::vector<Dot> dots;
   std::vector<std::pair<std::size_t, std::string>> infeasible;
 };
@@ -67,7 +68,8 @@ std::vector<Line> MakeLines(const std::vector<const PointFigures*>& points, cons
     for (const PolicyFigures& policy : points[i]->policies) {
       auto line = std::find_if(lines.begin(), lines.end(),
                                [&](const Line& candidate) { return candidate.policy == policy.policy; });
-      if (line == lines.end()) line = lines.insert(line, Line{policy.policy, {}, {}});
+      if (line == lines.end()) line = lines.insert(line, Line{policy.policy, policy.policy, {}, {}});
+      if (!policy.instead.empty()) line->shown = policy.shown();
       if (!policy.infeasible.empty()) {
         line->infeasible.emplace_back(i, policy.infeasible);
       } else if (baseline.empty()) {
@@ -105,7 +107,7 @@ void DrawLine(Svg& svg, const Line& line, std::size_t series, const AxisPlaces& 
     const double place = x.Place(dot.point);
     if (dot.value.half_width) svg.VerticalInterval(place, y(Low(dot.value)), y(High(dot.value)));
     svg.Rect(place - 3.5, y(dot.value.mean) - 3.5, 7, 7, "dot " + classes,
-             line.policy + " at " + x.Label(dot.point) + ": " +
+             line.shown + " at " + x.Label(dot.point) + ": " +
                  (speedup ? RatioWithInterval(dot.value) : Duration(dot.value.mean)));
   }
 }
@@ -117,7 +119,7 @@ void DrawInfeasible(Svg& svg, const std::vector<Line>& lines, const AxisPlaces& 
     for (const auto& [point, reason] : lines[series].infeasible) {
       const std::string place = Coordinate(x.Place(point) + shift) + " " + Coordinate(foot - 6);
       svg.Path("M" + place + "m-3.5 -3.5l7 7m0 -7l-7 7", "cross series" + std::to_string(series % 8),
-               lines[series].policy + " at " + x.Label(point) + " is infeasible: " + reason);
+               lines[series].shown + " at " + x.Label(point) + " is infeasible: " + reason);
     }
   }
 }
@@ -151,7 +153,7 @@ Svg SweepChart(const std::string& axis, const std::vector<const PointFigures*>& 
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (lines[i].dots.empty() && lines[i].infeasible.empty()) continue;
-    legend.push_back({"dot series" + std::to_string(i % 8) + (i >= 8 ? " dashed" : ""), lines[i].policy});
+    legend.push_back({"dot series" + std::to_string(i % 8) + (i >= 8 ? " dashed" : ""), lines[i].shown});
   }
   svg.FittedText(0, 13, kWidth, what, "strong");
   const double top = 20 + DrawLegend(svg, 0, 20, kWidth, legend) + 10;

@@ -29,6 +29,9 @@ Json InputHashes(const Experiment& experiment) {
   std::set<std::string> files;
   for (const Point& point : experiment.points) {
     for (std::string& file : FilesOf(point.scenario.json)) files.insert(std::move(file));
+    for (const PolicySpec& policy : point.scenario.policies) {
+      for (std::string& file : FilesOf(policy)) files.insert(std::move(file));
+    }
   }
   const std::filesystem::path folder = std::filesystem::absolute(experiment.file).parent_path();
   for (const std::string& file : files) {

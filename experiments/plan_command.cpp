@@ -70,12 +70,14 @@ struct Prepared {
 };
 
 Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchScheduler& batcher, RandomStream random,
-                     bool may_defer) {
+                     std::int64_t seed, int number, bool may_defer) {
   const Layout& layout = job.decision.layout;
   Prepared step;
   BatchProblem problem = MakeBatchProblem(BatchContext{job.cost, layout, job.orders, batch.shapes});
   problem.waited = batch.waited;
   problem.may_defer = may_defer;
+  problem.seed = seed;
+  problem.step = number;
   step.plan = batcher.Schedule(problem, random);
   step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
   step.graph = BuildGraph(job.cost, layout, job.orders, step.work, PriceStep(job.cost, layout, step.work));
@@ -91,8 +93,8 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   SampleQueue queue;
   for (int number = 0; number < experiment.steps; ++number) {
     StepBatch batch = queue.With(DrawBatch(scenario, seed, number));
-    Prepared step =
-        PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), number + 1 < experiment.steps);
+    Prepared step = PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), seed, number,
+                                number + 1 < experiment.steps);
     queue.Keep(batch, step.plan.deferred);
     plan.steps.push_back({std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph)});
   }
@@ -126,7 +128,7 @@ void PlanCommand(const Arguments& arguments) {
   PrintDegrees(layout, scenario.model);
   const Prepared first = OrExplain(policy, "/batching", [&] {
     return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
-                       BatchingStream(scenario, seed, 0), experiment.steps > 1);
+                       BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
   });
   PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
   if (arguments.out.empty()) return;

@@ -24,7 +24,7 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int6
   const std::unique_ptr<LayoutPlanner> planner = policy.MakePlanner();
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
   const std::unique_ptr<PipelineSchedule> schedule = policy.MakeSchedule();
-  RandomStream random = scenario.Stream(seed, "planning");
+  RandomStream random = PlanningStream(scenario, seed);
   const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
   const std::uint64_t planner_seed = scenario.Stream(seed, "planner").Next();
   PlannedJob job{scenario.MakeCostModel(), {}, {}, 0};
@@ -37,6 +37,8 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int6
   job.orders = OrdersOf(*schedule, job.decision.layout);
   return job;
 }
+
+RandomStream PlanningStream(const Scenario& scenario, std::int64_t seed) { return scenario.Stream(seed, "planning"); }
 
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step) {
   RandomStream random = scenario.Stream(seed, "batch/" + std::to_string(step));

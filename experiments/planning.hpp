@@ -24,6 +24,9 @@ struct PlannedJob {
 PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed,
                    const std::function<void(std::size_t done, std::size_t total)>& progress = {});
 
+/// What a seed's planning sample is drawn from.
+RandomStream PlanningStream(const Scenario& scenario, std::int64_t seed);
+
 /// The global batch of a step: the same for every policy, given seed, step and sample source; a larger batch begins
 /// with the samples of a smaller one.
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step);

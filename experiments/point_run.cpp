@@ -123,6 +123,7 @@ class SeedRun {
     run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
+    if (!instead_.empty()) run["batching_instead"] = instead_;
     if (const Json report = correction_->Report(); !report.is_null()) run["correction"] = report;
     if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
     if (deferred_ > 0) run["deferrals"] = deferred_;
@@ -215,6 +216,8 @@ class SeedRun {
     BatchProblem problem = MakeBatchProblem(context);
     problem.waited = batch.waited;
     problem.may_defer = number + 1 < unit_.experiment->steps;
+    problem.seed = seed_;
+    problem.step = number;
     const BatchPlan plan = batcher.Schedule(problem, random);
     const std::string wrong = WhyInvalid(plan, layout(), problem.samples());
     DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
@@ -225,6 +228,7 @@ class SeedRun {
   void Note(const BatchPlan& plan) {
     constexpr std::size_t kKept = 8;
     deferred_ += static_cast<std::int64_t>(plan.deferred.size());
+    if (!plan.instead.empty()) instead_ = plan.instead;
     const bool known = std::find(notes_.begin(), notes_.end(), plan.note) != notes_.end();
     if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
   }
@@ -257,6 +261,7 @@ class SeedRun {
   SampleQueue queue_;
   std::int64_t deferred_ = 0;  ///< summed over the steps
   std::vector<std::string> notes_;
+  std::string instead_;  ///< what stood in for the batch scheduler, in one step at least
   Json extrapolated_;
   Json under_draws_;
   DecisionHash decisions_{layout(), job_.orders};

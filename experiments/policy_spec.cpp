@@ -1,7 +1,9 @@
 #include "experiments/policy_spec.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
+#include <filesystem>
 
 #include "policies/registry.hpp"
 
@@ -13,13 +15,27 @@ std::unique_ptr<Interface> MakePlugin(const PolicySpec& policy, const Json& spec
   return Registry<Interface>::Instance().Make(JsonReader(spec, policy.file, policy.pointer + "/" + key));
 }
 
+constexpr std::array<const char*, 2> kPathKeys = {"file", "profile"};
+
+/// A plug-in as it was written, the paths among its parameters made absolute.
+Json ReadPlugin(const JsonReader& json) {
+  Json plugin = json.json();
+  for (const char* key : kPathKeys) {
+    const auto path = json.IsObject() ? json.Find(key) : std::nullopt;
+    if (!path || !path->IsString()) continue;
+    const std::filesystem::path folder = std::filesystem::absolute(json.file()).parent_path();
+    plugin[key] = Json((folder / path->String()).lexically_normal().string());
+  }
+  return plugin;
+}
+
 PolicySpec ReadPolicy(const JsonReader& json) {
   PolicySpec policy;
   policy.name = ReadName(json.At("name"));
-  policy.layout = json.At("layout").json();
-  policy.batching = json.At("batching").json();
-  policy.pipeline = json.At("pipeline").json();
-  policy.correction = json.Has("correction") ? json.At("correction").json() : Json("off");
+  policy.layout = ReadPlugin(json.At("layout"));
+  policy.batching = ReadPlugin(json.At("batching"));
+  policy.pipeline = ReadPlugin(json.At("pipeline"));
+  policy.correction = json.Has("correction") ? ReadPlugin(json.At("correction")) : Json("off");
   policy.file = json.file();
   policy.pointer = json.pointer();
   json.AllowOnly({"name", "layout", "batching", "pipeline", "correction"});
@@ -74,6 +90,25 @@ Json ToJson(const PolicySpec& policy) {
   json["pipeline"] = policy.pipeline;
   json["correction"] = policy.correction;
   return json;
+}
+
+std::vector<std::string> FilesOf(const PolicySpec& policy) {
+  std::vector<std::string> files;
+  for (const Json* plugin : {&policy.layout, &policy.batching, &policy.pipeline, &policy.correction}) {
+    for (const char* key : kPathKeys) {
+      const Json* path = plugin->find(key);
+      if (path == nullptr || !path->is<std::string>()) continue;
+      std::error_code error;  // what is no folder is a file, and what is not there the plug-in reports
+      if (std::filesystem::is_regular_file(path->as<std::string>(), error)) files.push_back(path->as<std::string>());
+      for (const auto& entry : std::filesystem::directory_iterator(path->as<std::string>(), error)) {
+        const std::string ending = entry.path().extension();
+        if (entry.is_regular_file(error) && (ending == ".csv" || ending == ".json")) {
+          files.push_back(entry.path().string());
+        }
+      }
+    }
+  }
+  return files;
 }
 
 }  // namespace dflop

@@ -31,12 +31,16 @@ struct PolicySpec {
 };
 
 /// A non-empty list of policies with different names; every plug-in is made once, so that an unknown name or parameter
-/// is reported here.
+/// is reported here. A plug-in's "file" and "profile" (a folder) count from the folder of the file that names them and
+/// are made absolute.
 std::vector<PolicySpec> ReadPolicies(const JsonReader& json);
 
 /// A name for tables and files: at most 100 characters, none of them a control character.
 std::string ReadName(const JsonReader& json);
 
 Json ToJson(const PolicySpec& policy);
+
+/// The files that its plug-ins may read: "file", and the tables and documents in "profile".
+std::vector<std::string> FilesOf(const PolicySpec& policy);
 
 }  // namespace dflop

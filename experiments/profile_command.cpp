@@ -13,10 +13,13 @@
 #include "experiments/data_profile.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/report.hpp"
+#include "experiments/report_text.hpp"
 #include "experiments/sample_histogram.hpp"
 #include "experiments/sample_size.hpp"
 #include "experiments/selection.hpp"
 #include "models/model_profile.hpp"
+#include "models/release_measurement.hpp"
+#include "models/release_names.hpp"
 
 namespace dflop {
 namespace {
@@ -27,6 +30,9 @@ struct Arguments {
   std::optional<std::string> policy;
   int samples = 10'000;  // as many as DFLOP's data profiler looks at
   int resamples = 0;
+  bool released = false;
+  bool tp1_without_recompute = false;
+  std::string folder;  ///< the positional
   std::string out;
 };
 
@@ -90,9 +96,36 @@ std::string Study(int resamples, const Scenario& scenario, const PolicySpec& pol
   return StudyText(study, pool.size());
 }
 
-void ProfileCommand(const Arguments& arguments) {
+/// What the optimizer of DFLOP's release reads, as its profiler would have measured it here; the samples are the
+/// planning sample of the first seed, so that the same plan comes out of the files as without them.
+void WriteForRelease(const Experiment& experiment, const Scenario& scenario, const Arguments& arguments) {
+  if (scenario.model.encoders.size() != 1) {
+    throw InputError(scenario.file, scenario.pointer + "/model",
+                     "has " + std::to_string(scenario.model.encoders.size()) +
+                         " encoders, the released optimizer knows models with one");
+  }
+  RandomStream random = PlanningStream(scenario, experiment.seeds.front());
+  const std::vector<SampleShape> samples = scenario.DrawShapes(random, scenario.planning_samples);
+  const ReleaseNames names = ReleaseNamesOf(scenario.model);
+  WriteReleaseProfile(arguments.out, names,
+                      MeasureAsReleased(scenario.MakeCostModel(), samples, arguments.tp1_without_recompute));
+  std::printf("%s, seed %lld: %d GPUs of %.1f GiB, global batch %d\n", scenario.name.c_str(),
+              static_cast<long long>(experiment.seeds.front()), scenario.cluster.gpus(),
+              scenario.cluster.node.gpu.memory.value() / kGibibyte, scenario.global_batch_size);
+  std::printf("profile: %s/thr_%s_*.csv, mem_%s_*.csv, samples.json (its %s_%s_%s.pkl) of %s and %s\n",
+              arguments.out.c_str(), names.mllm.c_str(), names.mllm.c_str(), names.mllm.c_str(),
+              names.encoder.substr(0, names.encoder.rfind('_')).c_str(),
+              names.llm.substr(0, names.llm.rfind('_')).c_str(), names.encoder.c_str(), names.llm.c_str());
+}
+
+void ProfileCommand(Arguments arguments) {
+  if (arguments.folder.empty() == arguments.out.empty()) {
+    throw InputError("profile: one folder is wanted, as DIR or behind --out");
+  }
+  if (arguments.out.empty()) arguments.out = arguments.folder;
   const Experiment experiment = ReadExperiment(arguments.experiment);
   const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
+  if (arguments.released) return WriteForRelease(experiment, scenario, arguments);
   const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
   RandomStream random = scenario.Stream(0, "data profile");
   const std::vector<SampleShape> pool = scenario.DrawShapes(random, arguments.samples);
@@ -128,10 +161,28 @@ void AddProfileCommand(CLI::App& app) {
                    "plans from so many resamples of every size from 64 up and tells how many samples are enough")
       ->check(CLI::Range(0, 100'000))
       ->capture_default_str();
+  command->add_option("folder", arguments->folder, "the same as --out")->type_name("DIR");
   command->add_option("--out", arguments->out, "folder for model-profile.json, data-profile.json and figures")
-      ->required()
       ->type_name("DIR");
-  command->footer("Example: dflop profile experiments/quickstart.json --policy dflop --out /tmp/profile");
+  CLI::Option* format =
+      command
+          ->add_option_function<std::string>(
+              "--format", [arguments](const std::string& name) { arguments->released = name == "dflop-release"; },
+              "dflop: JSON and figures; dflop-release: the files that the optimizer of DFLOP's release reads, "
+              "thr_M_ENCODER_SIZE.csv, thr_M_LLM_SIZE.csv, thr_M_LLM_SIZE_skip_attn.csv, mem_M_ENCODER_SIZE.csv, "
+              "mem_M_LLM_SIZE.csv, and samples.json, its pickle as JSON")
+          ->check(CLI::IsMember({"dflop", "dflop-release"}))
+          ->default_str("dflop");
+  command
+      ->add_flag("--tp1-without-recompute", arguments->tp1_without_recompute,
+                 "dflop-release: as its profiler measures, no recompute with TP 1 and full recompute otherwise")
+      ->needs(format);
+  command->footer(
+      "In names of DFLOP's release M is llavaov or internvl (whose tiling the model has), and our siglip-2.4b is\n"
+      "siglip_6b, siglip-so400m siglip_400m, internvit-3.7b internvit_6b; a model that it does not know is NAME_own.\n"
+      "Plan from the files with the layout {\"name\": \"dflop-as-released\", \"profile\": DIR}.\n"
+      "Example: dflop profile experiments/quickstart.json --policy dflop --out /tmp/profile\n"
+      "Example: dflop profile experiments/quickstart.json --format dflop-release /tmp/release");
   command->callback([arguments] { ProfileCommand(*arguments); });
 }
 

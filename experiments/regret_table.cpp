@@ -27,6 +27,15 @@ bool ChangesTraining(std::span<const PointFigures> points, const std::string& na
   });
 }
 
+/// What stood in for the policy's batch scheduler at any of the points.
+std::string InsteadOf(std::span<const PointFigures> points, const std::string& name) {
+  for (const PointFigures& point : points) {
+    const PolicyFigures* policy = point.Find(name);
+    if (policy != nullptr && !policy->instead.empty()) return policy->instead;
+  }
+  return "";
+}
+
 std::vector<std::optional<SeedInterval>> RegretsAt(const PointFigures& point) {
   std::vector<Contender> contenders;
   for (const PolicyFigures& policy : point.policies) contenders.push_back({&policy.seeds, policy.fits});
@@ -46,7 +55,7 @@ std::string LabelOf(const PointFigures& point) {
 std::string Number(double regret) { return Fixed(100 * regret, regret < 0.9995 ? 1 : 0); }
 
 RegretCell MakeCell(const PointFigures& point, const PolicyFigures& policy, const std::optional<SeedInterval>& regret) {
-  const std::string name = policy.policy + ", " + point.title() + ": ";
+  const std::string name = policy.shown() + ", " + point.title() + ": ";
   if (!policy.infeasible.empty()) return {{}, "infeasible", name + "infeasible, " + policy.infeasible};
   if (!policy.fits) return {{}, "does not fit", name + "does not fit, " + policy.too_large};
   if (!regret) return {};
@@ -115,7 +124,10 @@ RegretTable MakeRegretTable(std::span<const PointFigures> points) {
   for (const auto& [axis, value] : points.front().point)
     table.axes += (table.axes.empty() ? "" : ", ") + AxisName(axis);
   table.summary = Summarise(table.rows, table.policies);
-  for (std::string& name : table.policies) name += ChangesTraining(points, name) ? kTrainingMark : "";
+  for (std::string& name : table.policies) {
+    const char* mark = ChangesTraining(points, name) ? kTrainingMark : "";
+    name = ShownName(name, InsteadOf(points, name)) + mark;
+  }
   return table;
 }
 

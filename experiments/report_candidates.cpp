@@ -18,7 +18,7 @@ std::string Row(const LayoutCandidate& candidate) {
 }
 
 std::string CandidatesOf(const PolicyFigures& policy) {
-  std::string html = "<details><summary>" + EscapeXml(policy.policy) + ": " +
+  std::string html = "<details><summary>" + EscapeXml(policy.shown()) + ": " +
                      std::to_string(policy.planning.considered) +
                      (policy.planning.considered == 1 ? " layout" : " layouts") +
                      " considered</summary>\n<p class=\"note\">Why this one: " + EscapeXml(policy.planning.reason) +

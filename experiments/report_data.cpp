@@ -151,6 +151,7 @@ void AddToPoint(const JsonReader& run, PointIndex& points) {
   found->through_hub = found->through_hub || GoesThroughHub(run);
   found->under_draws.push_back(TimesUnderDraws(run));
   AddTrainingChanges(run, found->changes_training);
+  AddInstead(run, found->instead);
 }
 
 const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {
@@ -195,6 +196,11 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
     StepPicture& picture = report.pictures.emplace_back(ReadPicture(path));
     picture.scenario = entry.At("scenario").String();
     picture.policy = entry.At("policy").String();
+    const auto point = std::find_if(report.points.begin(), report.points.end(), [&](const PointFigures& candidate) {
+      return candidate.scenario == picture.scenario;
+    });
+    const PolicyFigures* policy = point != report.points.end() ? point->Find(picture.policy) : nullptr;
+    if (policy != nullptr) picture.instead = policy->instead;
   }
 }
 

@@ -11,6 +11,7 @@
 #include "experiments/cost_verdict.hpp"
 #include "experiments/report_timeline.hpp"
 #include "experiments/seed_figures.hpp"
+#include "experiments/shown_name.hpp"
 #include "experiments/validation_figures.hpp"
 #include "models/model_profile.hpp"
 
@@ -49,6 +50,7 @@ struct PlanningFigures {
 /// One policy at one point. Means over the seeds, but the step times of every seed are there.
 struct PolicyFigures {
   std::string policy;
+  std::string instead;     ///< the batch scheduler that stood in for the policy's; empty when none did
   std::string infeasible;  ///< why there are no figures; empty when there are
   SeedFigures seeds;
   double samples_per_s = 0;
@@ -70,6 +72,8 @@ struct PolicyFigures {
   PlanningFigures planning;
   DrawTimes under_draws;                      ///< of every seed, where the result has them
   std::vector<std::string> changes_training;  ///< what the policy does to the training itself
+
+  std::string shown() const { return ShownName(policy, instead); }
 };
 
 /// One scenario at one point of its sweep: what one table compares.

@@ -28,7 +28,7 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
 }
 
 std::string PolicyCell(const PolicyFigures& policy) {
-  std::string cell = "<td data-value=\"" + EscapeXml(policy.policy) + "\"><strong>" + EscapeXml(policy.policy) +
+  std::string cell = "<td data-value=\"" + EscapeXml(policy.shown()) + "\"><strong>" + EscapeXml(policy.shown()) +
                      (policy.changes_training.empty() ? "" : kTrainingMark) + "</strong>";
   for (const auto& [layout, seeds] : ChosenLayouts(policy.seeds)) {
     const bool all = StepTime(policy.seeds).seeds_agree;

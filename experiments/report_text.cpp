@@ -61,13 +61,13 @@ std::string Caveat(const PointFigures& point, const std::vector<const PolicyFigu
   if (order.size() > 1) {
     const auto lead = SpeedupOver(order[1], fastest);
     if (lead && lead->half_width && Low(*lead) <= 1) {
-      text += " Its lead over " + order[1]->policy + " (" + Ratio(lead->mean) + ") is within the 95 % interval.";
+      text += " Its lead over " + order[1]->shown() + " (" + Ratio(lead->mean) + ") is within the 95 % interval.";
     }
   }
   const auto other = std::find_if(order.begin(), order.end(),
                                   [&](const PolicyFigures* policy) { return !IsBaseline(*policy, baselines); });
   if (IsBaseline(fastest, baselines) && other != order.end()) {
-    text += " The fastest policy that is no baseline, " + (*other)->policy + ", reaches " +
+    text += " The fastest policy that is no baseline, " + (*other)->shown() + ", reaches " +
             GainsOver(point, **other, baselines) + ".";
   }
   return text;
@@ -104,14 +104,14 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   std::string unfit;
   const auto too_large = [](const PolicyFigures* policy) { return !policy->fits; };
   for (const PolicyFigures* policy : order) {
-    if (too_large(policy)) unfit += (unfit.empty() ? "" : ", ") + policy->policy;
+    if (too_large(policy)) unfit += (unfit.empty() ? "" : ", ") + policy->shown();
   }
   std::erase_if(order, too_large);
   if (order.empty()) return "No policy fits the devices' memory: " + unfit + ".";
   const PolicyFigures& fastest = *order.front();
   const Interval time = StepTime(fastest);
   const char* verb = point.policies.size() == 1 ? " takes " : " is fastest at ";  // alone, nothing is fastest
-  std::string text = fastest.policy + verb + DurationWithInterval(time) + " per step";
+  std::string text = fastest.shown() + verb + DurationWithInterval(time) + " per step";
   const std::string gains = GainsOver(point, fastest, baselines);
   text += gains.empty() ? "." : ": " + gains + ".";
   text += Caveat(point, order, baselines);

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "experiments/shown_name.hpp"
+
 namespace dflop {
 
 /// Whose layers a stage holds; decides its hue.
@@ -32,9 +34,12 @@ struct PictureEvent {
 struct StepPicture {
   std::string scenario;
   std::string policy;
+  std::string instead;  ///< the batch scheduler that stood in for the policy's; empty when none did
   double makespan_s = 0;
   std::vector<PictureStage> stages;
   std::vector<PictureEvent> events;
+
+  std::string shown() const { return ShownName(policy, instead); }
 };
 
 /// Reads one file; scenario and policy, which the file does not say, stay empty. Tolerates keys it does not know;

@@ -57,6 +57,7 @@ void AddToRow(const JsonReader& run, SummaryRow& row) {
   row.through_hub = row.through_hub || GoesThroughHub(run);
   row.under_draws.push_back(TimesUnderDraws(run));
   AddTrainingChanges(run, row.changes_training);
+  AddInstead(run, row.instead);
 }
 
 void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
@@ -109,6 +110,7 @@ Json RowToJson(const SummaryRow& row) {
     json["infeasible"] = row.infeasible;
     return json;
   }
+  if (!row.instead.empty()) json["batching_instead"] = row.instead;
   json["seeds"] = row.seeds.seeds.size();
   json["iteration_time_s"] = IntervalToJson(row.step);
   json["speedup_vs"] = Json::EmptyObject();

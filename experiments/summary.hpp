@@ -9,6 +9,7 @@
 #include "base/json_reader.hpp"
 #include "experiments/cost_verdict.hpp"
 #include "experiments/seed_figures.hpp"
+#include "experiments/shown_name.hpp"
 
 namespace dflop {
 
@@ -16,6 +17,7 @@ struct SummaryRow {
   std::string scenario;
   std::string point;  ///< "/cluster/nodes = 4, …", "" without a sweep
   std::string policy;
+  std::string instead;     ///< the batch scheduler that stood in for the policy's, "" otherwise
   std::string infeasible;  ///< why there are no figures, "" otherwise
   SeedFigures seeds;
   SeedInterval step;
@@ -28,6 +30,8 @@ struct SummaryRow {
   DrawTimes under_draws;                      ///< of every seed, where the result has them
   std::map<std::string, double> faster;       ///< by baseline: the share of the draws in which it is slower
   std::vector<std::string> changes_training;  ///< what the policy does to the training itself
+
+  std::string shown() const { return ShownName(policy, instead); }
 };
 
 /// Rows in the order of the runs. `result` is a dflop/result/1 document.

@@ -44,7 +44,7 @@ Cells Heading(const std::vector<std::string>& baselines) {
 
 Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
   if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
-  Cells cells = {row.policy + (row.changes_training.empty() ? "" : kTrainingMark),
+  Cells cells = {row.shown() + (row.changes_training.empty() ? "" : kTrainingMark),
                  WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
   for (const std::string& baseline : baselines) {
     const auto found = row.speedup.find(baseline);
@@ -193,7 +193,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
     const bool figures = row.infeasible.empty();
     Cells cells = {row.scenario,
                    row.point,
-                   row.policy,
+                   row.shown(),
                    figures ? std::to_string(row.seeds.seeds.size()) : "",
                    LayoutsText(row.seeds),
                    figures ? (row.step.seeds_agree ? "true" : "false") : ""};

@@ -1,7 +1,8 @@
 #include "models/model_profile.hpp"
 
 #include <algorithm>
-#include <memory>
+
+#include "models/profiled_batches.hpp"
 
 namespace dflop {
 namespace {
@@ -14,30 +15,6 @@ ModulePart WholeModule(const CostModel& cost, int module, int tp) {
           .has_output = true,
           .tensor_parallel = tp,
           .sequence_parallel = false};
-}
-
-Seconds TimeOf(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
-
-/// Tokens without sequences: what is left of a microbatch when attention is skipped.
-SequenceBatch WithoutAttention(double tokens) {
-  SequenceBatch batch;
-  batch.tokens = batch.useful_tokens = tokens;
-  return batch;
-}
-
-SequenceBatch OneSequence(double tokens) {
-  SequenceBatch batch;
-  batch.Add(tokens, 1);
-  return batch;
-}
-
-/// The same cost model for an eager framework whose launches are all hidden: a difference of two times that both wait
-/// for the host would say nothing about the GPU.
-CostModel WithoutHost(const CostModel& cost) {
-  SoftwareStack software = cost.software();
-  software.host_per_kernel = Seconds(0);
-  return {cost.model(), cost.cluster(), std::shared_ptr<const KernelCosts>(std::shared_ptr<void>(), &cost.kernels()),
-          software};
 }
 
 using Rates = std::vector<ThroughputCurve::Point>;

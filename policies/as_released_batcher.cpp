@@ -11,7 +11,8 @@
 // L_dp/E_dp, so that dividing all by L_dp gives theirs. CBC stands for CP-SAT: "max_nodes" nodes for the 10 s and ten
 // times as many for the 100 s, beginning from samples dealt in turn, as any solver has some plan after 10 s. Which plan
 // CP-SAT had then nobody can say; for programs of more than "max_binaries" variables, which CBC cannot begin to solve,
-// LPT stands in for it, and the note says so.
+// LPT stands in for it; the policy's name then says so wherever its figures stand. With the buckets of the real solver
+// ("buckets") the released pair is exact.
 #include <cmath>
 #include <memory>
 #include <utility>

@@ -1,6 +1,7 @@
 // Interface of batch schedulers: which sample of a global batch goes to which replica and microbatch.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -51,6 +52,8 @@ struct BatchProblem {
   std::vector<int> waited{};  ///< [i], empty = all 0: for how many steps the sample has been deferred so far
   bool rehearsal = false;     ///< a planner asks, for many layouts in turn: a thorough search would not pay
   bool may_defer = false;     ///< false on the last step of a run: then every sample runs
+  std::int64_t seed = 0;      ///< of the run that the batch belongs to; says nothing in a rehearsal
+  int step = 0;               ///< of that run, from 0; the same
   std::shared_ptr<const BatchContext> context{};  ///< null in a problem made of bare numbers
 
   int samples() const { return costs.empty() ? 0 : static_cast<int>(costs.front().size()); }

@@ -1,8 +1,10 @@
 // fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
 //
 // Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, pp, dp,
-// encoder_stages, encoder_tp}; and either "microbatches" or "samples_per_microbatch". May use fewer GPUs than the
-// cluster has. Runs even where it does not fit into memory; the result then says so.
+// encoder_stages, encoder_tp}; and either "microbatches" or "samples_per_microbatch". Or "file", the
+// data_sched_config.yaml in which the optimizer of DFLOP's release leaves its plan (sim/release_config.hpp), instead of
+// all of them. May use fewer GPUs than the cluster has. Runs even where it does not fit into memory; the result then
+// says so.
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -10,6 +12,7 @@
 #include "policies/plan_simulator.hpp"
 #include "policies/registry.hpp"
 #include "policies/separate_layouts.hpp"
+#include "sim/release_config.hpp"
 
 namespace dflop {
 namespace {
@@ -30,7 +33,14 @@ class FixedLayout final : public LayoutPlanner {
     if (uniform && json.Has("communicator")) {
       json.At("communicator").Fail("has no effect in a uniform layout: encoder and LLM share their pipeline");
     }
-    if (uniform) {
+    if (const auto file = json.Find("file")) {
+      for (const char* key : {"uniform", "encoders", "llm", "microbatches", "samples_per_microbatch"}) {
+        if (json.Has(key)) json.At(key).Fail("stands in the file too");
+      }
+      config_ = ReadReleaseConfig(*file);
+      llm_ = config_->llm;
+      microbatches_ = config_->microbatches;
+    } else if (uniform) {
       uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "encoder_tp", "sequence_parallel"});
       uniform_ = HomogeneousDegrees{static_cast<int>(uniform->At("tp").Int(1, 1024)),
                                     static_cast<int>(uniform->At("pp").Int(1, kMaxDegree)),
@@ -48,6 +58,7 @@ class FixedLayout final : public LayoutPlanner {
       }
     }
     communicator_ = CommunicatorOr(json, Communicator::kHub);
+    if (config_) return;
     if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
       json.Fail("wants either microbatches or samples_per_microbatch");
     }
@@ -56,6 +67,7 @@ class FixedLayout final : public LayoutPlanner {
   }
 
   LayoutDecision Plan(const PlanningProblem& problem) const override {
+    if (config_) CheckReleaseConfig(*config_, problem.cost.model(), problem.global_batch_size);
     LayoutDecision decision;
     decision.layout = uniform_                                ? Uniform(problem, *uniform_, "/uniform")
                       : problem.cost.model().encoders.empty() ? Uniform(problem, LlmAlone(), "")
@@ -64,12 +76,13 @@ class FixedLayout final : public LayoutPlanner {
     const Candidate candidate = simulator.Judge(decision.layout);
     decision.predicted = candidate.predicted;
     decision.candidates = {candidate};
-    decision.reason = "given by the experiment";
+    decision.reason = config_ ? "given by " + config_->file : "given by the experiment";
     return decision;
   }
 
  private:
   [[noreturn]] void Fail(const std::string& key, const std::string& what) const {
+    if (config_) throw InputError(config_->file, key == "/microbatches" ? "/num_batches" : "/parallel_config", what);
     throw InputError(file_, pointer_ + key, what);
   }
 
@@ -112,7 +125,9 @@ class FixedLayout final : public LayoutPlanner {
   Layout Separate(const PlanningProblem& problem) const {
     const ModelSpec& model = problem.cost.model();
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
-    for (const EncoderSpec& encoder : model.encoders) degrees.encoders.push_back(DegreesOf(encoder.name));
+    for (const EncoderSpec& encoder : model.encoders) {
+      degrees.encoders.push_back(config_ ? config_->encoder : DegreesOf(encoder.name));
+    }
     for (const auto& [name, unused] : encoders_) {
       const auto known = [&name = name](const EncoderSpec& encoder) { return encoder.name == name; };
       if (std::none_of(model.encoders.begin(), model.encoders.end(), known)) {
@@ -134,6 +149,7 @@ class FixedLayout final : public LayoutPlanner {
 
   std::string file_;
   std::string pointer_;
+  std::optional<ReleaseConfig> config_;
   std::optional<HomogeneousDegrees> uniform_;
   std::vector<std::pair<std::string, ModuleDegrees>> encoders_;
   ModuleDegrees llm_;
@@ -144,8 +160,10 @@ class FixedLayout final : public LayoutPlanner {
 
 const Registration<LayoutPlanner> kFixed{
     {"fixed",
-     "every degree given in the experiment, also where it does not fit into memory",
-     {"uniform", "encoders", "llm", "microbatches", "samples_per_microbatch", "communicator"}},
+     "every degree given in the experiment or in a data_sched_config.yaml of DFLOP's release, also where it does not "
+     "fit "
+     "into memory",
+     {"file", "uniform", "encoders", "llm", "microbatches", "samples_per_microbatch", "communicator"}},
     [](const JsonReader& json) { return std::make_unique<FixedLayout>(json); }};
 
 }  // namespace

@@ -17,6 +17,7 @@ std::optional<BatchPlan> PlanWithoutSolver(const BatchProblem& problem, std::int
   const bool no_solver = IntegerProgramSolver().empty();
   if (!no_solver && binaries <= max_binaries) return std::nullopt;
   BatchPlan plan = LptPlan(problem, random);
+  plan.instead = "lpt-2d";
   plan.note = no_solver ? "built without an integer-program solver: lpt-2d instead"
                         : Format("%lld binary variables, more than max_binaries: lpt-2d instead",
                                  static_cast<long long>(binaries));

@@ -23,6 +23,9 @@ struct BatchPlan {
   std::vector<Buckets> encoder_buckets{};
   std::vector<int> deferred{};  ///< samples left for a later step
   std::string note{};           ///< what a result should name: a limit that was met, a fallback; "" otherwise
+  /// The batch scheduler that made this plan where the one asked for did not run: stands behind the policy's name
+  /// wherever its figures do. "" otherwise.
+  std::string instead{};
 };
 
 /// "" when every one of `samples` indices stands exactly once in a bucket or among the deferred, no bucket of the LLM

@@ -1,96 +1,123 @@
-// The released code's rule on instances small enough to follow by hand.
+// The plug-in around the released code's rule: what it decides from, and what becomes of a pick that cannot run.
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
-#include "policies/plan_simulator.hpp"
-#include "policies/released_rule.hpp"
+#include "base/file.hpp"
+#include "models/release_measurement.hpp"
+#include "models/release_names.hpp"
+#include "tests/input_error.hpp"
 #include "tests/plan_support.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace dflop {
 namespace {
 
-std::vector<ReleasedChoice> Choices(const std::vector<std::pair<double, int>>& time_and_count) {
-  std::vector<ReleasedChoice> choices;
-  for (const auto& [time, count] : time_and_count) choices.push_back({{}, count, Seconds(time)});
-  return choices;
-}
-
-TEST(PickAsReleased, DependsOnTheOrder) {
-  // 10 s with 8; 10.9 s with 4 is within 1.1 × 10; 11.9 s with 2 within 1.1 × 10.9, though 19 % above the best.
-  EXPECT_EQ(PickAsReleased(Choices({{10, 8}, {10.9, 4}, {11.9, 2}})), 2u);
-  // Without the step in between it is not, and 10.9 s comes too late to lead there.
-  EXPECT_EQ(PickAsReleased(Choices({{10, 8}, {11.9, 2}, {10.9, 4}})), 2u);
-  EXPECT_EQ(PickAsReleased(Choices({{11.9, 2}, {10, 8}, {10.9, 4}})), 0u);
-}
-
-TEST(PickAsReleased, IgnoresAFasterChoiceWithAsManyMicrobatches) {
-  EXPECT_EQ(PickAsReleased(Choices({{10, 4}, {1, 4}, {1, 5}})), 0u);
-  EXPECT_EQ(PickAsReleased(Choices({{10, 4}, {11, 3}})), 0u);  // 1.1 × itself is not below
-}
-
 struct Job {
   CostModel cost = SmallJob();
-  // Mean 5 tiles and 1,500 tokens; largest sample 8 tiles and 2,000 tokens.
-  std::vector<SampleShape> samples = {{{2}, 1000, 100}, {{8}, 2000, 100}};
+  std::vector<SampleShape> samples = UnevenSamples(32, 1);
   std::unique_ptr<BatchScheduler> batcher = Plugin<BatchScheduler>("lpt-2d");
   std::unique_ptr<PipelineSchedule> schedule = Plugin<PipelineSchedule>("1f1b");
   PlanningProblem problem() { return {cost, 32, samples, *batcher, *schedule, 1}; }
+  ReleaseProfile Measured(bool tp1_without_recompute = false) const {
+    return MeasureAsReleased(cost, samples, tp1_without_recompute);
+  }
 };
 
-TEST(ReleasedRule, TakesTheSmallestCountWhoseMeanShapesAreNoLargerThanTheLargestSample) {
-  Job job;
-  const ReleasedRule rule(job.problem());
-  // Tiles: 5·32/(2·m) ≤ 8 from m = 10; tokens: 1500·32/(2·m) ≤ 2000 from m = 12.
-  EXPECT_EQ(rule.Microbatches({ModuleDegrees{1, 1, 2}, {1, 1, 2}}), 12);
-  // Tiles: 5·32/(1·m) ≤ 8 from m = 20 only, but there are no more than 32/4 = 8 microbatches: the last one tried.
-  EXPECT_EQ(rule.Microbatches({ModuleDegrees{1, 1, 1}, {1, 1, 4}}), 8);
-  // More encoder replicas than samples: m·dp ≤ 32 leaves none to try.
-  EXPECT_EQ(rule.Microbatches({ModuleDegrees{1, 1, 33}, {1, 1, 1}}), 0);
+std::unique_ptr<LayoutPlanner> From(const std::string& folder) {
+  return Plugin<LayoutPlanner>(R"({"name": "dflop-as-released", "profile": ")" + folder + R"("})");
 }
 
-TEST(ReleasedRule, AveragesTheRatesOfTheLlmByTheirShareOfTheFlops) {
-  Job job;
-  const ReleasedRule rule(job.problem());
-  const SeparatePair pair{ModuleDegrees{1, 1, 4}, {2, 2, 1}};
-  const int m = 16;  // two samples per microbatch: 3,000 tokens, 10/4 tiles
-  const ModelProfile profile = ProfileModel(job.cost);
-  const ModuleProfile& llm = profile.modules[1];
-  const RankProfile& rank = *llm.Find(2);
-  const double linear = llm.linear_flops.value() * 1500;
-  const double attention = llm.attention_flops.value() * (1000.0 * 1000 + 2000.0 * 2000) / 2;
-  const double rate = (linear * rank.linear.At(3000).value() +
-                       attention * (rank.attention.At(1000).value() + rank.attention.At(2000).value()) / 2) /
-                      (linear + attention);
-  const double llm_time = 2 * (linear + attention) / (rate * 2 * 2);
-  const double encoder_time = profile.modules[0].LinearTime(profile.modules[0].ranks[0], 2.5).value();
-  EXPECT_NEAR(rule.StepTime(pair, m).value(), (m + 3 - 1) * std::max(llm_time, encoder_time), 1e-9);
-}
-
-TEST(ReleasedRule, WantsAQuarterMoreMemoryThanItsEstimate) {
-  // Encoder: 1.25·(state + (1 + 1)·activations of 8 tiles); the LLM has room to spare beside it when it is large.
-  Job job;
-  const ModelProfile profile = ProfileModel(job.cost);
-  const ModuleProfile& llm = profile.modules[1];
-  const double bytes = 1.25 * (llm.State(llm.ranks[0], 1, 1).value() + llm.ranks[0].activations.value() * 2000);
-  for (const double room : {0.999, 1.001}) {
-    ClusterSpec cluster = A100Nodes(1);
-    cluster.node.gpu.memory = Bytes(room * bytes);
-    job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
-    EXPECT_EQ(ReleasedRule(job.problem()).Fits({ModuleDegrees{8, 1, 1}, {1, 1, 1}}), room > 1);
+std::string WhyInfeasible(const LayoutPlanner& planner, Job& job) {
+  try {
+    return "found " + planner.Plan(job.problem()).layout.name;
+  } catch (const Infeasible& reason) {
+    return reason.what();
   }
 }
 
-TEST(DflopAsReleased, PicksNoMoreMicrobatchesThanThePapersRule) {
-  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Job job;
-    job.cost = SmallJob(2);
-    job.samples = UnevenSamples(32, seed);
-    const LayoutDecision released = Plugin<LayoutPlanner>("dflop-as-released")->Plan(job.problem());
-    const LayoutDecision paper = Plugin<LayoutPlanner>("dflop")->Plan(job.problem());
-    EXPECT_LE(released.layout.microbatches, paper.layout.microbatches) << "seed " << seed;
-    EXPECT_EQ(released.layout.gpus_used(), 16);
-    EXPECT_TRUE(released.candidates.front().fits);
+TEST(DflopAsReleased, PlansTheSameFromItsFilesAsWithout) {
+  for (const bool forgets : {false, true}) {
+    for (const int nodes : {1, 2}) {
+      TemporaryFolder folder;
+      Job job;
+      job.cost = SmallJob(nodes);
+      WriteReleaseProfile(folder.path(), ReleaseNamesOf(job.cost.model()), job.Measured(forgets));
+      const std::string spec =
+          std::string(R"({"name": "dflop-as-released", "tp1_without_recompute": )") + (forgets ? "true}" : "false}");
+      const LayoutDecision without = Plugin<LayoutPlanner>(spec)->Plan(job.problem());
+      job.samples = {{{1}, 100, 100}};  // the profile's own samples count
+      const LayoutDecision from_files = From(folder.path())->Plan(job.problem());
+      EXPECT_EQ(from_files.layout.name, without.layout.name);
+      EXPECT_EQ(from_files.predicted.value(), without.predicted.value());
+    }
   }
+}
+
+TEST(DflopAsReleased, UsesAllGpusAndSaysWhatItsTimeIs) {
+  Job job;
+  const LayoutDecision decision = Plugin<LayoutPlanner>("dflop-as-released")->Plan(job.problem());
+  EXPECT_EQ(decision.layout.gpus_used(), 8);
+  EXPECT_NE(decision.reason.find("its formula's"), std::string::npos) << decision.reason;
+}
+
+TEST(DflopAsReleased, ForgetsRecomputeWithOneRankOnly) {
+  Job job;
+  SoftwareStack software;
+  software.recompute = Recompute::kFull;
+  job.cost = SmallJob(1, software);
+  const ReleaseProfile kept = job.Measured();
+  const ReleaseProfile forgotten = job.Measured(true);
+  for (std::size_t i = 0; i < kept.encoder.size(); ++i) {
+    const double ratio = forgotten.encoder[i].time_ms / kept.encoder[i].time_ms;
+    if (kept.encoder[i].tp == 1) {
+      EXPECT_LT(ratio, 0.9);
+    } else {
+      EXPECT_EQ(ratio, 1);
+    }
+  }
+  EXPECT_GT(forgotten.llm_memory[0].forward_gib, kept.llm_memory[0].forward_gib);
+}
+
+TEST(DflopAsReleased, RunsWhatItsRuleBelievesToFit) {
+  TemporaryFolder folder;
+  Job job;
+  ReleaseProfile profile = job.Measured();
+  for (auto* rows : {&profile.encoder_memory, &profile.llm_memory}) {
+    for (ReleaseProfile::Memory& row : *rows) row.state_gib = row.forward_gib = 1e-6;
+  }
+  WriteReleaseProfile(folder.path(), ReleaseNamesOf(job.cost.model()), profile);
+  ClusterSpec cluster = A100Nodes(1);
+  cluster.node.gpu.memory = Bytes(1e9);
+  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const LayoutDecision decision = From(folder.path())->Plan(job.problem());
+  EXPECT_FALSE(decision.candidates.front().fits);
+  EXPECT_NE(decision.reason.find("runs though it does not fit"), std::string::npos) << decision.reason;
+}
+
+TEST(DflopAsReleased, SaysWhatItsRulePicksWhereThatCannotBeBuilt) {
+  // Two nodes: one GPU encodes, 15 remain. One layer a stage is all that the files let pass: 15 stages of 12 layers.
+  TemporaryFolder folder;
+  Job job;
+  job.cost = SmallJob(2);
+  ReleaseProfile profile = job.Measured();
+  std::erase_if(profile.llm, [](const auto& row) { return row.tp > 1; });
+  for (ReleaseProfile::Memory& row : profile.llm_memory) {
+    row.state_gib = 62 + 2 * row.layers;
+    row.forward_gib = 0;
+  }
+  WriteReleaseProfile(folder.path(), ReleaseNamesOf(job.cost.model()), profile);
+  const std::string why = WhyInfeasible(*From(folder.path()), job);
+  EXPECT_NE(why.find("LLM tp 1, pp 15, dp 1"), std::string::npos) << why;
+  EXPECT_NE(why.find("which cannot run"), std::string::npos) << why;
+}
+
+TEST(DflopAsReleased, SaysWhatDoesNotFit) {
+  Job job;
+  ClusterSpec cluster = A100Nodes(1);
+  cluster.node.gpu.memory = Bytes(1e9);
+  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const std::string why = WhyInfeasible(*Plugin<LayoutPlanner>("dflop-as-released"), job);
+  EXPECT_NE(why.find("GiB on a GPU of its"), std::string::npos) << why;
 }
 
 TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
@@ -106,17 +133,46 @@ TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
   }
 }
 
-TEST(DflopAsReleased, SaysWhatDoesNotFit) {
+TEST(ReleaseFiles, HaveTheNamesAndColumnsOfTheRelease) {
+  TemporaryFolder folder;
   Job job;
-  ClusterSpec cluster = A100Nodes(1);
-  cluster.node.gpu.memory = Bytes(1e9);
-  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
-  try {
-    Plugin<LayoutPlanner>("dflop-as-released")->Plan(job.problem());
-    FAIL() << "found room in 1 GB";
-  } catch (const Infeasible& infeasible) {
-    EXPECT_NE(std::string(infeasible.what()).find("largest term is"), std::string::npos) << infeasible.what();
+  const ModelSpec model = BuiltInModel("llava-ov-siglip-2.4b-llama3-8b");
+  WriteReleaseProfile(folder.path(), ReleaseNamesOf(model), job.Measured());
+  EXPECT_TRUE(ReadFile(folder / "thr_llavaov_siglip_6b.csv").starts_with("batch_size,model_time,num_layers,tp_size\n"));
+  for (const char* name : {"thr_llavaov_llama3_8b.csv", "thr_llavaov_llama3_8b_skip_attn.csv"}) {
+    EXPECT_TRUE(ReadFile(folder / name).starts_with("seq_len,model_time,num_layers,tp_size\n")) << name;
   }
+  EXPECT_TRUE(ReadFile(folder / "mem_llavaov_siglip_6b.csv")
+                  .starts_with("batch_size,model_mem,fwd_peak,model_state_peak,num_layers,tp_size\n"));
+  EXPECT_TRUE(ReadFile(folder / "mem_llavaov_llama3_8b.csv")
+                  .starts_with("batch_size,seq_len,model_mem,fwd_peak,model_state_peak,num_layers,tp_size\n"));
+  EXPECT_NE(ReadFile(folder / "samples.json").find("image_batch"), std::string::npos);
+}
+
+TEST(ReleaseFiles, SayWhereTheyAreWrong) {
+  TemporaryFolder folder;
+  Job job;
+  const ReleaseNames names = ReleaseNamesOf(job.cost.model());
+  const Json place(folder.path());
+  const auto error = [&] {
+    return ErrorOf([&] { ReadReleaseProfile(JsonReader(place, "e.json", "/profile"), names); });
+  };
+  EXPECT_NE(error().find("e.json:/profile: is"), std::string::npos) << error();
+  WriteReleaseProfile(folder.path(), names, job.Measured());
+  EXPECT_EQ(error(), "");
+  const std::string times = folder.path() + "/thr_" + names.mllm + "_" + names.encoder + ".csv";
+  const std::string whole = ReadFile(times);
+  WriteFile(times, whole + "64,1.5,16,1\n");
+  EXPECT_NE(error().find("measures again"), std::string::npos) << error();
+  WriteFile(times, whole + "96,-1,16,1\n");
+  EXPECT_NE(error().find(times + ":30: "), std::string::npos) << error();
+  WriteFile(times, whole + "64,1,16,16\n");
+  EXPECT_NE(error().find("wants two batch sizes"), std::string::npos) << error();
+  WriteFile(times, whole);
+  WriteFile(folder / "samples.json", R"({"image_batch": [1, 2], "llm_input_seq": [100, 0]})");
+  EXPECT_NE(error().find("/llm_input_seq/1"), std::string::npos) << error();
+  WriteFile(folder / "samples.json", R"({"image_batch": [1, 2], "llm_input_seq": [100]})");
+  EXPECT_NE(error().find("1 samples where image_batch has 2"), std::string::npos) << error();
 }
 
 }  // namespace
