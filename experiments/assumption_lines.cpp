@@ -35,6 +35,9 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   std::string text = "engine " + result.At("engine").String() + ", " + software.At("precision").String() + ", " +
                      software.At("attention").String() + " attention, " + software.At("packing").String() +
                      " sequences, recompute " + software.At("recompute").String();
+  for (const JsonReader& encoder : assumptions.At("model").At("encoders").Elements()) {
+    text += ", tiling " + encoder.At("tiling").String();
+  }
   const std::string parallel = OfLayouts(result, name, SequenceParallel);
   if (!parallel.empty()) text += ", sequence_parallel " + parallel;
   const std::string communicator =

@@ -60,7 +60,8 @@ FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, cons
   const double core = (is_llm ? 2.0 : 4.0) * batch.useful_squares * shape.hidden;
   const double layer =
       LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train) + core * (flow.layers_backward ? 3 : 1);
-  const double ends = is_llm ? LlmEndFlops(model.llm, software, flow, part, tokens) : EncoderEndFlops(model, part, tokens);
+  const double ends =
+      is_llm ? LlmEndFlops(model.llm, software, flow, part, tokens) : EncoderEndFlops(model, part, tokens);
   FlopCount count;
   count.model = Flops(part.layers * layer + ends);
   if (!flow.layers_backward || software.recompute == Recompute::kNone) return count;
