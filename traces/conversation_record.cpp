@@ -23,18 +23,22 @@ struct Texts {
   bool any = false;  // text or part, though it be a placeholder
   std::array<int, kMediumCount> places{};
 
+  /// Words and the placeholders between them, which no token reaches across.
   void Add(std::string_view text) {
-    if (text.empty()) return;
-    any = true;
-    std::string words;
-    while (!text.empty()) {
-      const std::size_t medium = PlaceholderAt(text);
-      if (medium < kMediumCount) ++places[medium];
-      const std::size_t length = medium < kMediumCount ? kPlaceholders[medium].size() : 1;
-      if (medium == kMediumCount) words += text.front();
-      text.remove_prefix(length);
+    any = any || !text.empty();
+    std::size_t begin = 0;
+    for (std::size_t at = 0; at < text.size();) {
+      const std::size_t medium = PlaceholderAt(text.substr(at));
+      if (medium == kMediumCount) {
+        ++at;
+        continue;
+      }
+      tokens += EstimateTokens(text.substr(begin, at - begin));
+      ++places[medium];
+      at += kPlaceholders[medium].size();
+      begin = at;
     }
-    tokens += EstimateTokens(words);
+    tokens += EstimateTokens(text.substr(begin));
   }
 
  private:
