@@ -19,12 +19,12 @@ std::string Plain(double value) {
 }
 
 /// The value as an integer, compared as such: a double next to 2^63 would round past either bound. Nothing where it is
-/// too large for one.
+/// too large for one; −2^63 as a double is what the parser makes of something below it.
 std::optional<std::int64_t> WholeNumber(const Json& value) {
   if (value.is<std::int64_t>()) return value.as<std::int64_t>();
   constexpr double kBeyond = 9223372036854775808.0;  // 2^63, the first that no std::int64_t holds
   const double number = value.as<double>();
-  if (number < -kBeyond || number >= kBeyond) return std::nullopt;
+  if (number <= -kBeyond || number >= kBeyond) return std::nullopt;
   return static_cast<std::int64_t>(number);
 }
 
