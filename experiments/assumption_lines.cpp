@@ -28,6 +28,17 @@ std::string SequenceParallel(const JsonReader& layout) {
   return std::none_of(modules.begin(), modules.end(), on) ? "false" : "by module";
 }
 
+/// "; tiling internvl": how each encoder's images become tokens.
+std::string Tilings(const JsonReader& assumptions) {
+  std::string names;
+  const auto model = assumptions.Find("model");
+  if (!model || !model->IsObject() || !model->Has("encoders")) return "";
+  for (const JsonReader& encoder : model->At("encoders").Elements()) {
+    names += (names.empty() ? "" : ", ") + encoder.At("tiling").String();
+  }
+  return names.empty() ? "" : "; tiling " + names;
+}
+
 std::string Words(const JsonReader& result, const JsonReader& scenario) {
   const std::string name = scenario.At("name").String();
   const JsonReader assumptions = scenario.At("assumptions");
@@ -35,9 +46,6 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   std::string text = "engine " + result.At("engine").String() + ", " + software.At("precision").String() + ", " +
                      software.At("attention").String() + " attention, " + software.At("packing").String() +
                      " sequences, recompute " + software.At("recompute").String();
-  for (const JsonReader& encoder : assumptions.At("model").At("encoders").Elements()) {
-    text += ", tiling " + encoder.At("tiling").String();
-  }
   const std::string parallel = OfLayouts(result, name, SequenceParallel);
   if (!parallel.empty()) text += ", sequence_parallel " + parallel;
   const std::string communicator =
@@ -46,6 +54,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   text += "; kernel costs: " + assumptions.At("kernel_costs").String();
+  text += Tilings(assumptions);
   if (const auto draws = assumptions.Find("cost_draws")) text += "; verdicts: " + CostDrawsInWords(*draws);
   return text;
 }
