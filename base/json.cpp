@@ -53,6 +53,7 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool parse_error(std::size_t position, const std::string&, const nlohmann::detail::exception& error) override {
     std::string reason = error.what();
     reason = reason.substr(reason.find("] ") + 2);
+    if (ClosesAfterComma(position)) reason = "a comma after the last element, right before the closing bracket";
     throw InputError(file_, "", "is no valid JSON at " + Place(position) + ": " + reason);
   }
 
@@ -110,6 +111,12 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
                                           : std::to_string(streams ? streamed_ : value.as<Json::Array>().size()));
     }
     return pointer;
+  }
+  bool ClosesAfterComma(std::size_t position) const {
+    if (position < 2 || position > text_.size()) return false;
+    const char closing = text_[position - 1];
+    const std::size_t before = text_.find_last_not_of(" \t\r\n", position - 2);
+    return (closing == ']' || closing == '}') && before != std::string_view::npos && text_[before] == ',';
   }
   std::string Place(std::size_t position) const {
     std::size_t line = 1;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -15,6 +16,16 @@ std::string Plain(double value) {
   std::string text = ShortestNumber(value);
   if (text.ends_with(".0")) text.resize(text.size() - 2);
   return text;
+}
+
+/// The value as an integer, compared as such: a double next to 2^63 would round past either bound. Nothing where it is
+/// too large for one; −2^63 as a double is what the parser makes of something below it.
+std::optional<std::int64_t> WholeNumber(const Json& value) {
+  if (value.is<std::int64_t>()) return value.as<std::int64_t>();
+  constexpr double kBeyond = 9223372036854775808.0;  // 2^63, the first that no std::int64_t holds
+  const double number = value.as<double>();
+  if (number <= -kBeyond || number >= kBeyond) return std::nullopt;
+  return static_cast<std::int64_t>(number);
 }
 
 std::size_t EditDistance(const std::string& a, const std::string& b) {
@@ -52,10 +63,10 @@ std::int64_t JsonReader::Int(std::int64_t min, std::int64_t max) const {
   if (!value_->is_number()) Fail(std::string("is ") + value_->kind() + ", a whole number " + range + " is wanted");
   const double number = value_->number();
   if (std::floor(number) != number) Fail("is " + Plain(number) + ", a whole number " + range + " is wanted");
-  if (number < static_cast<double>(min) || number > static_cast<double>(max)) {
-    Fail("is " + Plain(number) + ", allowed is " + range);
-  }
-  return value_->is<std::int64_t>() ? value_->as<std::int64_t>() : static_cast<std::int64_t>(number);
+  const std::optional<std::int64_t> whole = WholeNumber(*value_);
+  if (!whole) Fail("is " + Plain(number) + ", allowed is " + range);
+  if (*whole < min || *whole > max) Fail("is " + std::to_string(*whole) + ", allowed is " + range);
+  return *whole;
 }
 
 double JsonReader::Number(double min, double max) const {
@@ -93,6 +104,14 @@ std::optional<JsonReader> JsonReader::Find(std::string_view key) const {
   if (!IsObject()) Fail(std::string("is ") + value_->kind() + ", an object is wanted");
   if (!Has(key)) return std::nullopt;
   return At(key);
+}
+
+std::optional<JsonReader> JsonReader::FindGiven(std::string_view key) const {
+  auto member = Find(key);
+  if (!member || member->json().is_null()) return std::nullopt;
+  if (member->IsString() && member->json().as<std::string>().empty()) return std::nullopt;
+  if (member->IsArray() && member->Size() == 0) return std::nullopt;
+  return member;
 }
 
 void JsonReader::AllowOnly(const std::vector<std::string>& keys) const {
@@ -177,6 +196,18 @@ std::string NearestName(const std::string& wanted, const std::vector<std::string
     if (distance < best) best = distance, nearest = name;
   }
   return nearest;
+}
+
+std::vector<std::string> NearestNames(const std::string& wanted, std::vector<std::string> names, std::size_t most) {
+  // A name that holds what was typed is nearer than any typing error.
+  const auto distance = [&](const std::string& name) {
+    const bool holds = !wanted.empty() && name.find(wanted) != std::string::npos;
+    return std::pair(!holds, holds ? name.size() : EditDistance(wanted, name));
+  };
+  std::stable_sort(names.begin(), names.end(),
+                   [&](const std::string& a, const std::string& b) { return distance(a) < distance(b); });
+  if (names.size() > most) names.resize(most);
+  return names;
 }
 
 std::string JoinNames(const std::vector<std::string>& names) {

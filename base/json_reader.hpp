@@ -42,6 +42,8 @@ class JsonReader {
   bool Has(std::string_view key) const { return value_->find(key) != nullptr; }
   JsonReader At(std::string_view key) const;  ///< fails when missing
   std::optional<JsonReader> Find(std::string_view key) const;
+  /// The member unless it is null, an empty string or an empty array: ways in which data say that there is nothing.
+  std::optional<JsonReader> FindGiven(std::string_view key) const;
   void AllowOnly(const std::vector<std::string>& keys) const;  ///< fails on any other key
   std::vector<std::string> Keys() const;
   /// Checks "schema" against e.g. "dflop/model/1"; `required` files must carry it, inline objects may.
@@ -70,6 +72,9 @@ std::string EscapePointerKey(std::string_view key);
 
 /// "nearest allowed name" for typos: the entry with the smallest edit distance, or "" when all are far away.
 std::string NearestName(const std::string& wanted, const std::vector<std::string>& names);
+
+/// The few names nearest to what was typed, nearest first, however far: for lists too long to print.
+std::vector<std::string> NearestNames(const std::string& wanted, std::vector<std::string> names, std::size_t most = 3);
 
 /// "a, b, c" for messages.
 std::string JoinNames(const std::vector<std::string>& names);

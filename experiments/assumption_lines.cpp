@@ -36,6 +36,17 @@ std::string CommunicatorWords(const JsonReader& layout) {
   return std::string(read.hub() ? "hub" : "direct") + (read.blocking ? " (blocking)" : "");
 }
 
+/// "; tiling internvl": how each encoder's images become tokens.
+std::string Tilings(const JsonReader& assumptions) {
+  std::string names;
+  const auto model = assumptions.Find("model");
+  if (!model || !model->IsObject() || !model->Has("encoders")) return "";
+  for (const JsonReader& encoder : model->At("encoders").Elements()) {
+    names += (names.empty() ? "" : ", ") + encoder.At("tiling").String();
+  }
+  return names.empty() ? "" : "; tiling " + names;
+}
+
 std::string Words(const JsonReader& result, const JsonReader& scenario) {
   const std::string name = scenario.At("name").String();
   const JsonReader assumptions = scenario.At("assumptions");
@@ -50,6 +61,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   text += "; kernel costs: " + assumptions.At("kernel_costs").String();
+  text += Tilings(assumptions);
   if (const auto draws = assumptions.Find("cost_draws")) text += "; verdicts: " + CostDrawsInWords(*draws);
   return text;
 }

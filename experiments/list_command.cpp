@@ -12,6 +12,7 @@
 #include "policies/layout_planner.hpp"
 #include "policies/pipeline_schedule.hpp"
 #include "policies/registry.hpp"
+#include "traces/samples.hpp"
 
 namespace dflop {
 namespace {
@@ -57,11 +58,20 @@ Entries Models() {
   return Named("model", BuiltInModelNames(), [](const std::string& name) { return BuiltInModel(name).source; });
 }
 Entries Clusters() { return Named("cluster", BuiltInClusterNames(), ClusterSource); }
+Entries Samples() {
+  Entries entries;
+  for (const GeneratorInfo& info : SampleGenerators()) {
+    Entry& entry = entries.emplace_back(Entry{"samples", info.name, info.description});
+    for (const auto& parameter : info.parameters) entry.parameters.push_back(parameter.first);
+  }
+  return entries;
+}
 Entries Gpus() { return Named("gpu", BuiltInGpuNames(), GpuSource); }
 
 const std::map<std::string, std::function<Entries()>> kLists = {
     {"policies", Policies},       {"layouts", Layouts}, {"batchers", Batchers}, {"pipelines", Pipelines},
-    {"corrections", Corrections}, {"models", Models},   {"clusters", Clusters}, {"gpus", Gpus}};
+    {"corrections", Corrections}, {"models", Models},   {"clusters", Clusters}, {"gpus", Gpus},
+    {"samples", Samples}};
 
 void PrintText(const Entries& entries, bool with_kind) {
   std::size_t width = 0;
@@ -95,7 +105,7 @@ struct Arguments {
 }  // namespace
 
 void AddListCommand(CLI::App& app) {
-  CLI::App* command = app.add_subcommand("list", "what there is: policies, models, machines");
+  CLI::App* command = app.add_subcommand("list", "what there is: policies, models, machines, samples");
   const auto arguments = std::make_shared<Arguments>();
   std::vector<std::string> names;
   for (const auto& [name, list] : kLists) names.push_back(name);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 
@@ -24,17 +25,20 @@ struct Options {
   std::vector<std::string> parameters;
   std::string out;
   std::string model;
+  bool lenient = false;
   int count = kDefaultCount;
   std::uint64_t seed = 1;
 };
 
 void Save(const std::string& path, const SampleSet& set) {
   WriteSamples(path, set);
-  std::cout << path << ": " << set.samples.size() << " samples, " << set.source << "\n";
+  const std::string provisos = Provisos(set);
+  std::cout << path << ": " << set.samples.size() << " samples, " << set.source
+            << (provisos.empty() ? "" : "\n" + provisos) << "\n";
 }
 
 SampleSet Import(const Options& options) {
-  if (options.from == "llava") return ImportLlava(options.paths);
+  if (options.from == "llava") return ImportLlava(options.paths, options.lenient);
   if (options.from == "csv") return ImportCsv(options.paths);
   return ImportServeGen(options.paths, options.count, options.seed);
 }
@@ -67,10 +71,15 @@ void Generate(const Options& options) {
   Save(options.out, Draw(*source, options.count, options.seed));
 }
 
+std::vector<std::string> GeneratorNames() {
+  std::vector<std::string> names;
+  for (const GeneratorInfo& info : SampleGenerators()) names.push_back(info.name);
+  return names;
+}
+
 bool IsGenerator(const std::string& name) {
-  const auto& generators = SampleGenerators();
-  return std::any_of(generators.begin(), generators.end(),
-                     [&](const GeneratorInfo& info) { return info.name == name; });
+  const std::vector<std::string> names = GeneratorNames();
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
 /// A file's records as they are; of a distribution, `count` draws.
@@ -78,12 +87,17 @@ SampleSet Load(const Options& options) {
   Json reference;
   if (IsGenerator(options.name)) {
     reference = options.name;
-  } else {
+  } else if (std::filesystem::exists(options.name)) {
     reference["file"] = options.name;
+  } else {
+    throw InputError("there is neither a file nor a sample generator " + JsonQuote(options.name) + "; nearest: " +
+                     JoinNames(NearestNames(options.name, GeneratorNames())) + "; `dflop list samples` names all");
   }
   const auto source = ReadSampleSource(JsonReader(reference, ""));
   if (source->records() == nullptr) return Draw(*source, options.count, options.seed);
-  return {source->name(), source->description(), *source->records()};
+  SampleSet set = *source->records();
+  set.source = source->description();
+  return set;
 }
 
 ModelSpec ModelFor(const SampleSet& set, const std::string& name) {
@@ -92,13 +106,21 @@ ModelSpec ModelFor(const SampleSet& set, const std::string& name) {
   return BuiltInModel(audio ? kDefaultAudioModel : kDefaultVisionModel);
 }
 
+/// " (tiling internvl)", of every encoder.
+std::string TilingsInWords(const ModelSpec& model) {
+  std::string names;
+  for (const EncoderSpec& encoder : model.encoders) names += (names.empty() ? "" : ", ") + TilingName(encoder.tiling);
+  return names.empty() ? "" : " (tiling " + names + ")";
+}
+
 void Inspect(const Options& options) {
   const SampleSet set = Load(options);
   const ModelSpec model = ModelFor(set, options.model);
   std::vector<SampleShape> shapes;
   shapes.reserve(set.samples.size());
   for (const Sample& sample : set.samples) shapes.push_back(ShapeOf(sample, model));
-  std::cout << set.name << ": " << set.samples.size() << " samples, as " << model.name << " sees them\n"
+  std::cout << set.name << ": " << set.samples.size() << " samples, as " << model.name << " sees them"
+            << TilingsInWords(model) << "\n"
             << set.source << "\n\n"
             << CountKinds(set.samples) << "\n"
             << DescribeShapes(shapes) << "\n"
@@ -115,12 +137,15 @@ void AddDrawOptions(CLI::App& command, Options& options) {
 void AddImport(CLI::App& samples, const std::shared_ptr<Options>& options) {
   CLI::App* import = samples.add_subcommand("import", "Turn another format's samples into a dflop/samples/1 file");
   import
-      ->add_option("--from", options->from,
-                   "llava: JSON or JSON lines; csv: a table; servegen: histograms or their folder")
+      ->add_option(
+          "--from", options->from,
+          "llava: conversations with media, JSON or JSON lines; csv: a table; servegen: histograms or their folder")
       ->required()
       ->check(CLI::IsMember({"llava", "csv", "servegen"}));
   import->add_option("paths", options->paths, "files to read")->required();
   import->add_option("--out", options->out, "file to write")->required();
+  import->add_flag("--lenient", options->lenient,
+                   "llava: count records whose media, keys and placeholders disagree, instead of refusing them");
   AddDrawOptions(*import, *options);
   import->footer(
       "--count and --seed matter for servegen only, whose histograms are drawn from.\n"

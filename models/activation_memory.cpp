@@ -84,7 +84,9 @@ class Activations {
 
   double Logits(double bytes_per_logit) const {
     if (!model_.is_llm(part_.module) || !part_.has_output) return 0;
-    return batch_.tokens * model_.llm.vocab / part_.tensor_parallel * bytes_per_logit;
+    const int ranks = part_.tensor_parallel;
+    const double vocab = PaddedVocabulary(model_.llm.vocab, software_.vocabulary_multiple, ranks);
+    return batch_.tokens * vocab / ranks * bytes_per_logit;
   }
   double KeptLogits() const { return flow_.layers_backward ? Logits(kKeptLogitBytes) : 0; }
 

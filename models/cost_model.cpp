@@ -112,7 +112,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
     cost.forward.time += gather;
     cost.forward.tensor_parallel_communication += gather;
   }
-  const FlopCount flops = CountFlops(model_, software_.recompute, part, whole);
+  const FlopCount flops = CountFlops(model_, software_, part, whole);
   cost.model_flops = flops.model;
   cost.hardware_flops = flops.model + flops.recomputed;
   return cost;

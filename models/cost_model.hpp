@@ -112,7 +112,7 @@ class CostModel {
   /// of a frozen encoder does have something to do where its projector trains, though its layers do not.
   bool NeedsBackward(const ModulePart& part) const;
 
-  /// Parameters of the part, over all its tensor-parallel ranks.
+  /// Parameters of the part, over all its tensor-parallel ranks, the padding of the vocabulary included.
   double Parameters(const ModulePart& part) const;
   double TrainableParameters(const ModulePart& part) const;
 

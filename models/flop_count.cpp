@@ -40,15 +40,18 @@ double EncoderEndFlops(const ModelSpec& model, const ModulePart& part, double to
   return flops;
 }
 
-double LlmEndFlops(const LlmSpec& llm, const GradientFlow& flow, const ModulePart& part, double tokens) {
+double LlmEndFlops(const LlmSpec& llm, const SoftwareStack& software, const GradientFlow& flow, const ModulePart& part,
+                   double tokens) {
   if (!part.has_output) return 0;
-  const double weights = static_cast<double>(llm.vocab) * llm.shape.hidden;
+  const double vocab = PaddedVocabulary(llm.vocab, software.vocabulary_multiple, part.tensor_parallel);
+  const double weights = vocab * llm.shape.hidden;
   return LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train);
 }
 
 }  // namespace
 
-FlopCount CountFlops(const ModelSpec& model, Recompute recompute, const ModulePart& part, const SequenceBatch& batch) {
+FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                     const SequenceBatch& batch) {
   const TransformerShape& shape = model.shape(part.module);
   const GradientFlow flow = GradientsOf(model, part.module);
   const bool is_llm = model.is_llm(part.module);
@@ -57,11 +60,12 @@ FlopCount CountFlops(const ModelSpec& model, Recompute recompute, const ModulePa
   const double core = (is_llm ? 2.0 : 4.0) * batch.useful_squares * shape.hidden;
   const double layer =
       LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train) + core * (flow.layers_backward ? 3 : 1);
-  const double ends = is_llm ? LlmEndFlops(model.llm, flow, part, tokens) : EncoderEndFlops(model, part, tokens);
+  const double ends =
+      is_llm ? LlmEndFlops(model.llm, software, flow, part, tokens) : EncoderEndFlops(model, part, tokens);
   FlopCount count;
   count.model = Flops(part.layers * layer + ends);
-  if (!flow.layers_backward || recompute == Recompute::kNone) return count;
-  const double linear = recompute == Recompute::kFull ? LinearFlops(tokens, weights, false, false) : 0;
+  if (!flow.layers_backward || software.recompute == Recompute::kNone) return count;
+  const double linear = software.recompute == Recompute::kFull ? LinearFlops(tokens, weights, false, false) : 0;
   count.recomputed = Flops(part.layers * (linear + core));
   return count;
 }

@@ -10,6 +10,8 @@ struct FlopCount {
   Flops recomputed{0};  ///< what the recomputed forward adds
 };
 
-FlopCount CountFlops(const ModelSpec& model, Recompute recompute, const ModulePart& part, const SequenceBatch& batch);
+/// The padding of the vocabulary counts as work, as in Megatron-LM's own figure.
+FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                     const SequenceBatch& batch);
 
 }  // namespace dflop

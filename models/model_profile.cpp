@@ -4,6 +4,9 @@
 
 #include "models/profiled_batches.hpp"
 
+#include "models/flop_count.hpp"
+#include "models/tensor_parallel.hpp"
+
 namespace dflop {
 namespace {
 
@@ -35,21 +38,29 @@ void ProfileEncoder(const CostModel& cost, const ModulePart& part, const Profile
 void ProfileLlm(const CostModel& cost, const ModulePart& part, const ProfileGrid& grid, ModuleProfile& module,
                 RankProfile& rank) {
   const CostModel device = WithoutHost(cost);
+  ModulePart whole_module = part;
+  whole_module.tensor_parallel = 1;
+  // One count of the work for all degrees, whatever each pads: a rate times its degree then gives back the time.
+  const auto work = [&](const SequenceBatch& batch) {
+    const FlopCount count = CountFlops(cost.model(), cost.software(), whole_module, batch);
+    return count.model + count.recomputed;
+  };
   Rates linear;
   Rates attention;
   for (const double tokens : grid.tokens) {
     const PartCost skipped = cost.Part(part, WithoutAttention(tokens));
-    linear.push_back({tokens, skipped.hardware_flops / TimeOf(skipped) / rank.tp});
+    linear.push_back({tokens, work(WithoutAttention(tokens)) / TimeOf(skipped) / rank.tp});
     const PartCost whole = device.Part(part, OneSequence(tokens));
     const Seconds time = TimeOf(whole) - TimeOf(device.Part(part, WithoutAttention(tokens)));
-    attention.push_back({tokens, (whole.hardware_flops - skipped.hardware_flops) / time / rank.tp});
+    const Flops scores = work(OneSequence(tokens)) - work(WithoutAttention(tokens));
+    attention.push_back({tokens, scores / time / rank.tp});
   }
   rank.linear = ThroughputCurve(std::move(linear));
   rank.attention = ThroughputCurve(std::move(attention));
   rank.activations = cost.Activations(part, WithoutAttention(1));
   rank.square_activations = cost.Activations(part, OneSequence(1)) - rank.activations;
-  module.linear_flops = cost.Part(part, WithoutAttention(1)).hardware_flops;
-  module.attention_flops = cost.Part(part, OneSequence(1)).hardware_flops - module.linear_flops;
+  module.linear_flops = work(WithoutAttention(1));
+  module.attention_flops = work(OneSequence(1)) - module.linear_flops;
 }
 
 void ProfileState(const CostModel& cost, ModulePart part, RankProfile& rank) {
@@ -75,7 +86,7 @@ ModuleProfile ProfileModule(const CostModel& cost, int index, const ProfileGrid&
   module.shards_optimizer = cost.software().distributed_optimizer;
   const int node = cost.cluster().node.gpus;
   for (const int tp : grid.tensor_parallel) {
-    if (cost.model().shape(index).heads % tp != 0 || tp > node || node % tp != 0) continue;
+    if (!DividesAmong(cost.model(), index, tp) || tp > node || node % tp != 0) continue;
     RankProfile rank;
     rank.tp = tp;
     const ModulePart part = WholeModule(cost, index, tp);

@@ -209,16 +209,40 @@ ModelSpec Compose(const Recipe& recipe) {
   return ReadInline(JsonReader(model, "built-in models.json"));
 }
 
+/// Too many to list: the few that may have been meant.
+std::string NearestModels(const std::string& name) {
+  return "there is no built-in model " + JsonQuote(name) +
+         "; nearest: " + JoinNames(NearestNames(name, BuiltInModelNames())) + "; `dflop list models` names all";
+}
+
 ModelSpec BuiltInOf(const JsonReader& name) {
-  name.OneOf(BuiltInModelNames());
-  return BuiltInModel(name.String());
+  const std::vector<std::string> names = BuiltInModelNames();
+  const std::string wanted = name.String();
+  if (std::find(names.begin(), names.end(), wanted) == names.end()) name.Fail(NearestModels(wanted));
+  return BuiltInModel(wanted);
+}
+
+/// Another rule for the images of a built-in model; as inline, it must suit the encoder and its projector.
+void TileAs(const JsonReader& name, ModelSpec& model) {
+  const Tiling tiling = Named(name, kTilings);
+  if (model.encoders.empty()) name.Fail("is given, but " + model.name + " has no encoder");
+  const auto shuffles = [](Tiling rule) { return rule == Tiling::kInternVl; };
+  for (EncoderSpec& encoder : model.encoders) {
+    const bool audio = encoder.modality == Modality::kAudio;
+    if ((tiling == Tiling::kWhisper) != audio || shuffles(tiling) != shuffles(encoder.tiling)) {
+      name.Fail("does not suit " + model.name + ", whose own is " + TilingName(encoder.tiling) +
+                ": give the model inline");
+    }
+    encoder.tiling = tiling;
+  }
 }
 
 /// {"name": built-in, "frozen": ["encoder", "projector", "llm"]}: the commonest recipes in one line.
 ModelSpec ReadBuiltIn(const JsonReader& json) {
-  json.AllowOnly({"schema", "name", "frozen"});
+  json.AllowOnly({"schema", "name", "frozen", "tiling"});
   json.CheckSchema("dflop/model/1", false);
   ModelSpec model = BuiltInOf(json.At("name"));
+  if (const auto tiling = json.Find("tiling")) TileAs(*tiling, model);
   const auto frozen = json.Find("frozen");
   if (!frozen) return model;
   for (const JsonReader& entry : frozen->Elements()) {
@@ -268,6 +292,8 @@ Json EncoderJson(const EncoderSpec& encoder) {
 
 }  // namespace
 
+std::string TilingName(Tiling tiling) { return NameOf(tiling, kTilings); }
+
 int EncoderSpec::tokens_per_tile() const {
   if (modality == Modality::kAudio) return kAudioTokensPerWindow;
   const int side = tile_px / patch_px;
@@ -298,7 +324,7 @@ ModelSpec BuiltInModel(const std::string& name) {
   for (const Recipe& recipe : Recipes()) {
     if (recipe.name == name) return Compose(recipe);
   }
-  throw InputError("there is no built-in model " + JsonQuote(name) + "; `dflop list models` names them");
+  throw InputError(NearestModels(name));
 }
 
 std::vector<std::string> BuiltInModelNames() {

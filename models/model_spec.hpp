@@ -74,8 +74,12 @@ struct ModelSpec {
   }
 };
 
-/// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"); {"name": built-in, "frozen": […]} with
-/// any of "encoder", "projector", "llm"; an inline object (keys as in ToJson); or {"file": …} (dflop/model/1).
+/// "llava-onevision", …, as models and results name it.
+std::string TilingName(Tiling tiling);
+
+/// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"); {"name": built-in, "frozen": […],
+/// "tiling": NAME} with any of "encoder", "projector", "llm" and another rule for its images; an inline object (keys as
+/// in ToJson); or {"file": …} (dflop/model/1).
 ModelSpec ReadModel(const JsonReader& json);
 ModelSpec BuiltInModel(const std::string& name);  ///< InputError when there is none
 std::vector<std::string> BuiltInModelNames();

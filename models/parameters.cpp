@@ -56,13 +56,14 @@ void AddEncoderEnds(const ModelSpec& model, const ModulePart& part, int ranks, C
   count.Add(ProjectorParameters(encoder, model.llm.shape.hidden, ranks), encoder.projector_frozen);
 }
 
-double EmbeddingParameters(const LlmSpec& llm, int ranks) {
-  return static_cast<double>(llm.vocab) * llm.shape.hidden / ranks;
+/// Of one of `ranks` ranks; `split` is how many the vocabulary is padded for.
+double EmbeddingParameters(const LlmSpec& llm, const SoftwareStack& software, int split, int ranks) {
+  return PaddedVocabulary(llm.vocab, software.vocabulary_multiple, split) * llm.shape.hidden / ranks;
 }
 
 /// A tied head is the embedding itself where both lie in one part, otherwise a copy of it (as Megatron-LM keeps).
-void AddLlmEnds(const LlmSpec& llm, const ModulePart& part, int ranks, Count& count) {
-  const double embedding = EmbeddingParameters(llm, ranks);
+void AddLlmEnds(const LlmSpec& llm, const SoftwareStack& software, const ModulePart& part, int ranks, Count& count) {
+  const double embedding = EmbeddingParameters(llm, software, part.tensor_parallel, ranks);
   if (part.has_input) count.Add(embedding, llm.frozen);
   if (!part.has_output) return;
   count.Add(NormParameters(llm.shape), llm.frozen);
@@ -70,13 +71,13 @@ void AddLlmEnds(const LlmSpec& llm, const ModulePart& part, int ranks, Count& co
 }
 
 /// Parameters that one of `ranks` ranks holds.
-Count CountOnRank(const ModelSpec& model, const ModulePart& part, int ranks) {
+Count CountOnRank(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part, int ranks) {
   const bool is_llm = model.is_llm(part.module);
   const bool frozen = is_llm ? model.llm.frozen : model.encoders[static_cast<std::size_t>(part.module)].frozen;
   Count count;
   count.Add(part.layers * LayerParameters(model.shape(part.module), ranks), frozen);
   if (is_llm) {
-    AddLlmEnds(model.llm, part, ranks, count);
+    AddLlmEnds(model.llm, software, part, ranks, count);
   } else {
     AddEncoderEnds(model, part, ranks, count);
   }
@@ -85,13 +86,15 @@ Count CountOnRank(const ModelSpec& model, const ModulePart& part, int ranks) {
 
 }  // namespace
 
-double CostModel::Parameters(const ModulePart& part) const { return CountOnRank(model_, part, 1).total; }
+double CostModel::Parameters(const ModulePart& part) const { return CountOnRank(model_, software_, part, 1).total; }
 
-double CostModel::TrainableParameters(const ModulePart& part) const { return CountOnRank(model_, part, 1).trainable; }
+double CostModel::TrainableParameters(const ModulePart& part) const {
+  return CountOnRank(model_, software_, part, 1).trainable;
+}
 
 StateMemory CostModel::State(const ModulePart& part, int replicas) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
-  const Count count = CountOnRank(model_, part, part.tensor_parallel);
+  const Count count = CountOnRank(model_, software_, part, part.tensor_parallel);
   const double optimizer = software_.bytes_per_parameter - kWeightBytes - software_.gradient_bytes;
   StateMemory state;
   state.weights = Bytes(kWeightBytes * count.total);
@@ -101,13 +104,14 @@ StateMemory CostModel::State(const ModulePart& part, int replicas) const {
 }
 
 Bytes CostModel::GradientBytes(const ModulePart& part) const {
-  return Bytes(software_.gradient_bytes * CountOnRank(model_, part, part.tensor_parallel).trainable);
+  return Bytes(software_.gradient_bytes * CountOnRank(model_, software_, part, part.tensor_parallel).trainable);
 }
 
 Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
   const LlmSpec& llm = model_.llm;
   if (!model_.is_llm(part.module) || !llm.tied_embeddings || llm.frozen) return Bytes(0);
-  return Bytes(software_.gradient_bytes * EmbeddingParameters(llm, part.tensor_parallel));
+  const int ranks = part.tensor_parallel;
+  return Bytes(software_.gradient_bytes * EmbeddingParameters(llm, software_, ranks, ranks));
 }
 
 /// Reads gradients, weights and optimizer state once and writes the latter two; fp16 reads and writes the gradients
@@ -115,7 +119,7 @@ Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
 /// parameters.
 Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
-  const double trainable = CountOnRank(model_, part, part.tensor_parallel).trainable;
+  const double trainable = CountOnRank(model_, software_, part, part.tensor_parallel).trainable;
   const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
   const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
   return kernels_->MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;

@@ -1,10 +1,11 @@
 // Whole samples: which encoder takes what, and how many tokens the LLM sees.
 //
 // Only a lone image is tiled at any resolution. LLaVA-OneVision feeds each of several images as one padded tile with
-// one newline token, and a video frame as one tile whose tokens are pooled 2×2, with a newline token per row (arXiv
-// 2408.03326, section 3.2). InternVL shares the budget of 12 tiles among the images and gives a frame one tile. Audio
-// is cut into windows of 30 s; the last one is padded for the encoder but its padding does not reach the LLM
-// (Qwen2-Audio, arXiv 2407.10759).
+// one newline token, and a video frame as one tile whose tokens are pooled 2×2 to 14×14 = 196, with one newline token
+// at the end of each video (arXiv 2408.03326, section 3.2, and its released code); the code released with DFLOP puts
+// one at the end of each row of a frame instead, 210 a frame. InternVL shares the budget of 12 tiles among the images
+// and gives a frame one tile. Audio is cut into windows of 30 s, clip by clip; the last one is padded for the encoder
+// but its padding does not reach the LLM (Qwen2-Audio, arXiv 2407.10759).
 #include "models/sample_shape.hpp"
 
 #include <algorithm>
@@ -60,7 +61,9 @@ TileCount InternVlContent(const Sample& sample, const EncoderSpec& encoder) {
 TileCount LlavaContent(const Sample& sample, const EncoderSpec& encoder) {
   const int side = TokensPerTileSide(encoder);
   const int pooled = (side + 1) / 2;
-  TileCount sum{sample.video_frames, sample.video_frames * pooled * (pooled + 1)};
+  const bool row_newlines = encoder.tiling == Tiling::kLlavaOneVisionDflop;
+  TileCount sum{sample.video_frames, sample.video_frames * pooled * (row_newlines ? pooled + 1 : pooled)};
+  if (sample.video_frames > 0 && !row_newlines) sum.llm_tokens += sample.videos;
   if (sample.images.size() == 1 && sample.video_frames == 0) return TileImage(encoder, sample.images.front());
   const int images = static_cast<int>(sample.images.size());
   return sum += {images, images * (side * side + 1)};
@@ -71,7 +74,8 @@ int RoundUp(double count) { return static_cast<int>(std::ceil(count - 1e-9)); }
 
 TileCount AudioContent(const Sample& sample, const EncoderSpec& encoder) {
   const double tokens_per_s = encoder.projected_tokens_per_tile() / kAudioWindowSeconds;
-  return {RoundUp(sample.audio_s / kAudioWindowSeconds), RoundUp(sample.audio_s * tokens_per_s)};
+  const int windows = sample.audios * RoundUp(sample.audio_s / sample.audios / kAudioWindowSeconds);
+  return {windows, RoundUp(sample.audio_s * tokens_per_s)};
 }
 
 TileCount Content(const Sample& sample, const EncoderSpec& encoder) {

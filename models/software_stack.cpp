@@ -10,6 +10,7 @@ const std::vector<std::string> kPrecisions = {"bf16", "fp16"};
 const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
 const std::vector<std::string> kAttentions = {"flash", "unfused"};
 const std::vector<std::string> kPackings = {"packed", "padded"};
+constexpr std::int64_t kMaxVocabularyMultiple = 1 << 20;
 constexpr double kWeightBytes = 2;  // bf16 and fp16
 
 /// The lists above stand in the order of the enumerations.
@@ -37,13 +38,16 @@ void CheckBytesPerParameter(const JsonReader& json, const SoftwareStack& softwar
 
 void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
   json.AllowOnly({"host_s_per_kernel", "bytes_per_parameter", "gradient_bytes", "distributed_optimizer",
-                  "overlap_gradients", "scatter_transfers", "dropout", "workspace_bytes", "fragmentation"});
+                  "overlap_gradients", "scatter_transfers", "vocabulary_multiple", "dropout", "workspace_bytes",
+                  "fragmentation"});
   software.host_per_kernel = Seconds(json.NumberOr("host_s_per_kernel", software.host_per_kernel.value(), 0, 10));
   software.bytes_per_parameter = json.NumberOr("bytes_per_parameter", software.bytes_per_parameter, 2, 64);
   software.gradient_bytes = json.NumberOr("gradient_bytes", software.gradient_bytes, 1, 8);
   software.distributed_optimizer = json.BoolOr("distributed_optimizer", software.distributed_optimizer);
   software.overlap_gradients = json.BoolOr("overlap_gradients", software.overlap_gradients);
   software.scatter_transfers = json.BoolOr("scatter_transfers", software.scatter_transfers);
+  software.vocabulary_multiple =
+      static_cast<int>(json.IntOr("vocabulary_multiple", software.vocabulary_multiple, 1, kMaxVocabularyMultiple));
   software.dropout = json.NumberOr("dropout", software.dropout, 0, 0.99);
   software.workspace_bytes = json.NumberOr("workspace_bytes", software.workspace_bytes, 0, 1e12);
   software.fragmentation = json.NumberOr("fragmentation", software.fragmentation, 0, 10);
@@ -75,6 +79,7 @@ Json ToJson(const SoftwareStack& software) {
   stack["distributed_optimizer"] = software.distributed_optimizer;
   stack["overlap_gradients"] = software.overlap_gradients;
   stack["scatter_transfers"] = software.scatter_transfers;
+  stack["vocabulary_multiple"] = software.vocabulary_multiple;
   stack["dropout"] = software.dropout;
   stack["workspace_bytes"] = software.workspace_bytes;
   stack["fragmentation"] = software.fragmentation;

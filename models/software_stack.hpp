@@ -25,6 +25,7 @@ struct SoftwareStack {
   bool distributed_optimizer = false;  ///< optimizer state ÷ replicas; reduce-scatter + all-gather
   bool overlap_gradients = false;      ///< hide the gradient reduction behind the last backward of each stage
   bool scatter_transfers = true;       ///< stage-to-stage activations divided over the tensor-parallel ranks
+  int vocabulary_multiple = 128;       ///< the vocabulary is padded to a multiple of this × TP, as Megatron-LM does
   double dropout = 0;                  ///< > 0: dropout masks are kept and passed through memory (2021-era GPT stacks)
   double workspace_bytes = 1.5e9;      ///< CUDA context, NCCL and cuBLAS workspace per GPU
   double fragmentation = 0.05;         ///< allowance on activations

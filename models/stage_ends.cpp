@@ -1,5 +1,7 @@
 #include "models/stage_ends.hpp"
 
+#include "models/tensor_parallel.hpp"
+
 namespace dflop {
 namespace {
 
@@ -142,7 +144,7 @@ EndCosts CostOfTokenEmbedding(const Place& place, const LlmSpec& llm, double tok
 
 EndCosts CostOfLlmOutput(const Place& place, const LlmSpec& llm, const GradientFlow& flow, double tokens) {
   const double hidden = llm.shape.hidden;
-  const double vocab = static_cast<double>(llm.vocab) / place.ranks;
+  const double vocab = PaddedVocabulary(llm.vocab, place.software.vocabulary_multiple, place.ranks) / place.ranks;
   const double norm_values = tokens * hidden * place.token_share();
   EndCosts costs;
   OperationSum forward(place);

@@ -1,6 +1,8 @@
 // One tensor-parallel rank's share of a transformer layer (Megatron-LM, arXiv 1909.08053): QKV, up and gate are cut by
-// columns, output and down by rows.
+// columns, output and down by rows; embedding and head by rows of the vocabulary.
 #pragma once
+
+#include <cstdint>
 
 #include "models/model_spec.hpp"
 
@@ -27,5 +29,23 @@ struct RankShape {
   double ffn_width;
   double up_width;  ///< up and gate together: they are one GEMM
 };
+
+/// Whether every matrix of a module falls into equal whole parts: heads, FFN columns, and the projector's inner width,
+/// which is the LLM's. (Heads divide the hidden width, so that follows.)
+inline bool DividesAmong(const ModelSpec& model, int module, int ranks) {
+  const TransformerShape& shape = model.shape(module);
+  const bool layers = shape.heads % ranks == 0 && shape.ffn_hidden % ranks == 0;
+  if (model.is_llm(module)) return layers;
+  const bool inner = model.encoders[static_cast<std::size_t>(module)].projector_layers < 2;
+  return layers && (inner || model.llm.shape.hidden % ranks == 0);
+}
+
+/// Rows of embedding and head over all ranks. Megatron-LM pads the vocabulary to a multiple of
+/// --make-vocab-size-divisible-by × TP, so that each rank has as many whole rows (megatron/training/tokenizer,
+/// `_vocab_size_with_padding`); the rows added are stored, multiplied and reduced like all others.
+inline double PaddedVocabulary(int vocabulary, int multiple, int ranks) {
+  const std::int64_t step = std::int64_t{multiple} * ranks;
+  return static_cast<double>((vocabulary + step - 1) / step * step);
+}
 
 }  // namespace dflop

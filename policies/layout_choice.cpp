@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "models/tensor_parallel.hpp"
 #include "policies/uniform_layouts.hpp"
 
 namespace dflop {
@@ -16,7 +17,7 @@ std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module,
   std::vector<ModuleDegrees> all;
   for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
     const bool stays_in_node = node % tp == 0 && first_gpu % tp == 0;
-    if (gpus % tp != 0 || !stays_in_node || shape.heads % tp != 0) continue;
+    if (gpus % tp != 0 || !stays_in_node || !DividesAmong(model, module, tp)) continue;
     const int groups = gpus / tp;
     for (int pp = 1; pp <= std::min(groups, shape.layers); ++pp) {
       if (groups % pp == 0) all.push_back({tp, pp, groups / pp, false});

@@ -2,12 +2,13 @@
 //
 // TP 8, PP 4 with the encoder on stage 0 and the LLM on stages 1–3, DP = GPUs / 32 (arXiv 2603.25120, Fig. 1, and the
 // commented arguments of the repository's first scripts). In general: the largest TP ≤ 8 within a node that divides the
-// LLM's heads; encoders whose heads forbid it get its largest divisor that divides theirs and are data-parallel inside
+// LLM; encoders whose heads or widths forbid it get its largest divisor that divides them and are data-parallel inside
 // the group, as their users run them; the largest PP ≤ 4 with TP·PP dividing the GPUs. Where that is impossible or
 // memory is short: deeper pipelines, then more encoder stages, then smaller TPs, the first that fits. The microbatch
 // count is the best on the planning batches.
 #include <algorithm>
 
+#include "models/tensor_parallel.hpp"
 #include "policies/race_decision.hpp"
 #include "policies/registry.hpp"
 #include "policies/uniform_layouts.hpp"
@@ -15,11 +16,13 @@
 namespace dflop {
 namespace {
 
-/// The largest divisor of `tp` that divides the heads of every encoder; 0 where that is tp itself or there is none.
+/// The largest divisor of `tp` that every encoder can be divided by; 0 where that is tp itself or there is none.
 int EncoderTp(const ModelSpec& model, int tp) {
   const auto divides = [&](int degree) {
-    return std::all_of(model.encoders.begin(), model.encoders.end(),
-                       [&](const auto& encoder) { return encoder.shape.heads % degree == 0; });
+    for (int encoder = 0; encoder < model.llm_module(); ++encoder) {
+      if (!DividesAmong(model, encoder, degree)) return false;
+    }
+    return true;
   };
   int encoder_tp = tp;
   while (!divides(encoder_tp)) encoder_tp /= 2;

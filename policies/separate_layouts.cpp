@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "models/tensor_parallel.hpp"
 #include "policies/plan_simulator.hpp"
 
 namespace dflop {
@@ -14,7 +15,7 @@ std::vector<ModuleDegrees> Factorisations(const PlanningProblem& problem, int mo
   std::vector<ModuleDegrees> all;
   for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
     const bool stays_in_node = node % tp == 0 && first_gpu % tp == 0;
-    if (gpus % tp != 0 || !stays_in_node || model.shape(module).heads % tp != 0) continue;
+    if (gpus % tp != 0 || !stays_in_node || !DividesAmong(model, module, tp)) continue;
     for (int pp = 1; pp <= std::min(gpus / tp, model.shape(module).layers); ++pp) {
       if (gpus / tp % pp == 0) all.push_back({tp, pp, gpus / tp / pp, false});
     }

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "models/cost_model.hpp"
+#include "models/tensor_parallel.hpp"
 
 namespace dflop {
 namespace {
@@ -130,7 +131,7 @@ JobShapes FindJobShapes(const std::vector<ModelSpec>& models) {
     Survey survey(model, shares);
     for (int module = 0; module < model.module_count(); ++module) {
       for (const int ranks : {1, 2, 4, 8}) {
-        if (model.shape(module).heads % ranks != 0) continue;
+        if (!DividesAmong(model, module, ranks)) continue;
         for (const SequenceBatch& batch : MicrobatchesOf(model, module)) survey.Price(module, ranks, batch);
       }
     }

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/index.hpp"
+#include "models/tensor_parallel.hpp"
 #include "real_runner/layout_check.hpp"
 #include "real_runner/plan_graph.hpp"
 #include "sim/precedence.hpp"
@@ -131,5 +132,11 @@ class PlanChecker {
 }  // namespace
 
 void CheckPlan(const Plan& plan, const std::string& file) { PlanChecker(plan, file).Check(); }
+
+void PadVocabulary(Plan& plan) {
+  const int ranks = plan.layout.degrees.back().tp;
+  plan.model.llm.vocab =
+      static_cast<int>(PaddedVocabulary(plan.model.llm.vocab, plan.software.vocabulary_multiple, ranks));
+}
 
 }  // namespace dflop

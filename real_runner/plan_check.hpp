@@ -14,4 +14,7 @@ namespace dflop {
 ///     bytes included.
 void CheckPlan(const Plan& plan, const std::string& file);
 
+/// Gives the LLM the vocabulary that its costs were predicted for, padding included: what runs are whole rows.
+void PadVocabulary(Plan& plan);
+
 }  // namespace dflop

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/random.hpp"
+#include "models/software_stack.hpp"
+#include "models/tensor_parallel.hpp"
 #include "real_runner/job_packs.hpp"
 #include "real_runner/job_shapes.hpp"
 #include "real_runner/layer_operations.hpp"
@@ -68,7 +70,7 @@ class Planner {
     Add(MakeRow("launch", "forward", options_.dtype, {}));
     for (const ModelSpec& model : models_) AddLayers(model);
     AddCollectives();
-    for (const ModelSpec& model : models_) AddLoss(model.llm.vocab);
+    for (const ModelSpec& model : models_) AddLoss(PaddedVocabulary(model.llm.vocab, SoftwareStack{}.vocabulary_multiple, 1));
     AddOptimizer();
     constexpr int kCoarse = 4;
     AddMemoryBound(kCoarse);

@@ -29,6 +29,7 @@ std::vector<Plan> ReadPlans(const Arguments& arguments) {
     const Json json = ReadJsonFile(path);
     plans.push_back(ReadPlan(JsonReader(json, path)));
     CheckPlan(plans.back(), path);
+    PadVocabulary(plans.back());
   }
   return plans;
 }

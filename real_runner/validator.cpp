@@ -169,6 +169,7 @@ class Validator {
         const Json json = ReadJsonFile(folder + "/" + path);
         plans.plans.push_back(ReadPlan(JsonReader(json, path)));
         CheckPlan(plans.plans.back(), path);
+        PadVocabulary(plans.plans.back());
         plans.paths.push_back(path);
       }
       const int ranks = MostRanks(plans.plans);

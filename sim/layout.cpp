@@ -4,6 +4,7 @@
 
 #include "base/error.hpp"
 #include "base/index.hpp"
+#include "models/tensor_parallel.hpp"
 
 namespace dflop {
 namespace {
@@ -28,11 +29,36 @@ std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& 
   return parts;
 }
 
-std::string WhyHeads(const ModelSpec& model, int module, int tp) {
+/// "2 or 4": the degrees around `tp` that the module can be divided by.
+std::string NearestDegrees(const ModelSpec& model, int module, int tp) {
+  int below = tp - 1;
+  while (!DividesAmong(model, module, below)) --below;  // 1 always does
   const int heads = model.shape(module).heads;
-  if (heads % tp == 0) return "";
-  return "tensor parallelism " + std::to_string(tp) + " does not divide the " + std::to_string(heads) + " heads of " +
-         model.module_name(module);
+  int above = tp + 1;
+  while (above <= heads && !DividesAmong(model, module, above)) ++above;
+  return std::to_string(below) + (above <= heads ? " or " + std::to_string(above) : "");
+}
+
+/// "2048 or 2056": the widths around `width` that `tp` divides.
+std::string NearestWidths(int width, int tp) {
+  const int below = width / tp * tp;
+  return (below > 0 ? std::to_string(below) + " or " : "") + std::to_string(below + tp);
+}
+
+/// What tensor parallelism cannot cut into equal whole parts, with the nearest that it can.
+std::string WhyDivision(const ModelSpec& model, int module, int tp) {
+  if (DividesAmong(model, module, tp)) return "";
+  const TransformerShape& shape = model.shape(module);
+  const std::string& name = model.module_name(module);
+  const std::string degrees = NearestDegrees(model, module, tp);
+  const std::string cannot = "tensor parallelism " + std::to_string(tp) + " does not divide the ";
+  if (shape.heads % tp != 0) {
+    return cannot + std::to_string(shape.heads) + " heads of " + name + "; nearest that does: " + degrees;
+  }
+  const bool ffn = shape.ffn_hidden % tp != 0;
+  const int width = ffn ? shape.ffn_hidden : model.llm.shape.hidden;
+  return cannot + (ffn ? "FFN width " : "projector width ") + std::to_string(width) + " of " + name +
+         "; nearest that does: " + degrees + ", or a width of " + NearestWidths(width, tp);
 }
 
 std::string WhyStages(const ModelSpec& model, int module, int stages) {
@@ -117,10 +143,10 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
            " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
   }
   std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
-                             WhyHeads(model, model.llm_module(), d.tp),
+                             WhyDivision(model, model.llm_module(), d.tp),
                              WhyStages(model, model.llm_module(), stages - d.encoder_stages)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
-    why = FirstOf({WhyHeads(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
+    why = FirstOf({WhyDivision(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
   }
   return why;
 }
@@ -131,7 +157,7 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
     const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
     const int gpus = m.tp * m.pp * m.dp;
     const std::string why = FirstOf({WhyGpus(first + gpus, cluster), WhyNodes(first, m.pp * m.dp, m.tp, cluster),
-                                     WhyHeads(model, module, m.tp), WhyStages(model, module, m.pp)});
+                                     WhyDivision(model, module, m.tp), WhyStages(model, module, m.pp)});
     if (!why.empty()) return why;
     first += gpus;
   }

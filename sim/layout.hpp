@@ -102,8 +102,8 @@ struct SeparateDegrees {
   int fewer_last = 0;  ///< as in HomogeneousDegrees
 };
 
-/// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads not divisible by TP, more
-/// stages than layers, a TP group across nodes, too few GPUs.
+/// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads or widths that TP does
+/// not divide (with the nearest that work), more stages than layers, a TP group across nodes, too few GPUs.
 std::string WhyImpossible(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 

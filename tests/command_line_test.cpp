@@ -81,6 +81,32 @@ void ExpectEqualFigures(const Json& a, const Json& b) {
   }
 }
 
+TEST_F(CommandLine, AWrongNameIsAnsweredWithTheNearestFew) {
+  const Outcome samples = Dflop("samples inspect dflop-mx");
+  EXPECT_EQ(samples.code, 2);
+  EXPECT_NE(samples.err.find("nearest: dflop-mix, "), std::string::npos) << samples.err;
+  const Outcome model = Dflop("samples inspect dflop-mix --model llava-ov-siglip-2.4b-lama3-8b");
+  EXPECT_EQ(model.code, 2);
+  EXPECT_NE(model.err.find("nearest: llava-ov-siglip-2.4b-llama3-8b, "), std::string::npos) << model.err;
+  EXPECT_LT(model.err.size(), 400u);
+  ASSERT_EQ(Dflop("samples inspect dflop-mix --count 10").code, 0);
+  EXPECT_NE(Dflop("samples inspect dflop-mix --count 10").out.find("tiling llava-onevision-dflop"), std::string::npos);
+}
+
+TEST_F(CommandLine, AnImportRefusesDisagreementAndStoresNothingUnlessLenient) {
+  WriteFile(folder_ / "set.jsonl", R"({"conversations": [{"value": "<image>a b"}]})");
+  const Outcome strict = Dflop("samples import --from llava set.jsonl --out set.json");
+  EXPECT_EQ(strict.code, 2);
+  EXPECT_NE(strict.err.find("set.jsonl:1:"), std::string::npos) << strict.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "set.json"));
+  const Outcome lenient = Dflop("samples import --from llava set.jsonl --out set.json --lenient");
+  EXPECT_EQ(lenient.code, 0) << lenient.err;
+  for (const std::string& text : {lenient.out, Dflop("samples inspect set.json").out}) {
+    EXPECT_NE(text.find("text tokens of 1 estimated"), std::string::npos) << text;
+    EXPECT_NE(text.find("1 taken although"), std::string::npos) << text;
+  }
+}
+
 TEST_F(CommandLine, WithoutACommandIsBadUsage) {
   EXPECT_EQ(Dflop("").code, 2);
   EXPECT_EQ(Dflop("fly").code, 2);
@@ -108,6 +134,7 @@ TEST_F(CommandLine, ListsWhatThereIs) {
     EXPECT_FALSE(ParseJson(json.out, what).as<Json::Array>().empty()) << what;
   }
   EXPECT_NE(Dflop("list models").out.find("llava-ov-siglip-2.4b-llama3-8b"), std::string::npos);
+  EXPECT_NE(Dflop("list samples").out.find("dflop-mix"), std::string::npos);
   EXPECT_EQ(Dflop("list planets").code, 2);
 }
 

@@ -5,6 +5,7 @@
 
 #include <bit>
 #include <cmath>
+#include <limits>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
@@ -136,6 +137,60 @@ TEST(JsonReader, RangesAreInclusiveAndPartOfTheMessage) {
   EXPECT_THROW(json.Element(4).Int(1, 9), InputError);
   EXPECT_THROW(json.Element(4).Number(8.6, 9), InputError);
   EXPECT_EQ(ComplaintOf("9", [](const JsonReader& nine) { nine.Int(1, 8); }), "f.json:: is 9, allowed is from 1 to 8");
+}
+
+// 2^63 − 1 is the largest std::int64_t; as a double it is 2^63, which a comparison of doubles cannot tell from it.
+TEST(JsonReader, IntegerBoundsAreExactAtBothEnds) {
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max();
+  const std::int64_t least = std::numeric_limits<std::int64_t>::min();
+  const auto read = [](const std::string& text, std::int64_t min, std::int64_t max) {
+    return ComplaintOf(text, [&](const JsonReader& json) { json.Int(min, max); });
+  };
+  EXPECT_EQ(read("9223372036854775807", 0, most), "");
+  EXPECT_NE(read("9223372036854775808", 0, most), "");  // 2^63: not a negative number
+  EXPECT_NE(read("9223372036854775808", least, most), "");
+  EXPECT_NE(read("1e300", least, most), "");
+  EXPECT_EQ(read("-9223372036854775808", least, most), "");
+  EXPECT_NE(read("-9223372036854775809", least, most), "");
+  EXPECT_NE(read("-1e300", least, most), "");
+  // Neighbours beyond 2^53, where doubles lie two apart and further.
+  EXPECT_EQ(read("9007199254740993", 9007199254740993, most), "");
+  EXPECT_NE(read("9007199254740992", 9007199254740993, most), "");
+  EXPECT_NE(read("9007199254740994", 0, 9007199254740993), "");
+  EXPECT_NE(read("9223372036854775807", 0, most - 1), "");
+  EXPECT_NE(read("0", 1, 8), "");
+  EXPECT_NE(read("-1", 0, 8), "");
+}
+
+TEST(JsonReader, NumberBoundsAreInclusive) {
+  const auto read = [](const std::string& text, double min, double max) {
+    return ComplaintOf(text, [&](const JsonReader& json) { json.Number(min, max); });
+  };
+  EXPECT_EQ(read("1", 0, 1), "");
+  EXPECT_EQ(read("0", 0, 1), "");
+  EXPECT_EQ(read("0.1", 0.1, 0.1), "");
+  EXPECT_NE(read("1.0000000000000002", 0, 1), "");
+  EXPECT_NE(read("-5e-324", 0, 1), "");
+}
+
+TEST(JsonReader, NothingIsSaidByNullAndByWhatIsEmpty) {
+  const Json document = ParseJson(R"({"a": null, "b": "", "c": [], "d": 0, "e": {}, "f": [null]})", "f.json");
+  const JsonReader json(document, "f.json");
+  for (const char* key : {"a", "b", "c", "g"}) EXPECT_FALSE(json.FindGiven(key)) << key;
+  for (const char* key : {"d", "e", "f"}) EXPECT_TRUE(json.FindGiven(key)) << key;
+}
+
+TEST(JsonReader, NearestNamesBeginWithThoseThatHoldWhatWasTyped) {
+  const std::vector<std::string> names = {"llama3-70b", "qwen2.5-7b", "llama3-8b", "qwen-7b", "llava-llama3-8b"};
+  EXPECT_EQ(NearestNames("llama3-8b", names, 2), (std::vector<std::string>{"llama3-8b", "llava-llama3-8b"}));
+  EXPECT_EQ(NearestNames("lama3-8b", names, 1), (std::vector<std::string>{"llama3-8b"}));
+  EXPECT_EQ(NearestNames("nothing like it", names).size(), 3u);
+}
+
+TEST(Json, ACommaBeforeTheClosingBracketIsNamed) {
+  EXPECT_NE(ComplaintAbout("[1,\n]").find("a comma after the last element"), std::string::npos);
+  EXPECT_NE(ComplaintAbout("{\"a\": 1, }").find("a comma after the last element"), std::string::npos);
+  EXPECT_EQ(ComplaintAbout("[1, x]").find("a comma after the last element"), std::string::npos);
 }
 
 TEST(JsonReader, UnknownKeyNamesTheAllowedOnesAndTheNearest) {

@@ -22,7 +22,6 @@ std::string TempFile(const std::string& name, const std::string& content) {
 }
 
 std::vector<Sample> Csv(const std::string& content) { return ImportCsv({TempFile("table.csv", content)}).samples; }
-std::vector<Sample> Llava(const std::string& content) { return ImportLlava({TempFile("set.json", content)}).samples; }
 
 void ExpectError(const std::string& error, const std::string& part) {
   EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);
@@ -50,6 +49,29 @@ TEST(ImportCsv, ADurationIsAVideoInATableOfClips) {
   EXPECT_EQ(Csv("duration_s,fps\n90,30\n"), (std::vector{Sample{.video_frames = 32}}));
   EXPECT_EQ(Csv("video_s\n0.2\n"), (std::vector{Sample{.video_frames = 1}}));
   EXPECT_EQ(Csv("duration_s\n12.2\n"), (std::vector{Sample{.audio_s = 12.2}}));
+}
+
+// A table of images and texts: the second row has no size, the third no words.
+TEST(ImportCsv, EmptyCellsMeanAbsent) {
+  EXPECT_EQ(Csv("width_px,height_px,words\n640,480,10\n,,20\n800,600,\n"),
+            (std::vector{Sample{.images = {{640, 480}}, .text_tokens = 14}, Sample{.text_tokens = 27},
+                         Sample{.images = {{800, 600}}}}));
+  EXPECT_EQ(
+      Csv("frames,width_px,height_px,text_tokens\n8,,,5\n,640,480,5\n"),
+      (std::vector{Sample{.video_frames = 8, .text_tokens = 5}, Sample{.images = {{640, 480}}, .text_tokens = 5}}));
+  EXPECT_NE(ErrorOf([] { Csv("width_px,height_px,words\n640,,10\n"); }), "");
+}
+
+TEST(ImportCsv, AColumnOfMediaWithoutTheirSizesIsRefused) {
+  ExpectError(ErrorOf([] { Csv("image,words\na.jpg,10\n"); }), "column \"image\"");
+  ExpectError(ErrorOf([] { Csv("audio_path,words\na.wav,10\n"); }), "column \"audio_path\"");
+  EXPECT_EQ(Csv("image_id,words\n7,10\n").size(), 1u);
+  EXPECT_EQ(Csv("image,width_px,height_px\na.jpg,640,480\n").size(), 1u);
+}
+
+TEST(ImportCsv, LengthsFromWordsAreCountedAsEstimates) {
+  EXPECT_EQ(ImportCsv({TempFile("w.csv", "words\n10\n20\n")}).estimated_texts, 2);
+  EXPECT_EQ(ImportCsv({TempFile("w.csv", "text_tokens,words\n10,8\n20,16\n")}).estimated_texts, 0);
 }
 
 TEST(ImportCsv, BadTablesAreRefused) {
@@ -92,45 +114,6 @@ TEST(ImportCsv, NextQaRowsAreVideosSampledOncePerSecond) {
   const std::string path = DFLOP_SHARED_DIR "/reference-data/more/nextqa/nextqa_val.csv";
   if (!std::filesystem::exists(path)) GTEST_SKIP() << "no reference data";
   EXPECT_EQ(ImportCsv({path}).samples.front(), (Sample{.video_frames = 12, .text_tokens = 35}));
-}
-
-// "What is this" and "A red car" are six words → 8.1 tokens; the placeholder is none.
-TEST(ImportLlava, ImagesSizesAndConversationsAreRead) {
-  const std::string talk = R"("conversations": [{"from": "human", "value": "<image>\nWhat is this"},
-                                               {"from": "gpt", "value": "A red car"}])";
-  const std::vector<Sample> expected{Sample{.images = {{640, 480}}, .text_tokens = 8}};
-  EXPECT_EQ(Llava(R"([{"id": 1, "image": "a.jpg", "width": 640, "height": 480, )" + talk + "}]"), expected);
-  EXPECT_EQ(Llava(R"([{"image": ["a.jpg"], "image_sizes": [[640, 480]], )" + talk + "}]"), expected);
-  EXPECT_EQ(Llava(R"([{"image": "a.jpg", "image_size": [640, 480], )" + talk + "}]"), expected);
-  EXPECT_EQ(Llava(R"({"image": "a.jpg", "image_size": [640, 480], "conversations": [{"value": "a b c<image>d e f"}]})"
-                  "\n\n"),
-            expected);
-  EXPECT_EQ(Llava(R"([{"images": ["a", "b"], "width": [1, 2], "height": [3, 4], "conversations": []}])"),
-            (std::vector{Sample{.images = {{1, 3}, {2, 4}}}}));
-}
-
-TEST(ImportLlava, VideoAudioAndTextRecordsAreRead) {
-  const std::string talk = R"("conversations": [{"value": "one two"}]})";
-  EXPECT_EQ(Llava(R"([{"video": "v.mp4", "frames": 9, )" + talk + R"(, {"video": "v.mp4", "duration": 9.5, )" + talk +
-                  R"(, {"audio": "a.wav", "duration": 9.5, )" + talk + ", {" + talk + "]"),
-            (std::vector{Sample{.video_frames = 9, .text_tokens = 3}, Sample{.video_frames = 10, .text_tokens = 3},
-                         Sample{.audio_s = 9.5, .text_tokens = 3}, Sample{.text_tokens = 3}}));
-}
-
-TEST(ImportLlava, RecordsThatLackSomethingSayWhatToAdd) {
-  const std::string talk = R"("conversations": [{"value": "one two"}]}])";
-  ExpectError(ErrorOf([&] { Llava(R"([{"image": "a.jpg", )" + talk); }), "image_sizes");
-  ExpectError(ErrorOf([&] { Llava(R"([{"video": "a.mp4", )" + talk); }), "\"duration\"");
-  ExpectError(ErrorOf([&] { Llava(R"([{"image": ["a", "b"], "width": 3, "height": 4, )" + talk); }),
-              "2 images and 1 sizes");
-  ExpectError(ErrorOf([&] { Llava(R"([{"image": "a", "width": -3, "height": 4, )" + talk); }), "/0/width: ");
-  ExpectError(ErrorOf([&] { Llava(R"([{"image": "a", "width": 3, "height": 4}])"); }), "conversations");
-  ExpectError(ErrorOf([&] { Llava(R"([{"conversations": [{"value": 3}]}])"); }), "/0/conversations/0/value: ");
-  ExpectError(ErrorOf([&] { Llava(R"([{"conversations": []}])"); }), "holds nothing");
-  ExpectError(ErrorOf([&] { Llava("[]"); }), "no records");
-  ExpectError(ErrorOf([&] { Llava(""); }), "empty");
-  ExpectError(ErrorOf([&] { Llava(R"([{"image": "a.jpg")"); }), "no valid JSON");
-  ExpectError(ErrorOf([&] { Llava("{\"conversations\": [{\"value\": \"a\"}]}\n{\"conv"); }), "set.json:2");
 }
 
 std::string Histograms(const std::string& text) {
@@ -198,6 +181,17 @@ TEST(ImportServeGen, DrawsHaveTheMeansOfTheProductionTrace) {
   }
   EXPECT_NEAR(drawn_text / count, text / weight, 0.05 * text / weight);
   EXPECT_NEAR(drawn_images / count, images / weight, 0.03 * images / weight);
+}
+
+TEST(ImportServeGen, RequestsWithOtherMediaAreRefused) {
+  const auto import = [](const std::string& count) {
+    const std::string window = R"({"0": {"text_tokens": "{1: 1}", "image_tokens": "{1: 1}", "image_count": "{1: 1}", )";
+    const std::string path = TempFile("media.json", window + "\"audio_count\": \"" + count + "\"}}");
+    return ErrorOf([&] { ImportServeGen({path}, 3, 1); });
+  };
+  EXPECT_EQ(import("{0: 1.0}"), "");
+  EXPECT_EQ(import("{0: 1.0, 2: 0.0}"), "");
+  ExpectError(import("{0: 0.9, 1: 0.1}"), "/0/audio_count: ");
 }
 
 TEST(ImportServeGen, AWindowStartsAtANumberOfSeconds) {

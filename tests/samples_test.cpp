@@ -62,7 +62,32 @@ TEST(Samples, WrittenSamplesReadBackTheSame) {
   const auto read = ReadFileSource(path);
   EXPECT_EQ(read->name(), set.name);
   EXPECT_EQ(read->description(), set.source + " (500 records)");
-  EXPECT_EQ(*read->records(), set.samples);
+  EXPECT_EQ(read->records()->samples, set.samples);
+}
+
+TEST(Samples, WhatIsEstimatedOrDisagreesIsStoredAndSaid) {
+  SampleSet set{"n", "s", {{.text_tokens = 3}, {.video_frames = 9, .videos = 3}, {.audio_s = 4, .audios = 2}}, 2, 1};
+  const std::string path = TempFile("provisos.json", "");
+  WriteSamples(path, set);
+  const auto read = ReadFileSource(path);
+  EXPECT_EQ(read->records()->samples, set.samples);
+  EXPECT_EQ(read->records()->estimated_texts, 2);
+  EXPECT_EQ(read->records()->mismatched, 1);
+  EXPECT_NE(read->description().find("text tokens of 2 estimated"), std::string::npos) << read->description();
+  EXPECT_NE(read->description().find("1 taken although"), std::string::npos) << read->description();
+}
+
+TEST(Samples, NullAndEmptyMeanAbsent) {
+  const Json document = ParseJson(R"({"records": [
+    {"images": null, "video_frames": null, "audio_s": null, "text_tokens": 5, "tiles": null, "llm_tokens": null},
+    {"images": [], "video_frames": "", "text_tokens": 5}, {"images": "", "audio_s": [], "text_tokens": 5},
+    {"tiles": 2, "llm_tokens": 9, "images": null, "text_tokens": ""}]})",
+                                  "x");
+  const auto source = ReadSampleSource(JsonReader(document, "x"));
+  Sample direct;
+  direct.direct = {.tiles = 2, .llm_tokens = 9};
+  EXPECT_EQ(source->records()->samples,
+            (std::vector<Sample>{{.text_tokens = 5}, {.text_tokens = 5}, {.text_tokens = 5}, direct}));
 }
 
 TEST(Samples, RecordsAreDrawnWithReplacementAndEvenly) {
@@ -70,7 +95,7 @@ TEST(Samples, RecordsAreDrawnWithReplacementAndEvenly) {
       ParseJson(R"({"records": [{"text_tokens": 1}, {"text_tokens": 2}, {"tiles": 3, "llm_tokens": 9}]})", "x");
   const auto source = ReadSampleSource(JsonReader(document, "x"));
   ASSERT_NE(source->records(), nullptr);
-  EXPECT_EQ(source->records()->size(), 3u);
+  EXPECT_EQ(source->records()->samples.size(), 3u);
   RandomStream random(1, "draw");
   int direct = 0;
   for (int i = 0; i < 30'000; ++i) direct += source->Draw(random).direct ? 1 : 0;
@@ -84,7 +109,7 @@ TEST(Samples, FilesAreFoundBesideTheExperiment) {
   const Json document = ParseJson(R"({"file": "data/set.json"})", "x");
   const auto source = ReadSampleSource(JsonReader(document, folder + "/experiment.json"));
   EXPECT_EQ(source->name(), "n");
-  EXPECT_EQ(source->records()->front().text_tokens, 5);
+  EXPECT_EQ(source->records()->samples.front().text_tokens, 5);
 }
 
 TEST(Samples, AFileMayHoldADistributionWithItsSource) {

@@ -147,10 +147,14 @@ TEST(SampleShapes, SeveralImagesAreOneTileEachWithANewline) {
   EXPECT_EQ(ShapeOf(sample, ModelWith({Llava()})), (SampleShape{{3}, 3 * 730 + 300, 300}));
 }
 
-// A frame's 27×27 tokens are pooled to 14×14, with a newline per row: 14·15 = 210.
+// A frame's 27×27 tokens are pooled to 14×14 = 196. The original ends a video with one newline; the code released with
+// DFLOP every row of a frame: 14·15 = 210.
 TEST(SampleShapes, VideoFramesArePooledForTheLlm) {
   const Sample sample{.video_frames = 32, .text_tokens = 64};
-  EXPECT_EQ(ShapeOf(sample, ModelWith({Llava()})), (SampleShape{{32}, 32 * 210 + 64, 64}));
+  EXPECT_EQ(ShapeOf(sample, ModelWith({Llava()})), (SampleShape{{32}, 32 * 196 + 1 + 64, 64}));
+  EXPECT_EQ(ShapeOf(sample, ModelWith({LlavaDflop()})), (SampleShape{{32}, 32 * 210 + 64, 64}));
+  EXPECT_EQ(ShapeOf({.video_frames = 30, .videos = 2}, ModelWith({Llava()})), (SampleShape{{30}, 30 * 196 + 2, 0}));
+  EXPECT_EQ(ShapeOf({.video_frames = 30, .videos = 2}, ModelWith({LlavaDflop()})), (SampleShape{{30}, 30 * 210, 0}));
   EXPECT_EQ(ShapeOf(sample, ModelWith({InternVl()})), (SampleShape{{32}, 32 * 256 + 64, 64}));
 }
 
@@ -174,6 +178,9 @@ TEST(SampleShapes, AudioIsCutIntoWindowsOfThirtySeconds) {
   EXPECT_EQ(ShapeOf({.audio_s = 31.0}, model), (SampleShape{{2}, 775, 0}));
   EXPECT_EQ(ShapeOf({.audio_s = 0.28}, model), (SampleShape{{1}, 7, 0}));  // 0.28·25 is 7.000000000000001 in binary
   EXPECT_EQ(ShapeOf({.audio_s = 0.30}, model), (SampleShape{{1}, 8, 0}));
+  // Two clips of 10 s are two windows, two of 40 s are four.
+  EXPECT_EQ(ShapeOf({.audio_s = 20.0, .audios = 2}, model), (SampleShape{{2}, 500, 0}));
+  EXPECT_EQ(ShapeOf({.audio_s = 80.0, .audios = 2}, model), (SampleShape{{4}, 2000, 0}));
 }
 
 TEST(SampleShapes, EveryEncoderTakesItsOwnContent) {

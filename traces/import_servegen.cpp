@@ -83,6 +83,23 @@ struct Window {
   double weight = 1.0;
 };
 
+/// The other media of a request, of which the histograms give tokens but no length, must not be there.
+void RefuseOtherMedia(const JsonReader& window) {
+  for (const char* key : {"audio_count", "video_count"}) {
+    const auto given = window.FindGiven(key);
+    if (!given) continue;
+    const Histogram count = ReadHistogram(*given, kMaxImages);
+    double before = 0;
+    for (std::size_t i = 0; i < count.values.size(); ++i) {
+      const bool happens = count.cumulative[i] > before;
+      before = count.cumulative[i];
+      if (count.values[i] > 0 && happens) {
+        given->Fail("has requests with such media, whose lengths the source does not tell; images and text are read");
+      }
+    }
+  }
+}
+
 double StartOf(const std::string& key, const JsonReader& window) {
   double start = 0;
   const auto [end, error] = std::from_chars(key.data(), key.data() + key.size(), start);
@@ -98,6 +115,7 @@ std::vector<Window> ReadWindows(const std::string& path) {
   std::vector<Window> windows;
   for (const std::string& key : json.Keys()) {
     const JsonReader window = json.At(key);
+    RefuseOtherMedia(window);
     windows.push_back({.start_s = StartOf(key, window),
                        .text_tokens = ReadHistogram(window.At("text_tokens"), kMaxTokens),
                        .image_tokens = ReadHistogram(window.At("image_tokens"), kMaxTokens),

@@ -18,8 +18,10 @@ struct ImageSize {
 /// itself: `tiles` encoded by the encoder and `llm_tokens` seen by the LLM (all of them, text included).
 struct Sample {
   std::vector<ImageSize> images{};
-  int video_frames = 0;  ///< frames after sampling the clip
-  double audio_s = 0.0;
+  int video_frames = 0;  ///< frames after sampling, of all clips
+  int videos = 1;        ///< clips that the frames are of, where there are any
+  double audio_s = 0.0;  ///< of all clips
+  int audios = 1;        ///< clips of equal length that the seconds are of, where there are any
   int text_tokens = 0;
   struct Direct {
     int tiles = 0;
@@ -36,6 +38,11 @@ struct SampleSet {
   std::string name;
   std::string source;  ///< where the figures come from; printed with every result
   std::vector<Sample> samples;
+  int estimated_texts = 0;  ///< samples whose text tokens nobody counted
+  int mismatched = 0;       ///< records that a lenient import took although media, keys and placeholders disagree
 };
+
+/// "text tokens of 3 samples estimated", and what else a reader must know of the set; "" when there is nothing.
+std::string Provisos(const SampleSet& set);
 
 }  // namespace dflop

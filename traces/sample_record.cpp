@@ -1,5 +1,7 @@
 #include "traces/sample_record.hpp"
 
+#include <algorithm>
+
 namespace dflop {
 namespace {
 
@@ -8,8 +10,16 @@ ImageSize ReadImageSize(const JsonReader& json) {
   return {ReadInt(json.Element(0), 1, kMaxPixels), ReadInt(json.Element(1), 1, kMaxPixels)};
 }
 
+int GivenInt(const JsonReader& json, const char* key, int fallback, int min, int max) {
+  const auto member = json.FindGiven(key);
+  return member ? ReadInt(*member, min, max) : fallback;
+}
+
+/// Other keys may stand beside the shape as long as they say nothing.
 Sample ReadDirect(const JsonReader& json) {
-  json.AllowOnly({"tiles", "llm_tokens"});
+  for (const std::string& key : json.Keys()) {
+    if (key != "tiles" && key != "llm_tokens" && json.FindGiven(key)) json.AllowOnly({"tiles", "llm_tokens"});
+  }
   Sample sample;
   sample.direct = {.tiles = ReadInt(json.At("tiles"), 0, kMaxTiles),
                    .llm_tokens = ReadInt(json.At("llm_tokens"), 1, kMaxTokens)};
@@ -26,16 +36,18 @@ bool HoldsAnything(const Sample& sample) {
 }
 
 Sample ReadSampleRecord(const JsonReader& json) {
-  if (json.Find("tiles") || json.Find("llm_tokens")) return ReadDirect(json);
-  json.AllowOnly({"images", "video_frames", "audio_s", "text_tokens", "tiles", "llm_tokens"});
+  if (json.FindGiven("tiles") || json.FindGiven("llm_tokens")) return ReadDirect(json);
+  json.AllowOnly({"images", "video_frames", "videos", "audio_s", "audios", "text_tokens", "tiles", "llm_tokens"});
   Sample sample;
-  if (const auto images = json.Find("images")) {
+  if (const auto images = json.FindGiven("images")) {
     if (images->Size() > kMaxImages) images->Fail("holds more than " + std::to_string(kMaxImages) + " images");
     for (const JsonReader& image : images->Elements()) sample.images.push_back(ReadImageSize(image));
   }
-  sample.video_frames = static_cast<int>(json.IntOr("video_frames", 0, 0, kMaxFrames));
-  sample.audio_s = json.NumberOr("audio_s", 0.0, 0.0, kMaxAudioSeconds);
-  sample.text_tokens = static_cast<int>(json.IntOr("text_tokens", 0, 0, kMaxTokens));
+  sample.video_frames = GivenInt(json, "video_frames", 0, 0, kMaxFrames);
+  sample.videos = GivenInt(json, "videos", 1, 1, std::max(1, sample.video_frames));
+  if (const auto seconds = json.FindGiven("audio_s")) sample.audio_s = seconds->Number(0.0, kMaxAudioSeconds);
+  sample.audios = GivenInt(json, "audios", 1, 1, sample.audio_s > 0 ? kMaxClips : 1);
+  sample.text_tokens = GivenInt(json, "text_tokens", 0, 0, kMaxTokens);
   if (!HoldsAnything(sample)) json.Fail("holds nothing: no image, frame, audio or text token");
   return sample;
 }
@@ -60,7 +72,9 @@ Json ToJson(const Sample& sample) {
     json["images"].push_back(Json(Json::Array{image.width_px, image.height_px}));
   }
   if (sample.video_frames > 0) json["video_frames"] = sample.video_frames;
+  if (sample.video_frames > 0 && sample.videos > 1) json["videos"] = sample.videos;
   if (sample.audio_s > 0) json["audio_s"] = sample.audio_s;
+  if (sample.audio_s > 0 && sample.audios > 1) json["audios"] = sample.audios;
   if (sample.text_tokens > 0) json["text_tokens"] = sample.text_tokens;
   return json;
 }

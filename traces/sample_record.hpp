@@ -1,8 +1,9 @@
 // One record of the format dflop/samples/1, shared by the readers of files, of inline records and of `fixed`.
 //
-// Keys: `images` [[width, height], …] in pixels 1…10^6 (at most 10^4 images), `video_frames` 0…10^4, `audio_s` 0…10^5,
-// `text_tokens` 0…10^7; or, when only the shape is known, `tiles` 0…10^6 and `llm_tokens` 1…10^7 (text included), which
-// stand together and alone. A record must hold something.
+// Keys: `images` [[width, height], …] in pixels 1…10^6 (at most 10^4 images), `video_frames` 0…10^4 of all clips and
+// `videos`, how many clips they are of (1), `audio_s` 0…10^5 of all clips and `audios`, how many (1), `text_tokens`
+// 0…10^7; or, when only the shape is known, `tiles` 0…10^6 and `llm_tokens` 1…10^7 (text included), which stand
+// together and alone. null, "" and [] mean absent. A record must hold something.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +17,7 @@ inline constexpr int kMaxPixels = 1'000'000;
 inline constexpr int kMaxImages = 10'000;
 inline constexpr int kMaxFrames = 10'000;
 inline constexpr double kMaxAudioSeconds = 1e5;
+inline constexpr int kMaxClips = 10'000;
 inline constexpr int kMaxTiles = 1'000'000;
 inline constexpr int kMaxTokens = 10'000'000;
 

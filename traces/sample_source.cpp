@@ -18,9 +18,11 @@ class RecordSource final : public SampleSource {
   std::string name() const override { return set_.name; }
   std::string identity() const override { return "records " + std::to_string(set_.samples.size()); }
   std::string description() const override {
-    return set_.source + " (" + std::to_string(set_.samples.size()) + " records)";
+    const std::string provisos = Provisos(set_);
+    return set_.source + " (" + std::to_string(set_.samples.size()) + " records" +
+           (provisos.empty() ? "" : "; " + provisos) + ")";
   }
-  const std::vector<Sample>* records() const override { return &set_.samples; }
+  const SampleSet* records() const override { return &set_; }
 
  private:
   SampleSet set_;
@@ -44,7 +46,7 @@ class NamedSource final : public SampleSource {
 
 void CheckFile(const JsonReader& json) {
   json.CheckSchema("dflop/samples/1", true);
-  json.AllowOnly({"schema", "name", "source", "records", "distribution"});
+  json.AllowOnly({"schema", "name", "source", "estimated_texts", "mismatched", "records", "distribution"});
   if (json.Has("records") == json.Has("distribution")) json.Fail("either \"records\" or \"distribution\" is wanted");
 }
 
@@ -66,7 +68,12 @@ class SamplesFile {
   SamplesFile& operator=(const SamplesFile&) = delete;
 
   const JsonReader& json() const { return json_; }
-  SampleSet TakeRecords() { return {json_.At("name").String(), json_.At("source").String(), std::move(samples_)}; }
+  SampleSet TakeRecords() {
+    const auto size = static_cast<std::int64_t>(samples_.size());
+    return {json_.At("name").String(), json_.At("source").String(), std::move(samples_),
+            static_cast<int>(json_.IntOr("estimated_texts", 0, 0, size)),
+            static_cast<int>(json_.IntOr("mismatched", 0, 0, size))};
+  }
 
  private:
   void Take(const JsonReader& record) {
@@ -94,10 +101,23 @@ std::unique_ptr<SampleSource> ReadSourceFile(const std::string& path) {
 
 }  // namespace
 
+std::string Provisos(const SampleSet& set) {
+  std::string text;
+  if (set.estimated_texts > 0) {
+    text = "text tokens of " + std::to_string(set.estimated_texts) + " estimated by kinds of characters and words";
+  }
+  if (set.mismatched == 0) return text;
+  return text + (text.empty() ? "" : "; ") + std::to_string(set.mismatched) +
+         " taken although media, keys and placeholders disagree";
+}
+
 // One record a line: such a file can be read, compared and cut with line tools.
 void WriteSamples(const std::string& path, const SampleSet& set) {
   std::string text = "{\n \"schema\": \"dflop/samples/1\",\n \"name\": " + JsonQuote(set.name) +
-                     ",\n \"source\": " + JsonQuote(set.source) + ",\n \"records\": [";
+                     ",\n \"source\": " + JsonQuote(set.source);
+  if (set.estimated_texts > 0) text += ",\n \"estimated_texts\": " + std::to_string(set.estimated_texts);
+  if (set.mismatched > 0) text += ",\n \"mismatched\": " + std::to_string(set.mismatched);
+  text += ",\n \"records\": [";
   for (std::size_t i = 0; i < set.samples.size(); ++i) {
     text += (i == 0 ? "\n  " : ",\n  ") + ToJson(set.samples[i]).Dump();
   }

@@ -28,7 +28,7 @@ class SampleSource {
   /// Source and assumptions, one line; printed with every result.
   virtual std::string description() const = 0;
   /// All of them when there is a finite list, nullptr for a distribution.
-  virtual const std::vector<Sample>* records() const { return nullptr; }
+  virtual const SampleSet* records() const { return nullptr; }
 };
 
 /// {"file": …} is relative to the folder of the file that names it.
@@ -41,19 +41,21 @@ struct GeneratorInfo {
 };
 const std::vector<GeneratorInfo>& SampleGenerators();
 
-/// dflop/samples/1: {"schema", "name", "source", "records": […]}, or "distribution" (a generator) in the place of the
-/// records; the keys of a record and their ranges are in traces/sample_record.hpp.
+/// dflop/samples/1: {"schema", "name", "source", "estimated_texts", "mismatched" (Provisos), "records": […]}, or
+/// "distribution" (a generator) in the place of the records; the keys of a record and their ranges are in
+/// traces/sample_record.hpp.
 void WriteSamples(const std::string& path, const SampleSet& set);
 
 // Importers (`dflop samples import`).
-/// LLaVA-style JSON: [{"image": …|[…], "width"/"height" (or "image_size"), "conversations": [{"value": …}]}]. Text
-/// tokens ≈ words × kTokensPerWord; <image> placeholders are no words.
-SampleSet ImportLlava(const std::vector<std::string>& paths);
+/// Conversations with media in the dialects of LLaVA, InternVL and chat messages (traces/conversation_record.hpp), in
+/// any of the containers of base/json_sequence. A record that says one thing in its media and another in its text is an
+/// error, unless `lenient`: then it is taken as its media say, and counted.
+SampleSet ImportLlava(const std::vector<std::string>& paths, bool lenient = false);
 /// CSV with a header: tiles and tokens columns, or widths, heights, frames, durations and words (see the .cpp).
 SampleSet ImportCsv(const std::vector<std::string>& paths);
 /// ServeGen mm-image histograms, one JSON per client: text_tokens, image_tokens, image_count per time window.
 SampleSet ImportServeGen(const std::vector<std::string>& paths, int count, std::uint64_t seed);
 
-inline constexpr double kTokensPerWord = 1.35;  ///< English with a byte-pair tokenizer: 1.3–1.4
+inline constexpr double kTokensPerWord = 1.35;  ///< where only words were counted: English, 1.3–1.4
 
 }  // namespace dflop

@@ -153,7 +153,7 @@ std::string BackwardTable(const std::vector<Calibrated>& gpus) {
 std::string ReportText(const std::string& reference, const std::vector<Calibrated>& gpus) {
   return R"(# How well the built-in GPU models predict kernels they were not fitted to
 
-Written by `calibrate_gpu`; a test re-computes the first table when the reference data is present.
+Text lengths where nobody counted them: [text_length.md](text_length.md). Written by `calibrate_gpu`; a test re-computes the first table when the reference data is present.
 
 )" + HeldOutTable(gpus) +
          R"(

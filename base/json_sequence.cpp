@@ -1,0 +1,98 @@
+#include "base/json_sequence.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.hpp"
+#include "base/json.hpp"
+
+namespace dflop {
+namespace {
+
+using std::string_view_literals::operator""sv;
+
+struct Signature {
+  std::string_view begin;
+  std::string_view what;
+};
+constexpr std::array<Signature, 14> kSignatures = {{
+    {"PAR1"sv, "a Parquet file: export its rows as JSON lines first"},
+    {"ARROW1"sv, "an Arrow file: export its rows as JSON lines first"},
+    {"Obj\x01"sv, "an Avro file: export its rows as JSON lines first"},
+    {"\x89HDF\r\n"sv, "an HDF5 file: export its rows as JSON lines first"},
+    {"SQLite format 3"sv, "an SQLite database: export its rows as JSON lines first"},
+    {"\x1f\x8b"sv, "compressed by gzip: unpack it first"},
+    {"\x28\xb5\x2f\xfd"sv, "compressed by zstd: unpack it first"},
+    {"\xfd\x37zXZ"sv, "compressed by xz: unpack it first"},
+    {"BZh"sv, "compressed by bzip2: unpack it first"},
+    {"PK\x03\x04"sv, "a zip archive: unpack it first"},
+    {"\x80\x04\x95"sv, "a Python pickle: export its records as JSON lines first"},
+    {"\xff\xfe"sv, "encoded in UTF-16: convert it to UTF-8 first"},
+    {"\xfe\xff"sv, "encoded in UTF-16: convert it to UTF-8 first"},
+    {"version https://git-lfs"sv, "a Git LFS pointer: fetch the file that it stands for"},
+}};
+
+void RefuseWhatIsNoJson(std::string_view text, const std::string& file) {
+  for (const Signature& signature : kSignatures) {
+    if (text.starts_with(signature.begin)) throw InputError(file, "", "is " + std::string(signature.what));
+  }
+  if (text.substr(0, std::min<std::size_t>(text.size(), 512)).find('\0') != std::string_view::npos) {
+    throw InputError(file, "", "is a binary file, no JSON text");
+  }
+}
+
+bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+
+/// Length of the object or array that `text` begins with; of all of it where that never ends.
+std::size_t LengthOfContainer(std::string_view text) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      i += c == '\\' ? 1 : 0;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return i + 1;
+    }
+  }
+  return text.size();
+}
+
+}  // namespace
+
+void ForEachJsonValue(std::string_view text, const std::string& file,
+                      const std::function<void(std::string_view value, std::size_t line)>& take) {
+  constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+  RefuseWhatIsNoJson(text, file);
+  if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
+  std::size_t line = 1;
+  bool first = true;
+  while (!text.empty()) {
+    if (IsBlank(text.front())) {
+      line += text.front() == '\n' ? 1 : 0;
+      text.remove_prefix(1);
+      continue;
+    }
+    const std::string place = first ? file : file + ":" + std::to_string(line);
+    if (text.front() == ',') {
+      throw InputError(place, "",
+                       "has a comma between its values: put them into one array, or one a line without comma");
+    }
+    if (text.front() != '{' && text.front() != '[') {
+      const std::string_view start = text.substr(0, std::min<std::size_t>(text.find_first_of("\r\n"), 20));
+      throw InputError(place, "", "is no JSON object or array here: begins with " + JsonQuote(start));
+    }
+    const std::string_view value = text.substr(0, LengthOfContainer(text));
+    take(value, line);
+    first = false;
+    line += static_cast<std::size_t>(std::count(value.begin(), value.end(), '\n'));
+    text.remove_prefix(value.size());
+  }
+}
+
+}  // namespace dflop
