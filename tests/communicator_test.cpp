@@ -47,7 +47,7 @@ struct StepEnd {
                        costs);
   }
   static ModelSpec MakeModel(bool tied) {
-    ModelSpec model = GptModel(1024, 4, 16, 50000);
+    ModelSpec model = GptModel(1024, 4, 16, 51200);
     model.llm.tied_embeddings = tied;
     return model;
   }
@@ -64,12 +64,12 @@ struct StepEnd {
 };
 
 TEST(TiedEmbeddings, FirstAndLastStageAddUpTheirGradients) {
-  // Every replica's two copies: 4 bytes × 50,000 × 1,024 / 2 ranks = 102.4 MB a rank, over both stages in one node:
+  // Every replica's two copies: 4 bytes × 51,200 × 1,024 / 2 ranks = 104.8576 MB a rank, over both stages in one node:
   // 2·(2−1)/2 of it at 100 GB/s and 2 latencies of 1 µs.
   const StepEnd end(true);
   const auto tied = end.Reductions(true);
   ASSERT_EQ(tied.size(), 2u);
-  for (const Operation* operation : tied) EXPECT_NEAR(operation->duration.value(), 1.024e-3 + 2e-6, 1e-12);
+  for (const Operation* operation : tied) EXPECT_NEAR(operation->duration.value(), 1.048576e-3 + 2e-6, 1e-12);
 }
 
 TEST(TiedEmbeddings, AddUpAfterTheReplicasAndBeforeTheOptimizer) {
@@ -84,7 +84,7 @@ TEST(TiedEmbeddings, AddUpAfterTheReplicasAndBeforeTheOptimizer) {
           std::max(operation.to_stage >= 0 ? added : reduced, times.end[i].value());
     }
   }
-  EXPECT_NEAR(added, reduced + 1.026e-3, 1e-12);
+  EXPECT_NEAR(added, reduced + 1.050576e-3, 1e-12);
   EXPECT_NEAR(times.makespan.value(), added, 1e-12);
 }
 
@@ -99,7 +99,7 @@ TEST(ParameterGather, MovesTheWeightsOfTheGradientsThatWereReduced) {
   // 2 bytes a parameter against 4, over the same rings; norms and biases are whole on every rank.
   SoftwareStack software;
   software.distributed_optimizer = true;
-  const Priced priced(GptModel(1024, 4, 16, 50000), software);
+  const Priced priced(GptModel(1024, 4, 16, 51200), software);
   const Layout layout = BuildLayout(HomogeneousDegrees{2, 1, 4, 0, 1}, priced.cost.model(), TestCluster());
   const std::vector<int> replicas = {0, 1, 2, 3};
   const Communication reduction = GradientReduction(priced.cost, layout, replicas).after_backward;
