@@ -2,9 +2,8 @@
 
 #include <algorithm>
 
-#include "models/profiled_batches.hpp"
-
 #include "models/flop_count.hpp"
+#include "models/profiled_batches.hpp"
 #include "models/tensor_parallel.hpp"
 
 namespace dflop {

@@ -70,7 +70,8 @@ class Planner {
     Add(MakeRow("launch", "forward", options_.dtype, {}));
     for (const ModelSpec& model : models_) AddLayers(model);
     AddCollectives();
-    for (const ModelSpec& model : models_) AddLoss(PaddedVocabulary(model.llm.vocab, SoftwareStack{}.vocabulary_multiple, 1));
+    for (const ModelSpec& model : models_)
+      AddLoss(PaddedVocabulary(model.llm.vocab, SoftwareStack{}.vocabulary_multiple, 1));
     AddOptimizer();
     constexpr int kCoarse = 4;
     AddMemoryBound(kCoarse);

@@ -52,7 +52,8 @@ double Makespan(const Layout& layout, const StepWork& work, const StepCosts& cos
   const CostModel cost = SmallJob();
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   return MakeReplayEngine()
-      ->Run(BuildGraph(cost, layout, orders, work, costs, {.communication = communication}))
+      ->Run(BuildGraph(cost, layout, orders, work, costs,
+                       {.communication = communication ? CommunicationKinds{} : kNoCommunication}))
       .makespan.value();
 }
 
