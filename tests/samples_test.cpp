@@ -77,17 +77,20 @@ TEST(Samples, WhatIsEstimatedOrDisagreesIsStoredAndSaid) {
   EXPECT_NE(read->description().find("1 taken although"), std::string::npos) << read->description();
 }
 
-TEST(Samples, NullAndEmptyMeanAbsent) {
-  const Json document = ParseJson(R"({"records": [
-    {"images": null, "video_frames": null, "audio_s": null, "text_tokens": 5, "tiles": null, "llm_tokens": null},
-    {"images": [], "video_frames": "", "text_tokens": 5}, {"images": "", "audio_s": [], "text_tokens": 5},
-    {"tiles": 2, "llm_tokens": 9, "images": null, "text_tokens": ""}]})",
+TEST(Samples, NullAndEmptyImagesMeanAbsentAndANumberIsANumber) {
+  const Json document = ParseJson(R"({"records": [{"images": null, "text_tokens": 5}, {"images": [], "text_tokens": 5},
+                                               {"tiles": 2, "llm_tokens": 9, "images": null}]})",
                                   "x");
   const auto source = ReadSampleSource(JsonReader(document, "x"));
   Sample direct;
   direct.direct = {.tiles = 2, .llm_tokens = 9};
-  EXPECT_EQ(source->records()->samples,
-            (std::vector<Sample>{{.text_tokens = 5}, {.text_tokens = 5}, {.text_tokens = 5}, direct}));
+  EXPECT_EQ(source->records()->samples, (std::vector<Sample>{{.text_tokens = 5}, {.text_tokens = 5}, direct}));
+  for (const char* key : {"video_frames", "audio_s", "text_tokens"}) {
+    for (const char* value : {"null", "[]", "\"\""}) {
+      const std::string text = std::string(R"({"records": [{"images": [[300, 200]], ")") + key + "\": " + value + "}]}";
+      EXPECT_THROW(ReadSampleSource(JsonReader(ParseJson(text, "x"), "x")), InputError) << text;
+    }
+  }
 }
 
 TEST(Samples, RecordsAreDrawnWithReplacementAndEvenly) {

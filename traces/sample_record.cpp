@@ -10,8 +10,9 @@ ImageSize ReadImageSize(const JsonReader& json) {
   return {ReadInt(json.Element(0), 1, kMaxPixels), ReadInt(json.Element(1), 1, kMaxPixels)};
 }
 
+/// A number is a number here: only lists may be absent by saying that they are empty, in this format of our own.
 int GivenInt(const JsonReader& json, const char* key, int fallback, int min, int max) {
-  const auto member = json.FindGiven(key);
+  const auto member = json.Find(key);
   return member ? ReadInt(*member, min, max) : fallback;
 }
 
@@ -45,7 +46,7 @@ Sample ReadSampleRecord(const JsonReader& json) {
   }
   sample.video_frames = GivenInt(json, "video_frames", 0, 0, kMaxFrames);
   sample.videos = GivenInt(json, "videos", 1, 1, std::max(1, sample.video_frames));
-  if (const auto seconds = json.FindGiven("audio_s")) sample.audio_s = seconds->Number(0.0, kMaxAudioSeconds);
+  if (const auto seconds = json.Find("audio_s")) sample.audio_s = seconds->Number(0.0, kMaxAudioSeconds);
   sample.audios = GivenInt(json, "audios", 1, 1, sample.audio_s > 0 ? kMaxClips : 1);
   sample.text_tokens = GivenInt(json, "text_tokens", 0, 0, kMaxTokens);
   if (!HoldsAnything(sample)) json.Fail("holds nothing: no image, frame, audio or text token");
