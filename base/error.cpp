@@ -9,7 +9,7 @@ namespace {
 
 std::string Located(const std::string& file, const std::string& pointer, const std::string& what) {
   if (file.empty()) return what;
-  return file + ":" + pointer + ": " + what;
+  return file + ":" + (pointer.empty() ? "" : pointer + ":") + " " + what;
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ std::string ReadFile(const std::string& path) {
 
 namespace {
 
+constexpr char kTemporary[] = ".tmp";  // and the process id
+
 // `name` is what a complaint calls the file.
 void WriteInto(const std::string& path, std::string_view content, const std::string& name) {
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
@@ -50,7 +52,7 @@ void WriteFile(const std::string& path, std::string_view content) {
   std::error_code error;
   if (target.has_parent_path()) std::filesystem::create_directories(target.parent_path(), error);
   if (error) throw RunError(path + ": cannot create its folder: " + error.message());
-  const std::string temporary = path + ".tmp" + std::to_string(getpid());
+  const std::string temporary = path + kTemporary + std::to_string(getpid());
   try {
     WriteInto(temporary, content, path);
   } catch (const RunError&) {
@@ -63,6 +65,19 @@ void WriteFile(const std::string& path, std::string_view content) {
     std::filesystem::remove(temporary, error);
     throw RunError(path + ": cannot be put in place: " + reason);
   }
+}
+
+bool IsTemporaryOf(const std::string& name, const std::string& file) {
+  const std::string begin = file + kTemporary;
+  return name.size() > begin.size() && name.starts_with(begin) &&
+         name.find_first_not_of("0123456789", begin.size()) == std::string::npos;
+}
+
+void CheckFolderOf(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  std::error_code error;
+  if (folder.empty() || std::filesystem::is_directory(folder, error)) return;
+  throw InputError(path, "", "cannot be written: there is no folder " + folder.string());
 }
 
 }  // namespace dflop

@@ -24,6 +24,14 @@ FolderLock::FolderLock(const std::string& folder) {
   throw InputError(folder, "", "another run is writing its results there: wait for it, or give another --out");
 }
 
+bool FolderLock::IsHeld(const std::string& folder) {
+  const int descriptor = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  const bool held = flock(descriptor, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  close(descriptor);
+  return held;
+}
+
 FolderLock::~FolderLock() {
   if (descriptor_ >= 0) close(descriptor_);
 }

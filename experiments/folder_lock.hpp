@@ -12,6 +12,8 @@ class FolderLock {
   /// Makes the folder if need be; RunError when it cannot, InputError when another run holds it.
   explicit FolderLock(const std::string& folder);
   ~FolderLock();
+  /// Whether somebody holds it now.
+  static bool IsHeld(const std::string& folder);
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
 

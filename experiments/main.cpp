@@ -1,9 +1,13 @@
 // The `dflop` command. Exit codes: 0 done, 1 the work failed or a check found a regression, 2 bad usage or bad input.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/error.hpp"
+#include "base/json_reader.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/launcher.hpp"
 #include "experiments/provenance.hpp"
@@ -43,13 +47,47 @@ void CheckOutputArrived() {
   if (lost) throw RunError("the output could not be written");
 }
 
+/// The words as people type them: "help [COMMAND…]" is --help, "version" and "-v" are --version.
+std::vector<std::string> Spelt(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.empty()) return words;
+  if (words.front() == "version" || words.front() == "-v") words.front() = "--version";
+  if (words.front() != "help") return words;
+  words.erase(words.begin());
+  words.emplace_back("--help");
+  return words;
+}
+
+/// A word in a command's place that is none: CLI11 would complain of a missing command and an argument too many.
+void CheckCommands(const CLI::App& app, const std::vector<std::string>& words) {
+  const CLI::App* parent = &app;
+  for (const std::string& word : words) {
+    const std::vector<const CLI::App*> commands = parent->get_subcommands([](const CLI::App*) { return true; });
+    if (commands.empty() || word.starts_with("-")) return;
+    std::vector<std::string> names;
+    for (const CLI::App* command : commands) names.push_back(command->get_name());
+    const auto found = std::find(names.begin(), names.end(), word);
+    if (found == names.end()) {
+      const std::string nearest = NearestName(word, names);
+      const std::string of = parent == &app ? "" : " of " + parent->get_name();
+      throw InputError(JsonQuote(word) + " is no command" + of +
+                       (nearest.empty() ? "" : ", did you mean " + JsonQuote(nearest) + "?") +
+                       " There are: " + JoinNames(names));
+    }
+    parent = commands[static_cast<std::size_t>(found - names.begin())];
+  }
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Simulates the scheduling of multimodal-LLM training and compares policies.", "dflop");
   AddCommands(app, CommandLine(argc, argv));
+  std::vector<std::string> words = Spelt(argc, argv);
   // Only rank 0 of a launched job speaks and fails: what another rank cannot do, rank 0 tries again and reports.
   const bool mute = RankFromEnvironment().rank != 0;
   try {
-    app.parse(argc, argv);
+    CheckCommands(app, words);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants them
+    app.parse(std::move(words));
     CheckOutputArrived();
     return kDone;
   } catch (const CLI::ParseError& error) {

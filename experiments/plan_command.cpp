@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/file.hpp"
 #include "base/progress.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
@@ -13,6 +14,7 @@
 #include "experiments/report_text.hpp"
 #include "experiments/sample_queue.hpp"
 #include "experiments/selection.hpp"
+#include "policies/plugin_error.hpp"
 #include "sim/metrics.hpp"
 #include "sim/plan_file.hpp"
 
@@ -93,8 +95,10 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   SampleQueue queue;
   for (int number = 0; number < experiment.steps; ++number) {
     StepBatch batch = queue.With(DrawBatch(scenario, seed, number));
-    Prepared step = PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), seed, number,
-                                number + 1 < experiment.steps);
+    Prepared step = TellingWhere("step " + std::to_string(number), [&] {
+      return PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), seed, number,
+                         number + 1 < experiment.steps);
+    });
     queue.Keep(batch, step.plan.deferred);
     plan.steps.push_back({std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph)});
   }
@@ -111,10 +115,8 @@ PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, st
   });
 }
 
-void PlanCommand(const Arguments& arguments) {
-  const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
-  const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
-  const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
+void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Scenario& scenario,
+              const PolicySpec& policy) {
   const std::int64_t seed = experiment.seeds.front();
   const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy, seed); });
   std::printf("%s, policy %s, seed %lld\n", scenario.name.c_str(), policy.name.c_str(), static_cast<long long>(seed));
@@ -133,6 +135,15 @@ void PlanCommand(const Arguments& arguments) {
   PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
   if (arguments.out.empty()) return;
   OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });
+}
+
+void PlanCommand(const Arguments& arguments) {
+  if (!arguments.out.empty()) CheckFolderOf(arguments.out);
+  const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
+  const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
+  const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
+  TellingWhere("scenario " + JsonQuote(scenario.name) + ", policy " + JsonQuote(policy.name),
+               [&] { ShowPlan(arguments, experiment, scenario, policy); });
 }
 
 }  // namespace

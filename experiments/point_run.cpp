@@ -13,6 +13,7 @@
 #include "experiments/sample_queue.hpp"
 #include "experiments/training_changes.hpp"
 #include "models/extrapolated_shapes.hpp"
+#include "policies/plugin_error.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/decision_hash.hpp"
 #include "sim/step.hpp"
@@ -114,7 +115,10 @@ class SeedRun {
       : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
 
   Json Run(UnitResult* drawn) {
-    for (int step = 0; step < unit_.experiment->steps; ++step) RunStep(step, step == 0 ? drawn : nullptr);
+    for (int step = 0; step < unit_.experiment->steps; ++step) {
+      TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
+                   [&] { RunStep(step, step == 0 ? drawn : nullptr); });
+    }
     Json run = RunHead(unit_);
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
@@ -124,7 +128,9 @@ class SeedRun {
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
     if (!instead_.empty()) run["batching_instead"] = instead_;
-    if (const Json report = correction_->Report(); !report.is_null()) run["correction"] = report;
+    const Json report =
+        TellingWhere("seed " + std::to_string(seed_) + ", after the last step", [&] { return correction_->Report(); });
+    if (!report.is_null()) run["correction"] = report;
     if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
     if (deferred_ > 0) run["deferrals"] = deferred_;
     const std::vector<std::string> changes = TrainingChanges(*batcher_, deferred_);
@@ -218,10 +224,7 @@ class SeedRun {
     problem.may_defer = number + 1 < unit_.experiment->steps;
     problem.seed = seed_;
     problem.step = number;
-    const BatchPlan plan = batcher.Schedule(problem, random);
-    const std::string wrong = WhyInvalid(plan, layout(), problem.samples());
-    DFLOP_CHECK(wrong.empty(), unit_.Name() + ": the batch scheduler made an invalid plan: " + wrong);
-    return plan;
+    return batcher.Schedule(problem, random);
   }
 
   // Steps tend to say the same again; a long run is not to fill its result with it.
@@ -297,7 +300,8 @@ UnitResult RunUnit(const Unit& unit) {
     for (const std::int64_t seed : seeds) {
       UnitResult* drawn = unit.drawn && seed == seeds.front() ? &result : nullptr;
       asked = "/layout";
-      const PlannedJob job = PlanJob(unit.point->scenario, *unit.policy, seed);
+      const PlannedJob job = TellingWhere("seed " + std::to_string(seed) + ", while planning",
+                                          [&] { return PlanJob(unit.point->scenario, *unit.policy, seed); });
       asked = "/batching";  // whose batches may be unlike the planning sample
       result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
     }

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "policies/checked_plugins.hpp"
 #include "policies/registry.hpp"
 
 namespace dflop {
@@ -12,7 +13,9 @@ namespace {
 
 template <typename Interface>
 std::unique_ptr<Interface> MakePlugin(const PolicySpec& policy, const Json& spec, const char* key) {
-  return Registry<Interface>::Instance().Make(JsonReader(spec, policy.file, policy.pointer + "/" + key));
+  const JsonReader json(spec, policy.file, policy.pointer + "/" + key);
+  std::unique_ptr<Interface> plugin = Registry<Interface>::Instance().Make(json);
+  return Checked(std::move(plugin), json.IsString() ? json.String() : json.At("name").String());
 }
 
 constexpr std::array<const char*, 2> kPathKeys = {"file", "profile"};

@@ -1,7 +1,6 @@
 #include "experiments/report_data.hpp"
 
 #include <algorithm>
-#include <filesystem>
 #include <initializer_list>
 #include <limits>
 #include <map>
@@ -9,6 +8,7 @@
 
 #include "base/json_reader.hpp"
 #include "experiments/hub_note.hpp"
+#include "experiments/own_file.hpp"
 #include "experiments/training_changes.hpp"
 
 namespace dflop {
@@ -191,9 +191,9 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
   const auto pictures = result.Find("pictures");
   if (!pictures) return;
   for (const JsonReader& entry : pictures->Elements()) {
-    const std::string path = folder + "/" + entry.At("timeline").String();
-    if (!std::filesystem::exists(path)) continue;
-    StepPicture& picture = report.pictures.emplace_back(ReadPicture(path));
+    const std::optional<std::string> path = OwnFile(folder, entry.At("timeline"));
+    if (!path) continue;
+    StepPicture& picture = report.pictures.emplace_back(ReadPicture(*path));
     picture.scenario = entry.At("scenario").String();
     picture.policy = entry.At("policy").String();
     const auto point = std::find_if(report.points.begin(), report.points.end(), [&](const PointFigures& candidate) {

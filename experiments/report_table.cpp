@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "base/text.hpp"
+#include "experiments/extrapolation.hpp"
 #include "experiments/hub_note.hpp"
 #include "experiments/report_cells.hpp"
 #include "experiments/report_page.hpp"
@@ -20,8 +21,9 @@ std::string HalfWidth(const SeedInterval& interval) {
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
-  for (const char* name : {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
-                           "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GiB", "Planning"}) {
+  for (const char* name :
+       {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
+        "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GiB", "Extra\u00ADpolated, %", "Planning"}) {
     names.emplace_back(name);
   }
   return names;
@@ -29,7 +31,8 @@ std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) 
 
 std::string PolicyCell(const PolicyFigures& policy) {
   std::string cell = "<td data-value=\"" + EscapeXml(policy.shown()) + "\"><strong>" + EscapeXml(policy.shown()) +
-                     (policy.changes_training.empty() ? "" : kTrainingMark) + "</strong>";
+                     (policy.changes_training.empty() ? "" : kTrainingMark) +
+                     (IsMuchExtrapolated(policy.extrapolated_fraction) ? kExtrapolatedMark : "") + "</strong>";
   for (const auto& [layout, seeds] : ChosenLayouts(policy.seeds)) {
     const bool all = StepTime(policy.seeds).seeds_agree;
     const std::string count =
@@ -81,6 +84,7 @@ std::string MetricCells(const PolicyFigures& policy) {
   cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
            Fixed(policy.peak_memory_bytes / kGibibyte, 1) +
            (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") + "</td>";
+  cells += PercentCell(policy.extrapolated_fraction);
   return cells + Cell(policy.planning_time_s, Duration(policy.planning_time_s),
                       Duration(policy.planning_exposed_s) + " exposed");
 }
@@ -127,6 +131,10 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
   TrainingNote training;
   for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
   table += NoteLine(training.Text());
+  const bool much = std::any_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {
+    return IsMuchExtrapolated(policy.extrapolated_fraction);
+  });
+  if (much) table += NoteLine(kExtrapolatedNote);
   const bool agree = std::all_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {
     return policy.seeds.empty() || StepTime(policy).seeds_agree;
   });

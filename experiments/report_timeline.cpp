@@ -1,15 +1,14 @@
 #include "experiments/report_timeline.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "base/json_reader.hpp"
+#include "sim/timeline.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr double kLongest = std::numeric_limits<double>::max();
 constexpr std::int64_t kMany = 100'000'000;
 
 std::vector<std::string> ModuleNames(const JsonReader& timeline, const JsonReader& stage) {
@@ -60,8 +59,8 @@ PictureEvent ReadEvent(const JsonReader& event, std::int64_t stages) {
   const auto waiting = static_cast<int>(event.IntOr("to_stage", -1, -1, stages - 1));
   if (waiting >= 0) out.stage = waiting;
   out.microbatch = static_cast<int>(event.IntOr("microbatch", -1, -1, kMany));
-  out.start_s = event.At("start_s").Number(0, kLongest);
-  out.end_s = event.At("end_s").Number(out.start_s, kLongest);
+  out.start_s = event.At("start_s").Number(0, kLongestTimeline);
+  out.end_s = event.At("end_s").Number(out.start_s, kLongestTimeline);
   return out;
 }
 
@@ -72,7 +71,7 @@ StepPicture ReadPicture(const std::string& path) {
   const JsonReader timeline(document, path);
   timeline.CheckSchema("dflop/timeline/1", true);
   StepPicture picture;
-  picture.makespan_s = timeline.At("makespan_s").Number(0, kLongest);
+  picture.makespan_s = timeline.At("makespan_s").Number(0, kLongestTimeline);
   const std::vector<JsonReader> modules = timeline.At("modules").Elements();
   if (modules.empty()) timeline.At("modules").Fail("is empty");
   const std::string llm = modules.back().String();

@@ -1,6 +1,7 @@
 #include "experiments/runner.hpp"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -10,6 +11,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/progress.hpp"
+#include "experiments/extrapolation.hpp"
 #include "experiments/folder_lock.hpp"
 #include "experiments/inputs.hpp"
 #include "experiments/partial_store.hpp"
@@ -24,6 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience(20);  // of rank 0, since another rank last handed in a unit
 constexpr std::chrono::milliseconds kPollInterval(50);
+constexpr std::array<const char*, 3> kResultFiles = {"result.json", "table.csv", "report.html"};
 
 struct HashedUnit {
   Unit unit;
@@ -83,9 +86,13 @@ class Runner {
   std::optional<Json> Run() {
     std::optional<FolderLock> lock;  // of the job, whose ranks share the folder
     if (options_.rank.rank == 0) lock.emplace(options_.out);
+    if (options_.rank.rank == 0) RemoveTemporaries();
     try {
       RunUnits(OwnUnits());
-      if (options_.rank.rank != 0) return std::nullopt;
+      if (options_.rank.rank != 0) {
+        WarnIfAlone();
+        return std::nullopt;
+      }
       AwaitOtherRanks();
     } catch (const InputError&) {
       if (options_.rank.rank == 0) store_.Clear();
@@ -96,6 +103,37 @@ class Runner {
   }
 
  private:
+  /// What a run that was killed while it wrote has left beside its results; only the holder of the lock writes them.
+  void RemoveTemporaries() const {
+    std::error_code error;
+    std::vector<std::filesystem::path> left;
+    for (const auto& entry : std::filesystem::directory_iterator(options_.out, error)) {
+      const std::string name = entry.path().filename().string();
+      const bool ours = std::any_of(kResultFiles.begin(), kResultFiles.end(),
+                                    [&](const char* file) { return IsTemporaryOf(name, file); });
+      if (ours) left.push_back(entry.path());
+    }
+    for (const std::filesystem::path& path : left) std::filesystem::remove(path, error);
+  }
+
+  /// A rank that was started without its rank 0 has worked for nobody. Rank 0 holds the folder's lock until it has put
+  /// the result in place, which a late rank then finds.
+  void WarnIfAlone() const {
+    for (const Clock::time_point end = started_ + options_.wait_for_rank_zero; Clock::now() < end;
+         std::this_thread::sleep_for(kPollInterval)) {
+      if (FolderLock::IsHeld(options_.out) || NewResult()) return;
+    }
+    std::fprintf(stderr,
+                 "warning: rank %d of %d sees no rank 0 at work in %s: does every rank see the same folder, and was "
+                 "the job started with all its ranks?\n",
+                 options_.rank.rank, options_.rank.size, options_.out.c_str());
+  }
+  bool NewResult() const {
+    std::error_code error;
+    const auto written = std::filesystem::last_write_time(options_.out + "/result.json", error);
+    return !error && written >= started_on_disk_;
+  }
+
   bool Done(const HashedUnit& unit) const { return store_.Has(unit.hash, unit.unit.drawn); }
 
   std::vector<const HashedUnit*> OwnUnits() const {
@@ -140,15 +178,16 @@ class Runner {
         for (const Json& run : of_unit.as<Json::Array>()) of_seeds.push_back(run);
       }
       for (const Json& run : OneEntryIfInfeasible(std::move(of_seeds))) {
-        Warn(units_[first].unit, run);
+        WarnOfMemory(units_[first].unit, run);
         runs.push_back(run);
       }
     }
     RemoveOldPictures();
     const std::vector<Picture> pictures = PutPicturesInPlace();
     Json result = MakeResult(experiment_, inputs_, std::move(runs), pictures, options_.command);
-    WarnOfIdleInputs(*result.find("inputs_without_effect"));
     const std::vector<SummaryRow> rows = Summarise(JsonReader(result, options_.out + "/result.json"));
+    WarnOfExtrapolation(rows);
+    WarnOfIdleInputs(*result.find("inputs_without_effect"));
     result["summary"] = ToJson(rows);
     WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
     WriteJsonFile(options_.out + "/result.json", result);
@@ -170,11 +209,28 @@ class Runner {
     return {entry};
   }
 
-  void Warn(const Unit& unit, const Json& run) const {
+  void WarnOfMemory(const Unit& unit, const Json& run) const {
     const Json* reason = run.find("too_large");
     if (reason == nullptr || options_.quiet) return;
     std::fprintf(stderr, "warning: %s, seed %s: does not fit into memory: %s\n", unit.Name().c_str(),
                  run.find("seed")->Dump().c_str(), reason->as<std::string>().c_str());
+  }
+
+  /// A line per scenario: its rows tend to be alike, and the table marks each.
+  void WarnOfExtrapolation(const std::vector<SummaryRow>& rows) const {
+    if (options_.quiet) return;
+    std::vector<const SummaryRow*> worst;  // of each scenario
+    for (const SummaryRow& row : rows) {
+      if (worst.empty() || worst.back()->scenario != row.scenario) worst.push_back(&row);
+      if (row.extrapolated() > worst.back()->extrapolated()) worst.back() = &row;
+    }
+    for (const SummaryRow* row : worst) {
+      if (!IsMuchExtrapolated(row->extrapolated())) continue;
+      std::fprintf(stderr,
+                   "warning: scenario %s: up to %.1f %% of the busy time (policy %s) is priced beyond the measured "
+                   "shapes\n",
+                   JsonQuote(row->scenario).c_str(), 100 * row->extrapolated(), JsonQuote(row->policy).c_str());
+    }
   }
 
   void WarnOfIdleInputs(const Json& lines) const {
@@ -231,6 +287,10 @@ class Runner {
   std::vector<HashedUnit> units_;
   PartialStore store_;
   NewFolders new_folders_;
+  Clock::time_point started_ = Clock::now();
+  /// Clocks of machines that share a folder differ a little.
+  std::filesystem::file_time_type started_on_disk_ =
+      std::filesystem::file_time_type::clock::now() - std::chrono::minutes(1);
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 // From an experiment to a folder of results, over worker processes and, under a launcher, over ranks.
 #pragma once
 
+#include <chrono>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,7 @@ struct RunOptions {
   bool quiet = false;   ///< no progress bar, no warnings
   std::string command;  ///< as typed, for the provenance
   Rank rank;
+  std::chrono::seconds wait_for_rank_zero{60};  ///< of another rank, before it warns that there is none
 };
 
 /// Simulates all units and writes result.json, table.csv, traces/, timelines/ and report.html to `out`. Units that a

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "experiments/sample_histogram.hpp"
 #include "traces/samples.hpp"
 
@@ -66,6 +67,7 @@ SampleSet Draw(const SampleSource& source, int count, std::uint64_t seed) {
 }
 
 void Generate(const Options& options) {
+  CheckFolderOf(options.out);
   const Json object = GeneratorObject(options);
   const auto source = ReadSampleSource(JsonReader(object, "samples generate"));
   Save(options.out, Draw(*source, options.count, options.seed));
@@ -150,7 +152,9 @@ void AddImport(CLI::App& samples, const std::shared_ptr<Options>& options) {
   import->footer(
       "--count and --seed matter for servegen only, whose histograms are drawn from.\n"
       "Example: dflop samples import --from llava llava_instruct.json --out my-samples.json");
-  import->callback([options] { Save(options->out, Import(*options));
+  import->callback([options] {
+    CheckFolderOf(options->out);  // before reading, which may take long
+  Save(options->out, Import(*options));
 });
 }  // namespace
 

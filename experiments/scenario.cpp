@@ -9,6 +9,8 @@
 #include "base/json_files.hpp"
 #include "experiments/anomalies.hpp"
 #include "models/remembered_kernel_costs.hpp"
+#include "traces/cost_trace.hpp"
+#include "traces/gpu_name.hpp"
 
 namespace dflop {
 namespace {
@@ -30,14 +32,28 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
     if (costs) costs->OneOf({"built-in"});
     return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
   }
+  costs->AllowOnly({"file", "max_extrapolated_fraction", "device_mismatch"});
+  if (!costs->Has("file")) {
+    if (costs->Has("device_mismatch")) costs->At("device_mismatch").Fail("has no effect without a file");
+    if (!costs->Has("max_extrapolated_fraction")) costs->At("file");
+    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
+  }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();
-  costs->AllowOnly({"file", "max_extrapolated_fraction"});
+  const bool refuse = costs->OneOfOr("device_mismatch", "refuse", {"refuse", "accept"}) == "refuse";
   if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
-  return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(path, gpu)); });
+  return Once<KernelCosts>(words, [&] {
+    const CostTrace trace = ReadCostTrace(path);
+    if (refuse && !MayBeSameDevice(trace.device, gpu.name)) {
+      costs->Fail(
+          "was measured on " + trace.device + ", the cluster's GPU is " + gpu.name +
+          ": choose a trace of that GPU, or say \"device_mismatch\": \"accept\" to price by another all the same");
+    }
+    return std::make_shared<RememberedKernelCosts>(TraceKernelCosts(trace, path, gpu));
+  });
 }
 
-constexpr double kMostExtrapolated = 0.5;  ///< of busy time, where an experiment does not say otherwise
+constexpr double kMostExtrapolated = 0.5;  ///< of busy time priced by a file that does not say otherwise
 
 const std::vector<std::string> kScenarioKeys = {
     "name",      "model",     "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
@@ -92,7 +108,8 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.software = ReadSoftwareStack(json);
   scenario.kernels = ReadKernelCosts(json, scenario.cluster);
   if (const auto costs = json.Find("costs"); costs && costs->IsObject()) {
-    scenario.max_extrapolated_fraction = costs->NumberOr("max_extrapolated_fraction", kMostExtrapolated, 0, 1);
+    scenario.max_extrapolated_fraction =
+        costs->NumberOr("max_extrapolated_fraction", costs->Has("file") ? kMostExtrapolated : 1, 0, 1);
   }
   const JsonReader samples = json.At("samples");
   scenario.samples = Once<SampleSource>(samples.json().Dump(), [&] { return ReadSampleSource(samples); });

@@ -24,8 +24,8 @@ struct Scenario {
   SoftwareStack software;
   std::shared_ptr<const KernelCosts> kernels;
   std::shared_ptr<const SampleSource> samples;
-  /// Share of the busy time that may be priced outside what a trace measured, before its results are refused. The
-  /// built-in models only report theirs.
+  /// Share of the busy time that may be priced outside what was measured, before results are refused: half of it by a
+  /// file, all of it by the built-in models, where the experiment does not say otherwise.
   double max_extrapolated_fraction = 1;
   int planning_samples = 256;
   int global_batch_size = 1;

@@ -1,6 +1,7 @@
 #include "experiments/summary.hpp"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "experiments/hub_note.hpp"
@@ -35,11 +36,16 @@ SummaryRow& RowOf(const JsonReader& run, std::vector<SummaryRow>& rows) {
   return rows.back();
 }
 
-// Adds up; divided by the number of seeds once all runs are in.
+constexpr char kPeakMemory[] = "peak_memory_bytes";
+
+// Adds up; divided by the number of seeds once all runs are in. A peak is the largest.
 void AddNumbers(const JsonReader& metrics, std::map<std::string, double>& sums, const std::string& prefix = "") {
   for (const std::string& key : metrics.Keys()) {
     const JsonReader value = metrics.At(key);
-    if (value.json().is_number()) sums[prefix + key] += value.Number(-kHuge, kHuge);
+    if (!value.json().is_number()) continue;
+    const double number = value.Number(-kHuge, kHuge);
+    double& sum = sums[prefix + key];
+    sum = key == kPeakMemory ? std::max(sum, number) : sum + number;
   }
 }
 
@@ -50,9 +56,9 @@ void AddToRow(const JsonReader& run, SummaryRow& row) {
   }
   AddRun(run, row.seeds);
   const JsonReader metrics = run.At("metrics");
-  AddNumbers(metrics, row.means);
-  AddNumbers(metrics.At("idle_by_cause"), row.means);
-  AddNumbers(metrics.At("communication_by_kind"), row.means, "communication_");
+  AddNumbers(metrics, row.metrics);
+  AddNumbers(metrics.At("idle_by_cause"), row.metrics);
+  AddNumbers(metrics.At("communication_by_kind"), row.metrics, "communication_");
   row.fits = row.fits && metrics.At("fits").Bool();
   row.through_hub = row.through_hub || GoesThroughHub(run);
   row.under_draws.push_back(TimesUnderDraws(run));
@@ -101,6 +107,9 @@ Json IntervalToJson(const SeedInterval& interval) {
   return json;
 }
 
+// What every table shows beside times and speedups.
+constexpr std::array<const char*, 4> kSummarised = {"mfu", "idle_fraction", kPeakMemory, "extrapolated_fraction"};
+
 Json RowToJson(const SummaryRow& row) {
   Json json;
   json["scenario"] = row.scenario;
@@ -118,6 +127,10 @@ Json RowToJson(const SummaryRow& row) {
   json["faster_than"] = Json::EmptyObject();
   for (const auto& [baseline, share] : row.faster) json["faster_than"][baseline] = share;
   json["regret"] = row.regret ? IntervalToJson(*row.regret) : Json();
+  for (const char* metric : kSummarised) {
+    if (const auto found = row.metrics.find(metric); found != row.metrics.end()) json[metric] = found->second;
+  }
+  json["fits"] = row.fits;
   json["layouts"] = Json::EmptyArray();
   for (const auto& [layout, seeds] : ChosenLayouts(row.seeds)) {
     Json entry;
@@ -144,7 +157,9 @@ std::vector<SummaryRow> Summarise(const JsonReader& result) {
   for (SummaryRow& row : rows) {
     if (row.seeds.empty()) continue;
     row.step = StepTime(row.seeds);
-    for (auto& [name, value] : row.means) value /= static_cast<double>(row.seeds.seeds.size());
+    for (auto& [name, value] : row.metrics) {
+      if (name != kPeakMemory) value /= static_cast<double>(row.seeds.seeds.size());
+    }
   }
   std::vector<std::string> baselines;
   if (const auto names = result.Find("baselines")) {

@@ -23,8 +23,9 @@ struct SummaryRow {
   SeedInterval step;
   std::map<std::string, SeedInterval> speedup;  ///< by baseline
   std::optional<SeedInterval> regret;           ///< against the best policy here (regret.hpp), where there are several
-  /// Means over the seeds of the metrics' plain numbers: "idle_fraction", "bubble", "mfu", …
-  std::map<std::string, double> means;
+  /// The metrics' plain numbers over the seeds: means ("idle_fraction", "bubble", "mfu", …), of "peak_memory_bytes" the
+  /// largest, which is what must fit.
+  std::map<std::string, double> metrics;
   bool fits = true;                           ///< with every seed
   bool through_hub = false;                   ///< with some seed its encoders reach the LLM through one rank
   DrawTimes under_draws;                      ///< of every seed, where the result has them
@@ -32,6 +33,11 @@ struct SummaryRow {
   std::vector<std::string> changes_training;  ///< what the policy does to the training itself
 
   std::string shown() const { return ShownName(policy, instead); }
+  /// Share of the busy time that was priced beyond the measured shapes; 0 where the result does not say.
+  double extrapolated() const {
+    const auto found = metrics.find("extrapolated_fraction");
+    return found == metrics.end() ? 0 : found->second;
+  }
 };
 
 /// Rows in the order of the runs. `result` is a dflop/result/1 document.

@@ -1,9 +1,13 @@
 // The two texts made of a summary: the terminal's table and table.csv.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
+#include <span>
+#include <string_view>
 
 #include "base/text.hpp"
+#include "experiments/extrapolation.hpp"
 #include "experiments/hub_note.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/summary.hpp"
@@ -25,11 +29,11 @@ constexpr std::array<const char*, 4> kCommunicationKinds = {"communication_encod
 
 /// The whole and, where there is one, what it is made of: "5.5 = 3.1+0.4+2.0+0.0".
 std::string CommunicationCell(const SummaryRow& row) {
-  const double whole = row.means.at("communication");
+  const double whole = row.metrics.at("communication");
   std::string text = Fixed(100 * whole, 1);
   if (std::abs(whole) < 0.0005) return text;
   for (const char* kind : kCommunicationKinds) {
-    text += (kind == kCommunicationKinds.front() ? " = " : " + ") + Fixed(100 * row.means.at(kind), 1);
+    text += (kind == kCommunicationKinds.front() ? " = " : " + ") + Fixed(100 * row.metrics.at(kind), 1);
   }
   return text;
 }
@@ -44,7 +48,8 @@ Cells Heading(const std::vector<std::string>& baselines) {
 
 Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
   if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
-  Cells cells = {row.shown() + (row.changes_training.empty() ? "" : kTrainingMark),
+  const std::string mark = IsMuchExtrapolated(row.extrapolated()) ? kExtrapolatedMark : "";
+  Cells cells = {row.shown() + (row.changes_training.empty() ? "" : kTrainingMark) + mark,
                  WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
   for (const std::string& baseline : baselines) {
     const auto found = row.speedup.find(baseline);
@@ -52,9 +57,9 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     const auto share = row.faster.find(baseline);
     cells.push_back(share == row.faster.end() ? "–" : VerdictCell(share->second));
   }
-  for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.means.at(part.key), 1));
+  for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.metrics.at(part.key), 1));
   cells.push_back(CommunicationCell(row));
-  cells.push_back(Fixed(row.means.at("peak_memory_bytes") / kGibibyte, 1));
+  cells.push_back(Fixed(row.metrics.at("peak_memory_bytes") / kGibibyte, 1));
   cells.push_back(row.fits ? "yes" : "NO");
   return cells;
 }
@@ -91,12 +96,28 @@ std::string Notes(const std::vector<SummaryRow>& rows) {
   std::string notes;
   if (drawn)
     notes += "faster in: of the draws of the kernel costs in their error band; ?: not decided by these costs\n";
+  const bool much = std::any_of(rows.begin(), rows.end(),
+                                [](const SummaryRow& row) { return IsMuchExtrapolated(row.extrapolated()); });
+  if (much) notes += std::string(kExtrapolatedNote) + "\n";
   const std::string changes = training.Text();
   return changes.empty() ? notes : notes + changes + "\n";
 }
 
+bool IsPlainNumber(const std::string& text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+/// A spreadsheet takes what begins so for a formula, quoted or not; an apostrophe before it says that it is text.
+bool LooksLikeFormula(const std::string& text) {
+  return !text.empty() && std::string_view("=+-@\t\r").find(text.front()) != std::string_view::npos &&
+         !IsPlainNumber(text);
+}
+
 std::string Quoted(const std::string& text) {
-  if (text.find_first_of(",\"\n") == std::string::npos) return text;
+  if (LooksLikeFormula(text)) return Quoted("'" + text);
+  if (text.find_first_of(",\"\n\r") == std::string::npos) return text;
   std::string quoted = "\"";
   for (const char c : text) quoted += c == '"' ? "\"\"" : std::string(1, c);
   return quoted + "\"";
@@ -130,6 +151,20 @@ std::string SeedsByLayout(const SummaryRow& row) {
   return text;
 }
 
+/// One figure for each row of a block, in its order; "" where nothing was extrapolated.
+std::string ExtrapolatedLine(std::span<const SummaryRow> block) {
+  std::string text;
+  bool any = false;
+  for (const SummaryRow& row : block) {
+    if (row.seeds.empty()) continue;
+    const double fraction = row.extrapolated();
+    any = any || fraction > 0;
+    text += (text.empty() ? "" : ", ") + row.policy + " " + Fixed(100 * fraction, 1) + " %" +
+            (IsMuchExtrapolated(fraction) ? kExtrapolatedMark : "");
+  }
+  return any ? "priced beyond what was measured, of busy time: " + text + "\n" : "";
+}
+
 void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr ? ShortestNumber(interval->mean) : "");
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
@@ -161,6 +196,7 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
   std::string text;
   for (std::size_t begin = 0; begin < rows.size();) {
     const SummaryRow& first = rows[begin];
+    const std::size_t block = begin;
     text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
     std::vector<Cells> lines = {Heading(baselines)};
     std::vector<std::string> disagreeing;
@@ -168,11 +204,12 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
       lines.push_back(RowCells(rows[begin], baselines));
       if (rows[begin].infeasible.empty()) {
-        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].means.at("communication_encoder_llm"));
+        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].metrics.at("communication_encoder_llm"));
       }
       if (!rows[begin].step.seeds_agree) disagreeing.push_back(SeedsByLayout(rows[begin]));
     }
-    text += Aligned(lines) + Disagreements(disagreeing);
+    text +=
+        Aligned(lines) + Disagreements(disagreeing) + ExtrapolatedLine(std::span(rows).subspan(block, begin - block));
     if (!hub.Text().empty()) text += hub.Text() + "\n";
   }
   return text + Notes(rows);
@@ -205,7 +242,7 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
       cells.push_back(share != row.faster.end() ? ShortestNumber(share->second) : "");
     }
     AppendInterval(cells, row.regret ? &*row.regret : nullptr);
-    for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.means.at(metric)) : "");
+    for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.metrics.at(metric)) : "");
     cells.insert(cells.end(),
                  {figures ? (row.fits ? "true" : "false") : "", row.infeasible, Joined(row.changes_training)});
     text += CsvLine(cells);

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
 
 namespace dflop {
@@ -131,6 +132,7 @@ std::string EscapeXml(std::string_view text) {
 }
 
 std::string Coordinate(double value) {
+  if (!std::isfinite(value)) throw RunError("a chart has a place that is not finite: a figure of the result overflows");
   std::string out = Fixed(value, 2);
   out.erase(out.find_last_not_of('0') + 1);
   if (out.back() == '.') out.pop_back();

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
 #include "base/json_reader.hpp"
 #include "experiments/trace_report.hpp"
 #include "models/cluster_spec.hpp"
@@ -37,17 +38,14 @@ GpuSpec BuiltInGpu(const std::string& name) {
 }
 
 void Import(const ImportOptions& options) {
-  if (options.from != "vidur" && !options.device.empty()) {
-    throw InputError(
-        "--device: only vidur's tables hold several devices, aiconfigurator's name theirs in the file name");
-  }
-  const CostTrace trace =
-      options.from == "vidur" ? ImportVidur(options.paths, options.device) : ImportAiconfigurator(options.paths);
+  CheckFolderOf(options.out);
+  const CostTrace trace = options.from == "vidur" ? ImportVidur(options.paths, options.device)
+                                                  : ImportAiconfigurator(options.paths, options.device);
   WriteCostTrace(options.out, trace);
   Print(options.out + ": " + std::to_string(trace.rows.size()) + " rows of " + trace.device + "\n");
 }
 
-void Compare(const CompareOptions& options) {
+void PrintComparison(const CompareOptions& options) {
   const CostTrace measured = ReadCostTrace(options.measured);
   const Seconds shortest(options.shortest_us * 1e-6);
   const std::vector<std::string> gpus = BuiltInGpuNames();
@@ -65,6 +63,15 @@ void Compare(const CompareOptions& options) {
         ComparisonText(common, *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())), shortest, options.worst));
 }
 
+void Compare(const CompareOptions& options) {
+  try {
+    PrintComparison(options);
+  } catch (const InputError& error) {
+    if (!error.file().empty()) throw;
+    throw InputError(options.measured, "", "beside " + options.other + ": " + error.what());
+  }
+}
+
 void AddImport(CLI::App& trace) {
   auto options = std::make_shared<ImportOptions>();
   CLI::App* command = trace.add_subcommand("import", "Turns foreign CSV tables into a dflop/cost-trace/1 file");
@@ -72,7 +79,8 @@ void AddImport(CLI::App& trace) {
       ->required()
       ->check(CLI::IsMember({"aiconfigurator", "vidur"}));
   command->add_option("PATHS", options->paths, "CSV files; several make one trace of one device")->required();
-  command->add_option("--device", options->device, "the device to take from vidur tables that hold several");
+  command->add_option("--device", options->device,
+                      "the GPU: which one of tables that hold several, or what paths do not tell");
   command->add_option("--out", options->out, "the trace to write")->required();
   command->footer(
       "Example: dflop trace import --from aiconfigurator gemm_bf16_h100_sxm.csv context_attention_bf16_h100_sxm.csv "

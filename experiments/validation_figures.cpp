@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/json_reader.hpp"
+#include "experiments/own_file.hpp"
 
 namespace dflop {
 namespace {
@@ -42,9 +43,9 @@ void AddCosts(const JsonReader& list, std::vector<CostFigures>& costs) {
 
 void AddPicture(const JsonReader& policy, const char* key, const std::string& folder, const std::string& title,
                 ValidatedPolicyFigures& figures) {
-  const std::string path = folder + "/" + policy.At(key).String();
-  if (!std::filesystem::exists(path)) return;
-  figures.pictures.push_back(ReadPicture(path));
+  const std::optional<std::string> path = OwnFile(folder, policy.At(key));
+  if (!path) return;
+  figures.pictures.push_back(ReadPicture(*path));
   figures.pictures.back().policy = title;
 }
 

@@ -13,6 +13,8 @@
 
 namespace dflop {
 
+struct CostTrace;
+
 enum class Pass { kForward, kInputGradient, kWeightGradient };
 
 /// A time and how far it can be trusted.
@@ -58,6 +60,9 @@ std::shared_ptr<const KernelCosts> BuiltInKernelCosts(const GpuSpec& gpu);
 /// Costs from a dflop/cost-trace/1 file, with the built-in model of `gpu` for operations that the trace lacks
 /// (those count as extrapolated).
 std::shared_ptr<const KernelCosts> TraceKernelCosts(const std::string& path, const GpuSpec& gpu);
+/// The same of a trace that has been read already; `path` is what a result calls it.
+std::shared_ptr<const KernelCosts> TraceKernelCosts(const CostTrace& trace, const std::string& path,
+                                                    const GpuSpec& gpu);
 
 /// The committed trace of a built-in GPU (traces/data/) where there is one, else its fitted model.
 std::shared_ptr<const KernelCosts> DefaultKernelCosts(const GpuSpec& gpu);

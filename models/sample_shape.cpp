@@ -20,7 +20,6 @@ namespace dflop {
 namespace {
 
 constexpr double kAudioWindowSeconds = 30.0;
-constexpr int kMostTokens = 1'000'000'000;  // of a sample, over all encoders; one encoder's stay below in any case
 
 [[noreturn]] void FailLacking(const std::string& content, const ModelSpec& model, const std::string& encoder) {
   throw InputError("a sample holds " + content + ", but the model " + JsonQuote(model.name) + " has no " + encoder);
@@ -93,7 +92,7 @@ SampleShape ShapeOf(const Sample& sample, const ModelSpec& model) {
   for (const EncoderSpec& encoder : model.encoders) {
     const TileCount content = sample.direct ? TileCount{sample.direct->tiles, 0} : Content(sample, encoder);
     shape.tiles.push_back(std::max(1, content.tiles));  // the dummy tile keeps every rank in the same collectives
-    if (content.llm_tokens > kMostTokens - shape.llm_tokens) {
+    if (content.llm_tokens > kMostSampleTokens - shape.llm_tokens) {
       throw InputError("a sample makes more than 10^9 LLM tokens of the model " + JsonQuote(model.name));
     }
     shape.llm_tokens += content.llm_tokens;

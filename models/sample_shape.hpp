@@ -8,6 +8,9 @@
 
 namespace dflop {
 
+/// Of a sample, over all encoders; its tiles and one encoder's tokens stay below in any case.
+inline constexpr int kMostSampleTokens = 1'000'000'000;
+
 struct SampleShape {
   std::vector<int> tiles;  ///< per encoder; a tile is a fixed block of EncoderSpec::tokens_per_tile() tokens
   int llm_tokens = 0;      ///< everything the LLM sees of the sample: text and the encoders' tokens

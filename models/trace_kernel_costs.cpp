@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/cost_errors.hpp"
+#include "traces/gpu_name.hpp"
 
 namespace dflop {
 namespace {
@@ -147,8 +148,8 @@ KernelCost MeasuredTimes::At(const Point& point) const {
 }
 
 MeasuredKernelCosts::MeasuredKernelCosts(const CostTrace& trace, std::string path,
-                                         std::shared_ptr<const KernelCosts> fallback)
-    : path_(std::move(path)), device_(trace.device), fallback_(std::move(fallback)) {
+                                         std::shared_ptr<const KernelCosts> fallback, std::string remark)
+    : path_(std::move(path)), device_(trace.device), remark_(std::move(remark)), fallback_(std::move(fallback)) {
   for (const Kernel kernel : {Kernel::kGemm, Kernel::kCausalAttention, Kernel::kFullAttention, Kernel::kMemoryBound}) {
     for (const Pass pass : {Pass::kForward, Pass::kInputGradient, Pass::kWeightGradient}) {
       tables_[static_cast<std::size_t>(kernel)][static_cast<std::size_t>(pass)] = ReadTable(trace, kernel, pass);
@@ -213,11 +214,18 @@ KernelCost MeasuredKernelCosts::MemoryBound(Bytes bytes) const {
 }
 
 std::string MeasuredKernelCosts::description() const {
-  return "measured on " + device_ + " (" + path_ + "), gaps filled by " + fallback_->description();
+  return "measured on " + device_ + remark_ + " (" + path_ + "), gaps filled by " + fallback_->description();
 }
 
 std::shared_ptr<const KernelCosts> TraceKernelCosts(const std::string& path, const GpuSpec& gpu) {
-  return std::make_shared<MeasuredKernelCosts>(ReadCostTrace(path), path, BuiltInKernelCosts(gpu));
+  return TraceKernelCosts(ReadCostTrace(path), path, gpu);
+}
+
+std::shared_ptr<const KernelCosts> TraceKernelCosts(const CostTrace& trace, const std::string& path,
+                                                    const GpuSpec& gpu) {
+  const bool same = MayBeSameDevice(trace.device, gpu.name);
+  const std::string remark = same ? "" : ", another device than the cluster's " + gpu.name;
+  return std::make_shared<MeasuredKernelCosts>(trace, path, BuiltInKernelCosts(gpu), remark);
 }
 
 }  // namespace dflop

@@ -55,7 +55,9 @@ enum class Kernel : std::size_t { kGemm, kCausalAttention, kFullAttention, kMemo
 
 class MeasuredKernelCosts final : public KernelCosts {
  public:
-  MeasuredKernelCosts(const CostTrace& trace, std::string path, std::shared_ptr<const KernelCosts> fallback);
+  /// `remark` follows the device's name in the description.
+  MeasuredKernelCosts(const CostTrace& trace, std::string path, std::shared_ptr<const KernelCosts> fallback,
+                      std::string remark = "");
 
   KernelCost Gemm(double m, double n, double k, Pass pass) const override;
   KernelCost Attention(const AttentionShape& shape, Pass pass) const override;
@@ -77,6 +79,7 @@ class MeasuredKernelCosts final : public KernelCosts {
 
   std::string path_;
   std::string device_;
+  std::string remark_;
   std::shared_ptr<const KernelCosts> fallback_;
   std::array<std::array<Table, 3>, 4> tables_;
   Json error_band_;

@@ -8,8 +8,8 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "models/tensor_parallel.hpp"
-#include "real_runner/layout_check.hpp"
 #include "real_runner/plan_graph.hpp"
+#include "sim/layout_check.hpp"
 #include "sim/precedence.hpp"
 #include "sim/timeline.hpp"
 

@@ -8,9 +8,13 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "real_runner/measured_step.hpp"
 #include "real_runner/plan_check.hpp"
 #include "real_runner/run_output.hpp"
 #include "real_runner/run_session.hpp"
+#include "real_runner/transport.hpp"
 
 namespace dflop {
 namespace {
@@ -21,7 +25,36 @@ struct Arguments {
   std::string out;
   double time_scale = 1;
   SessionOptions session;
+  bool force = false;
 };
+
+constexpr double kLongUnasked = 3600;  // seconds of work that nobody starts by accident
+
+/// As the plans predict it, every attempt taken as the first: seconds of this machine.
+double ExpectedSeconds(const std::vector<Plan>& plans, const Arguments& arguments) {
+  double once = 0;
+  for (const Plan& plan : plans) {
+    for (std::size_t step = 0; step < plan.steps.size(); ++step) {
+      once += PredictedTimeline(plan, step).makespan.value();
+    }
+  }
+  const double scale = arguments.backend == "spin" ? arguments.time_scale : 1;
+  return once * scale * (arguments.session.repeats + arguments.session.warm_up);
+}
+
+std::string DurationText(double seconds) {
+  if (seconds < 120) return Format("%.3g s", seconds);
+  return seconds < 7200 ? Format("%.3g min", seconds / 60) : Format("%.4g h", seconds / 3600);
+}
+
+void TellDuration(double seconds, bool force) {
+  const std::string text = DurationText(seconds);
+  if (seconds > kLongUnasked && !force) {
+    throw InputError("the plans predict " + text +
+                     " of execution: fewer --repeats, a smaller --time-scale (spin), or --force to run all the same");
+  }
+  if (LauncherRank() == 0) std::fprintf(stderr, "expected to last about %s, as the plans predict\n", text.c_str());
+}
 
 std::vector<Plan> ReadPlans(const Arguments& arguments) {
   std::vector<Plan> plans;
@@ -47,9 +80,11 @@ std::string PartialPath(const std::string& out) {
 }
 
 void Run(const Arguments& arguments) {
+  CheckFolderOf(arguments.out);
   const std::vector<Plan> plans = ReadPlans(arguments);
   const StageBackend backend = FindStageBackend(arguments.backend, MostRanks(plans), arguments.time_scale);
   CheckBackend(backend, plans, arguments);
+  TellDuration(ExpectedSeconds(plans, arguments), arguments.force);
   const auto output = [&](const SessionResult& result) {
     return RunOutput{backend.name, backend.time_scale, arguments.session.most_lost, arguments.plans, plans, result};
   };
@@ -92,6 +127,7 @@ void AddRunCommand(CLI::App& app) {
       ->check(CLI::Range(1, 100));
   command->add_option("--time-scale", arguments->time_scale, "spin only: real seconds per predicted second")
       ->check(CLI::Range(1e-6, 1e3));
+  command->add_flag("--force", arguments->force, "run though the plans predict more than an hour");
   command->footer(
       "Without a launcher every rank is a thread; with one there is a process for each.\n"
       "Example: mpirun -n 2 real_runner run plan.json --backend spin --out timeline.json");

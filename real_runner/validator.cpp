@@ -154,6 +154,9 @@ class Validator {
 
   /// One plan for every scenario and policy, into the folder's plans/, from the folder's experiment.
   std::vector<ScenarioPlans> PlanAll(const std::string& folder, const std::string& log) {
+    std::error_code error;
+    fs::create_directory(folder + "/plans", error);
+    if (error) throw RunError(folder + "/plans cannot be made: " + error.message());
     std::vector<ScenarioPlans> all;
     std::vector<std::string> refused;
     UniqueSlugs slugs;
@@ -196,7 +199,8 @@ class Validator {
     validated.steps = plans.plans.front().steps.size();
     const std::string slug = slugs_.New(scenario.name, "scenario");
     const std::string timelines = "timelines-" + slug + ".json";
-    std::vector<std::string> arguments = {"run", "--backend", options_.backend, "--out", timelines};
+    std::vector<std::string> arguments = {"run",   "--backend", options_.backend,
+                                          "--out", timelines,   "--force"};  // whoever validates has asked for it
     const auto add = [&](const char* option, const std::string& value) {
       arguments.insert(arguments.end(), {option, value});
     };

@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kMostSeeds = std::int64_t{1} << 53;
 constexpr std::int64_t kMost = std::numeric_limits<int>::max();
-constexpr double kLongest = 1e9;   // seconds
 constexpr double kLargest = 1e18;  // bytes
 
 int ReadIndex(const JsonReader& json, const char* key) { return static_cast<int>(json.IntOr(key, -1, 0, kMost)); }
@@ -35,9 +34,9 @@ Json ShapesToJson(const std::vector<SampleShape>& batch) {
 SampleShape ReadShape(const JsonReader& json) {
   SampleShape shape;
   for (const JsonReader& tiles : json.At("tiles").Elements())
-    shape.tiles.push_back(static_cast<int>(tiles.Int(0, kMost)));
-  shape.llm_tokens = static_cast<int>(json.At("llm_tokens").Int(0, kMost));
-  shape.text_tokens = static_cast<int>(json.At("text_tokens").Int(0, kMost));
+    shape.tiles.push_back(static_cast<int>(tiles.Int(0, kMostSampleTokens)));
+  shape.llm_tokens = static_cast<int>(json.At("llm_tokens").Int(0, kMostSampleTokens));
+  shape.text_tokens = static_cast<int>(json.At("text_tokens").Int(0, kMostSampleTokens));
   json.AllowOnly({"tiles", "llm_tokens", "text_tokens"});
   return shape;
 }
@@ -85,7 +84,7 @@ PlannedOperation ReadOperation(const JsonReader& json) {
   operation.stage = ReadIndex(json, "stage");
   operation.to_stage = ReadIndex(json, "to_stage");
   operation.microbatch = ReadIndex(json, "microbatch");
-  operation.time = Seconds(json.At("time_s").Number(0, kLongest));
+  operation.time = Seconds(json.At("time_s").Number(0, kLongestTimeline));
   operation.bytes = Bytes(json.At("bytes").Number(0, kLargest));
   json.AllowOnly({"kind", "stage", "to_stage", "microbatch", "time_s", "bytes"});
   return operation;

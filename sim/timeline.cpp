@@ -53,15 +53,14 @@ Json EventToJson(const TimelineEvent& event) {
 TimelineEvent ReadEvent(const JsonReader& json) {
   json.AllowOnly({"kind", "stage", "to_stage", "microbatch", "group", "start_s", "end_s"});
   constexpr int kMax = 1 << 24;
-  constexpr double kMaxSeconds = 1e9;
   TimelineEvent event;
   event.kind = ReadKind(json.At("kind"));
   event.stage = static_cast<int>(json.At("stage").Int(-1, kMax));
   event.to_stage = static_cast<int>(json.IntOr("to_stage", -1, -1, kMax));
   event.microbatch = static_cast<int>(json.At("microbatch").Int(-1, kMax));
   event.group = static_cast<int>(json.At("group").Int(-1, kMax));
-  event.start = Seconds(json.At("start_s").Number(0, kMaxSeconds));
-  event.end = Seconds(json.At("end_s").Number(event.start.value(), kMaxSeconds));
+  event.start = Seconds(json.At("start_s").Number(0, kLongestTimeline));
+  event.end = Seconds(json.At("end_s").Number(event.start.value(), kLongestTimeline));
   return event;
 }
 
@@ -116,7 +115,7 @@ Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelS
 Timeline ReadTimeline(const JsonReader& json) {
   json.CheckSchema("dflop/timeline/1", true);
   Timeline timeline;
-  timeline.makespan = Seconds(json.At("makespan_s").Number(0, 1e9));
+  timeline.makespan = Seconds(json.At("makespan_s").Number(0, kLongestTimeline));
   timeline.events = ReadTimelineEvents(json.At("events"));
   return timeline;
 }

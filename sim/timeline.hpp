@@ -11,6 +11,9 @@
 
 namespace dflop {
 
+/// Seconds: what a timeline file may say at most, whoever reads it. 30 years.
+inline constexpr double kLongestTimeline = 1e9;
+
 struct TimelineEvent {
   OpKind kind = OpKind::kForward;
   int stage = -1;     ///< index into the layout's stages

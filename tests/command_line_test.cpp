@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <thread>
 
 #include "base/file.hpp"
@@ -65,6 +66,14 @@ Json Edited(const std::string& pointer, const std::string& value) {
   Json experiment = SmallExperiment();
   EXPECT_TRUE(WriteAt(experiment, pointer, ParseJson(value, "value")));
   return experiment;
+}
+
+/// The small model's shapes lie mostly beyond what was measured, which every run of it says first, in one line.
+std::string WithoutCostWarning(const std::string& err) {
+  EXPECT_TRUE(err.starts_with("warning: scenario \"tiny\": up to ")) << err;
+  const std::size_t end = err.find('\n');
+  EXPECT_NE(err.substr(0, end).find("is priced beyond the measured shapes"), std::string::npos) << err;
+  return end == std::string::npos ? err : err.substr(end + 1);
 }
 
 std::vector<std::string> Strings(const Json& result, const char* key) {
@@ -208,7 +217,7 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
                          "sequence_parallel false, communicator hub, 18.0 bytes per parameter; kernel costs: built-in"),
             std::string::npos)
       << run.out;
-  EXPECT_EQ(run.err, "");
+  EXPECT_EQ(WithoutCostWarning(run.err), "");
   for (const char* file :
        {"result.json", "table.csv", "report.html", "traces/tiny-plain.json", "timelines/tiny-split.json"}) {
     EXPECT_TRUE(std::filesystem::exists(folder_ / ("result/" + std::string(file)))) << file;
@@ -223,10 +232,11 @@ TEST_F(CommandLine, InputsThatChangeNothingAreReported) {
   Write(experiment);
   const Outcome swept = Dflop("run e.json --out swept");
   EXPECT_EQ(swept.code, 0);
-  EXPECT_EQ(swept.err, "warning: e.json:/sweep/~1planning_samples: has no effect: no figure differs along this axis\n");
+  EXPECT_EQ(WithoutCostWarning(swept.err),
+            "warning: e.json:/sweep/~1planning_samples: has no effect: no figure differs along this axis\n");
   experiment = Edited("/scenarios/0/policies", SmallExperiment().find("policies")->Dump());
   Write(experiment);
-  EXPECT_EQ(Dflop("run e.json --out own").err,
+  EXPECT_EQ(WithoutCostWarning(Dflop("run e.json --out own").err),
             "warning: e.json:/policies: has no effect: every scenario has policies of its own\n");
   EXPECT_EQ(Result("own").find("inputs_without_effect")->as<Json::Array>().size(), 1u);
   Write(Edited("/policies/0/layout/communicator", R"("direct")"));
@@ -245,12 +255,13 @@ TEST_F(CommandLine, ACostFileThatIsMissingIsReportedWhereItIsNamed) {
 TEST_F(CommandLine, ATraceThatKnowsTooLittleIsRefusedUnlessToldOtherwise) {
   // A processor core was measured at the shapes of a model that two cores can train.
   const std::string trace = DFLOP_SOURCE_DIR "/traces/data/cpu-core.json";
-  Write(Edited("/scenarios/0/costs", R"({"file": ")" + trace + R"("})"));
+  Write(Edited("/scenarios/0/costs", R"({"file": ")" + trace + R"(", "device_mismatch": "accept"})"));
   const Outcome refused = Dflop("run e.json --out result");
   EXPECT_EQ(refused.code, 2);
   EXPECT_NE(refused.err.find("e.json:/scenarios/0/costs: covers too little"), std::string::npos) << refused.err;
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result/result.json"));
-  Write(Edited("/scenarios/0/costs", R"({"file": ")" + trace + R"(", "max_extrapolated_fraction": 1})"));
+  Write(Edited("/scenarios/0/costs",
+               R"({"file": ")" + trace + R"(", "device_mismatch": "accept", "max_extrapolated_fraction": 1})"));
   EXPECT_EQ(Dflop("run e.json --out result").code, 0);
 }
 
@@ -373,7 +384,9 @@ TEST_F(KilledRun, ForgetsWhatOtherInputsMade) {
 
 TEST_F(CommandLine, RanksShareTheWorkAndOnlyTheFirstSpeaks) {
   Write(SmallExperiment());
+  auto rank_zero = std::make_unique<FolderLock>(folder_ / "result");  // at work somewhere
   const Outcome second = Dflop("run e.json --out result", "OMPI_COMM_WORLD_RANK=1 OMPI_COMM_WORLD_SIZE=2");
+  rank_zero.reset();
   EXPECT_EQ(second.code, 0);
   EXPECT_EQ(second.out + second.err, "");
   EXPECT_NE(FirstPartial("result"), "");  // its unit is handed in, nothing more
@@ -432,7 +445,7 @@ TEST_F(CommandLine, TwoRunsDoNotShareAFolder) {
     const FolderLock first(folder_ / "result");
     const Outcome second = Dflop("run e.json --out result");
     EXPECT_EQ(second.code, 2);
-    EXPECT_EQ(second.err.find("result:: another run is writing its results there"), 0u) << second.err;
+    EXPECT_EQ(second.err.find("result: another run is writing its results there"), 0u) << second.err;
     EXPECT_EQ(FilesInFolder(), 2u);  // the experiment and the empty folder
   }
   EXPECT_EQ(Dflop("run e.json --out result --quiet").code, 0);
@@ -442,7 +455,7 @@ TEST_F(CommandLine, AFileIsNoFolderForResults) {
   Write(SmallExperiment());
   const Outcome run = Dflop("run e.json --out e.json");
   EXPECT_EQ(run.code, 2);
-  EXPECT_EQ(run.err.find("e.json:: is no folder"), 0u) << run.err;
+  EXPECT_EQ(run.err.find("e.json: is no folder"), 0u) << run.err;
 }
 
 TEST_F(CommandLine, TinyModelIsSimulatedFromCostsMeasuredOnACpu) {

@@ -40,8 +40,8 @@ TEST(Csv, EveryComplaintNamesFileAndLine) {
   EXPECT_EQ(Complaint("a,b\n1,\"2\n\n"), "t.csv:2: opens a quote that never closes");
   EXPECT_EQ(Complaint("a,b\n\"1\"x,2\n"), "t.csv:2: has text after a closing quote");
   EXPECT_EQ(Complaint("a,a\n1,2\n"), "t.csv:1: names the column \"a\" twice");
-  EXPECT_EQ(Complaint("b,c\n1,2\n"), "t.csv:: lacks the column \"a\", it has: b, c");
-  EXPECT_EQ(Complaint("# nothing\n"), "t.csv:: is empty, a table with a header is wanted");
+  EXPECT_EQ(Complaint("b,c\n1,2\n"), "t.csv: lacks the column \"a\", it has: b, c");
+  EXPECT_EQ(Complaint("# nothing\n"), "t.csv: is empty, a table with a header is wanted");
 }
 
 TEST(Csv, AnEmptyFieldIsAFieldButNoNumber) {

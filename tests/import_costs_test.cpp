@@ -160,6 +160,37 @@ TEST(ImportVidur, TheOriginalLayoutTakesModelAndDeviceFromItsFolders) {
   EXPECT_EQ(Complaint([&] { ImportVidur({bad}); }), "mlp.csv:2");
 }
 
+// The layout of vidur's own repository: GPU, organisation, model. Phi-2 has one norm before attention and MLP.
+TEST(ImportVidur, TheGpuIsTheKnownOneAmongTheFolders) {
+  const std::string folder = DFLOP_SHARED_DIR "/cases/25-vidur-repository-layout/compute/a100/";
+  if (!fs::exists(folder)) GTEST_SKIP() << "no cases";
+  const std::string llama = folder + "meta-llama/Llama-2-7b-hf/mlp.csv";
+  EXPECT_EQ(ImportVidur({llama}).device, "a100");
+  EXPECT_EQ(ImportVidur({llama}, "a100-sxm-80gb").device, "a100-sxm-80gb");
+  EXPECT_EQ(Complaint([&] { ImportVidur({llama}, "h100"); }), "mlp.csv:");
+  const std::string phi = folder + "microsoft/phi-2/mlp.csv";
+  const CostTrace trace = ImportVidur({phi});
+  EXPECT_EQ(trace.device, "a100");
+  EXPECT_EQ(trace.rows.size(), 9 * DataLines(phi));  // ten operators but for the second norm
+  EXPECT_EQ(Count(trace, "norm"), static_cast<std::ptrdiff_t>(DataLines(phi)));
+  const std::string other = Write("h100/meta-llama/L/mlp.csv", ReadFile(llama));
+  EXPECT_EQ(Complaint([&] { ImportVidur({llama, other}); }), "mlp.csv:");
+  EXPECT_EQ(ImportVidur({llama, other}, "h100").rows.size(), ImportVidur({other}).rows.size());
+  const std::string nowhere = Write("meta-llama/L/mlp.csv", ReadFile(llama));
+  EXPECT_EQ(Complaint([&] { ImportVidur({nowhere}); }), "mlp.csv:");
+  EXPECT_EQ(ImportVidur({nowhere}, "a40").device, "a40");
+}
+
+TEST(ImportAiconfigurator, WhatNeitherNameNorFolderTellsIsSaidByTheUser) {
+  const std::string text = "collector,m,n,k,latency_ms\nvllm,16,128,256,0.5\n";
+  EXPECT_EQ(ImportAiconfigurator({Write("h200_sxm/vllm/gemm_perf.csv", text)}).device, "h200_sxm");
+  const std::string nameless = Write("vllm/gemm_perf.csv", text);
+  EXPECT_EQ(Complaint([&] { ImportAiconfigurator({nameless}); }), "gemm_perf.csv:");
+  EXPECT_EQ(ImportAiconfigurator({nameless}, "h100-sxm").device, "h100-sxm");
+  const std::string named = Write("gemm_bf16_h100_sxm.csv", text);
+  EXPECT_EQ(Complaint([&] { ImportAiconfigurator({named}, "h200-sxm"); }), "gemm_bf16_h100_sxm.csv:");
+}
+
 TEST(ImportVidur, EveryLineOfTheReferenceTableBecomesTenRows) {
   const std::string path = kReference + "vidur/llm_layer_nonattention_forward.csv";
   if (!fs::exists(path)) GTEST_SKIP() << "no reference data";

@@ -57,7 +57,7 @@ TEST(Json, EveryTruncationOfAnObjectIsRefused) {
 TEST(Json, ComplaintNamesFileLineAndColumn) {
   // The stray x is the third character of the second line.
   const std::string complaint = ComplaintAbout("{\n  x");
-  EXPECT_EQ(complaint.find("f.json:: is no valid JSON at line 2, column 3"), 0u) << complaint;
+  EXPECT_EQ(complaint.find("f.json: is no valid JSON at line 2, column 3"), 0u) << complaint;
 }
 
 TEST(Json, RefusesNumbersThatNoDoubleHolds) {
@@ -136,7 +136,7 @@ TEST(JsonReader, RangesAreInclusiveAndPartOfTheMessage) {
   EXPECT_THROW(json.Element(2).Int(1, 8), InputError);
   EXPECT_THROW(json.Element(4).Int(1, 9), InputError);
   EXPECT_THROW(json.Element(4).Number(8.6, 9), InputError);
-  EXPECT_EQ(ComplaintOf("9", [](const JsonReader& nine) { nine.Int(1, 8); }), "f.json:: is 9, allowed is from 1 to 8");
+  EXPECT_EQ(ComplaintOf("9", [](const JsonReader& nine) { nine.Int(1, 8); }), "f.json: is 9, allowed is from 1 to 8");
 }
 
 // 2^63 − 1 is the largest std::int64_t; as a double it is 2^63, which a comparison of doubles cannot tell from it.
@@ -202,13 +202,13 @@ TEST(JsonReader, UnknownKeyNamesTheAllowedOnesAndTheNearest) {
 
 TEST(JsonReader, MissingKeyAndWrongKindAreSaid) {
   const auto at = [](const JsonReader& json) { json.At("steps"); };
-  EXPECT_EQ(ComplaintOf("{}", at), "f.json:: lacks the key \"steps\"");
-  EXPECT_EQ(ComplaintOf("[]", at), "f.json:: is an array, an object is wanted");
+  EXPECT_EQ(ComplaintOf("{}", at), "f.json: lacks the key \"steps\"");
+  EXPECT_EQ(ComplaintOf("[]", at), "f.json: is an array, an object is wanted");
   EXPECT_EQ(ComplaintOf("{}", [](const JsonReader& json) { json.Elements(); }),
-            "f.json:: is an object, an array is wanted");
+            "f.json: is an object, an array is wanted");
   EXPECT_EQ(ComplaintOf("1", [](const JsonReader& json) { json.Bool(); }),
-            "f.json:: is a number, true or false is wanted");
-  EXPECT_EQ(ComplaintOf("\"\"", [](const JsonReader& json) { json.String(); }), "f.json:: is an empty string");
+            "f.json: is a number, true or false is wanted");
+  EXPECT_EQ(ComplaintOf("\"\"", [](const JsonReader& json) { json.String(); }), "f.json: is an empty string");
 }
 
 TEST(JsonReader, FallbackHoldsOnlyForAMissingKey) {
@@ -226,7 +226,7 @@ TEST(JsonReader, SchemaMustBeTheOneThatIsRead) {
   };
   EXPECT_EQ(ComplaintOf(R"({"schema": "dflop/gpu/1"})", check(true)), "");
   EXPECT_EQ(ComplaintOf("{}", check(false)), "");
-  EXPECT_EQ(ComplaintOf("{}", check(true)), "f.json:: lacks the key \"schema\"");
+  EXPECT_EQ(ComplaintOf("{}", check(true)), "f.json: lacks the key \"schema\"");
   EXPECT_EQ(ComplaintOf(R"({"schema": "dflop/gpu/2"})", check(false)),
             "f.json:/schema: is \"dflop/gpu/2\", this program reads \"dflop/gpu/1\"");
 }

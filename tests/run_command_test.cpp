@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "real_runner/measured_step.hpp"
 #include "test_paths.hpp"
 #include "tests/runner_plans.hpp"
@@ -74,6 +75,25 @@ TEST_F(RunCommand, WritesATimelineOfEveryExecution) {
   EXPECT_EQ(runs[1].find("step")->number(), 1);
   EXPECT_EQ(runs[2].find("repeat")->number(), 1);
   EXPECT_GT(runs[0].find("replayed_makespan_s")->number(), 0);
+}
+
+TEST_F(RunCommand, LongWorkIsToldAndWantsForce) {
+  EXPECT_NE(Run("run plan.json --backend spin --out s.json --repeats 1 --attempts 9" + Lasting(0.1))
+                .err.find("expected to last about"),
+            std::string::npos);
+  // Of two steps the first lasts a second: 10,000 times both are more than an hour, so many hours as the plan says.
+  const double seconds = PredictedTimeline(plan_, 1).makespan / PredictedTimeline(plan_, 0).makespan + 1;
+  const std::string flags = "run plan.json --backend spin --out t.json --warm-up 0 --repeats 10000" + Lasting(1);
+  ExpectRefused(Run(flags), "the plans predict " + Format("%.4g", 10000 * seconds / 3600) + " h of execution");
+}
+
+TEST_F(RunCommand, ASampleOfAPlanIsBoundedAsEverywhere) {
+  for (const char* key : {"llm_tokens", "text_tokens"}) {
+    Json json = ToJson(plan_);
+    json["steps"].as<Json::Array>()[0]["batch"].as<Json::Array>()[0][key] = std::int64_t{2'000'000'000};
+    WriteJsonFile(folder_ / "large.json", json);
+    ExpectRefused(Run("run large.json --backend spin --out t.json"), "large.json:/steps/0/batch/0/" + std::string(key));
+  }
 }
 
 TEST_F(RunCommand, WhatTheCudaPluginRefusesIsSaidAndNothingIsWritten) {

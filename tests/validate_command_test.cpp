@@ -131,7 +131,8 @@ TEST_F(Validate, CostsComeFromTheTraceAndOtherFilesStayWhereTheyAre) {
   const ValidationJob job = ReadValidationJob(folder_ / "e.json", {});
   const Json scenario = WithCosts(job.experiment, "trace.json").find("scenarios")->as<Json::Array>()[0];
   EXPECT_EQ(scenario.find("samples")->find("file")->as<std::string>(), folder_ / "data/s.json");
-  EXPECT_EQ(scenario.find("costs")->Dump(), R"({"file":"trace.json","max_extrapolated_fraction":0.9})");
+  EXPECT_EQ(scenario.find("costs")->Dump(),
+            R"({"file":"trace.json","device_mismatch":"accept","max_extrapolated_fraction":0.9})");
   // A model that stands in the experiment is profiled from a file of its own, which says the same.
   const std::vector<std::string> models = ModelsToProfile(job.experiment, folder_ / "models");
   ASSERT_EQ(models.size(), 1u);

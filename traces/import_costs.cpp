@@ -8,6 +8,7 @@
 #include "base/csv.hpp"
 #include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "traces/gpu_name.hpp"
 
 namespace dflop {
 namespace {
@@ -36,17 +37,25 @@ Json Method(const std::string& source, const std::vector<std::string>& paths) {
   return method;
 }
 
+/// What the trace says: what `path` is measured on, in the words of --device where both agree.
+std::string ChosenDevice(const std::string& path, const std::string& found, const std::string& given) {
+  if (found.empty() && given.empty()) {
+    throw InputError(path, "", "names no GPU, neither in a folder nor in its own name: say it with --device");
+  }
+  if (!found.empty() && !given.empty() && !MayBeSameDevice(found, given)) {
+    throw InputError(path, "", "is of device " + found + ", --device says " + given);
+  }
+  return given.empty() ? found : given;
+}
+
 // --- aiconfigurator ---
 
 /// "gemm_bf16_h100_sxm.csv" → "h100_sxm", "…_bf16_h100_sxm_sglang.csv" → "h100_sxm"; GPUs without a form factor
-/// ("gb200", "l40s") are one word.
+/// ("gb200", "l40s") are one word. "" where the name has no such place.
 std::string DeviceOfFileName(const std::string& path) {
   const std::string stem = std::filesystem::path(path).stem().string();
   const std::size_t dtype = stem.find("bf16_");
-  if (dtype == std::string::npos) {
-    throw InputError(path, "",
-                     "has a name without device: …_bf16_<device>.csv is wanted, as in gemm_bf16_h100_sxm.csv");
-  }
+  if (dtype == std::string::npos) return "";
   const std::string rest = stem.substr(dtype + 5);
   const std::size_t word = rest.find('_');
   if (word == std::string::npos) return rest;
@@ -104,10 +113,18 @@ class VidurTable {
   explicit VidurTable(const std::string& path) : table_(ReadCsv(path)), original_(table_.Has("time_stats.emb.median")) {
     const std::filesystem::path folder = std::filesystem::absolute(path).parent_path();
     model_ = folder.filename().string();
-    gpu_ = folder.parent_path().filename().string();
+    gpu_ = GpuOfPath(path);
   }
 
   std::size_t size() const { return table_.rows.size(); }
+  /// Whether its lines do not say what they were measured on; its folders may.
+  bool device_by_path() const { return original_; }
+  const std::string& gpu() const { return gpu_; }
+
+  /// Models whose attention and MLP run side by side have a single norm before both.
+  bool Lacks(const std::string& operation) const {
+    return operation == "post_attention_layernorm" && !table_.Has(MedianColumn(operation));
+  }
 
   LayerLine Line(std::size_t i) const {
     if (!original_) {
@@ -132,7 +149,7 @@ class VidurTable {
   }
 
   Seconds Time(std::size_t i, const std::string& operation) const {
-    return Milliseconds(table_, i, original_ ? "time_stats." + operation + ".median" : operation + "_ms");
+    return Milliseconds(table_, i, MedianColumn(operation));
   }
   /// max − min over the repetitions; the condensed table does not tell.
   Seconds Spread(std::size_t i, const std::string& operation) const {
@@ -155,6 +172,9 @@ class VidurTable {
   }
 
  private:
+  std::string MedianColumn(const std::string& operation) const {
+    return original_ ? "time_stats." + operation + ".median" : operation + "_ms";
+  }
   bool Gated(std::size_t i) const {
     const std::string& text = table_.rows[i][table_.Column("use_gated_mlp")];
     if (text != "True" && text != "False") table_.Fail(i, "column \"use_gated_mlp\" holds neither True nor False");
@@ -199,11 +219,14 @@ std::vector<Operation> Operations(const LayerLine& line) {
 
 void AppendVidur(const std::string& path, const std::string& wanted, CostTrace& trace, std::set<std::string>& devices) {
   const VidurTable table(path);
+  const std::string of_path = table.device_by_path() && table.gpu().empty() ? ChosenDevice(path, "", wanted) : "";
   for (std::size_t i = 0; i < table.size(); ++i) {
     const LayerLine line = table.Line(i);
-    devices.insert(line.gpu);
-    if (!wanted.empty() && line.gpu != wanted) continue;
+    const std::string& device = of_path.empty() ? line.gpu : of_path;
+    devices.insert(device);
+    if (!wanted.empty() && !MayBeSameDevice(device, wanted)) continue;
     for (Operation& operation : Operations(line)) {
+      if (table.Lacks(operation.name)) continue;
       CostRow row;
       table.CheckShape(i, operation.name, operation.shape);
       row.op = operation.op;
@@ -227,12 +250,13 @@ void CheckPaths(const std::vector<std::string>& paths) {
 
 }  // namespace
 
-CostTrace ImportAiconfigurator(const std::vector<std::string>& paths) {
+CostTrace ImportAiconfigurator(const std::vector<std::string>& paths, const std::string& given) {
   CheckPaths(paths);
   CostTrace trace;
   std::set<std::string> labels;
   for (const std::string& path : paths) {
-    const std::string device = DeviceOfFileName(path);
+    const std::string of_name = DeviceOfFileName(path);
+    const std::string device = ChosenDevice(path, of_name.empty() ? GpuOfPath(path) : of_name, given);
     if (!trace.device.empty() && device != trace.device) {
       throw InputError(path, "", "is of device " + device + ", the files before it are of " + trace.device);
     }
@@ -251,11 +275,15 @@ CostTrace ImportVidur(const std::vector<std::string>& paths, const std::string& 
   std::set<std::string> devices;
   for (const std::string& path : paths) AppendVidur(path, device, trace, devices);
   const std::string found = JoinNames({devices.begin(), devices.end()});
+  const auto wanted = [&](const std::string& other) { return MayBeSameDevice(other, device); };
   if (device.empty() && devices.size() > 1) {
     throw InputError(paths.front(), "", "holds the devices " + found + ", one trace has one: choose it with --device");
   }
-  if (!device.empty() && devices.count(device) == 0) {
+  if (!device.empty() && std::none_of(devices.begin(), devices.end(), wanted)) {
     throw InputError(paths.front(), "", "holds no device " + JsonQuote(device) + ", it has: " + found);
+  }
+  if (!device.empty() && std::count_if(devices.begin(), devices.end(), wanted) > 1) {
+    throw InputError(paths.front(), "", "holds the devices " + found + ": " + JsonQuote(device) + " may be several");
   }
   CheckNotEmpty(trace, paths);
   trace.device = device.empty() ? *devices.begin() : device;

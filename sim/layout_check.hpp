@@ -1,4 +1,4 @@
-// Whether a layout read from a file holds together: every layer once, on devices that exist.
+// Whether a layout that others made, a file or a plug-in, holds together: every layer once, on devices that exist.
 #pragma once
 
 #include <string>
@@ -9,6 +9,7 @@
 
 namespace dflop {
 
+/// The first thing that is wrong.
 struct LayoutFault {
   std::string pointer;  ///< into the layout, e.g. "/stages/3"
   std::string what;     ///< "" when nothing is wrong

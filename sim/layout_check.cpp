@@ -1,4 +1,4 @@
-#include "real_runner/layout_check.hpp"
+#include "sim/layout_check.hpp"
 
 #include <algorithm>
 #include <map>
@@ -17,6 +17,7 @@ LayoutFault FaultOfGroups(const Layout& layout, const ClusterSpec& cluster) {
   std::set<int> used;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     const DeviceGroup& group = layout.groups[g];
+    if (group.first_gpu < 0 || group.size < 1) return {At("groups", g), "holds no GPU"};
     for (int gpu = group.first_gpu; gpu < group.first_gpu + group.size; ++gpu) {
       if (gpu >= cluster.gpus()) {
         return {At("groups", g), "names GPU " + std::to_string(gpu) + ", the cluster has " +
@@ -43,8 +44,12 @@ LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const 
 }
 
 LayoutFault FaultOfStages(const Layout& layout, const ModelSpec& model) {
+  if (layout.stages.empty()) return {"/stages", "is empty"};
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     const Stage& stage = layout.stages[s];
+    if (stage.group < 0 || Index(stage.group) >= layout.groups.size()) {
+      return {At("stages", s) + "/group", "is none of the " + std::to_string(layout.groups.size()) + " device groups"};
+    }
     if (stage.parts.empty()) return {At("stages", s), "holds nothing"};
     if (stage.depth < 0 || stage.depth >= layout.depth) return {At("stages", s) + "/depth", "is not below the depth"};
     for (std::size_t p = 0; p < stage.parts.size(); ++p) {
@@ -123,6 +128,11 @@ LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const Cluste
     return {"/degrees", "has " + std::to_string(layout.degrees.size()) + " entries, the model " +
                             std::to_string(model.module_count()) + " modules"};
   }
+  for (std::size_t module = 0; module < layout.degrees.size(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[module];
+    if (degrees.tp < 1 || degrees.pp < 1 || degrees.dp < 1) return {At("degrees", module), "has a degree below 1"};
+  }
+  if (layout.microbatches < 1) return {"/microbatches", "is below 1"};
   LayoutFault fault = FaultOfGroups(layout, cluster);
   if (fault.what.empty()) fault = FaultOfStages(layout, model);
   if (fault.what.empty()) fault = FaultOfLayers(layout, model);
