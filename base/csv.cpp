@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/file_format.hpp"
 #include "base/json.hpp"
 #include "base/json_reader.hpp"
 
@@ -145,6 +146,10 @@ CsvTable ParseCsv(std::string_view text, const std::string& file) {
   return table;
 }
 
-CsvTable ReadCsv(const std::string& path) { return ParseCsv(ReadFile(path), path); }
+CsvTable ReadCsv(const std::string& path) {
+  const std::string text = ReadFile(path);
+  RefuseForeignFormats(text, path);
+  return ParseCsv(WithoutByteOrderMark(text), path);
+}
 
 }  // namespace dflop

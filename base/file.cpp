@@ -15,10 +15,14 @@ namespace dflop {
 std::string ReadFile(const std::string& path) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) throw InputError(path, "", "is a folder, a file is wanted");
+  // A device or a pipe may never end.
+  if (std::filesystem::exists(path, error) && !std::filesystem::is_regular_file(path, error)) {
+    throw InputError(path, "", "is a device, a pipe or a socket, a plain file is wanted");
+  }
   std::ifstream in(path, std::ios::binary);
   if (!in) throw InputError(path, "", std::string("cannot be read: ") + std::strerror(errno));
   std::string content;
-  std::error_code no_size;  // of a pipe
+  std::error_code no_size;
   if (const auto size = std::filesystem::file_size(path, no_size); !no_size) content.reserve(size);
   std::array<char, 1 << 16> block;
   while (in.read(block.data(), block.size()), in.gcount() > 0) {
@@ -67,10 +71,11 @@ void WriteFile(const std::string& path, std::string_view content) {
   }
 }
 
-bool IsTemporaryOf(const std::string& name, const std::string& file) {
-  const std::string begin = file + kTemporary;
-  return name.size() > begin.size() && name.starts_with(begin) &&
-         name.find_first_not_of("0123456789", begin.size()) == std::string::npos;
+std::string FileOfTemporary(const std::string& name) {
+  const std::size_t mark = name.rfind(kTemporary);
+  const std::size_t digits = mark == std::string::npos ? mark : mark + sizeof(kTemporary) - 1;
+  if (mark == std::string::npos || digits == name.size()) return "";
+  return name.find_first_not_of("0123456789", digits) == std::string::npos ? name.substr(0, mark) : "";
 }
 
 void CheckFolderOf(const std::string& path) {

@@ -12,8 +12,8 @@ std::string ReadFile(const std::string& path);
 /// Creates missing folders, writes beside the target, renames. RunError (naming the path) when the disk says no.
 void WriteFile(const std::string& path, std::string_view content);
 
-/// Whether `name` is what WriteFile calls `file` while it writes.
-bool IsTemporaryOf(const std::string& name, const std::string& file);
+/// The name of the file that WriteFile calls `name` while it writes; "" where it is none of those.
+std::string FileOfTemporary(const std::string& name);
 
 /// InputError when the folder that a file is to stand in is not there: a misspelt path makes no folders.
 void CheckFolderOf(const std::string& path);

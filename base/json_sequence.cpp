@@ -4,42 +4,11 @@
 #include <array>
 
 #include "base/error.hpp"
+#include "base/file_format.hpp"
 #include "base/json.hpp"
 
 namespace dflop {
 namespace {
-
-using std::string_view_literals::operator""sv;
-
-struct Signature {
-  std::string_view begin;
-  std::string_view what;
-};
-constexpr std::array<Signature, 14> kSignatures = {{
-    {"PAR1"sv, "a Parquet file: export its rows as JSON lines first"},
-    {"ARROW1"sv, "an Arrow file: export its rows as JSON lines first"},
-    {"Obj\x01"sv, "an Avro file: export its rows as JSON lines first"},
-    {"\x89HDF\r\n"sv, "an HDF5 file: export its rows as JSON lines first"},
-    {"SQLite format 3"sv, "an SQLite database: export its rows as JSON lines first"},
-    {"\x1f\x8b"sv, "compressed by gzip: unpack it first"},
-    {"\x28\xb5\x2f\xfd"sv, "compressed by zstd: unpack it first"},
-    {"\xfd\x37zXZ"sv, "compressed by xz: unpack it first"},
-    {"BZh"sv, "compressed by bzip2: unpack it first"},
-    {"PK\x03\x04"sv, "a zip archive: unpack it first"},
-    {"\x80\x04\x95"sv, "a Python pickle: export its records as JSON lines first"},
-    {"\xff\xfe"sv, "encoded in UTF-16: convert it to UTF-8 first"},
-    {"\xfe\xff"sv, "encoded in UTF-16: convert it to UTF-8 first"},
-    {"version https://git-lfs"sv, "a Git LFS pointer: fetch the file that it stands for"},
-}};
-
-void RefuseWhatIsNoJson(std::string_view text, const std::string& file) {
-  for (const Signature& signature : kSignatures) {
-    if (text.starts_with(signature.begin)) throw InputError(file, "", "is " + std::string(signature.what));
-  }
-  if (text.substr(0, std::min<std::size_t>(text.size(), 512)).find('\0') != std::string_view::npos) {
-    throw InputError(file, "", "is a binary file, no JSON text");
-  }
-}
 
 bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
@@ -68,7 +37,7 @@ std::size_t LengthOfContainer(std::string_view text) {
 void ForEachJsonValue(std::string_view text, const std::string& file,
                       const std::function<void(std::string_view value, std::size_t line)>& take) {
   constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
-  RefuseWhatIsNoJson(text, file);
+  RefuseForeignFormats(text, file);
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
   std::size_t line = 1;
   bool first = true;

@@ -10,6 +10,8 @@
 #include "base/progress.hpp"
 #include "experiments/commands.hpp"
 #include "experiments/experiment.hpp"
+#include "experiments/extrapolation.hpp"
+#include "experiments/extrapolation_limit.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/report_text.hpp"
 #include "experiments/sample_queue.hpp"
@@ -68,6 +70,7 @@ void PrintMemory(const MemoryUse& memory, const ModelSpec& model) {
 struct Prepared {
   BatchPlan plan;
   StepWork work;
+  StepCosts costs;
   OperationGraph graph;
 };
 
@@ -82,7 +85,8 @@ Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchSchedul
   problem.step = number;
   step.plan = batcher.Schedule(problem, random);
   step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
-  step.graph = BuildGraph(job.cost, layout, job.orders, step.work, PriceStep(job.cost, layout, step.work));
+  step.costs = PriceStep(job.cost, layout, step.work);
+  step.graph = BuildGraph(job.cost, layout, job.orders, step.work, step.costs);
   return step;
 }
 
@@ -115,6 +119,21 @@ PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, st
   });
 }
 
+/// Trust stands where the seconds stand.
+void TellExtrapolation(const Scenario& scenario, const PolicySpec& policy, const PlannedJob& job,
+                       const Prepared& first) {
+  const BusyTime busy = BusyTimeOf(first.costs, job.decision.layout);
+  const double fraction = busy.Share(busy.extrapolated);
+  const std::string who = "scenario " + JsonQuote(scenario.name) + ", policy " + JsonQuote(policy.name);
+  RefuseExtrapolation(scenario, who, fraction, "of the first step's busy time",
+                      ListExtrapolated(scenario, job, first.work));
+  if (fraction > 0) {
+    std::printf("priced beyond what was measured, of the first step's busy time: %.1f %%%s\n", 100 * fraction,
+                IsMuchExtrapolated(fraction) ? kExtrapolatedMark : "");
+  }
+  if (IsMuchExtrapolated(fraction)) std::printf("%s\n", kExtrapolatedNote);
+}
+
 void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Scenario& scenario,
               const PolicySpec& policy) {
   const std::int64_t seed = experiment.seeds.front();
@@ -133,6 +152,7 @@ void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Sc
                        BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
   });
   PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
+  TellExtrapolation(scenario, policy, job, first);
   if (arguments.out.empty()) return;
   OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });
 }

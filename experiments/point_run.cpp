@@ -8,11 +8,11 @@
 #include "base/index.hpp"
 #include "base/text.hpp"
 #include "experiments/cost_draws.hpp"
+#include "experiments/extrapolation_limit.hpp"
 #include "experiments/planning.hpp"
 #include "experiments/run_metrics.hpp"
 #include "experiments/sample_queue.hpp"
 #include "experiments/training_changes.hpp"
-#include "models/extrapolated_shapes.hpp"
 #include "policies/plugin_error.hpp"
 #include "sim/chrome_trace.hpp"
 #include "sim/decision_hash.hpp"
@@ -119,6 +119,7 @@ class SeedRun {
       TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
                    [&] { RunStep(step, step == 0 ? drawn : nullptr); });
     }
+    RefuseExtrapolation(metrics_.extrapolated_fraction(), "of the busy time of its steps");
     Json run = RunHead(unit_);
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
@@ -165,9 +166,9 @@ class SeedRun {
       correction_->Observe(
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
-    if (number == 0) ListExtrapolated(step.work);
+    if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
     const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step, engine_);
-    if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction);
+    if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
     metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
                  scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
@@ -190,18 +191,10 @@ class SeedRun {
     under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job_, step.work, disturb));
   }
 
-  /// A trace that knows little of what the job needs says little about it.
-  void RefuseExtrapolation(double fraction) const {
-    const double limit = scenario().max_extrapolated_fraction;
-    if (fraction <= limit) return;
-    const Json& longest = *extrapolated_.find("longest");
-    throw InputError(
-        scenario().file, scenario().pointer + "/costs",
-        "covers too little of what " + unit_.Name() + " needs: " + Percent(fraction) +
-            " of the first step's busy time lies outside what was measured, " + Percent(limit) +
-            " may (max_extrapolated_fraction); the longest: " + longest.as<Json::Array>().front().as<std::string>());
+  void RefuseExtrapolation(double fraction, const std::string& of) const {
+    dflop::RefuseExtrapolation(scenario(), unit_.Name() + ", seed " + std::to_string(seed_), fraction, of,
+                               extrapolated_);
   }
-  static std::string Percent(double fraction) { return Fixed(100 * fraction, 1) + " %"; }
 
   BatchContext ContextOf(const std::vector<SampleShape>& batch) const {
     const Correction* correction = correction_->tracking() ? correction_.get() : nullptr;
@@ -234,15 +227,6 @@ class SeedRun {
     if (!plan.instead.empty()) instead_ = plan.instead;
     const bool known = std::find(notes_.begin(), notes_.end(), plan.note) != notes_.end();
     if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
-  }
-
-  // What was not measured, of the first step: all of them would hardly name other kinds of kernels.
-  void ListExtrapolated(const StepWork& work) {
-    constexpr std::size_t kNamed = 8;
-    const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario().kernels);
-    PriceStep(CostModel(scenario().model, scenario().cluster, shapes, job_.cost.software()), layout(), work);
-    extrapolated_["count"] = shapes->size();
-    extrapolated_["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
   }
 
   void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {

@@ -97,7 +97,7 @@ RegretCell SummaryCell(const std::string& policy, const std::string& label, doub
 
 std::vector<RegretRow> Summarise(const std::vector<RegretRow>& rows, const std::vector<std::string>& names) {
   const auto complete = std::count_if(rows.begin(), rows.end(), IsComplete);
-  RegretRow mean{"mean of the " + std::to_string(complete) + " full rows", {}};
+  RegretRow mean{complete == 1 ? "the one full row" : "mean of the " + std::to_string(complete) + " full rows", {}};
   RegretRow largest{"largest", std::vector<RegretCell>(names.size())};
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::vector<double> all = Column(rows, i, false);

@@ -14,7 +14,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kAny = std::numeric_limits<double>::max();
+constexpr double kAny = 1e18;  // of any unit: sums and ratios of such figures stay finite
 
 Json Member(const JsonReader& object, std::string_view key) {
   const auto member = object.Find(key);

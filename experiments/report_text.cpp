@@ -115,7 +115,7 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   const std::string gains = GainsOver(point, fastest, baselines);
   text += gains.empty() ? "." : ": " + gains + ".";
   text += Caveat(point, order, baselines);
-  if (!unfit.empty()) text += " Left out because it does not fit the devices' memory: " + unfit + ".";
+  if (!unfit.empty()) text += " Does not fit the devices' memory and so is no choice: " + unfit + ".";
   return text;
 }
 

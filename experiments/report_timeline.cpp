@@ -71,7 +71,7 @@ StepPicture ReadPicture(const std::string& path) {
   const JsonReader timeline(document, path);
   timeline.CheckSchema("dflop/timeline/1", true);
   StepPicture picture;
-  picture.makespan_s = timeline.At("makespan_s").Number(0, kLongestTimeline);
+  picture.makespan_s = timeline.At("makespan_s").Number(kShortestTimeline, kLongestTimeline);
   const std::vector<JsonReader> modules = timeline.At("modules").Elements();
   if (modules.empty()) timeline.At("modules").Fail("is empty");
   const std::string llm = modules.back().String();

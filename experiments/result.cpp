@@ -1,7 +1,9 @@
 #include "experiments/result.hpp"
 
+#include <filesystem>
 #include <map>
 
+#include "base/error.hpp"
 #include "experiments/anomalies.hpp"
 #include "experiments/cost_draws.hpp"
 #include "experiments/no_effect.hpp"
@@ -139,6 +141,11 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
 
 Json ReadResult(const std::string& folder) {
   const std::string path = folder + "/result.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw InputError(path, "",
+                     "is not there: a folder that `dflop run` has written is wanted (`check`: --against DIR)");
+  }
   Json result = ReadJsonFile(path);
   JsonReader(result, path).CheckSchema("dflop/result/1", true);
   return result;

@@ -41,7 +41,7 @@ Json RunMetrics::ToJson(const Layout& layout, const CostModel& cost) const {
   metrics["planning_time_s"] = planning_s_;
   metrics["planning_exposed_s"] = exposed_s_;
   AddMemory(metrics, cost.model());
-  metrics["extrapolated_fraction"] = busy_s_ > 0 ? extrapolated_s_ / busy_s_ : 0.0;
+  metrics["extrapolated_fraction"] = extrapolated_fraction();
   metrics["tensor_parallel_communication_fraction"] = busy_s_ > 0 ? tensor_parallel_s_ / busy_s_ : 0.0;
   return metrics;
 }

@@ -21,6 +21,8 @@ class RunMetrics {
 
   /// The `metrics` object of dflop/result/1, without speedup_vs. Shares of time are weighted by the steps' lengths.
   Json ToJson(const Layout& layout, const CostModel& cost) const;
+  /// Of the busy time of all steps.
+  double extrapolated_fraction() const { return busy_s_ > 0 ? extrapolated_s_ / busy_s_ : 0.0; }
   bool fits() const { return memory_.fits; }
   const std::string& too_large() const { return memory_.too_large; }
 

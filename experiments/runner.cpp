@@ -26,7 +26,9 @@ namespace {
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kPatience(20);  // of rank 0, since another rank last handed in a unit
 constexpr std::chrono::milliseconds kPollInterval(50);
-constexpr std::array<const char*, 3> kResultFiles = {"result.json", "table.csv", "report.html"};
+/// Where results lie; "" is the folder itself.
+constexpr std::array<const char*, 4> kResultFolders = {"", "figures", "traces", "timelines"};
+constexpr std::array<const char*, 4> kResultEndings = {".json", ".csv", ".html", ".svg"};
 
 struct HashedUnit {
   Unit unit;
@@ -107,11 +109,14 @@ class Runner {
   void RemoveTemporaries() const {
     std::error_code error;
     std::vector<std::filesystem::path> left;
-    for (const auto& entry : std::filesystem::directory_iterator(options_.out, error)) {
-      const std::string name = entry.path().filename().string();
-      const bool ours = std::any_of(kResultFiles.begin(), kResultFiles.end(),
-                                    [&](const char* file) { return IsTemporaryOf(name, file); });
-      if (ours) left.push_back(entry.path());
+    for (const char* folder : kResultFolders) {
+      const std::filesystem::path place = std::filesystem::path(options_.out) / folder;
+      for (const auto& entry : std::filesystem::directory_iterator(place, error)) {
+        const std::string written = FileOfTemporary(entry.path().filename().string());
+        const bool ours = std::any_of(kResultEndings.begin(), kResultEndings.end(),
+                                      [&](const char* ending) { return written.ends_with(ending); });
+        if (ours) left.push_back(entry.path());
+      }
     }
     for (const std::filesystem::path& path : left) std::filesystem::remove(path, error);
   }

@@ -44,7 +44,7 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   if (!std::filesystem::is_regular_file(path)) file.Fail("is " + JsonQuote(path) + ", but there is no such file");
   return Once<KernelCosts>(words, [&] {
     const CostTrace trace = ReadCostTrace(path);
-    if (refuse && !MayBeSameDevice(trace.device, gpu.name)) {
+    if (refuse && !MayBeDevice(trace.device, gpu.name, gpu.memory.value())) {
       costs->Fail(
           "was measured on " + trace.device + ", the cluster's GPU is " + gpu.name +
           ": choose a trace of that GPU, or say \"device_mismatch\": \"accept\" to price by another all the same");

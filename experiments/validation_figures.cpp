@@ -9,7 +9,8 @@
 namespace dflop {
 namespace {
 
-constexpr double kAny = std::numeric_limits<double>::max();
+constexpr double kAny = 1e18;  // of any unit: sums and ratios of such figures stay finite
+constexpr double kLeast = 1e-18;
 constexpr std::int64_t kMany = 1'000'000'000;
 
 int Count(const JsonReader& object, const char* key) { return static_cast<int>(object.At(key).Int(0, kMany)); }
@@ -52,7 +53,7 @@ void AddPicture(const JsonReader& policy, const char* key, const std::string& fo
 ValidatedPolicyFigures ReadPolicy(const JsonReader& json, const std::string& folder) {
   ValidatedPolicyFigures figures;
   figures.policy = json.At("policy").String();
-  figures.predicted_s = json.At("predicted_s").Number(std::numeric_limits<double>::min(), kAny);
+  figures.predicted_s = json.At("predicted_s").Number(kLeast, kAny);
   figures.measured_s = ReadInterval(json.At("measured_s"));
   figures.predicted_speedup = json.At("predicted_speedup").Number(0, kAny);
   figures.measured_speedup = ReadInterval(json.At("measured_speedup"));

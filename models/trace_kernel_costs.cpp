@@ -223,7 +223,7 @@ std::shared_ptr<const KernelCosts> TraceKernelCosts(const std::string& path, con
 
 std::shared_ptr<const KernelCosts> TraceKernelCosts(const CostTrace& trace, const std::string& path,
                                                     const GpuSpec& gpu) {
-  const bool same = MayBeSameDevice(trace.device, gpu.name);
+  const bool same = MayBeDevice(trace.device, gpu.name, gpu.memory.value());
   const std::string remark = same ? "" : ", another device than the cluster's " + gpu.name;
   return std::make_shared<MeasuredKernelCosts>(trace, path, BuiltInKernelCosts(gpu), remark);
 }

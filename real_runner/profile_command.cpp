@@ -137,6 +137,13 @@ void RunProfile(const Arguments& arguments, const std::string& command_line) {
   const std::string text =
       "device    " + outcome.trace.device + "\n" + SummaryText(plan, outcome) + "\ntrace     " + arguments.out + "\n";
   if (!arguments.quiet) std::fwrite(text.data(), 1, text.size(), stdout);
+  if (2 * outcome.trace.rows.size() < outcome.planned) {
+    std::fprintf(
+        stderr,
+        "warning: only %zu of %zu kernels could be measured: a larger --budget, or a machine that does nothing "
+        "else (%zu launches were disturbed)\n",
+        outcome.trace.rows.size(), outcome.planned, outcome.disturbed);
+  }
   if (outcome.stopped) throw RunError("stopped by a signal; " + arguments.out + " holds what was measured until then");
 }
 

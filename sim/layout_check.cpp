@@ -121,6 +121,21 @@ LayoutFault FaultOfOrder(const Layout& layout, const ModelSpec& model) {
   return {};
 }
 
+/// Degrees say what the stages hold.
+LayoutFault FaultOfDegrees(const Layout& layout, const ModelSpec& model) {
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (part.module < 0 || part.module >= model.module_count()) continue;  // said of the stage
+      const int tp = layout.degrees[Index(part.module)].tp;
+      if (tp != part.tensor_parallel) {
+        return {At("degrees", Index(part.module)) + "/tp",
+                "is " + std::to_string(tp) + ", the stages say " + std::to_string(part.tensor_parallel)};
+      }
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const ClusterSpec& cluster) {
@@ -137,6 +152,7 @@ LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const Cluste
   if (fault.what.empty()) fault = FaultOfStages(layout, model);
   if (fault.what.empty()) fault = FaultOfLayers(layout, model);
   if (fault.what.empty()) fault = FaultOfOrder(layout, model);
+  if (fault.what.empty()) fault = FaultOfDegrees(layout, model);
   return fault;
 }
 

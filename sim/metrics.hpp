@@ -78,6 +78,15 @@ struct StepMetrics {
   double tensor_parallel_communication_fraction = 0;  ///< of busy time
 };
 
+/// Device-seconds of a step's computations.
+struct BusyTime {
+  double whole = 0;
+  double extrapolated = 0;   ///< part of it whose kernels lay outside what was measured
+  double communicating = 0;  ///< part of it in tensor-parallel collectives
+  double Share(double part) const { return whole > 0 ? part / whole : 0; }
+};
+BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout);
+
 /// Busy device-seconds (GPUs × seconds) of the graph's device queues.
 Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
 

@@ -20,6 +20,22 @@ Seconds OptimizerTime(const OperationGraph& graph, const OperationTimes& times) 
 
 }  // namespace
 
+BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout) {
+  BusyTime busy;
+  for (std::size_t s = 0; s < costs.stages.size(); ++s) {
+    const int gpus = layout.groups[Index(layout.stages[s].group)].size;
+    busy.whole += costs.optimizer[s].value() * gpus;
+    for (const PartCost& part : costs.stages[s]) {
+      for (const OperationCost* operation : {&part.forward, &part.backward, &part.weight_gradient}) {
+        busy.whole += operation->time.value() * gpus;
+        busy.extrapolated += operation->extrapolated.value() * gpus;
+        busy.communicating += operation->tensor_parallel_communication.value() * gpus;
+      }
+    }
+  }
+  return busy;
+}
+
 Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                   const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
                   const Disturbance& disturb) {
@@ -47,27 +63,18 @@ StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::
   metrics.tokens = step.tokens;
   metrics.optimizer = OptimizerTime(step.graph, step.times);
 
-  double busy = 0;
-  double extrapolated = 0;
-  double communicating = 0;
-  for (std::size_t s = 0; s < step.costs.stages.size(); ++s) {
-    const int gpus = layout.groups[static_cast<std::size_t>(layout.stages[s].group)].size;
-    busy += step.costs.optimizer[s].value() * gpus;
-    for (const PartCost& part : step.costs.stages[s]) {
+  const BusyTime busy = BusyTimeOf(step.costs, layout);
+  for (const auto& stage : step.costs.stages) {
+    for (const PartCost& part : stage) {
       metrics.model_flops += part.model_flops;
       metrics.hardware_flops += part.hardware_flops;
-      for (const OperationCost* operation : {&part.forward, &part.backward, &part.weight_gradient}) {
-        busy += operation->time.value() * gpus;
-        extrapolated += operation->extrapolated.value() * gpus;
-        communicating += operation->tensor_parallel_communication.value() * gpus;
-      }
     }
   }
   const Seconds device_time = step.times.makespan * layout.gpus_used();
   metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, layout) / device_time;
   metrics.idle = SplitIdle(cost, layout, orders, step.work, step.costs, step.graph, step.times, engine);
-  metrics.extrapolated_fraction = busy > 0 ? extrapolated / busy : 0;
-  metrics.tensor_parallel_communication_fraction = busy > 0 ? communicating / busy : 0;
+  metrics.extrapolated_fraction = busy.Share(busy.extrapolated);
+  metrics.tensor_parallel_communication_fraction = busy.Share(busy.communicating);
   return metrics;
 }
 

@@ -13,6 +13,8 @@ namespace dflop {
 
 /// Seconds: what a timeline file may say at most, whoever reads it. 30 years.
 inline constexpr double kLongestTimeline = 1e9;
+/// What a step lasts at least that is drawn to scale.
+inline constexpr double kShortestTimeline = 1e-12;
 
 struct TimelineEvent {
   OpKind kind = OpKind::kForward;

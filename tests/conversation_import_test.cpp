@@ -137,6 +137,60 @@ TEST(ImportConversations, UnknownKeysThatLookLikeMediaAreErrors) {
               "/messages/0/picture");
 }
 
+// From here on each line was once read without a word, and wrongly.
+TEST(ImportConversations, AListOfTurnsThatIsEmptyIsAbsent) {
+  const std::string turns = R"([{"from": "human", "value": "one two"}])";
+  for (const char* nothing : {"[]", "null", R"("")"}) {
+    const std::string both = R"([{"conversations": )" + turns + R"(, "messages": )" + nothing + "}]";
+    EXPECT_EQ(Import(both), std::vector<Sample>{Sample{.text_tokens = 2}}) << both;
+    const std::string other = R"([{"conversations": )" + std::string(nothing) + R"(, "messages": )" + turns + "}]";
+    EXPECT_EQ(Import(other), std::vector<Sample>{Sample{.text_tokens = 2}}) << other;
+  }
+}
+
+TEST(ImportConversations, APartMayHoldTextAndMedia) {
+  const auto parts = [](const std::string& list) {
+    return R"([{"width": 640, "height": 480, "messages": [{"role": "user", "content": [)" + list + "]}]}]";
+  };
+  const std::vector<Sample> both{Sample{.images = {{640, 480}}, .text_tokens = 2}};
+  for (const char* part :
+       {R"({"type": "text", "text": "one two", "image": "a.jpg"})",
+        R"({"type": "text", "text": "one two", "images": ["a.jpg"]})",
+        R"({"type": "image", "image": "a.jpg", "text": "one two"})", R"({"image": "a.jpg", "text": "one two"})"}) {
+    EXPECT_EQ(Import(parts(part)), both) << part;
+  }
+  const std::vector<Sample> two = Import(
+      R"([{"image_sizes": [[10, 20], [30, 40]], "messages": [{"role": "user", "content":
+          [{"type": "image", "image": ["a.jpg", "b.jpg"]}, {"type": "text", "text": "one two"}]}]}])");
+  EXPECT_EQ(two, (std::vector<Sample>{Sample{.images = {{10, 20}, {30, 40}}, .text_tokens = 2}}));
+}
+
+TEST(ImportConversations, AMediumUnderAnUnknownKeyIsFoundHoweverDeep) {
+  for (const char* keys :
+       {R"("attachments": [{"path": "a.jpg"}])", R"("multi_modal_data": {"image": ["a.jpg"]})",
+        R"("metadata": {"video": "a.mp4"})", R"("image_list": ["000001", "000002"])", R"("imageurl": "https://x")",
+        R"("file": "https://x/y.jpg?w=640")", R"("files": ["notes.txt", "a.jpg"])", R"("path": "a.mpg")",
+        R"("path": "a.jfif")", R"("video_id": "a.mp4")"}) {
+    ExpectError(Complaint("[" + Record(keys, "a b") + "]"), "looks like a medium");
+  }
+  // Beside a medium that is read a number may look like its file's name.
+  EXPECT_EQ(
+      Import("[" + Record(R"("image_id": "7.jpg", "image": "7.jpg", "width": 1, "height": 1)", "<image>a b") + "]")
+          .size(),
+      1u);
+  EXPECT_EQ(Import("[" + Record(R"("metadata": {"source": "web", "rank": 3}, "image_id": 7)", "a b") + "]").size(), 1u);
+}
+
+TEST(ImportConversations, SystemTextAndThoughtsAreText) {
+  for (const char* system : {R"("one two")", R"([{"type": "text", "text": "one two"}])", R"({"content": "one two"})"}) {
+    EXPECT_EQ(Import("[" + Record(R"("system": )" + std::string(system), "a b") + "]"),
+              std::vector<Sample>{Sample{.text_tokens = 6}})
+        << system;
+  }
+  EXPECT_EQ(Import(R"([{"messages": [{"role": "assistant", "reasoning_content": "one two", "content": "a b"}]}])"),
+            std::vector<Sample>{Sample{.text_tokens = 4}});
+}
+
 TEST(ImportConversations, ALenientImportCountsWhatDisagrees) {
   const std::string path = SetFile("[" + Record("", "<image>a b") + "," + Record("", "a b") + "," +
                                    Record(R"("picture": "x.jpg")", "a b") + "]");

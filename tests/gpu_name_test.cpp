@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/input_error.hpp"
+
 namespace dflop {
 namespace {
 
@@ -24,6 +26,27 @@ TEST(GpuName, WhatContradictsIsAnotherGpu) {
   EXPECT_FALSE(MayBeSameDevice("b200", "gb200"));
   EXPECT_FALSE(MayBeSameDevice("h100-hbm2e-500w", "NVIDIA H100 80GB HBM3"));
   EXPECT_FALSE(MayBeSameDevice("meta-llama", "a100"));
+}
+
+TEST(GpuName, ANameWithOtherWordsIsNoGpu) {
+  for (const char* name : {"model-h100-7b", "H100 vs A100", "T4-labs", "h100-lovers", "H100 MIG 1g.10gb", "perf"}) {
+    EXPECT_FALSE(ParseGpuName(name)) << name;
+    EXPECT_FALSE(MayBeSameDevice(name, "h100-sxm")) << name;
+  }
+}
+
+TEST(GpuName, AMemoryThatIsStatedMustBeTheGpus) {
+  constexpr double kGibibyte = 1024.0 * 1024 * 1024;
+  EXPECT_TRUE(MayBeDevice("NVIDIA H100 80GB HBM3", "h100-sxm", 80 * kGibibyte));
+  EXPECT_TRUE(MayBeDevice("NVIDIA H100 80GB HBM3", "h100-sxm", 80e9));
+  EXPECT_FALSE(MayBeDevice("NVIDIA H100 64GB", "h100-sxm", 80 * kGibibyte));
+  EXPECT_TRUE(MayBeDevice("H100", "h100-sxm", 80 * kGibibyte));
+}
+
+TEST(GpuName, TwoGpusOnAPathAreAnError) {
+  EXPECT_EQ(GpuOfPath("/a100/a100_sxm/x/mlp.csv"), "a100_sxm");
+  EXPECT_NE(ErrorOf([] { GpuOfPath("/a100/h100/x/mlp.csv"); }).find("two GPUs on its way, a100 and h100"),
+            std::string::npos);
 }
 
 TEST(GpuName, OfAPathIsTheInnermostThatIsKnown) {

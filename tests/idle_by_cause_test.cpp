@@ -105,6 +105,21 @@ TEST(Imbalance, UncoupledReplicasCountEveryGpuOfAGroup) {
   EXPECT_NEAR(idle.data_parallel_wait, 0, 1e-12);
 }
 
+TEST(Imbalance, EncodersWaitForReplicasInTheMean) {
+  // One encoder, 1 s each way, two LLM replicas of 1 s and 3 s each way, one microbatch, a GPU each. The replicas alone
+  // take 4 s and 8 s: each LLM idles 2 s, the encoder 2 s and 6 s, in the mean 4 s: 8 GPU-seconds. Means of 5/3 s make
+  // a step of 20/3 s, of which each of three GPUs idles half: 10 GPU-seconds. Really the encoder's backward waits for
+  // the slower replica: 8 s, 24 GPU-seconds, 10 of work.
+  HandMadeStep step{.layout = Separate({1, 1, 1}, {1, 1, 2}, 1)};
+  step.costs = HandMadeCosts(step.layout, [](const Stage& s, int) {
+    return IsEncoder(s) || s.replica == 0 ? std::pair(1.0, 1.0) : std::pair(3.0, 3.0);
+  });
+  const IdleByCause idle = step.Idle();
+  EXPECT_NEAR(idle.bubble, 10.0 / 24, 1e-12);
+  EXPECT_NEAR(idle.imbalance, (8.0 - 10.0) / 24, 1e-12);
+  EXPECT_NEAR(idle.data_parallel_wait, (14.0 - 8.0) / 24, 1e-12);
+}
+
 TEST(CommunicationByKind, HubMessagesAreBetweenEncoderAndLlm) {
   // Encoder, message, LLM forward and backward, message, encoder: both GPUs wait for both messages.
   HandMadeStep step{.layout = Separate({1, 1, 1}, {1, 1, 1}, 1)};

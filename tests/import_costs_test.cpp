@@ -43,14 +43,14 @@ std::size_t DataLines(const std::string& path) {
 }
 
 TEST(ImportAiconfigurator, TablesAreKnownByTheirColumnsAndTimesAreMilliseconds) {
-  const std::string gemm = Write("gemm_bf16_x9_sxm.csv", "collector,m,n,k,latency_ms\nvllm,16,128,256,0.5\n");
+  const std::string gemm = Write("gemm_bf16_h200_sxm.csv", "collector,m,n,k,latency_ms\nvllm,16,128,256,0.5\n");
   const std::string causal =
-      Write("context_attention_bf16_x9_sxm_sglang.csv",
+      Write("context_attention_bf16_h200_sxm_sglang.csv",
             "batch,seq_len,num_heads,num_kv_heads,head_dim,kernel,latency_ms\n1,64,8,2,128,fa,2\n");
-  const std::string full = Write("encoder_attention_bf16_x9_sxm.csv",
+  const std::string full = Write("encoder_attention_bf16_h200_sxm.csv",
                                  "batch,seq_len,num_heads,head_dim,kernel,latency_ms\n3,64,8,72,fa,2\n");
   const CostTrace trace = ImportAiconfigurator({gemm, causal, full});
-  EXPECT_EQ(trace.device, "x9_sxm");
+  EXPECT_EQ(trace.device, "h200_sxm");
   ASSERT_EQ(trace.rows.size(), 3u);
   EXPECT_EQ(trace.rows[0].op, "gemm");
   EXPECT_DOUBLE_EQ(trace.rows[0].median.value(), 0.5e-3);
@@ -68,17 +68,23 @@ TEST(ImportAiconfigurator, TablesAreKnownByTheirColumnsAndTimesAreMilliseconds) 
 TEST(ImportAiconfigurator, ACrookedLineIsNamedByFileAndNumber) {
   const std::string head = "collector,m,n,k,latency_ms\nvllm,16,128,256,0.5\n";
   const auto complaint = [&](const std::string& line) {
-    const std::string path = Write("gemm_bf16_bad.csv", head + line);
+    const std::string path = Write("gemm_bf16_b200.csv", head + line);
     return Complaint([&] { ImportAiconfigurator({path}); });
   };
   EXPECT_EQ(complaint("vllm,16,128,256,0.4\n"), "");
   for (const char* line : {"vllm,16,128,256\n", "vllm,16,128,256,nan\n", "vllm,16,128,256,-1\n", "vllm,16,128,256,0\n",
                            "vllm,0,128,256,1\n", "vllm,16.5,128,256,1\n", "vllm,16,128,256,1 ms\n"}) {
-    EXPECT_EQ(complaint(line), "gemm_bf16_bad.csv:3") << line;
+    EXPECT_EQ(complaint(line), "gemm_bf16_b200.csv:3") << line;
   }
-  const std::string other = Write("gemm_bf16_y8.csv", head);
-  const std::string first = Write("gemm_bf16_x9_sxm.csv", head);
-  EXPECT_EQ(Complaint([&] { ImportAiconfigurator({first, other}); }), "gemm_bf16_y8.csv:");
+  const std::string other = Write("gemm_bf16_gb200.csv", head);
+  const std::string first = Write("gemm_bf16_h200_sxm.csv", head);
+  EXPECT_EQ(Complaint([&] { ImportAiconfigurator({first, other}); }), "gemm_bf16_gb200.csv:");
+  // Known by no name: neither what a file is called nor an organisation is a GPU.
+  for (const char* name : {"gemm_bf16_perf.csv", "gemm_bf16_meta-llama.csv"}) {
+    const std::string unknown = Write(name, head + "vllm,16,128,256,0.4\n");
+    EXPECT_NE(Complaint([&] { ImportAiconfigurator({unknown}); }), "") << name;
+    EXPECT_EQ(ImportAiconfigurator({unknown}, "h100-sxm").device, "h100-sxm");
+  }
   const std::string nameless = Write("table.csv", head);
   EXPECT_EQ(Complaint([&] { ImportAiconfigurator({nameless}); }), "table.csv:");
   const std::string empty = Write("gemm_bf16_z7.csv", "collector,m,n,k,latency_ms\n");

@@ -113,7 +113,7 @@ TEST(RegretTable, ComparesMeansOverTheSameRowsOnly) {
   // c has a figure at the first point alone, so the means of all three are over that one: 0, 50, 100.
   RegretTable table = MakeRegretTable(ThreePoints());
   ASSERT_EQ(table.summary.size(), 2u);
-  EXPECT_EQ(table.summary[0].label, "mean of the 1 full rows");
+  EXPECT_EQ(table.summary[0].label, "the one full row");
   EXPECT_EQ(Texts(table.summary[0]), (std::vector<std::string>{"0.0", "50.0", "100"}));
   EXPECT_EQ(Texts(table.summary[1]), (std::vector<std::string>{"100", "50.0", "100"}));
   // Without c: (0 + 25 + 100)/3 and (50 + 0 + 0)/3.

@@ -216,7 +216,7 @@ TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
   EXPECT_GT(Count(page, "does not fit: optimizer states of llama3-8b stage 0"), 0u);
   // dflop has the smallest step time (1.18 s against 1.21 s) but does not fit.
   EXPECT_EQ(Count(page, "uniform-balanced is fastest at "), 2u);
-  EXPECT_EQ(Count(page, "Left out because it does not fit the devices&#39; memory: &lt;b&gt;&amp;&quot; dflop."), 2u);
+  EXPECT_EQ(Count(page, "Does not fit the devices&#39; memory and so is no choice: &lt;b&gt;&amp;&quot; dflop."), 2u);
 }
 
 TEST_F(ReportTest, FoldsTheStoredProfilesAwayAndDoesWithoutThem) {

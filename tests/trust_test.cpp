@@ -167,6 +167,60 @@ TEST_F(Trust, MuchThatWasNotMeasuredIsMarkedAndWarnedOfAndMayBeRefused) {
   EXPECT_FALSE(fs::exists(folder_ / "refused"));
 }
 
+TEST_F(Trust, WhatIsPrintedIsWhatIsLimited) {
+  // The limit counts what the result says of all steps and of every seed, not what the first step happened to need.
+  Json experiment = SmallExperiment();
+  experiment["steps"] = 6;
+  WriteJsonFile(folder_ / "e.json", experiment);
+  ASSERT_EQ(Dflop("run e.json --out r").code, 0);
+  double most = 0;
+  for (const Json& run : ReadJsonFile(folder_ / "r/result.json").find("runs")->as<Json::Array>()) {
+    most = std::max(most, run.find("metrics")->find("extrapolated_fraction")->number());
+  }
+  experiment["scenarios"].as<Json::Array>()[0]["costs"]["max_extrapolated_fraction"] = 0.999 * most;
+  WriteJsonFile(folder_ / "e.json", experiment);
+  EXPECT_EQ(Dflop("run e.json --out below").code, 2);
+  experiment["scenarios"].as<Json::Array>()[0]["costs"]["max_extrapolated_fraction"] = 0.01;
+  WriteJsonFile(folder_ / "e.json", experiment);
+  const Outcome plan = Dflop("plan e.json --policy plain --out p.json");
+  EXPECT_EQ(plan.code, 2) << plan.out;
+  EXPECT_TRUE(Says(plan.err, "/scenarios/0/costs: covers too little")) << plan.err;
+  EXPECT_FALSE(fs::exists(folder_ / "p.json"));
+}
+
+TEST_F(Trust, APlanSaysHowMuchOfItIsExtrapolated) {
+  Write("/steps", "1");
+  const Outcome plan = Dflop("plan e.json --policy plain");
+  EXPECT_TRUE(Says(plan.out, "priced beyond what was measured, of the first step's busy time: ")) << plan.out;
+  EXPECT_TRUE(Says(plan.out, kExtrapolatedNote)) << plan.out;
+}
+
+TEST_F(Trust, DevicesAndPipesAreNoFiles) {
+  for (const char* command :
+       {"run /dev/zero", "samples import --from llava /dev/zero --out s.json", "trace inspect /dev/zero"}) {
+    const Outcome outcome = Dflop(command);
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_TRUE(Says(outcome.err, "/dev/zero: is a device, a pipe or a socket, a plain file is wanted")) << outcome.err;
+  }
+  fs::create_directory(folder_ / "linked");
+  fs::create_symlink("/dev/zero", folder_ / "linked/result.json");
+  EXPECT_EQ(Dflop("report linked").code, 2);
+}
+
+TEST_F(Trust, FiguresThatOverflowAreRefusedAtTheirPlace) {
+  Write("/steps", "1");
+  ASSERT_EQ(Dflop("run e.json --out r").code, 0);
+  for (const char* metric : {"mfu", "tflops_per_gpu", "idle_fraction"}) {
+    Json result = ReadJsonFile(folder_ / "r/result.json");
+    for (Json& run : result["runs"].as<Json::Array>()) run["metrics"][metric] = 1.7e308;
+    WriteJsonFile(folder_ / "r/result.json", result);
+    const Outcome report = Dflop("report r");
+    EXPECT_EQ(report.code, 2) << metric;
+    EXPECT_TRUE(Says(report.err, "/metrics/" + std::string(metric))) << report.err;
+    ASSERT_EQ(Dflop("run e.json --out r").code, 0);
+  }
+}
+
 TEST_F(Trust, ATraceOfAnotherGpuPricesNothingUnasked) {
   const std::string folder = DFLOP_SHARED_DIR "/cases/30-trace-of-another-gpu/";
   if (!fs::exists(folder)) GTEST_SKIP() << "no cases";

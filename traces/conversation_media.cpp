@@ -194,21 +194,54 @@ const Keys kAboutWords = {"id",      "ids",        "size",        "sizes",      
                           "label",   "labels",     "category",    "tag",        "tags",      "title",    "start",
                           "end",     "time",       "timestamp",   "timestamps", "hash",      "license",  "dataset",
                           "split",   "resolution", "resolutions", "has",        "is",        "source",   "bbox",
-                          "boxes",   "list",       "index",       "indices",    "total",     "nframes",  "sampling"};
+                          "boxes",   "index",      "indices",     "total",      "nframes",   "sampling"};
 /// Whose value may look like a file's name all the same.
 const Keys kNoFileWords = {"id", "ids", "caption", "captions", "description", "title"};
-constexpr std::array<std::string_view, 25> kMediaEndings = {
-    ".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif",  ".tiff", ".heic", ".avif", ".mp4", ".mkv", ".avi",
-    ".mov", ".webm", ".m4v", ".flv",  ".wmv", ".wav", ".flac", ".mp3",  ".ogg",  ".opus", ".m4a", ".aac"};
+constexpr auto kMediaEndings = std::to_array<std::string_view>(
+    {".jpg",  ".jpeg", ".png",  ".webp", ".bmp",  ".gif", ".tif",  ".tiff", ".heic", ".avif", ".mp4",  ".mkv",
+     ".avi",  ".mov",  ".webm", ".m4v",  ".flv",  ".wmv", ".wav",  ".flac", ".mp3",  ".ogg",  ".opus", ".m4a",
+     ".aac",  ".mpg",  ".mpeg", ".jfif", ".jpe",  ".jp2", ".heif", ".ppm",  ".3gp",  ".ogv",  ".m2ts", ".mpe",
+     ".weba", ".wma",  ".amr",  ".aif",  ".aiff", ".svg", ".tga",  ".ico",  ".dng"});
 
 bool NamesMediumFile(const JsonReader& value) {
-  if (value.IsArray()) return value.Size() > 0 && NamesMediumFile(value.Element(0));
   if (!value.IsString()) return false;
   std::string text = value.json().as<std::string>();
+  if (text.find("://") != std::string::npos) text = text.substr(0, text.find_first_of("?#"));
   std::transform(text.begin(), text.end(), text.begin(), [](char c) { return static_cast<char>(std::tolower(c)); });
   if (text.starts_with("data:image/") || text.starts_with("data:video/") || text.starts_with("data:audio/"))
     return true;
   return std::any_of(kMediaEndings.begin(), kMediaEndings.end(), [&](auto ending) { return text.ends_with(ending); });
+}
+
+/// "imageurl", "videofile": a medium and what names it, in one word.
+bool IsMediumName(const std::string& word) {
+  const Keys kNames = {"url", "urls", "uri", "path", "paths", "file", "files", "name", "names", "data", "bytes"};
+  return std::any_of(std::begin(kMediumNames), std::end(kMediumNames), [&](const std::string& medium) {
+    return word.starts_with(medium) && AnyOf({word.substr(medium.size())}, kNames);
+  });
+}
+
+/// Whether a key that nobody reads, or anything below it, is named as a medium or names a medium's file. Numbers and
+/// captions are often called like files: they count where a record has no other media, if they are about one.
+bool LooksLikeAMedium(const std::string& key, const JsonReader& value, bool has_media) {
+  const std::vector<std::string> words = WordsOf(key);
+  const bool says_a_lot = value.IsString() || value.IsArray() || value.IsObject();
+  const bool about_media = AnyOf(words, kMediaWords) || std::any_of(words.begin(), words.end(), IsMediumName);
+  if (says_a_lot && about_media && !AnyOf(words, kAboutWords)) return true;
+  if (AnyOf(words, kNoFileWords)) return about_media && !has_media && NamesMediumFile(value);
+  if (value.IsArray()) {
+    const std::vector<JsonReader> elements = value.Elements();
+    return std::any_of(elements.begin(), elements.end(),
+                       [&](const JsonReader& element) { return LooksLikeAMedium(key, element, has_media); });
+  }
+  if (value.IsObject()) {
+    const std::vector<std::string> keys = value.Keys();
+    return std::any_of(keys.begin(), keys.end(), [&](const std::string& inner) {
+      const auto below = value.FindGiven(inner);
+      return below && LooksLikeAMedium(inner, *below, has_media);
+    });
+  }
+  return NamesMediumFile(value);
 }
 
 /// A length, or the frames themselves, though no clip is named.
@@ -260,16 +293,12 @@ void MeasureMedia(const JsonReader& record, const NamedMedia& media, Sample& sam
   sample.audios = std::max(1, static_cast<int>(audios.size()));
 }
 
-std::string UnreadMedium(const JsonReader& holder, bool has_clips) {
+std::string UnreadMedium(const JsonReader& holder, const Holdings& holdings, const std::vector<std::string>& skipped) {
   for (const std::string& key : holder.Keys()) {
     const auto value = holder.FindGiven(key);
-    if (!value) continue;
-    if (!has_clips && SpeaksOfAClip(key, *value)) return key;
-    if (IsRead(key)) continue;
-    const std::vector<std::string> words = WordsOf(key);
-    const bool says_a_lot = value->IsString() || value->IsArray() || value->IsObject();
-    const bool named = says_a_lot && AnyOf(words, kMediaWords) && !AnyOf(words, kAboutWords);
-    if (named || (NamesMediumFile(*value) && !AnyOf(words, kNoFileWords))) return key;
+    if (!value || std::find(skipped.begin(), skipped.end(), key) != skipped.end()) continue;
+    if (!holdings.clips && SpeaksOfAClip(key, *value)) return key;
+    if (!IsRead(key) && LooksLikeAMedium(key, *value, holdings.media)) return key;
   }
   return "";
 }

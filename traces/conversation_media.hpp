@@ -35,9 +35,16 @@ void CollectMedia(const JsonReader& holder, const std::optional<JsonReader>& own
 /// Sizes, frames and seconds of the media, from themselves or from the record's lists.
 void MeasureMedia(const JsonReader& record, const NamedMedia& media, Sample& sample);
 
-/// The first key of a record or turn that names or holds a medium and that nothing here reads, "" when there is none; a
-/// length counts where the record has no clip that it could be of.
-std::string UnreadMedium(const JsonReader& holder, bool has_clips);
+/// What has been read of a record's media.
+struct Holdings {
+  bool clips = false;  ///< so that a length may be of one
+  bool media = false;  ///< of any kind, so that a number that looks like a file's name may be of one
+};
+
+/// The first key of a record, turn or part that names or holds a medium, itself or below it, and that nothing here
+/// reads; "" when there is none. `skipped`: keys whose values are looked at elsewhere.
+std::string UnreadMedium(const JsonReader& holder, const Holdings& holdings,
+                         const std::vector<std::string>& skipped = {});
 
 /// The kind of medium that a key or column names, as "image", "video_path" or "AudioFile" do; none for what only says
 /// something about one ("image_id").

@@ -13,6 +13,7 @@ namespace dflop {
 namespace {
 
 const std::vector<std::string> kTurnLists = {"conversations", "messages"};
+const std::vector<std::string> kTurnTexts = {"value", "content", "text"};
 const std::vector<std::string> kTokenCounts = {"text_tokens", "num_text_tokens", "token_count", "num_tokens",
                                                "n_tokens"};
 constexpr std::array<std::string_view, kMediumCount> kPlaceholders = {"<image>", "<video>", "<audio>"};
@@ -20,7 +21,8 @@ constexpr std::array<std::string_view, kMediumCount> kPlaceholders = {"<image>",
 /// The tokens of a record's texts, and the places of media in them.
 struct Texts {
   double tokens = 0;
-  bool any = false;  // text or part, though it be a placeholder
+  bool any = false;    // text or part, though it be a placeholder
+  std::string unread;  // the first key of a part that looks like a medium and is none
   std::array<int, kMediumCount> places{};
 
   /// Words and the placeholders between them, which no token reaches across.
@@ -57,7 +59,7 @@ std::optional<Medium> MediumOf(const std::string& type) {
   return std::nullopt;
 }
 
-/// A part names its medium, or only says where one of the record's belongs.
+/// A part names its media, or only says where one of the record's belongs.
 void ReadMediumPart(const JsonReader& part, Medium medium, Texts& texts, NamedMedia& media) {
   texts.any = true;
   ++texts.places[static_cast<std::size_t>(medium)];
@@ -69,10 +71,17 @@ void ReadMediumPart(const JsonReader& part, Medium medium, Texts& texts, NamedMe
     }
   }
   for (const std::string& key :
-       {name, name + "_url", "input_" + name, name + "_path", std::string("url"), std::string("path"),
+       {name, name + "s", name + "_url", "input_" + name, name + "_path", std::string("url"), std::string("path"),
         std::string("file"), std::string("source"), std::string("data"), std::string("base64"), std::string("bytes")}) {
     const auto given = part.FindGiven(key);
     if (!given) continue;
+    if (given->IsArray() && given->Size() > 1) {
+      texts.places[static_cast<std::size_t>(medium)] += static_cast<int>(given->Size()) - 1;
+      for (const JsonReader& one : given->Elements()) {
+        media[medium].push_back({one.IsObject() ? std::optional(one) : std::nullopt});
+      }
+      return;
+    }
     const bool says_more = given->IsObject() && !part.FindGiven("width") && !part.FindGiven("duration");
     media[medium].push_back({says_more ? *given : part});
     return;
@@ -81,21 +90,33 @@ void ReadMediumPart(const JsonReader& part, Medium medium, Texts& texts, NamedMe
 
 void ReadText(const JsonReader& text, Texts& texts, NamedMedia& media);
 
+/// A part is text, a medium, or both.
 void ReadPart(const JsonReader& part, Texts& texts, NamedMedia& media) {
   if (!part.IsObject()) return ReadText(part, texts, media);
   const auto type = part.FindGiven("type");
   const std::string name = type ? type->String() : "";
-  if (const auto medium = MediumOf(name)) return ReadMediumPart(part, *medium, texts, media);
-  if (name.empty()) {
-    for (std::size_t m = 0; m < kMediumCount; ++m) {
-      if (part.FindGiven(kMediumNames[m])) return ReadMediumPart(part, static_cast<Medium>(m), texts, media);
-    }
+  const std::optional<Medium> typed = MediumOf(name);
+  const bool is_text = !typed && (name.empty() || name.find("text") != std::string::npos);
+  bool read = typed.has_value();
+  for (std::size_t m = 0; m < kMediumCount; ++m) {
+    const auto medium = static_cast<Medium>(m);
+    const bool holds = part.FindGiven(kMediumNames[m]) || part.FindGiven(std::string(kMediumNames[m]) + "s");
+    if (typed != medium && !(is_text && holds)) continue;
+    ReadMediumPart(part, medium, texts, media);
+    read = true;
   }
-  if (const auto text = part.Find("text"); text && (name.empty() || name.find("text") != std::string::npos)) {
-    return ReadText(*text, texts, media);
+  const auto text = part.Find("text");
+  if (text && (is_text || typed)) {
+    ReadText(*text, texts, media);
+    read = true;
   }
-  part.Fail(name.empty() ? "is a part without \"type\"; known are text, image, video, audio"
-                         : "is a part of the type " + JsonQuote(name) + "; known are text, image, video, audio");
+  if (!read) {
+    part.Fail(name.empty() ? "is a part without \"type\"; known are text, image, video, audio"
+                           : "is a part of the type " + JsonQuote(name) + "; known are text, image, video, audio");
+  }
+  if (typed || !texts.unread.empty()) return;
+  const std::string key = UnreadMedium(part, {.clips = true, .media = true});
+  if (!key.empty()) texts.unread = part.pointer() + "/" + EscapePointerKey(key);
 }
 
 void ReadText(const JsonReader& text, Texts& texts, NamedMedia& media) {
@@ -110,7 +131,8 @@ void ReadTurn(const JsonReader& turn, Texts& texts, NamedMedia& media) {
   if (turn.IsString()) return ReadText(turn, texts, media);
   CollectMedia(turn, turn, media);
   bool known = false;
-  for (const char* key : {"value", "content", "text"}) {
+  if (const auto thoughts = turn.FindGiven("reasoning_content")) ReadText(*thoughts, texts, media);
+  for (const std::string& key : kTurnTexts) {
     known = known || turn.Has(key);
     const auto text = turn.FindGiven(key);
     if (text) return ReadText(*text, texts, media);
@@ -149,29 +171,34 @@ Texts ReadTexts(const JsonReader& record, NamedMedia& media) {
   Texts texts;
   std::optional<JsonReader> turns;
   for (const std::string& key : kTurnLists) {
-    if (!record.Has(key)) continue;
-    if (turns && record.FindGiven(key)) record.At(key).Fail("stands beside " + turns->pointer() + ": one is wanted");
-    turns = record.At(key);
+    const auto given = record.FindGiven(key);
+    if (given && turns) given->Fail("stands beside " + turns->pointer() + ": one is wanted");
+    if (given) turns = given;
   }
-  if (!turns && !GivenTokens(record)) FailUnknown(record);
-  if (const auto system = record.FindGiven("system"); system && system->IsString()) ReadText(*system, texts, media);
-  if (!turns || turns->json().is_null()) return texts;
+  if (!turns && !GivenTokens(record) && !IsConversation(record)) FailUnknown(record);
+  if (const auto system = record.FindGiven("system")) {
+    system->IsObject() ? ReadTurn(*system, texts, media) : ReadText(*system, texts, media);
+  }
+  if (!turns) return texts;
   for (const JsonReader& turn : turns->Elements()) ReadTurn(turn, texts, media);
   return texts;
 }
 
-std::string UnreadIn(const JsonReader& record, bool has_clips) {
-  std::string key = UnreadMedium(record, has_clips);
+std::string UnreadIn(const JsonReader& record, const Texts& texts, const NamedMedia& media) {
+  Holdings holdings;
+  holdings.clips = !media[Medium::kVideo].empty() || !media[Medium::kAudio].empty();
+  holdings.media = holdings.clips || !media[Medium::kImage].empty();
+  std::string key = UnreadMedium(record, holdings, kTurnLists);
   if (!key.empty()) return record.pointer() + "/" + EscapePointerKey(key);
   for (const std::string& list : kTurnLists) {
     const auto turns = record.FindGiven(list);
     if (!turns || !turns->IsArray()) continue;
     for (const JsonReader& turn : turns->Elements()) {
-      key = turn.IsObject() ? UnreadMedium(turn, true) : "";
+      key = turn.IsObject() ? UnreadMedium(turn, {holdings.clips, true}, kTurnTexts) : "";
       if (!key.empty()) return turn.pointer() + "/" + EscapePointerKey(key);
     }
   }
-  return "";
+  return texts.unread;
 }
 
 /// "" when every placeholder has its medium and every medium its placeholder. <image> may stand for a video.
@@ -194,8 +221,7 @@ std::string WhyPlacesDiffer(const Texts& texts, const NamedMedia& media) {
 }
 
 std::string MismatchOf(const JsonReader& record, const Texts& texts, const NamedMedia& media) {
-  const bool has_clips = !media[Medium::kVideo].empty() || !media[Medium::kAudio].empty();
-  const std::string unread = UnreadIn(record, has_clips);
+  const std::string unread = UnreadIn(record, texts, media);
   if (!unread.empty()) {
     return "the key " + unread + " looks like a medium; media are read from image(s), video(s) and audio(s)";
   }

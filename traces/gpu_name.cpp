@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.hpp"
+
 namespace dflop {
 namespace {
 
@@ -34,6 +36,13 @@ std::vector<std::string> Words(const std::string& name) {
 
 bool IsChip(const std::string& word) { return std::find(kChips.begin(), kChips.end(), word) != kChips.end(); }
 
+/// What stands beside the chip in a GPU's name and tells nothing apart here. Any other word makes it a name of
+/// something else: a model, a machine, an organisation, a part of a GPU.
+constexpr std::array<std::string_view, 21> kVendorWords = {
+    "nvidia", "amd",      "intel",    "tesla",       "instinct", "gpu",       "geforce",
+    "tensor", "core",     "graphics", "accelerator", "dgx",      "hgx",       "node",
+    "pair",   "pairwise", "nvlink",   "nvswitch",    "oam",      "superchip", "grace"};
+
 /// 80 of "80gb"; 0 of any other word.
 int NumberBefore(const std::string& word, std::string_view unit) {
   if (!word.ends_with(unit) || word.size() == unit.size() || word.size() > unit.size() + 5) return 0;
@@ -45,13 +54,27 @@ int NumberBefore(const std::string& word, std::string_view unit) {
   return number;
 }
 
-void ReadWord(const std::string& word, GpuName& name) {
-  if (word.starts_with("sxm")) name.form = "sxm";  // sxm4 and sxm5 follow from the chip
-  if (word.starts_with("pcie")) name.form = "pcie";
-  if (word == "nvl") name.form = "nvl";
-  if (word.starts_with("hbm")) name.memory = word;
-  if (const int gb = NumberBefore(word, "gb")) name.memory_gb = gb;
-  if (const int watts = NumberBefore(word, "w")) name.watts = watts;
+/// Whether the word belongs into a GPU's name.
+bool ReadWord(const std::string& word, GpuName& name) {
+  if (IsChip(word)) {
+    if (!name.chip.empty() && name.chip != word) return false;
+    name.chip = word;
+  } else if (word.starts_with("sxm")) {  // sxm4 and sxm5 follow from the chip
+    name.form = "sxm";
+  } else if (word.starts_with("pcie")) {
+    name.form = "pcie";
+  } else if (word == "nvl") {
+    name.form = "nvl";
+  } else if (word.starts_with("hbm")) {
+    name.memory = word;
+  } else if (const int gb = NumberBefore(word, "gb")) {
+    name.memory_gb = gb;
+  } else if (const int watts = NumberBefore(word, "w")) {
+    name.watts = watts;
+  } else {
+    return std::find(kVendorWords.begin(), kVendorWords.end(), word) != kVendorWords.end();
+  }
+  return true;
 }
 
 template <typename T>
@@ -63,12 +86,9 @@ bool Agree(const T& a, const T& b) {
 
 std::optional<GpuName> ParseGpuName(const std::string& name) {
   const std::vector<std::string> words = Words(name);
-  const auto chip = std::find_if(words.begin(), words.end(), IsChip);
-  if (chip == words.end()) return std::nullopt;
   GpuName gpu;
-  gpu.chip = *chip;
-  for (const std::string& word : words) ReadWord(word, gpu);
-  return gpu;
+  const bool all = std::all_of(words.begin(), words.end(), [&](const auto& word) { return ReadWord(word, gpu); });
+  return all && !gpu.chip.empty() ? std::optional(gpu) : std::nullopt;
 }
 
 bool MayBeSameDevice(const std::string& a, const std::string& b) {
@@ -84,8 +104,26 @@ std::string GpuOfPath(const std::string& path) {
   std::vector<std::string> names;
   for (const std::filesystem::path& part : whole.parent_path()) names.push_back(part.string());
   names.push_back(whole.stem().string());
-  const auto found = std::find_if(names.rbegin(), names.rend(), [](const auto& name) { return ParseGpuName(name); });
-  return found == names.rend() ? "" : *found;
+  std::string found;
+  for (const std::string& name : names) {
+    if (!ParseGpuName(name)) continue;
+    if (!found.empty() && !MayBeSameDevice(found, name)) {
+      throw InputError(path, "", "names two GPUs on its way, " + found + " and " + name);
+    }
+    found = name;
+  }
+  return found;
+}
+
+bool MayBeDevice(const std::string& name, const std::string& gpu, double memory_bytes) {
+  constexpr double kGigabyte = 1e9;
+  constexpr double kGibibyte = 1024.0 * 1024 * 1024;
+  constexpr double kRounding = 0.06;  // marketing's gigabytes are either
+  if (!MayBeSameDevice(name, gpu)) return false;
+  const std::optional<GpuName> named = ParseGpuName(name);
+  if (!named || named->memory_gb == 0) return true;
+  return memory_bytes >= (1 - kRounding) * kGigabyte * named->memory_gb &&
+         memory_bytes <= (1 + kRounding) * kGibibyte * named->memory_gb;
 }
 
 }  // namespace dflop

@@ -16,14 +16,19 @@ struct GpuName {
   int watts = 0;
 };
 
-/// nullopt where no word of the name is a GPU that is known here, as in "meta-llama" or "AMD EPYC, one core".
+/// nullopt for what is not the name of one GPU that is known here and nothing else, as "meta-llama", "AMD EPYC, one
+/// core" or "llama-h100-7b".
 std::optional<GpuName> ParseGpuName(const std::string& name);
 
 /// Whether two names may mean the same device: the same chip and nothing that contradicts. Where either is no known GPU
 /// they must be equal but for case and punctuation.
 bool MayBeSameDevice(const std::string& a, const std::string& b);
 
+/// The same, and whether a name that states a memory can mean a GPU with that much.
+bool MayBeDevice(const std::string& name, const std::string& gpu, double memory_bytes);
+
 /// The innermost folder or file name of a path that names a known GPU, as it is written there; "" when none does.
+/// InputError when two of them contradict each other.
 std::string GpuOfPath(const std::string& path);
 
 }  // namespace dflop

@@ -50,18 +50,28 @@ std::string ChosenDevice(const std::string& path, const std::string& found, cons
 
 // --- aiconfigurator ---
 
-/// "gemm_bf16_h100_sxm.csv" → "h100_sxm", "…_bf16_h100_sxm_sglang.csv" → "h100_sxm"; GPUs without a form factor
-/// ("gb200", "l40s") are one word. "" where the name has no such place.
+/// "gemm_bf16_h100_sxm.csv" → "h100_sxm", "…_bf16_h100_sxm_sglang.csv" → "h100_sxm": the longest run of words behind
+/// the data type that names a known GPU. "" where there is none.
 std::string DeviceOfFileName(const std::string& path) {
   const std::string stem = std::filesystem::path(path).stem().string();
   const std::size_t dtype = stem.find("bf16_");
   if (dtype == std::string::npos) return "";
-  const std::string rest = stem.substr(dtype + 5);
-  const std::size_t word = rest.find('_');
-  if (word == std::string::npos) return rest;
-  const std::size_t form = rest.find('_', word + 1);
-  const std::string second = rest.substr(word + 1, form == std::string::npos ? form : form - word - 1);
-  return second == "sxm" || second == "pcie" ? rest.substr(0, word + 1) + second : rest.substr(0, word);
+  std::string name = stem.substr(dtype + 5);
+  while (!name.empty() && !ParseGpuName(name)) {
+    const std::size_t word = name.rfind('_');
+    name.resize(word == std::string::npos ? 0 : word);
+  }
+  return name;
+}
+
+/// Of the file's name and its folders, which must not contradict each other.
+std::string DeviceOfPath(const std::string& path) {
+  const std::string of_name = DeviceOfFileName(path);
+  const std::string of_folders = GpuOfPath(path);
+  if (!of_name.empty() && !of_folders.empty() && !MayBeSameDevice(of_name, of_folders)) {
+    throw InputError(path, "", "is of device " + of_name + " by its name and of " + of_folders + " by its folders");
+  }
+  return of_name.empty() ? of_folders : of_name;
 }
 
 struct AiconfiguratorLayout {
@@ -255,8 +265,7 @@ CostTrace ImportAiconfigurator(const std::vector<std::string>& paths, const std:
   CostTrace trace;
   std::set<std::string> labels;
   for (const std::string& path : paths) {
-    const std::string of_name = DeviceOfFileName(path);
-    const std::string device = ChosenDevice(path, of_name.empty() ? GpuOfPath(path) : of_name, given);
+    const std::string device = ChosenDevice(path, DeviceOfPath(path), given);
     if (!trace.device.empty() && device != trace.device) {
       throw InputError(path, "", "is of device " + device + ", the files before it are of " + trace.device);
     }

@@ -13,8 +13,16 @@ constexpr training::ParameterBytes kBytes = {16, 4};  // trained: weight, gradie
 
 std::string WhyMemory(const Plan& plan) {
   const std::vector<double> bytes = training::BytesOfParameters(plan, kBytes);
+  const std::vector<double> activations = training::LeastBytesOfActivations(plan, sizeof(float));
   const double most = *std::max_element(bytes.begin(), bytes.end());
   const double available = cpu::AvailableBytes();
+  for (std::size_t rank = 0; rank < bytes.size(); ++rank) {
+    if (most > available || bytes[rank] + activations[rank] <= available) continue;
+    return "the largest microbatch of rank " + std::to_string(rank) + " keeps activations of at least " +
+           cpu::Gigabytes(activations[rank]) + " beside " + cpu::Gigabytes(bytes[rank]) +
+           " of weights and their states, this machine gives " + cpu::Gigabytes(available) +
+           "; choose smaller microbatches or more pipeline stages";
+  }
   if (most <= available) return "";
   return "weights, gradients and optimizer state of one rank need " + cpu::Gigabytes(most) +
          " of memory, this machine gives " + cpu::Gigabytes(available) +

@@ -1,5 +1,8 @@
 #include "real_runner/training/refusal.hpp"
 
+#include <algorithm>
+
+#include "base/index.hpp"
 #include "real_runner/training/parameter_list.hpp"
 
 namespace dflop::training {
@@ -36,6 +39,18 @@ std::string WhySoftware(const SoftwareStack& software, const std::string& the_ba
   return "";
 }
 
+/// Tokens of the part's module in microbatch k of the step.
+double TokensOf(const Plan& plan, const PlannedStep& step, const Stage& stage, const ModulePart& part, int k) {
+  double tokens = 0;
+  for (const int sample : SamplesIn(step.plan, plan.layout, part.module, stage.replica, k)) {
+    const SampleShape& shape = step.batch[Index(sample)];
+    tokens += plan.model.is_llm(part.module)
+                  ? shape.llm_tokens
+                  : shape.tiles[Index(part.module)] * plan.model.encoders[Index(part.module)].tokens_per_tile();
+  }
+  return RunsUnion(step.plan, plan.layout, part.module) ? tokens / plan.layout.encoder_replicas(part.module) : tokens;
+}
+
 }  // namespace
 
 std::string WhyCannot(const Plan& plan, const std::string& backend) {
@@ -55,6 +70,26 @@ std::vector<double> BytesOfParameters(const Plan& plan, const ParameterBytes& ea
     }
   }
   return bytes;
+}
+
+std::vector<double> LeastBytesOfActivations(const Plan& plan, double each) {
+  std::vector<double> most(plan.layout.groups.size());
+  for (const PlannedStep& step : plan.steps) {
+    for (const Stage& stage : plan.layout.stages) {
+      for (int k = 0; k < plan.layout.microbatches; ++k) {
+        double bytes = 0;
+        for (const ModulePart& part : stage.parts) {
+          const TransformerShape& shape = plan.model.shape(part.module);
+          const bool frozen =
+              plan.model.is_llm(part.module) ? plan.model.llm.frozen : plan.model.encoders[Index(part.module)].frozen;
+          const int kept = frozen ? 1 : std::max(1, part.layers);
+          bytes += each * kept * shape.hidden * TokensOf(plan, step, stage, part, k);
+        }
+        most[Index(stage.group)] = std::max(most[Index(stage.group)], bytes);
+      }
+    }
+  }
+  return most;
 }
 
 }  // namespace dflop::training

@@ -19,4 +19,8 @@ struct ParameterBytes {
 /// [device group]
 std::vector<double> BytesOfParameters(const Plan& plan, const ParameterBytes& each);
 
+/// [device group]: what its largest microbatch keeps for the backward at the least, the input of every layer, with
+/// `each` bytes a value.
+std::vector<double> LeastBytesOfActivations(const Plan& plan, double each);
+
 }  // namespace dflop::training
