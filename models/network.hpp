@@ -1,42 +1,11 @@
-// Messages and collectives between GPUs, as flows with a closed-form time when nothing else uses the links.
+// Collectives inside one node, which last as long whatever else happens: the part of an operation that tensor
+// parallelism adds.
 #pragma once
-
-#include <span>
-#include <vector>
 
 #include "base/units.hpp"
 #include "models/cluster_spec.hpp"
 
 namespace dflop {
-
-/// Bytes from one GPU to another, over NVLink inside a node, over one NIC at either end otherwise.
-struct Flow {
-  int source_gpu = 0;
-  int target_gpu = 0;
-  Bytes bytes{0};
-};
-
-/// Flows that start together; the communication ends when all have arrived.
-struct Communication {
-  std::vector<Flow> flows;
-  Seconds latency{0};  ///< before the first byte arrives; for a collective the sum over its rounds
-};
-
-/// Time with the links otherwise idle: latency + the busiest link's bytes over its rate. Flows of one communication do
-/// share links with each other.
-Seconds UncontendedTime(const ClusterSpec& cluster, const Communication& communication);
-
-/// One message; `lanes` flows from consecutive GPUs to consecutive GPUs, `bytes` divided among them.
-/// When the two groups differ in size the smaller one's ranks are dealt round the larger one.
-Communication GroupTransfer(const ClusterSpec& cluster, int source_gpu, int source_size, int target_gpu,
-                            int target_size, Bytes bytes);
-
-/// Ring all-reduce of `bytes` per rank over `replicas` groups whose first GPUs are `group_gpus` (consecutive groups of
-/// `group_size` ranks; rank i of every group forms one ring). NCCL-like: as many rotated rings as a node holds
-/// replicas, so that every NIC of the node carries its share. 2(n−1)/n · bytes per rank, 2(n−1) latencies.
-/// `reduce_scatter_only` halves both (distributed optimizer; the all-gather is a second call).
-Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> group_gpus, int group_size, Bytes bytes,
-                            bool reduce_scatter_only = false);
 
 /// Ring all-gather inside one node among `ranks` GPUs that hold 1/ranks of `bytes` each.
 Seconds IntraNodeAllGather(const ClusterSpec& cluster, int ranks, Bytes bytes);

@@ -3,8 +3,8 @@
 #include <cstdint>
 #include <new>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/machine.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop {
 

@@ -3,11 +3,11 @@
 
 #include <utility>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/cpu_kernel.hpp"
 #include "real_runner/cpu/denormals.hpp"
 #include "real_runner/cpu/machine.hpp"
 #include "real_runner/cpu/timed_run.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop {
 namespace {

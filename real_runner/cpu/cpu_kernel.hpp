@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/arena.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop {
 

@@ -1,9 +1,9 @@
 // A whole transformer layer as the profiler measures it: what the sum of its operations is held against.
 #include <algorithm>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
 #include "real_runner/cpu/training_kernels.hpp"
+#include "real_runner/kernels/backend.hpp"
 #include "real_runner/training/transformer_layer.hpp"
 
 namespace dflop {

@@ -1,14 +1,15 @@
-// The operations of one kernel each: tensors in the order of real_runner/operations.hpp, and the call that runs them.
-#include "real_runner/operations.hpp"
+// The operations of one kernel each: tensors in the order of real_runner/kernels/operations.hpp, and the call that runs
+// them.
+#include "real_runner/kernels/operations.hpp"
 
 #include <algorithm>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/attention.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
 #include "real_runner/cpu/matrix.hpp"
 #include "real_runner/cpu/row_kernels.hpp"
-#include "real_runner/operation_sizes.hpp"
+#include "real_runner/kernels/backend.hpp"
+#include "real_runner/kernels/operation_sizes.hpp"
 
 namespace dflop {
 namespace {

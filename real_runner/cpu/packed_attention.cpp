@@ -1,7 +1,7 @@
 #include "real_runner/cpu/packed_attention.hpp"
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/cpu_operation.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop {
 namespace cpu {

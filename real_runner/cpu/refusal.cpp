@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "real_runner/cpu/machine.hpp"
-#include "real_runner/cpu_worker.hpp"
+#include "real_runner/execute/cpu_worker.hpp"
 
 namespace dflop {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <vector>
 
-#include "real_runner/operations.hpp"
+#include "real_runner/kernels/operations.hpp"
 
 namespace dflop::cpu {
 namespace {

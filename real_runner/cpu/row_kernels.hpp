@@ -1,4 +1,5 @@
-// The memory-bound operations, loss and optimizer on plain arrays; what they compute is in real_runner/operations.hpp.
+// The memory-bound operations, loss and optimizer on plain arrays; what they compute is in
+// real_runner/kernels/operations.hpp.
 #pragma once
 
 #include <cstdint>

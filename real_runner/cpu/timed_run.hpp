@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "real_runner/stage_worker.hpp"
-#include "real_runner/steady_clock.hpp"
+#include "real_runner/execute/stage_worker.hpp"
+#include "real_runner/kernels/steady_clock.hpp"
 
 namespace dflop::cpu {
 

@@ -2,7 +2,7 @@
 
 #include <cblas.h>
 
-#include "real_runner/cpu_worker.hpp"
+#include "real_runner/execute/cpu_worker.hpp"
 
 namespace dflop {
 namespace cpu {

@@ -1,4 +1,4 @@
-// The `cpu` stage worker itself, for those who want to see its tensors; others take real_runner/cpu_worker.hpp.
+// The `cpu` stage worker itself, for those who want to see its tensors; others take real_runner/execute/cpu_worker.hpp.
 #pragma once
 
 #include "real_runner/cpu/training_kernels.hpp"

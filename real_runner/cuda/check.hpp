@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/error.hpp"
-#include "real_runner/backend.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop::cuda {
 

@@ -11,8 +11,8 @@
 
 #include "base/error.hpp"
 #include "real_runner/cuda/median_launch.hpp"
-#include "real_runner/layer_operations.hpp"
-#include "real_runner/row_shapes.hpp"
+#include "real_runner/kernels/layer_operations.hpp"
+#include "real_runner/kernels/row_shapes.hpp"
 
 namespace dflop {
 namespace {

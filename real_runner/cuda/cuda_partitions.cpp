@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "real_runner/cuda/median_launch.hpp"
-#include "real_runner/row_shapes.hpp"
+#include "real_runner/kernels/row_shapes.hpp"
 
 namespace dflop {
 namespace {

@@ -1,7 +1,7 @@
 // What the device and the software on it are, for the trace's header.
 #pragma once
 
-#include "real_runner/backend.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop::cuda {
 

@@ -6,7 +6,7 @@
 #include "real_runner/cuda/kernels.hpp"
 #include "real_runner/cuda/multiprocessors.hpp"
 #include "real_runner/cuda/vector_access.cuh"
-#include "real_runner/operations.hpp"
+#include "real_runner/kernels/operations.hpp"
 
 namespace dflop::cuda {
 namespace {

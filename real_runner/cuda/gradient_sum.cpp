@@ -8,7 +8,7 @@
 #include "base/error.hpp"
 #include "real_runner/cuda/collectives.hpp"
 #include "real_runner/cuda/training_rows.hpp"
-#include "real_runner/steady_clock.hpp"
+#include "real_runner/kernels/steady_clock.hpp"
 
 namespace dflop::cuda {
 namespace {

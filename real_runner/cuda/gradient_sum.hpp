@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "real_runner/collective.hpp"
+#include "real_runner/messages/collective.hpp"
 
 namespace dflop::cuda {
 

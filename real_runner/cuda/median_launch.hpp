@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "real_runner/backend.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop {
 

@@ -6,7 +6,7 @@
 #include "real_runner/cuda/attention.hpp"
 #include "real_runner/cuda/kernels.hpp"
 #include "real_runner/cuda/matmul.hpp"
-#include "real_runner/operation_sizes.hpp"
+#include "real_runner/kernels/operation_sizes.hpp"
 
 namespace dflop::cuda {
 namespace {

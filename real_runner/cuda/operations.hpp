@@ -1,4 +1,4 @@
-// Prepares the operations of real_runner/operations.hpp on a CUDA device.
+// Prepares the operations of real_runner/kernels/operations.hpp on a CUDA device.
 #pragma once
 
 #include <memory>

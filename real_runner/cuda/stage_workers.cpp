@@ -7,7 +7,7 @@
 #include "real_runner/cuda/device_info.hpp"
 #include "real_runner/cuda/gradient_sum.hpp"
 #include "real_runner/cuda/rank_device.hpp"
-#include "real_runner/stage_worker_factory.hpp"
+#include "real_runner/execute/stage_worker_factory.hpp"
 #include "real_runner/training/refusal.hpp"
 #include "real_runner/training/worker.hpp"
 

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cuda/device.hpp"
 #include "real_runner/cuda/timing.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop::cuda {
 

@@ -4,8 +4,8 @@
 #include <functional>
 #include <vector>
 
-#include "real_runner/backend.hpp"
 #include "real_runner/cuda/device_objects.hpp"
+#include "real_runner/kernels/backend.hpp"
 
 namespace dflop::cuda {
 

@@ -4,8 +4,8 @@
 
 #include "base/error.hpp"
 #include "real_runner/cuda/training_rows.hpp"
-#include "real_runner/operations.hpp"
-#include "real_runner/steady_clock.hpp"
+#include "real_runner/kernels/operations.hpp"
+#include "real_runner/kernels/steady_clock.hpp"
 #include "real_runner/training/activation_memory.hpp"
 
 namespace dflop::cuda {

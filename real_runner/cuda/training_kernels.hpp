@@ -17,7 +17,7 @@
 #include "real_runner/cuda/attention.hpp"
 #include "real_runner/cuda/device_rows.hpp"
 #include "real_runner/cuda/matmul.hpp"
-#include "real_runner/stage_worker.hpp"
+#include "real_runner/execute/stage_worker.hpp"
 #include "real_runner/training/kernels.hpp"
 #include "real_runner/training/part_step.hpp"
 

@@ -9,7 +9,7 @@
 #include "models/gradient_flow.hpp"
 #include "real_runner/training/stage_parameters.hpp"
 #include "real_runner/training/tile_rows.hpp"
-#include "sim/plan_file.hpp"
+#include "sim/plan/plan_file.hpp"
 
 namespace dflop::training {
 

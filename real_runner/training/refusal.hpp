@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "sim/plan_file.hpp"
+#include "sim/plan/plan_file.hpp"
 
 namespace dflop::training {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "real_runner/step_program.hpp"
+#include "real_runner/program/step_program.hpp"
 #include "real_runner/training/kernels.hpp"
 #include "real_runner/training/tile_rows.hpp"
 

@@ -7,7 +7,7 @@
 #include <tuple>
 
 #include "base/error.hpp"
-#include "real_runner/step_program.hpp"
+#include "real_runner/program/step_program.hpp"
 
 namespace dflop::training {
 

@@ -1,5 +1,5 @@
 // A whole transformer layer out of a device's kernels, over a pack of sequences: what the profiler measures as a
-// `layer` row (real_runner/operations.hpp) and what the worker trains with, on every backend.
+// `layer` row (real_runner/kernels/operations.hpp) and what the worker trains with, on every backend.
 //
 // Weights: norm1, norm2 [hidden]; qkv [qkv_width, hidden], queries, keys and values one below the other;
 // out [hidden, query_width]; up [up_width, hidden] (gate above value where gated); down [hidden, ffn].

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "real_runner/stage_worker.hpp"
+#include "real_runner/execute/stage_worker.hpp"
 #include "real_runner/training/stage_part.hpp"
 
 namespace dflop::training {

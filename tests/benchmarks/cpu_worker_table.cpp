@@ -10,13 +10,13 @@
 
 #include "base/index.hpp"
 #include "models/gradient_flow.hpp"
-#include "real_runner/backend.hpp"
 #include "real_runner/cpu/denormals.hpp"
 #include "real_runner/cpu/timed_run.hpp"
-#include "real_runner/cpu_worker.hpp"
-#include "real_runner/layer_operations.hpp"
-#include "real_runner/row_shapes.hpp"
-#include "sim/operation_graph.hpp"
+#include "real_runner/execute/cpu_worker.hpp"
+#include "real_runner/kernels/backend.hpp"
+#include "real_runner/kernels/layer_operations.hpp"
+#include "real_runner/kernels/row_shapes.hpp"
+#include "sim/build/step_costs.hpp"
 
 namespace dflop {
 namespace {

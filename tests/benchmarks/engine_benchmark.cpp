@@ -4,8 +4,9 @@
 //   build/release/bin/engine_benchmark
 #include <benchmark/benchmark.h>
 
-#include "sim/engine.hpp"
-#include "tests/graph_builder.hpp"
+#include "models/cluster_spec.hpp"
+#include "sim/engine/engine.hpp"
+#include "tests/sim/graph_builder.hpp"
 
 namespace dflop {
 namespace {

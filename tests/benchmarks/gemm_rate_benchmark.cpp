@@ -7,8 +7,8 @@
 #include <memory>
 #include <vector>
 
-#include "real_runner/backend.hpp"
-#include "real_runner/row_shapes.hpp"
+#include "real_runner/kernels/backend.hpp"
+#include "real_runner/kernels/row_shapes.hpp"
 
 namespace dflop {
 namespace {

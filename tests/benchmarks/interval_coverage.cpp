@@ -11,9 +11,9 @@
 #include <map>
 
 #include "base/text.hpp"
-#include "experiments/experiment.hpp"
-#include "experiments/point_run.hpp"
-#include "experiments/seed_figures.hpp"
+#include "experiments/results/seed_figures.hpp"
+#include "experiments/run/point_run.hpp"
+#include "experiments/spec/experiment.hpp"
 
 namespace dflop {
 namespace {

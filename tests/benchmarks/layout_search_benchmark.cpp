@@ -9,8 +9,8 @@
 // `evaluations` microbatch counts worked out for one of them.
 #include <benchmark/benchmark.h>
 
-#include "policies/means_search.hpp"
-#include "policies/registry.hpp"
+#include "policies/api/registry.hpp"
+#include "policies/layout_search/means_search.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {

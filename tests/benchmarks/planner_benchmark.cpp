@@ -4,8 +4,8 @@
 // for uniform-tuned also at random.
 #include <benchmark/benchmark.h>
 
-#include "policies/registry.hpp"
-#include "tests/planner_jobs.hpp"
+#include "policies/api/registry.hpp"
+#include "tests/policies/planner_jobs.hpp"
 
 namespace dflop {
 namespace {

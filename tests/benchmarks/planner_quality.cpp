@@ -9,8 +9,8 @@
 #include <ctime>
 
 #include "base/error.hpp"
-#include "tests/exhaustive_layouts.hpp"
-#include "tests/planner_jobs.hpp"
+#include "tests/policies/exhaustive_layouts.hpp"
+#include "tests/policies/planner_jobs.hpp"
 
 namespace dflop {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <map>
 
-#include "policies/registry.hpp"
-#include "tests/scheduler_instances.hpp"
+#include "policies/api/registry.hpp"
+#include "tests/policies/scheduler_instances.hpp"
 
 namespace dflop {
 namespace {

@@ -11,10 +11,10 @@
 #include <numeric>
 
 #include "base/text.hpp"
-#include "policies/integer_program.hpp"
-#include "policies/registry.hpp"
-#include "tests/bin_completion.hpp"
-#include "tests/scheduler_instances.hpp"
+#include "policies/api/registry.hpp"
+#include "policies/batching_search/integer_program.hpp"
+#include "tests/policies/bin_completion.hpp"
+#include "tests/policies/scheduler_instances.hpp"
 
 namespace dflop {
 namespace {

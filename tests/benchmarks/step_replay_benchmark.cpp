@@ -5,8 +5,8 @@
 #include <benchmark/benchmark.h>
 
 #include "models/remembered_kernel_costs.hpp"
-#include "sim/step_replay.hpp"
-#include "tests/plan_support.hpp"
+#include "sim/step/step_replay.hpp"
+#include "tests/sim/plan_support.hpp"
 #include "traces/samples.hpp"
 
 namespace dflop {

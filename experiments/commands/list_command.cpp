@@ -1,0 +1,123 @@
+// `dflop list`: what there is to choose from, one line each with its source.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <memory>
+
+#include "experiments/commands/commands.hpp"
+#include "policies/api/batch_scheduler.hpp"
+#include "policies/api/correction.hpp"
+#include "policies/api/layout_planner.hpp"
+#include "policies/api/pipeline_schedule.hpp"
+#include "policies/api/registry.hpp"
+#include "traces/samples.hpp"
+
+namespace dflop {
+namespace {
+
+struct Entry {
+  std::string kind;
+  std::string name;
+  std::string source;
+  std::vector<std::string> parameters = {};
+};
+using Entries = std::vector<Entry>;
+
+template <typename Interface>
+Entries Plugins(const std::string& kind) {
+  Entries entries;
+  for (const PluginInfo& info : Registry<Interface>::Instance().List()) {
+    entries.push_back({kind, info.name, info.summary, info.parameters});
+  }
+  return entries;
+}
+
+Entries Layouts() { return Plugins<LayoutPlanner>("layout"); }
+Entries Batchers() { return Plugins<BatchScheduler>("batching"); }
+Entries Pipelines() { return Plugins<PipelineSchedule>("pipeline"); }
+Entries Corrections() { return Plugins<Correction>("correction"); }
+
+Entries Policies() {
+  Entries all;
+  for (const Entries& kind : {Layouts(), Batchers(), Pipelines(), Corrections()}) {
+    all.insert(all.end(), kind.begin(), kind.end());
+  }
+  return all;
+}
+
+Entries Named(const std::string& kind, const std::vector<std::string>& names,
+              const std::function<std::string(const std::string&)>& source) {
+  Entries entries;
+  for (const std::string& name : names) entries.push_back({kind, name, source(name)});
+  return entries;
+}
+
+Entries Models() {
+  return Named("model", BuiltInModelNames(), [](const std::string& name) { return BuiltInModel(name).source; });
+}
+Entries Clusters() { return Named("cluster", BuiltInClusterNames(), ClusterSource); }
+Entries Samples() {
+  Entries entries;
+  for (const GeneratorInfo& info : SampleGenerators()) {
+    Entry& entry = entries.emplace_back(Entry{"samples", info.name, info.description});
+    for (const auto& parameter : info.parameters) entry.parameters.push_back(parameter.first);
+  }
+  return entries;
+}
+Entries Gpus() { return Named("gpu", BuiltInGpuNames(), GpuSource); }
+
+const std::map<std::string, std::function<Entries()>> kLists = {
+    {"policies", Policies},       {"layouts", Layouts}, {"batchers", Batchers}, {"pipelines", Pipelines},
+    {"corrections", Corrections}, {"models", Models},   {"clusters", Clusters}, {"gpus", Gpus},
+    {"samples", Samples}};
+
+void PrintText(const Entries& entries, bool with_kind) {
+  std::size_t width = 0;
+  for (const Entry& entry : entries) width = std::max(width, entry.name.size());
+  for (const Entry& entry : entries) {
+    if (with_kind) std::printf("%-10s  ", entry.kind.c_str());
+    std::printf("%-*s  %s", static_cast<int>(width), entry.name.c_str(), entry.source.c_str());
+    if (!entry.parameters.empty()) std::printf(" (parameters: %s)", JoinNames(entry.parameters).c_str());
+    std::printf("\n");
+  }
+}
+
+void PrintJson(const Entries& entries) {
+  Json all = Json::EmptyArray();
+  for (const Entry& entry : entries) {
+    Json json;
+    json["kind"] = entry.kind;
+    json["name"] = entry.name;
+    json["source"] = entry.source;
+    json["parameters"] = Json::ArrayOf(entry.parameters);
+    all.push_back(std::move(json));
+  }
+  std::printf("%s\n", all.Dump(1).c_str());
+}
+
+struct Arguments {
+  std::string what;
+  bool json = false;
+};
+
+}  // namespace
+
+void AddListCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("list", "what there is: policies, models, machines, samples");
+  const auto arguments = std::make_shared<Arguments>();
+  std::vector<std::string> names;
+  for (const auto& [name, list] : kLists) names.push_back(name);
+  command->add_option("what", arguments->what, "policies are the plug-ins of all four kinds")
+      ->required()
+      ->check(CLI::IsMember(names));
+  command->add_flag("--json", arguments->json, "a JSON array of {kind, name, source, parameters}");
+  command->footer("Example: dflop list models");
+  command->callback([arguments] {
+    const Entries entries = kLists.at(arguments->what)();
+    arguments->json ? PrintJson(entries) : PrintText(entries, arguments->what == "policies");
+  });
+}
+
+}  // namespace dflop

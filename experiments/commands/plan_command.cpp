@@ -1,0 +1,189 @@
+// `dflop plan`: the layout that a policy chooses, why, and on request the whole plan as a file.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "base/file.hpp"
+#include "base/progress.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/results/extrapolation.hpp"
+#include "experiments/results/figure_text.hpp"
+#include "experiments/run/extrapolation_limit.hpp"
+#include "experiments/run/planning.hpp"
+#include "experiments/run/sample_queue.hpp"
+#include "experiments/spec/experiment.hpp"
+#include "experiments/spec/selection.hpp"
+#include "policies/api/plugin_error.hpp"
+#include "sim/measure/metrics.hpp"
+#include "sim/plan/plan_file.hpp"
+
+namespace dflop {
+namespace {
+
+struct Arguments {
+  std::string experiment;
+  std::optional<std::string> scenario;
+  std::optional<std::string> policy;
+  ExperimentOverrides overrides;
+  std::string out;
+};
+
+double Gib(Bytes bytes) { return bytes.value() / kGibibyte; }
+
+void PrintCandidates(const std::vector<Candidate>& candidates) {
+  constexpr std::size_t kShown = 20;
+  std::printf("%zu candidate%s\n%12s  %10s  %s\n", candidates.size(), candidates.size() == 1 ? "" : "s", "predicted s",
+              "peak GiB", "layout");
+  for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i) {
+    const Candidate& candidate = candidates[i];
+    const bool predicted = candidate.predicted > Seconds(0);
+    predicted ? std::printf("%12.4f", candidate.predicted.value()) : std::printf("%12s", "–");
+    const std::string note = candidate.note.empty() && !candidate.fits ? "does not fit" : candidate.note;
+    std::printf("  %10.1f  %s%s\n", Gib(candidate.peak_memory), candidate.name.c_str(),
+                note.empty() ? "" : (" (" + note + ")").c_str());
+  }
+  if (candidates.size() > kShown) std::printf("%12s  and %zu more\n", "…", candidates.size() - kShown);
+}
+
+void PrintDegrees(const Layout& layout, const ModelSpec& model) {
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    std::printf("  %-20s tp %d, pp %d, dp %d%s\n", model.module_name(module).c_str(), degrees.tp, degrees.pp,
+                degrees.dp, degrees.sequence_parallel ? ", sequence parallel" : "");
+  }
+}
+
+void PrintMemory(const MemoryUse& memory, const ModelSpec& model) {
+  std::printf("memory of the first step, GiB\n  %-20s %5s %8s %9s %9s %11s %8s %8s\n", "module", "stage", "weights",
+              "gradients", "optimizer", "activations", "other", "total");
+  for (const StageMemoryUse& use : memory.stages) {
+    std::printf("  %-20s %5d %8.2f %9.2f %9.2f %11.2f %8.2f %8.2f\n", model.module_name(use.module).c_str(), use.stage,
+                Gib(use.weights), Gib(use.gradients), Gib(use.optimizer), Gib(use.activations), Gib(use.other),
+                Gib(use.total()));
+  }
+  std::printf("  peak %.2f, %s\n", Gib(memory.peak), memory.fits ? "fits" : memory.too_large.c_str());
+}
+
+struct Prepared {
+  BatchPlan plan;
+  StepWork work;
+  StepCosts costs;
+  OperationGraph graph;
+};
+
+Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchScheduler& batcher, RandomStream random,
+                     std::int64_t seed, int number, bool may_defer) {
+  const Layout& layout = job.decision.layout;
+  Prepared step;
+  BatchProblem problem = MakeBatchProblem(BatchContext{job.cost, layout, job.orders, batch.shapes});
+  problem.waited = batch.waited;
+  problem.may_defer = may_defer;
+  problem.seed = seed;
+  problem.step = number;
+  step.plan = batcher.Schedule(problem, random);
+  step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
+  step.costs = PriceStep(job.cost, layout, step.work);
+  step.graph = BuildGraph(job.cost, layout, job.orders, step.work, step.costs);
+  return step;
+}
+
+void WritePlan(const std::string& path, const Experiment& experiment, const Scenario& scenario,
+               const PolicySpec& policy, const PlannedJob& job) {
+  const std::int64_t seed = experiment.seeds.front();
+  Plan plan{experiment.name,    scenario.name,       policy.name,         seed,       scenario.model,
+            job.cost.cluster(), job.cost.software(), job.decision.layout, job.orders, {}};
+  const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
+  SampleQueue queue;
+  for (int number = 0; number < experiment.steps; ++number) {
+    StepBatch batch = queue.With(DrawBatch(scenario, seed, number));
+    Prepared step = TellingWhere("step " + std::to_string(number), [&] {
+      return PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), seed, number,
+                         number + 1 < experiment.steps);
+    });
+    queue.Keep(batch, step.plan.deferred);
+    plan.steps.push_back({std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph)});
+  }
+  WriteJsonFile(path, ToJson(plan));
+  std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
+}
+
+PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed) {
+  std::optional<Progress> bar;
+  std::size_t shown = 0;
+  return PlanJob(scenario, policy, seed, [&](std::size_t done, std::size_t total) {
+    if (!bar) bar.emplace("planning", total, false);
+    bar->Advance(done - std::exchange(shown, done));
+  });
+}
+
+/// Trust stands where the seconds stand.
+void TellExtrapolation(const Scenario& scenario, const PolicySpec& policy, const PlannedJob& job,
+                       const Prepared& first) {
+  const BusyTime busy = BusyTimeOf(first.costs, job.decision.layout);
+  const double fraction = busy.Share(busy.extrapolated);
+  const std::string who = "scenario " + JsonQuote(scenario.name) + ", policy " + JsonQuote(policy.name);
+  RefuseExtrapolation(scenario, who, fraction, "of the first step's busy time",
+                      ListExtrapolated(scenario, job, first.work));
+  if (fraction > 0) {
+    std::printf("priced beyond what was measured, of the first step's busy time: %.1f %%%s\n", 100 * fraction,
+                IsMuchExtrapolated(fraction) ? kExtrapolatedMark : "");
+  }
+  if (IsMuchExtrapolated(fraction)) std::printf("%s\n", kExtrapolatedNote);
+}
+
+void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Scenario& scenario,
+              const PolicySpec& policy) {
+  const std::int64_t seed = experiment.seeds.front();
+  const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy, seed); });
+  std::printf("%s, policy %s, seed %lld\n", scenario.name.c_str(), policy.name.c_str(), static_cast<long long>(seed));
+  PrintCandidates(job.decision.candidates);
+  const Layout& layout = job.decision.layout;
+  std::printf("chosen: %s\n  %d GPUs, %d microbatches a replica\n", layout.name.c_str(), layout.gpus_used(),
+              layout.microbatches);
+  if (job.decision.predicted > Seconds(0)) std::printf("  predicted %.4f s\n", job.decision.predicted.value());
+  std::printf("  why: %s\n", job.decision.reason.c_str());
+  if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
+  PrintDegrees(layout, scenario.model);
+  const Prepared first = OrExplain(policy, "/batching", [&] {
+    return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
+                       BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
+  });
+  PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
+  TellExtrapolation(scenario, policy, job, first);
+  if (arguments.out.empty()) return;
+  OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });
+}
+
+void PlanCommand(const Arguments& arguments) {
+  if (!arguments.out.empty()) CheckFolderOf(arguments.out);
+  const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
+  const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
+  const PolicySpec& policy = ChoosePolicy(scenario, arguments.policy);
+  TellingWhere("scenario " + JsonQuote(scenario.name) + ", policy " + JsonQuote(policy.name),
+               [&] { ShowPlan(arguments, experiment, scenario, policy); });
+}
+
+}  // namespace
+
+void AddPlanCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("plan", "the layout a policy chooses: candidates, memory, time, and why");
+  const auto arguments = std::make_shared<Arguments>();
+  command->add_option("experiment", arguments->experiment, "the experiment file")
+      ->required()
+      ->type_name("EXPERIMENT.json");
+  command->add_option("--scenario", arguments->scenario, "by default the first; of a sweep the first point is taken");
+  command->add_option("--policy", arguments->policy, "by default the scenario's first");
+  command
+      ->add_option("--seed", arguments->overrides.seed,
+                   "of the planning sample and the batches; by default the experiment's first")
+      ->check(CLI::Range(std::int64_t{0}, kLargestSeed));
+  command->add_option("--out", arguments->out, "writes the whole plan, batches and operations included")
+      ->type_name("PLAN.json");
+  command->footer("Example: dflop plan experiments/quickstart.json --policy dflop --out /tmp/plan.json");
+  command->callback([arguments] { PlanCommand(*arguments); });
+}
+
+}  // namespace dflop

@@ -1,0 +1,54 @@
+// `dflop run`: experiment in, folder of results out.
+#include <cstdio>
+#include <thread>
+
+#include "experiments/commands/commands.hpp"
+#include "experiments/commands/run_options.hpp"
+#include "experiments/results/summary.hpp"
+
+namespace dflop {
+namespace {
+
+struct Arguments {
+  RunFlags flags;
+  std::string out;
+};
+
+void Run(const Arguments& arguments, const std::string& command_line) {
+  const Experiment experiment = ReadExperiment(arguments.flags.experiment, arguments.flags.overrides);
+  const std::string out = arguments.out.empty() ? "results/local/" + experiment.name : arguments.out;
+  const std::optional<Json> result = RunExperiment(experiment, MakeRunOptions(arguments.flags, out, command_line));
+  if (!result || arguments.flags.quiet) return;
+  const JsonReader reader(*result, out + "/result.json");
+  std::printf("%s\n%sreport: %s/report.html\n", SummaryTable(Summarise(reader), experiment.baselines).c_str(),
+              AssumptionLines(reader).c_str(), out.c_str());
+}
+
+}  // namespace
+
+RunOptions MakeRunOptions(const RunFlags& flags, const std::string& out, const std::string& command_line) {
+  RunOptions options;
+  options.out = out;
+  options.rank = RankFromEnvironment();
+  const int cores = options.rank.size > 1 ? 1 : static_cast<int>(std::thread::hardware_concurrency());
+  options.jobs = flags.jobs > 0 ? flags.jobs : std::max(1, cores);
+  options.quiet = flags.quiet;
+  options.command = command_line;
+  return options;
+}
+
+void AddRunCommand(CLI::App& app, const std::string& command_line) {
+  CLI::App* command = app.add_subcommand("run", "simulate every scenario, sweep point, policy and seed");
+  const auto arguments = std::make_shared<Arguments>();
+  AddRunFlags(*command, arguments->flags);
+  command->add_option("--out", arguments->out, "folder of the results; by default results/local/<experiment name>")
+      ->type_name("DIR");
+  command->footer(
+      "A run that was killed continues where it stopped when it is started again with the same inputs.\n"
+      "Example: dflop run experiments/quickstart.json --out /tmp/quickstart --jobs 4\n"
+      "On several machines, with a shared --out: mpirun -n 64 dflop run experiments/nodes-sweep.json --out "
+      "/shared/sweep");
+  command->callback([arguments, command_line] { Run(*arguments, command_line); });
+}
+
+}  // namespace dflop

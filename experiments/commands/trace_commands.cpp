@@ -1,0 +1,125 @@
+#include "experiments/commands/trace_commands.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/json_reader.hpp"
+#include "experiments/profile/trace_report.hpp"
+#include "models/cluster_spec.hpp"
+#include "traces/import_costs.hpp"
+
+namespace dflop {
+namespace {
+
+struct ImportOptions {
+  std::string from;
+  std::vector<std::string> paths;
+  std::string device;
+  std::string out;
+};
+
+struct CompareOptions {
+  std::string measured;
+  std::string other;
+  double shortest_us = 50;
+  int worst = 5;
+};
+
+void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+GpuSpec BuiltInGpu(const std::string& name) {
+  const Json json(name);
+  return ReadGpu(JsonReader(json, "gpu"));
+}
+
+void Import(const ImportOptions& options) {
+  CheckFolderOf(options.out);
+  const CostTrace trace = options.from == "vidur" ? ImportVidur(options.paths, options.device)
+                                                  : ImportAiconfigurator(options.paths, options.device);
+  WriteCostTrace(options.out, trace);
+  Print(options.out + ": " + std::to_string(trace.rows.size()) + " rows of " + trace.device + "\n");
+}
+
+void PrintComparison(const CompareOptions& options) {
+  const CostTrace measured = ReadCostTrace(options.measured);
+  const Seconds shortest(options.shortest_us * 1e-6);
+  const std::vector<std::string> gpus = BuiltInGpuNames();
+  if (std::find(gpus.begin(), gpus.end(), options.other) != gpus.end()) {
+    Print(ComparisonText(measured, *BuiltInKernelCosts(BuiltInGpu(options.other)), shortest, options.worst));
+    return;
+  }
+  if (!std::filesystem::exists(options.other)) {
+    throw InputError(options.other + ": is neither a file nor a built-in GPU, which are: " + JoinNames(gpus));
+  }
+  // Only what B itself measured is compared, so the GPU that would fill its gaps does not matter.
+  const CostTrace other = ReadCostTrace(options.other);
+  const CostTrace common = CommonRows(measured, other);
+  Print(RepeatText(measured, other) +
+        ComparisonText(common, *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())), shortest, options.worst));
+}
+
+void Compare(const CompareOptions& options) {
+  try {
+    PrintComparison(options);
+  } catch (const InputError& error) {
+    if (!error.file().empty()) throw;
+    throw InputError(options.measured, "", "beside " + options.other + ": " + error.what());
+  }
+}
+
+void AddImport(CLI::App& trace) {
+  auto options = std::make_shared<ImportOptions>();
+  CLI::App* command = trace.add_subcommand("import", "Turns foreign CSV tables into a dflop/cost-trace/1 file");
+  command->add_option("--from", options->from, "layout of the tables")
+      ->required()
+      ->check(CLI::IsMember({"aiconfigurator", "vidur"}));
+  command->add_option("PATHS", options->paths, "CSV files; several make one trace of one device")->required();
+  command->add_option("--device", options->device,
+                      "the GPU: which one of tables that hold several, or what paths do not tell");
+  command->add_option("--out", options->out, "the trace to write")->required();
+  command->footer(
+      "Example: dflop trace import --from aiconfigurator gemm_bf16_h100_sxm.csv context_attention_bf16_h100_sxm.csv "
+      "--out h100.json");
+  command->callback([options] { Import(*options); });
+}
+
+void AddInspect(CLI::App& trace) {
+  auto path = std::make_shared<std::string>();
+  CLI::App* command = trace.add_subcommand("inspect", "Shows what a cost trace covers: shapes, times, rates, gaps");
+  command->add_option("FILE", *path, "a dflop/cost-trace/1 file")->required();
+  command->footer("Example: dflop trace inspect h100.json");
+  command->callback([path] { Print(InspectionText(ReadCostTrace(*path))); });
+}
+
+void AddCompare(CLI::App& trace) {
+  auto options = std::make_shared<CompareOptions>();
+  CLI::App* command = trace.add_subcommand("compare", "Tells how well B predicts the kernels measured in A");
+  command->add_option("A", options->measured, "a dflop/cost-trace/1 file")->required();
+  command->add_option("B", options->other, "another trace, or the name of a built-in GPU model")->required();
+  command->add_option("--shortest-us", options->shortest_us, "leave out kernels shorter than this, in microseconds")
+      ->check(CLI::Range(0.0, 1e10))
+      ->capture_default_str();
+  command->add_option("--worst", options->worst, "how many of the worst shapes to show per operation")
+      ->check(CLI::Range(0, 1000))
+      ->capture_default_str();
+  command->footer("Example: dflop trace compare h100.json h100-sxm");
+  command->callback([options] { Compare(*options); });
+}
+
+}  // namespace
+
+void AddTraceCommands(CLI::App& app) {
+  CLI::App* trace = app.add_subcommand("trace", "Measured kernel costs: import, inspect, compare");
+  trace->require_subcommand(1);
+  trace->footer("Example: dflop trace inspect h100.json");
+  AddImport(*trace);
+  AddInspect(*trace);
+  AddCompare(*trace);
+}
+
+}  // namespace dflop

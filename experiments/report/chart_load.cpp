@@ -1,0 +1,125 @@
+#include <algorithm>
+#include <numeric>
+
+#include "experiments/report/charts.hpp"
+#include "experiments/results/figure_text.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kWidth = 960;
+constexpr double kLeft = 40;
+constexpr double kGap = 44;
+constexpr double kHeader = 24;
+constexpr double kPlot = 64;
+constexpr double kFoot = 16;
+constexpr std::size_t kMostBars = 240;  // more are drawn as one outline
+
+struct Panel {
+  Side side = Side::kLlm;
+  std::vector<std::vector<double>> loads;  ///< [replica][microbatch], over their mean
+  std::size_t bars = 0;
+  double largest = 0;
+};
+
+Panel MakePanel(const StepPicture& picture, Side side) {
+  Panel panel{side, BucketLoads(picture, side)};
+  double sum = 0;
+  for (const auto& replica : panel.loads) {
+    panel.bars += replica.size();
+    sum = std::accumulate(replica.begin(), replica.end(), sum);
+  }
+  const double mean = sum > 0 ? sum / static_cast<double>(panel.bars) : 1;
+  for (auto& replica : panel.loads) {
+    for (double& load : replica) panel.largest = std::max(panel.largest, load /= mean);
+  }
+  return panel;
+}
+
+std::vector<Panel> PanelsOf(const StepPicture& picture) {
+  std::vector<Panel> panels;
+  for (const Side side : {Side::kEncoder, Side::kShared, Side::kLlm}) {
+    Panel panel = MakePanel(picture, side);
+    if (panel.bars > 0) panels.push_back(std::move(panel));
+  }
+  return panels;
+}
+
+void DrawBars(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
+  const std::string classes = std::string(SideName(panel.side)) + " backward";
+  const double gap = panel.bars <= 120 ? 0.15 : 0;
+  double place = 0;
+  for (std::size_t replica = 0; replica < panel.loads.size(); ++replica) {
+    for (std::size_t k = 0; k < panel.loads[replica].size(); ++k, ++place) {
+      const double load = panel.loads[replica][k];
+      svg.Rect(x(place + gap / 2), y(load), x(1 - gap) - x(0), y(0) - y(load), classes,
+               "replica " + std::to_string(replica) + ", microbatch " + std::to_string(k) + ": " + Ratio(load) +
+                   " the mean");
+    }
+  }
+}
+
+void DrawOutline(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
+  std::string path = "M" + Coordinate(x(0)) + " " + Coordinate(y(0));
+  double place = 0;
+  for (const auto& replica : panel.loads) {
+    for (const double load : replica) {
+      path += "V" + Coordinate(y(load));
+      path += "H" + Coordinate(x(++place));
+    }
+  }
+  svg.Path(path + "V" + Coordinate(y(0)) + "Z", std::string(SideName(panel.side)) + " backward",
+           std::to_string(panel.bars) + " microbatches, the largest " + Ratio(panel.largest) + " the mean");
+}
+
+void DrawReplicaBounds(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
+  double place = 0;
+  for (std::size_t replica = 0; replica < panel.loads.size() && panel.loads.size() <= 32; ++replica) {
+    if (replica > 0) svg.Line(x(place), y(0), x(place), y(0) + 5, "axis");
+    place += static_cast<double>(panel.loads[replica].size());
+  }
+}
+
+void DrawPanel(Svg& svg, const Panel& panel, double left, double right, double top, double highest) {
+  const Scale x{0, static_cast<double>(panel.bars), left, right};
+  const Scale y{0, highest, top + kPlot, top};
+  for (const double tick : RoundTicks(0, highest, 3)) {
+    svg.Line(left, y(tick), right, y(tick), "grid");
+    svg.Text(left - 5, y(tick) + 4, TickText(tick), "small end muted");
+  }
+  panel.bars <= kMostBars ? DrawBars(svg, panel, x, y) : DrawOutline(svg, panel, x, y);
+  DrawReplicaBounds(svg, panel, x, y);
+  svg.Line(left, y(0), right, y(0), "axis");
+  svg.Line(left, y(1), right, y(1), "mean");
+  const char* name = panel.side == Side::kEncoder ? "encoder" : panel.side == Side::kLlm ? "LLM" : "encoder and LLM";
+  svg.Text(right, top - 7, std::string(name) + ": largest " + Ratio(panel.largest) + " the mean", "small end muted");
+}
+
+}  // namespace
+
+Svg LoadChart(const std::string& title, const std::vector<const StepPicture*>& pictures) {
+  Svg svg(kWidth, "Load of every microbatch over the mean, " + title);
+  std::vector<std::vector<Panel>> rows;
+  double highest = 1.05;
+  for (const StepPicture* picture : pictures) {
+    rows.push_back(PanelsOf(*picture));
+    for (const Panel& panel : rows.back()) highest = std::max(highest, panel.largest);
+  }
+  highest *= 1.05;
+  double top = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const auto count = static_cast<double>(std::max<std::size_t>(rows[i].size(), 1));
+    const double width = (kWidth - kLeft - kGap * (count - 1)) / count;
+    svg.FittedText(0, top + 14, kLeft + width - 190, pictures[i]->shown(), "strong");
+    double left = kLeft;
+    for (const Panel& panel : rows[i]) {
+      DrawPanel(svg, panel, left, left + width, top + kHeader, highest);
+      left += width + kGap;
+    }
+    top += kHeader + kPlot + kFoot;
+  }
+  svg.set_height(top);
+  return svg;
+}
+
+}  // namespace dflop

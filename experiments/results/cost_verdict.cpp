@@ -1,0 +1,68 @@
+#include "experiments/results/cost_verdict.hpp"
+
+#include <limits>
+
+#include "base/text.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kUndecidedAbove = 0.05;
+
+std::string InPercent(double share) { return Fixed(100 * share, 0) + " %"; }
+
+std::vector<double> SumOverSeeds(const DrawTimes& times) {
+  std::vector<double> sums(times.front().size());
+  for (const std::vector<double>& seed : times) {
+    for (std::size_t draw = 0; draw < sums.size(); ++draw) sums[draw] += seed[draw];
+  }
+  return sums;
+}
+
+bool Comparable(const DrawTimes& a, const DrawTimes& b) {
+  if (a.empty() || a.size() != b.size() || a.front().empty()) return false;
+  for (const DrawTimes* times : {&a, &b}) {
+    for (const std::vector<double>& seed : *times) {
+      if (seed.size() != a.front().size()) return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<double> TimesUnderDraws(const JsonReader& run) {
+  constexpr double kLeast = std::numeric_limits<double>::min();
+  constexpr double kMost = std::numeric_limits<double>::max();
+  std::vector<double> times;
+  const auto draws = run.Find("under_cost_draws");
+  if (!draws) return times;
+  const double mean = run.At("metrics").At("iteration_time_s").At("mean").Number(kLeast, kMost);
+  const double scale = mean / draws->At("as_predicted_s").Number(kLeast, kMost);
+  for (const JsonReader& time : draws->At("iteration_time_s").Elements()) {
+    times.push_back(time.Number(kLeast, kMost) * scale);
+  }
+  return times;
+}
+
+std::optional<double> ShareFaster(const DrawTimes& baseline, const DrawTimes& policy) {
+  if (!Comparable(baseline, policy)) return std::nullopt;
+  const std::vector<double> slow = SumOverSeeds(baseline);
+  const std::vector<double> fast = SumOverSeeds(policy);
+  double faster = 0;
+  for (std::size_t draw = 0; draw < slow.size(); ++draw) {
+    faster += slow[draw] > fast[draw] ? 1 : slow[draw] == fast[draw] ? 0.5 : 0;
+  }
+  return faster / static_cast<double>(slow.size());
+}
+
+bool Decided(double share_faster) { return share_faster <= kUndecidedAbove || share_faster >= 1 - kUndecidedAbove; }
+
+std::string VerdictText(double share_faster) {
+  if (!Decided(share_faster)) return "in " + InPercent(share_faster) + ": not decided by these costs";
+  return share_faster < 0.5 ? "slower in " + InPercent(1 - share_faster) : "faster in " + InPercent(share_faster);
+}
+
+std::string VerdictCell(double share_faster) { return (Decided(share_faster) ? "" : "? ") + InPercent(share_faster); }
+
+}  // namespace dflop

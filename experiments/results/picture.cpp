@@ -1,0 +1,114 @@
+#include "experiments/results/picture.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/json_reader.hpp"
+#include "sim/measure/timeline.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr std::int64_t kMany = 100'000'000;
+
+std::vector<std::string> ModuleNames(const JsonReader& timeline, const JsonReader& stage) {
+  std::vector<std::string> names;
+  if (const auto given = stage.Find("module_names")) {
+    for (const JsonReader& name : given->Elements()) names.push_back(name.String());
+  } else if (const auto indices = stage.Find("modules")) {
+    for (const JsonReader& index : indices->Elements()) {
+      const auto i = static_cast<std::size_t>(index.Int(0, kMany));
+      names.push_back(timeline.At("modules").Element(i).String());
+    }
+  }
+  if (names.empty()) stage.Fail("says neither module_names nor modules");
+  return names;
+}
+
+/// The LLM is the last of the timeline's modules; whatever stands before it is an encoder.
+Side SideOf(const std::vector<std::string>& names, const std::string& llm) {
+  const bool has_llm = std::find(names.begin(), names.end(), llm) != names.end();
+  if (!has_llm) return Side::kEncoder;
+  return names.size() > 1 ? Side::kShared : Side::kLlm;
+}
+
+std::string GpuRange(const JsonReader& stage) {
+  if (!stage.Has("first_gpu")) return "";
+  const std::int64_t first = stage.At("first_gpu").Int(0, kMany);
+  const std::int64_t count = stage.IntOr("gpus", 1, 1, kMany);
+  if (count == 1) return "GPU " + std::to_string(first);
+  return "GPUs " + std::to_string(first) + "–" + std::to_string(first + count - 1);
+}
+
+PictureStage ReadStage(const JsonReader& timeline, const JsonReader& stage, const std::string& llm) {
+  const std::vector<std::string> names = ModuleNames(timeline, stage);
+  PictureStage out;
+  out.replica = static_cast<int>(stage.At("replica").Int(0, kMany));
+  out.depth = static_cast<int>(stage.At("depth").Int(0, kMany));
+  out.group = static_cast<int>(stage.At("group").Int(0, kMany));
+  out.side = SideOf(names, llm);
+  for (const std::string& name : names) out.modules += (out.modules.empty() ? "" : " + ") + name;
+  out.gpus = GpuRange(stage);
+  return out;
+}
+
+PictureEvent ReadEvent(const JsonReader& event, std::int64_t stages) {
+  PictureEvent out;
+  out.kind = event.At("kind").String();
+  out.stage = static_cast<int>(event.IntOr("stage", -1, -1, stages - 1));
+  const auto waiting = static_cast<int>(event.IntOr("to_stage", -1, -1, stages - 1));
+  if (waiting >= 0) out.stage = waiting;
+  out.microbatch = static_cast<int>(event.IntOr("microbatch", -1, -1, kMany));
+  out.start_s = event.At("start_s").Number(0, kLongestTimeline);
+  out.end_s = event.At("end_s").Number(out.start_s, kLongestTimeline);
+  return out;
+}
+
+}  // namespace
+
+StepPicture ReadPicture(const std::string& path) {
+  const Json document = ReadJsonFile(path);
+  const JsonReader timeline(document, path);
+  timeline.CheckSchema("dflop/timeline/1", true);
+  StepPicture picture;
+  picture.makespan_s = timeline.At("makespan_s").Number(kShortestTimeline, kLongestTimeline);
+  const std::vector<JsonReader> modules = timeline.At("modules").Elements();
+  if (modules.empty()) timeline.At("modules").Fail("is empty");
+  const std::string llm = modules.back().String();
+  for (const JsonReader& stage : timeline.At("stages").Elements()) {
+    picture.stages.push_back(ReadStage(timeline, stage, llm));
+  }
+  for (const JsonReader& event : timeline.At("events").Elements()) {
+    picture.events.push_back(ReadEvent(event, static_cast<std::int64_t>(picture.stages.size())));
+  }
+  return picture;
+}
+
+const char* SideName(Side side) {
+  switch (side) {
+    case Side::kEncoder:
+      return "encoder";
+    case Side::kLlm:
+      return "llm";
+    case Side::kShared:
+      return "shared";
+  }
+  return "";
+}
+
+std::vector<std::vector<double>> BucketLoads(const StepPicture& picture, Side side) {
+  std::map<int, std::map<int, double>> loads;  // replica → microbatch → seconds
+  for (const PictureEvent& event : picture.events) {
+    if (event.stage < 0 || !event.IsMicrobatchWork()) continue;
+    const PictureStage& stage = picture.stages[static_cast<std::size_t>(event.stage)];
+    if (stage.side == side) loads[stage.replica][event.microbatch] += event.duration_s();
+  }
+  std::vector<std::vector<double>> out;
+  for (const auto& [replica, buckets] : loads) {
+    out.emplace_back();
+    for (const auto& [microbatch, seconds] : buckets) out.back().push_back(seconds);
+  }
+  return out;
+}
+
+}  // namespace dflop

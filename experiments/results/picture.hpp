@@ -1,0 +1,55 @@
+// The stored picture of one step, as the charts draw it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "experiments/results/shown_name.hpp"
+
+namespace dflop {
+
+/// Whose layers a stage holds; decides its hue.
+enum class Side { kEncoder, kLlm, kShared };
+
+struct PictureStage {
+  int replica = 0;
+  int depth = 0;
+  int group = 0;
+  Side side = Side::kLlm;
+  std::string modules;  ///< "siglip", "llm", "siglip + llm"
+  std::string gpus;     ///< "GPUs 0–3"
+};
+
+struct PictureEvent {
+  std::string kind;  ///< as in the file: "forward", "backward", "weight_gradient", "transfer", …
+  int stage = 0;     ///< for a transfer the stage that waits for it
+  int microbatch = -1;
+  double start_s = 0;
+  double end_s = 0;
+  double duration_s() const { return end_s - start_s; }
+  bool IsMicrobatchWork() const { return kind == "forward" || kind == "backward" || kind == "weight_gradient"; }
+};
+
+/// A step as stored in a dflop/timeline/1 file.
+struct StepPicture {
+  std::string scenario;
+  std::string policy;
+  std::string instead;  ///< the batch scheduler that stood in for the policy's; empty when none did
+  double makespan_s = 0;
+  std::vector<PictureStage> stages;
+  std::vector<PictureEvent> events;
+
+  std::string shown() const { return ShownName(policy, instead); }
+};
+
+/// Reads one file; scenario and policy, which the file does not say, stay empty. Tolerates keys it does not know;
+/// InputError on a malformed file.
+StepPicture ReadPicture(const std::string& path);
+
+const char* SideName(Side side);  ///< "encoder", "llm", "shared": also the class that colours it
+
+/// Forward and backward seconds of every bucket (replica, microbatch) of one side, replica by replica, summed over the
+/// stages it passes. Empty when no stage is of that side.
+std::vector<std::vector<double>> BucketLoads(const StepPicture& picture, Side side);
+
+}  // namespace dflop

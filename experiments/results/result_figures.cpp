@@ -1,0 +1,263 @@
+#include "experiments/results/result_figures.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <limits>
+#include <map>
+#include <numeric>
+
+#include "base/json_reader.hpp"
+#include "experiments/results/hub_note.hpp"
+#include "experiments/results/own_file.hpp"
+#include "experiments/results/training_changes.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kAny = 1e18;  // of any unit: sums and ratios of such figures stay finite
+
+Json Member(const JsonReader& object, std::string_view key) {
+  const auto member = object.Find(key);
+  return member ? member->json() : Json();
+}
+
+std::string Text(const JsonReader& object, std::string_view key) {
+  const auto member = object.Find(key);
+  return member && member->json().is<std::string>() ? member->json().as<std::string>() : "";
+}
+
+std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
+  std::vector<StageMemory> memory;
+  const auto stages = metrics.Find("memory_by_stage");
+  if (!stages) return memory;
+  for (const JsonReader& stage : stages->Elements()) {
+    StageMemory& entry = memory.emplace_back();
+    entry.module = Plain(stage.At("module").json());
+    entry.stage = static_cast<int>(stage.At("stage").Int(0, 1'000'000));
+    for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
+      entry.bytes[part] = stage.NumberOr(std::string(kMemoryParts[part]) + "_bytes", 0, 0, kAny);
+    }
+  }
+  return memory;
+}
+
+/// Adds one seed's figures; FinishMeans divides by the number of seeds.
+void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
+  const auto add = [&](const char* key, double& sum) { sum += metrics.NumberOr(key, 0, -kAny, kAny); };
+  add("samples_per_s", policy.samples_per_s);
+  add("tokens_per_s", policy.tokens_per_s);
+  add("tflops_per_gpu", policy.tflops_per_gpu);
+  add("mfu", policy.mfu);
+  add("idle_fraction", policy.idle_fraction);
+  add("balance_gap", policy.balance_gap);
+  add("planning_time_s", policy.planning_time_s);
+  add("planning_exposed_s", policy.planning_exposed_s);
+  add("extrapolated_fraction", policy.extrapolated_fraction);
+  if (const auto causes = metrics.Find("idle_by_cause")) {
+    for (std::size_t i = 0; i < kComputeCauses.size(); ++i) {
+      policy.idle[i] += causes->NumberOr(kComputeCauses[i], 0, -10, 10);
+    }
+    policy.communication += causes->NumberOr("communication", 0, -10, 10);
+  }
+  if (const auto kinds = metrics.Find("communication_by_kind")) {
+    for (std::size_t i = 0; i < kCommunicationKinds.size(); ++i) {
+      policy.idle[kComputeCauses.size() + i] += kinds->NumberOr(kCommunicationKinds[i], 0, -10, 10);
+    }
+  }
+  const double peak = metrics.NumberOr("peak_memory_bytes", 0, 0, kAny);
+  if (policy.memory.empty() || peak > policy.peak_memory_bytes) policy.memory = ReadMemory(metrics);
+  policy.peak_memory_bytes = std::max(policy.peak_memory_bytes, peak);
+  policy.fits = policy.fits && metrics.BoolOr("fits", true);
+}
+
+void FinishMeans(PolicyFigures& policy) {
+  if (policy.seeds.empty()) return;
+  const auto seeds = static_cast<double>(policy.seeds.seeds.size());
+  for (double* sum : {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu,
+                      &policy.idle_fraction, &policy.communication, &policy.balance_gap, &policy.planning_time_s,
+                      &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
+    *sum /= seeds;
+  }
+  for (double& part : policy.idle) part /= seeds;
+}
+
+std::vector<std::pair<std::string, Json>> ReadPoint(const JsonReader& run) {
+  std::vector<std::pair<std::string, Json>> point;
+  const auto axes = run.Find("point");
+  if (!axes || !axes->IsObject()) return point;
+  for (const std::string& axis : axes->Keys()) point.emplace_back(axis, axes->At(axis).json());
+  return point;
+}
+
+/// Finds a point among the many of a sweep.
+class PointIndex {
+ public:
+  explicit PointIndex(std::vector<PointFigures>& points) : points_(points) {}
+
+  /// nullptr when there is no such point yet.
+  PointFigures* Find(const JsonReader& entry, const char* scenario) {
+    const auto found = places_.find(Key(entry.At(scenario).String(), ReadPoint(entry)));
+    return found == places_.end() ? nullptr : &points_[found->second];
+  }
+  PointFigures& FindOrAdd(const JsonReader& run) {
+    if (PointFigures* found = Find(run, "scenario")) return *found;
+    PointFigures& added = points_.emplace_back();
+    added.scenario = run.At("scenario").String();
+    added.point = ReadPoint(run);
+    places_.emplace(Key(added.scenario, added.point), points_.size() - 1);
+    return added;
+  }
+
+ private:
+  static std::string Key(const std::string& scenario, const std::vector<std::pair<std::string, Json>>& point) {
+    Json key(Json::Array{scenario});
+    for (const auto& [axis, value] : point) key.push_back(Json(Json::Array{axis, value}));
+    return key.Dump();
+  }
+
+  std::vector<PointFigures>& points_;
+  std::map<std::string, std::size_t> places_;
+};
+
+PlanningFigures ReadPlanning(const JsonReader& planning) {
+  PlanningFigures figures;
+  figures.reason = Text(planning, "reason");
+  figures.considered = static_cast<int>(planning.IntOr("considered", 0, 0, std::numeric_limits<int>::max()));
+  const auto candidates = planning.Find("candidates");
+  if (!candidates) return figures;
+  for (const JsonReader& entry : candidates->Elements()) {
+    figures.candidates.push_back({entry.StringOr("layout", ""), entry.NumberOr("predicted_s", 0, 0, kAny),
+                                  entry.NumberOr("peak_memory_bytes", 0, 0, kAny), Text(entry, "note")});
+  }
+  return figures;
+}
+
+void AddToPoint(const JsonReader& run, PointIndex& points) {
+  PointFigures& point = points.FindOrAdd(run);
+  const std::string name = run.StringOr("policy", "");
+  auto found = std::find_if(point.policies.begin(), point.policies.end(),
+                            [&](const PolicyFigures& candidate) { return candidate.policy == name; });
+  if (found == point.policies.end()) {
+    point.policies.emplace_back().policy = name;
+    found = std::prev(point.policies.end());
+  }
+  found->infeasible = Text(run, "infeasible");
+  if (!found->infeasible.empty()) return;
+  if (found->too_large.empty()) found->too_large = Text(run, "too_large");
+  if (const auto planning = run.Find("planning")) found->planning = ReadPlanning(*planning);
+  const JsonReader metrics = run.At("metrics");
+  AddRun(run, found->seeds);
+  AddSeed(metrics, *found);
+  found->through_hub = found->through_hub || GoesThroughHub(run);
+  found->under_draws.push_back(TimesUnderDraws(run));
+  AddTrainingChanges(run, found->changes_training);
+  AddInstead(run, found->instead);
+}
+
+const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {
+  for (const std::string_view key : keys) {
+    if (value != nullptr) value = value->find(key);
+  }
+  return value;
+}
+
+/// What every scenario assumed, at every point; the size of a device's memory stands there too.
+void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& report) {
+  const auto scenarios = result.Find("scenarios");
+  if (!scenarios) return;
+  for (const JsonReader& scenario : scenarios->Elements()) {
+    const auto stated = scenario.Find("assumptions");
+    if (!stated) continue;
+    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}};
+    report.assumptions.emplace_back(place.title(), stated->json());
+    const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
+    if (memory == nullptr || !memory->is_number()) continue;
+    if (PointFigures* point = points.Find(scenario, "name")) point->device_memory_bytes = memory->number();
+  }
+}
+
+void ReadProfiles(const JsonReader& result, Report& report) {
+  const auto profiles = result.Find("model_profiles");
+  if (!profiles) return;
+  for (const JsonReader& entry : profiles->Elements()) {
+    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}};
+    report.profiles.push_back({place.title(),
+                               static_cast<int>(entry.At("points").Int(1, std::numeric_limits<int>::max())),
+                               entry.At("gpu").String(), ReadModelProfile(entry.At("profile"))});
+  }
+}
+
+void ReadPictures(const JsonReader& result, const std::string& folder, Report& report) {
+  const auto pictures = result.Find("pictures");
+  if (!pictures) return;
+  for (const JsonReader& entry : pictures->Elements()) {
+    const std::optional<std::string> path = OwnFile(folder, entry.At("timeline"));
+    if (!path) continue;
+    StepPicture& picture = report.pictures.emplace_back(ReadPicture(*path));
+    picture.scenario = entry.At("scenario").String();
+    picture.policy = entry.At("policy").String();
+    const auto point = std::find_if(report.points.begin(), report.points.end(), [&](const PointFigures& candidate) {
+      return candidate.scenario == picture.scenario;
+    });
+    const PolicyFigures* policy = point != report.points.end() ? point->Find(picture.policy) : nullptr;
+    if (policy != nullptr) picture.instead = policy->instead;
+  }
+}
+
+}  // namespace
+
+double StageMemory::total() const { return std::accumulate(bytes.begin(), bytes.end(), 0.0); }
+
+std::string PointFigures::title() const {
+  std::string text = scenario;
+  for (const auto& [axis, value] : point) {
+    text += (&axis == &point.front().first ? " · " : ", ") + axis.substr(axis.starts_with("/") ? 1 : 0) + " " +
+            Plain(value);
+  }
+  return text;
+}
+
+const PolicyFigures* PointFigures::Find(const std::string& policy) const {
+  for (const PolicyFigures& candidate : policies) {
+    if (candidate.policy == policy) return &candidate;
+  }
+  return nullptr;
+}
+
+Report ReadReport(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  const Json document = ReadJsonFile(path);
+  const JsonReader result(document, path);
+  result.CheckSchema("dflop/result/1", true);
+  Report report;
+  report.name = result.At("experiment").String();
+  report.description = Text(result, "description");
+  report.engine = Text(result, "engine");
+  if (const auto baselines = result.Find("baselines")) {
+    for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
+  }
+  PointIndex points(report.points);
+  for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
+  for (PointFigures& point : report.points) {
+    for (PolicyFigures& policy : point.policies) FinishMeans(policy);
+  }
+  ReadAssumptions(result, points, report);
+  ReadProfiles(result, report);
+  ReadPictures(result, folder, report);
+  report.validation = ReadValidation(folder);
+  report.inputs = Member(result, "inputs");
+  report.provenance = Member(result, "provenance");
+  return report;
+}
+
+std::optional<SeedInterval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {
+  if (baseline == nullptr || baseline == &policy || baseline->seeds.empty() || policy.seeds.empty()) return {};
+  return SpeedupOver(baseline->seeds, policy.seeds);
+}
+
+std::string Plain(const Json& value) {
+  if (value.is<std::string>()) return value.as<std::string>();
+  return value.Dump();
+}
+
+}  // namespace dflop

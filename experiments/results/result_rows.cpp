@@ -1,0 +1,88 @@
+#include "experiments/results/result_rows.hpp"
+
+#include <limits>
+
+#include "experiments/results/result_figures.hpp"
+#include "experiments/spec/experiment.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kAny = std::numeric_limits<double>::max();
+
+// Two rows are the same whichever axis of their point is written first.
+std::string Key(const JsonReader& run) {
+  Json key(Json::Array{run.At("scenario").String(), run.At("policy").String()});
+  std::map<std::string, Json> axes;
+  if (const auto point = run.Find("point")) {
+    for (const std::string& axis : point->Keys()) axes.emplace(axis, point->At(axis).json());
+  }
+  for (const auto& [axis, value] : axes) key.push_back(Json(Json::Array{axis, value}));
+  return key.Dump();
+}
+
+std::string Name(const JsonReader& run) {
+  std::string name = run.At("scenario").String();
+  if (const auto point = run.Find("point")) {
+    for (const std::string& axis : point->Keys()) {
+      name += ", " + axis.substr(axis.starts_with("/") ? 1 : 0) + " " + Plain(point->At(axis).json());
+    }
+  }
+  return name + ", " + run.At("policy").String();
+}
+
+RunFigures ReadFigures(const JsonReader& run) {
+  RunFigures figures{run, "", 0, 0, 0, true};
+  if (const auto reason = run.Find("infeasible")) {
+    figures.infeasible = reason->String();
+    return figures;
+  }
+  const JsonReader metrics = run.At("metrics");
+  const JsonReader step = metrics.At("iteration_time_s").At("mean");
+  figures.step_s = step.Number(0, kAny);
+  if (figures.step_s == 0) step.Fail("is 0, a step takes some time");
+  figures.mfu = metrics.At("mfu").Number(0, kAny);
+  figures.peak_memory_bytes = metrics.At("peak_memory_bytes").Number(0, kAny);
+  figures.fits = metrics.At("fits").Bool();
+  return figures;
+}
+
+void AddRun(const JsonReader& run, ResultRow& row) {
+  RunFigures figures = ReadFigures(run);
+  if (!figures.infeasible.empty() && !run.Has("seed")) {
+    row.of_all_seeds.emplace(std::move(figures));
+    return;
+  }
+  const JsonReader seed = run.At("seed");
+  const bool is_new = row.by_seed.emplace(seed.Int(0, kLargestSeed), std::move(figures)).second;
+  if (!is_new) seed.Fail("is " + seed.json().Dump() + ", as in an earlier run of " + row.name);
+}
+
+}  // namespace
+
+const RunFigures* ResultRow::Find(std::int64_t seed) const {
+  const auto found = by_seed.find(seed);
+  if (found != by_seed.end()) return &found->second;
+  return of_all_seeds ? &*of_all_seeds : nullptr;
+}
+
+std::vector<ResultRow> ReadRows(const JsonReader& result) {
+  std::vector<ResultRow> rows;
+  std::map<std::string, std::size_t> places;
+  for (const JsonReader& run : result.At("runs").Elements()) {
+    const auto [place, is_new] = places.emplace(Key(run), rows.size());
+    if (is_new) rows.push_back({place->first, Name(run), {}, {}});
+    AddRun(run, rows[place->second]);
+  }
+  return rows;
+}
+
+std::set<std::int64_t> SeedsOf(const std::vector<ResultRow>& rows) {
+  std::set<std::int64_t> seeds;
+  for (const ResultRow& row : rows) {
+    for (const auto& [seed, run] : row.by_seed) seeds.insert(seed);
+  }
+  return seeds;
+}
+
+}  // namespace dflop

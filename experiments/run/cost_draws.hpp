@@ -1,0 +1,32 @@
+// How long a step would take if kernels cost what their error band allows: the replays behind a verdict
+// (cost_verdict.hpp).
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "experiments/run/planning.hpp"
+#include "models/drawn_kernel_costs.hpp"
+#include "sim/build/step_costs.hpp"
+
+namespace dflop {
+
+/// Enough to tell 5 % from 50 % of the draws, few enough to cost less than the steps of a run.
+inline constexpr int kCostDraws = 32;
+
+/// What really happens to the costs that a cost model predicts, as Disturbance says of a step.
+using DrawnDisturbance = std::function<void(const CostModel& drawn, StepCosts& costs)>;
+
+/// Seconds of a step by draw, from 0 to kCostDraws − 1. Layout, batch plan and orders stay as they were decided from
+/// the costs as they are, which is all that a planner knows; times come from the replay engine, whatever runs the
+/// steps. A draw of zeros would give the step's own time bit for bit.
+std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
+                                        const DrawnDisturbance& disturb);
+
+/// One of those replays.
+Seconds StepTimeUnderDraw(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
+                          const DrawnDisturbance& disturb, const CostDraw& draw);
+
+/// {count, sigma by kind, source}, as the assumptions of a scenario state it.
+Json DescribeCostDraws(const KernelCosts& costs);
+}  // namespace dflop

@@ -1,0 +1,41 @@
+#include "experiments/run/extrapolation_limit.hpp"
+
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "models/extrapolated_shapes.hpp"
+#include "sim/graph/operation_graph.hpp"
+
+namespace dflop {
+namespace {
+
+std::string Percent(double fraction) { return Fixed(100 * fraction, 1) + " %"; }
+
+}  // namespace
+
+// Of one step: all of a run's would hardly name other kinds of kernels.
+Json ListExtrapolated(const Scenario& scenario, const PlannedJob& job, const StepWork& work) {
+  constexpr std::size_t kNamed = 8;
+  const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario.kernels);
+  PriceStep(CostModel(scenario.model, scenario.cluster, shapes, job.cost.software()), job.decision.layout, work);
+  Json json;
+  json["count"] = shapes->size();
+  json["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
+  return json;
+}
+
+// A trace that knows little of what the job needs says little about it.
+void RefuseExtrapolation(const Scenario& scenario, const std::string& who, double fraction, const std::string& of,
+                         const Json& shapes) {
+  const double limit = scenario.max_extrapolated_fraction;
+  if (fraction <= limit) return;
+  const Json::Array& longest = shapes.find("longest")->as<Json::Array>();
+  throw InputError(
+      scenario.file, scenario.pointer + "/costs",
+      "covers too little of what " + who + " needs: " + Percent(fraction) + " " + of +
+          " lies outside what was measured, " + Percent(limit) + " may (max_extrapolated_fraction)" +
+          (longest.empty() ? "" : "; the longest of the first step: " + longest.front().as<std::string>()));
+}
+
+}  // namespace dflop

@@ -1,0 +1,75 @@
+#include "experiments/run/partial_store.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr std::size_t kNameLength = 32;  // hexadecimal digits of the hash in a file's name
+
+bool IsPartial(const std::string& file_name) {
+  if (file_name.size() <= kNameLength || file_name[kNameLength] != '.') return false;
+  return std::all_of(file_name.begin(), file_name.begin() + kNameLength,
+                     [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+}
+
+}  // namespace
+
+std::string PartialStore::Path(const std::string& unit_hash, const char* ending) const {
+  return (std::filesystem::path(folder_) / (unit_hash.substr(0, kNameLength) + ending)).string();
+}
+
+std::optional<Json> PartialStore::Read(const std::string& unit_hash) const {
+  const std::string path = Path(unit_hash, ".json");
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  try {
+    const Json json = ReadJsonFile(path);
+    const Json* inputs = json.find("inputs");
+    const Json* runs = json.find("runs");
+    const bool ours = inputs != nullptr && *inputs == Json(unit_hash);
+    const bool whole = runs != nullptr && runs->is<Json::Array>() && !runs->as<Json::Array>().empty();
+    return ours && whole ? std::optional<Json>(*runs) : std::nullopt;
+  } catch (const InputError&) {
+    return std::nullopt;  // damaged: the unit is simply run again
+  }
+}
+
+bool PartialStore::Has(const std::string& unit_hash, bool drawn) const {
+  const std::optional<Json> runs = Read(unit_hash);
+  if (!runs) return false;
+  const bool infeasible = runs->as<Json::Array>().front().find("infeasible") != nullptr;
+  if (!drawn || infeasible) return true;
+  return std::filesystem::exists(TracePath(unit_hash)) && std::filesystem::exists(TimelinePath(unit_hash));
+}
+
+void PartialStore::Save(const std::string& unit_hash, const UnitResult& result) const {
+  if (!result.trace.is_null()) WriteJsonFile(TracePath(unit_hash), result.trace, 0);
+  if (!result.timeline.is_null()) WriteJsonFile(TimelinePath(unit_hash), result.timeline, 0);
+  Json json;
+  json["schema"] = "dflop/partial/1";
+  json["inputs"] = unit_hash;
+  json["runs"] = result.runs;
+  WriteJsonFile(Path(unit_hash, ".json"), json, 0);  // last: where it stands, the unit is complete
+}
+
+Json PartialStore::LoadRuns(const std::string& unit_hash) const {
+  std::optional<Json> runs = Read(unit_hash);
+  if (!runs) throw RunError(Path(unit_hash, ".json") + ": the result of a finished unit has gone");
+  return *std::move(runs);
+}
+
+void PartialStore::Clear() const {
+  std::error_code error;
+  std::vector<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+    if (IsPartial(entry.path().filename().string())) paths.push_back(entry.path());
+  }
+  for (const std::filesystem::path& path : paths) std::filesystem::remove(path, error);
+  std::filesystem::remove(folder_, error);
+}
+
+}  // namespace dflop

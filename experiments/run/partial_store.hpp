@@ -1,0 +1,35 @@
+// Finished units of a run that is still going on, as files: how worker processes hand in their results, how ranks on
+// different machines meet, and what a killed run continues from.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/json.hpp"
+#include "experiments/run/point_run.hpp"
+
+namespace dflop {
+
+class PartialStore {
+ public:
+  /// Nothing is created before the first Save.
+  explicit PartialStore(std::string folder) : folder_(std::move(folder)) {}
+
+  /// Whether a whole result with these inputs is there.
+  bool Has(const std::string& unit_hash, bool drawn) const;
+  void Save(const std::string& unit_hash, const UnitResult& result) const;
+  Json LoadRuns(const std::string& unit_hash) const;
+
+  std::string TracePath(const std::string& unit_hash) const { return Path(unit_hash, ".trace.json"); }
+  std::string TimelinePath(const std::string& unit_hash) const { return Path(unit_hash, ".timeline.json"); }
+
+  /// Removes all partial results, whatever their inputs, and the folder if nothing else is in it.
+  void Clear() const;
+
+ private:
+  std::string Path(const std::string& unit_hash, const char* ending) const;
+  std::optional<Json> Read(const std::string& unit_hash) const;
+  std::string folder_;
+};
+
+}  // namespace dflop

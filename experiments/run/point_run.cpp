@@ -1,0 +1,301 @@
+#include "experiments/run/point_run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "base/text.hpp"
+#include "experiments/results/training_changes.hpp"
+#include "experiments/run/cost_draws.hpp"
+#include "experiments/run/extrapolation_limit.hpp"
+#include "experiments/run/planning.hpp"
+#include "experiments/run/run_metrics.hpp"
+#include "experiments/run/sample_queue.hpp"
+#include "policies/api/plugin_error.hpp"
+#include "sim/measure/chrome_trace.hpp"
+#include "sim/measure/timeline.hpp"
+#include "sim/measure/timeline_hash.hpp"
+#include "sim/plan/decision_hash.hpp"
+#include "sim/step/step.hpp"
+
+namespace dflop {
+namespace {
+
+// The GPUs of a module as runs of consecutive numbers, which stay short on a large cluster.
+Json DevicesOf(const Layout& layout, int module) {
+  std::set<std::pair<int, int>> groups;  // first GPU, size
+  for (const Stage& stage : layout.stages) {
+    const bool holds = std::any_of(stage.parts.begin(), stage.parts.end(),
+                                   [&](const ModulePart& part) { return part.module == module; });
+    const DeviceGroup& group = layout.groups[static_cast<std::size_t>(stage.group)];
+    if (holds) groups.emplace(group.first_gpu, group.size);
+  }
+  std::vector<std::pair<int, int>> ranges;
+  for (const auto& [first, size] : groups) {
+    if (!ranges.empty() && ranges.back().first + ranges.back().second == first) {
+      ranges.back().second += size;
+    } else {
+      ranges.emplace_back(first, size);
+    }
+  }
+  Json devices = Json::EmptyArray();
+  for (const auto& [first, count] : ranges) {
+    Json range;
+    range["first_gpu"] = first;
+    range["gpus"] = count;
+    devices.push_back(std::move(range));
+  }
+  return devices;
+}
+
+Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
+  Json json;
+  json["name"] = layout.name;
+  json["gpus_used"] = layout.gpus_used();
+  json["microbatches"] = layout.microbatches;
+  if (layout.separate_encoders) json["communicator"] = ToJson(layout.communicator);
+  Json& modules = json["modules"];
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    Json entry;
+    entry["module"] = model.module_name(module);
+    entry["tp"] = degrees.tp;
+    entry["pp"] = degrees.pp;
+    entry["dp"] = degrees.dp;
+    entry["sequence_parallel"] = degrees.sequence_parallel;
+    entry["devices"] = DevicesOf(layout, module);
+    entry["microbatches"] = layout.microbatches;
+    modules.push_back(std::move(entry));
+  }
+  return json;
+}
+
+/// The best candidates only: a search may look at a hundred thousand.
+Json DescribePlanning(const LayoutDecision& decision) {
+  constexpr std::size_t kKept = 10;
+  Json json;
+  json["reason"] = decision.reason;
+  json["considered"] = decision.candidates.size();
+  json["candidates"] = Json::EmptyArray();
+  for (std::size_t i = 0; i < std::min(kKept, decision.candidates.size()); ++i) {
+    const Candidate& candidate = decision.candidates[i];
+    Json entry;
+    entry["layout"] = candidate.name;
+    if (candidate.predicted > Seconds(0)) entry["predicted_s"] = candidate.predicted.value();
+    if (candidate.peak_memory > Bytes(0)) entry["peak_memory_bytes"] = candidate.peak_memory.value();
+    if (!candidate.note.empty()) entry["note"] = candidate.note;
+    json["candidates"].push_back(std::move(entry));
+  }
+  return json;
+}
+
+Json RunHead(const Unit& unit) {
+  Json run;
+  run["scenario"] = unit.point->scenario.name;
+  if (!unit.point->values.is_null()) run["point"] = unit.point->values;
+  run["policy"] = unit.policy->name;
+  return run;
+}
+
+/// How unequal the buckets are, over what the step runs.
+double BalanceGap(const PlannedJob& job, const std::vector<SampleShape>& batch, const BatchPlan& plan) {
+  BatchProblem truth = MakeBatchProblem(job.cost, job.decision.layout, batch);
+  for (auto& dimension : truth.costs) {
+    for (const int i : plan.deferred) dimension[Index(i)] = 0;
+  }
+  return LargestBucket(truth, plan) / BucketLowerBound(truth) - 1;
+}
+
+/// All steps of one seed.
+class SeedRun {
+ public:
+  SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
+      : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
+
+  Json Run(UnitResult* drawn) {
+    for (int step = 0; step < unit_.experiment->steps; ++step) {
+      TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
+                   [&] { RunStep(step, step == 0 ? drawn : nullptr); });
+    }
+    RefuseExtrapolation(metrics_.extrapolated_fraction(), "of the busy time of its steps");
+    Json run = RunHead(unit_);
+    run["seed"] = seed_;
+    run["layout"] = DescribeLayout(layout(), job_.cost.model());
+    run["planning"] = DescribePlanning(job_.decision);
+    run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    run["under_cost_draws"] = under_draws_;
+    run["extrapolated_shapes"] = extrapolated_;
+    if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
+    if (!instead_.empty()) run["batching_instead"] = instead_;
+    const Json report =
+        TellingWhere("seed " + std::to_string(seed_) + ", after the last step", [&] { return correction_->Report(); });
+    if (!report.is_null()) run["correction"] = report;
+    if (job_.decision.software) run["software"] = ToJson(*job_.decision.software);
+    if (deferred_ > 0) run["deferrals"] = deferred_;
+    const std::vector<std::string> changes = TrainingChanges(*batcher_, deferred_);
+    if (!changes.empty()) run["changes_training"] = Json::ArrayOf(changes);
+    if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
+    run["decision_hash"] = decisions_.Hex();
+    run["timeline_hash"] = timelines_.Hex();
+    return run;
+  }
+
+ private:
+  const Layout& layout() const { return job_.decision.layout; }
+  const Scenario& scenario() const { return unit_.point->scenario; }
+
+  void RunStep(int number, UnitResult* drawn) {
+    const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
+    const std::vector<SampleShape>& batch = step_batch.shapes;
+    const auto start = std::chrono::steady_clock::now();
+    const std::pair<BatchPlan, BatchPlan> choice = Choose(step_batch, number);
+    const BatchPlan& plan = choice.first;
+    const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    queue_.Keep(step_batch, plan.deferred);
+    Note(plan);
+    const Step step =
+        SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
+          Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
+        });
+    if (number == 0) ReplayUnderDraws(plan, batch, step);
+    decisions_.AddStep(plan);
+    timelines_.AddStep(step.graph, step.times);
+    if (correction_->tracking()) {
+      correction_->Observe(
+          {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
+    }
+    if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
+    const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step, engine_);
+    if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
+    metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
+                 scheduling_s);
+    if (drawn != nullptr) Draw(plan, step, *drawn);
+  }
+
+  void Disturb(GroundTruth& truth, const GroundTruth::PlannedStep& step, StepCosts& costs) const {
+    truth.Disturb(step, costs);
+    if (correction_->tracking()) SlowDown(costs, 1 + correction_->monitoring_cost());
+  }
+
+  /// The first step again with drawn kernel costs; what disturbs it counts in the durations of the draw.
+  void ReplayUnderDraws(const BatchPlan& plan, const std::vector<SampleShape>& batch, const Step& step) {
+    const GroundTruth undisturbed(scenario().anomalies, static_cast<std::uint64_t>(seed_));
+    const auto disturb = [&](const CostModel& drawn, StepCosts& costs) {
+      GroundTruth truth = undisturbed;
+      Disturb(truth, {drawn, layout(), plan, batch, step.work, 0}, costs);
+    };
+    under_draws_["step"] = 0;
+    under_draws_["as_predicted_s"] = MakeReplayEngine()->Run(step.graph).makespan.value();
+    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job_, step.work, disturb));
+  }
+
+  void RefuseExtrapolation(double fraction, const std::string& of) const {
+    dflop::RefuseExtrapolation(scenario(), unit_.Name() + ", seed " + std::to_string(seed_), fraction, of,
+                               extrapolated_);
+  }
+
+  BatchContext ContextOf(const std::vector<SampleShape>& batch) const {
+    const Correction* correction = correction_->tracking() ? correction_.get() : nullptr;
+    return {job_.cost, layout(), job_.orders, batch, correction};
+  }
+
+  /// The step's plan and, while a correction is at work, the plan without it, which shows what the correction gains.
+  std::pair<BatchPlan, BatchPlan> Choose(const StepBatch& batch, int number) {
+    BatchContext context = ContextOf(batch.shapes);
+    BatchPlan plan = Schedule(*batcher_, context, batch, number);
+    if (context.correction == nullptr) return {std::move(plan), BatchPlan()};
+    context.correction = nullptr;
+    return {std::move(plan), Schedule(*plain_batcher_, context, batch, number)};
+  }
+
+  BatchPlan Schedule(BatchScheduler& batcher, const BatchContext& context, const StepBatch& batch, int number) {
+    RandomStream random = BatchingStream(scenario(), seed_, number);
+    BatchProblem problem = MakeBatchProblem(context);
+    problem.waited = batch.waited;
+    problem.may_defer = number + 1 < unit_.experiment->steps;
+    problem.seed = seed_;
+    problem.step = number;
+    return batcher.Schedule(problem, random);
+  }
+
+  // Steps tend to say the same again; a long run is not to fill its result with it.
+  void Note(const BatchPlan& plan) {
+    constexpr std::size_t kKept = 8;
+    deferred_ += static_cast<std::int64_t>(plan.deferred.size());
+    if (!plan.instead.empty()) instead_ = plan.instead;
+    const bool known = std::find(notes_.begin(), notes_.end(), plan.note) != notes_.end();
+    if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
+  }
+
+  void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
+    drawn.trace = ChromeTrace(job_.cost, layout(), plan, step);
+    drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
+    const Json head = RunHead(unit_);
+    for (const Json::Member& member : head.as<Json::Object>()) drawn.timeline[member.key] = member.value;
+  }
+
+  const Unit& unit_;
+  const PlannedJob& job_;
+  Engine& engine_;
+  std::int64_t seed_;
+  RunMetrics metrics_;
+  GroundTruth truth_{scenario().anomalies, static_cast<std::uint64_t>(seed_)};
+  std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
+  std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
+  std::unique_ptr<BatchScheduler> plain_batcher_ = unit_.policy->MakeBatcher();
+  SampleQueue queue_;
+  std::int64_t deferred_ = 0;  ///< summed over the steps
+  std::vector<std::string> notes_;
+  std::string instead_;  ///< what stood in for the batch scheduler, in one step at least
+  Json extrapolated_;
+  Json under_draws_;
+  DecisionHash decisions_{layout(), job_.orders};
+  TimelineHash timelines_{layout()};
+};
+
+// One entry instead of figures; an error where there is no further point to go on with.
+UnitResult NothingFeasible(const Unit& unit, const std::string& reason, const char* key = "/layout") {
+  if (!unit.experiment->has_sweep) {
+    throw InputError(unit.policy->file, unit.policy->pointer + key,
+                     "scenario " + JsonQuote(unit.point->scenario.name) + ": " + reason);
+  }
+  UnitResult result;
+  Json run = RunHead(unit);
+  run["infeasible"] = reason;
+  result.runs.push_back(std::move(run));
+  return result;
+}
+
+}  // namespace
+
+std::string Unit::Name() const {
+  const std::string values = point->values.is_null() ? "" : ", point " + point->values.Dump();
+  return "scenario " + JsonQuote(point->scenario.name) + values + ", policy " + JsonQuote(policy->name);
+}
+
+UnitResult RunUnit(const Unit& unit) {
+  const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
+  const std::vector<std::int64_t>& seeds = unit.seeds.empty() ? unit.experiment->seeds : unit.seeds;
+  UnitResult result;
+  const char* asked = "/layout";  // the plug-in that is at work
+  try {
+    for (const std::int64_t seed : seeds) {
+      UnitResult* drawn = unit.drawn && seed == seeds.front() ? &result : nullptr;
+      asked = "/layout";
+      const PlannedJob job = TellingWhere("seed " + std::to_string(seed) + ", while planning",
+                                          [&] { return PlanJob(unit.point->scenario, *unit.policy, seed); });
+      asked = "/batching";  // whose batches may be unlike the planning sample
+      result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
+    }
+  } catch (const Infeasible& reason) {
+    return NothingFeasible(unit, reason.what(), asked);
+  } catch (const InputError& error) {  // degrees that this point does not allow, a trace that covers too little
+    if (!unit.experiment->has_sweep) throw;
+    return NothingFeasible(unit, error.what());
+  }
+  return result;
+}
+
+}  // namespace dflop

@@ -1,0 +1,154 @@
+#include "experiments/run/result.hpp"
+
+#include <filesystem>
+#include <map>
+
+#include "base/error.hpp"
+#include "experiments/results/no_effect.hpp"
+#include "experiments/run/cost_draws.hpp"
+#include "experiments/run/provenance.hpp"
+#include "experiments/spec/anomalies.hpp"
+#include "models/model_profile.hpp"
+
+namespace dflop {
+namespace {
+
+// Runs of one comparison: same scenario, sweep point and seed.
+std::string ComparisonKey(const Json& run) {
+  const Json* point = run.find("point");
+  Json key = Json::EmptyArray();
+  key.push_back(*run.find("scenario"));
+  key.push_back(point == nullptr ? Json() : *point);
+  key.push_back(*run.find("seed"));
+  return key.Dump();
+}
+
+double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_time_s")->find("mean")->number(); }
+
+void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
+  std::map<std::string, std::map<std::string, double>> times;  // comparison → policy → seconds
+  for (const Json& run : runs.as<Json::Array>()) {
+    if (run.find("metrics") != nullptr)
+      times[ComparisonKey(run)][run.find("policy")->as<std::string>()] = MeanTime(run);
+  }
+  for (Json& run : runs.as<Json::Array>()) {
+    if (run.find("metrics") == nullptr) continue;
+    Json speedups = Json::EmptyObject();
+    const std::map<std::string, double>& others = times.at(ComparisonKey(run));
+    for (const std::string& baseline : baselines) {
+      const auto found = others.find(baseline);
+      if (found != others.end()) speedups[baseline] = found->second / MeanTime(run);
+    }
+    run["metrics"]["speedup_vs"] = std::move(speedups);
+  }
+}
+
+// What a reader must know beside the experiment file to judge the figures, defaults included.
+Json Assumptions(const Scenario& scenario) {
+  Json json;
+  json["model"] = ToJson(scenario.model);
+  json["cluster"] = ToJson(scenario.cluster);
+  json["software"] = ToJson(scenario.software);
+  json["samples"] = scenario.samples->description();
+  json["planning_samples"] = scenario.planning_samples;
+  json["global_batch_size"] = scenario.global_batch_size;
+  if (!scenario.anomalies.empty()) json["anomalies"] = DescribeAnomalies(scenario);
+  json["kernel_costs"] = scenario.kernels->description();
+  json["error_band"] = scenario.kernels->error_band();
+  json["cost_draws"] = DescribeCostDraws(*scenario.kernels);
+  return json;
+}
+
+Json DescribeScenarios(const Experiment& experiment) {
+  Json all = Json::EmptyArray();
+  for (const Point& point : experiment.points) {
+    Json entry;
+    entry["name"] = point.scenario.name;
+    if (!point.values.is_null()) entry["point"] = point.values;
+    entry["assumptions"] = Assumptions(point.scenario);
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+// What a profile depends on: neither the number of nodes nor the data.
+std::string ProfileKey(const Scenario& scenario) {
+  const Json cluster = ToJson(scenario.cluster);
+  Json key(Json::Array{ToJson(scenario.model), *cluster.find("node"), ToJson(scenario.software)});
+  for (const char* written : {"model", "costs"}) {
+    const Json* value = scenario.json.find(written);
+    key.push_back(value == nullptr ? Json() : *value);
+  }
+  return key.Dump();
+}
+
+// The curves that DFLOP's layout rules decide from, once for all points that share them.
+Json ModelProfiles(const Experiment& experiment) {
+  Json::Array profiles;
+  std::map<std::string, std::size_t> places;  // by key
+  for (const Point& point : experiment.points) {
+    const auto [place, is_new] = places.emplace(ProfileKey(point.scenario), profiles.size());
+    if (!is_new) {
+      Json& count = profiles[place->second]["points"];
+      count = count.as<std::int64_t>() + 1;
+      continue;
+    }
+    Json& entry = profiles.emplace_back();
+    entry["scenario"] = point.scenario.name;
+    if (!point.values.is_null()) entry["point"] = point.values;
+    entry["points"] = std::int64_t{1};
+    entry["gpu"] = point.scenario.cluster.node.gpu.name;
+    entry["profile"] = ToJson(ProfileModel(point.scenario.MakeCostModel()));
+  }
+  return Json(std::move(profiles));
+}
+
+Json PicturesToJson(const std::vector<Picture>& pictures) {
+  Json all = Json::EmptyArray();
+  for (const Picture& picture : pictures) {
+    Json entry;
+    entry["scenario"] = picture.scenario;
+    entry["policy"] = picture.policy;
+    entry["trace"] = picture.trace;
+    entry["timeline"] = picture.timeline;
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+}  // namespace
+
+Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, const std::vector<Picture>& pictures,
+                const std::string& command) {
+  AddSpeedups(runs, experiment.baselines);
+  Json result;
+  result["schema"] = "dflop/result/1";
+  result["experiment"] = experiment.name;
+  result["description"] = experiment.description;
+  result["engine"] = experiment.engine;
+  result["seeds"] = Json::ArrayOf(experiment.seeds);
+  result["steps"] = experiment.steps;
+  result["baselines"] = Json::ArrayOf(experiment.baselines);
+  result["inputs"] = inputs;
+  result["scenarios"] = DescribeScenarios(experiment);
+  result["model_profiles"] = ModelProfiles(experiment);
+  result["runs"] = std::move(runs);
+  result["inputs_without_effect"] = Json::ArrayOf(InputsWithoutEffect(experiment, result["runs"]));
+  result["pictures"] = PicturesToJson(pictures);
+  result["provenance"] = Provenance(command);
+  return result;
+}
+
+Json ReadResult(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    throw InputError(path, "",
+                     "is not there: a folder that `dflop run` has written is wanted (`check`: --against DIR)");
+  }
+  Json result = ReadJsonFile(path);
+  JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  return result;
+}
+
+}  // namespace dflop

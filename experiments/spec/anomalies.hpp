@@ -1,0 +1,28 @@
+// The key `anomalies` of a scenario: what its steps really meet, and planners and batch schedulers do not know.
+//
+//   {"kind": "slow-shapes", "module": "llm", "share": 0.03, "delay": 0.5, "range_tokens": 128, "per": "sample",
+//    "stages": "first"}                                       some shapes are slower than predicted, every time
+//   {"kind": "drift", "module": "llm", "per_step": 0.01, "limit": 0.5}         a module, or everything, becomes slower
+//   {"kind": "slow-device", "gpu": 3, "factor": 1.5, "from_step": 10}          one GPU is slower
+//
+// Ranges: share 0–1, delay 0–100 (× the largest stage duration), range_tokens 1–10⁶ (128), per "sample" or
+// "microbatch", stages "first" or "all"; per_step 0–1, limit 0–100 (1); gpu one of the cluster's, factor 1–100,
+// from_step 0–10⁶ (0). `module` is "llm" or an encoder's name; slow-shapes takes the LLM where none is named, drift
+// everything.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "experiments/spec/scenario.hpp"
+
+namespace dflop {
+
+/// `scenario`: read as far as model, cluster and samples. InputError at what is wrong.
+std::vector<Anomaly> ReadAnomalies(const JsonReader& json, const Scenario& scenario);
+
+/// Defaults included, for the assumptions of a result.
+std::string DescribeAnomalies(const Scenario& scenario);
+
+}  // namespace dflop

@@ -1,0 +1,150 @@
+// From samples and a layout to the numbers that a batch scheduler balances.
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/index.hpp"
+#include "policies/api/batch_scheduler.hpp"
+#include "policies/api/correction.hpp"
+#include "policies/api/memory_caps.hpp"
+#include "policies/api/module_stages.hpp"
+
+namespace dflop {
+namespace {
+
+/// Time of each sample in its module's slowest stage, at the operating point of the mean microbatch: a sample is priced
+/// as its share of a full microbatch of its like, so that kernels run at the efficiency of the packed length and
+/// attention at the sample's own (arXiv 2603.25120, section 3.2.1).
+class SamplePricer {
+ public:
+  SamplePricer(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& mean)
+      : cost_(cost), part_(SlowestPart(cost, layout, module, mean)) {
+    mean_tokens_ = mean.tokens;
+    mean_time_ = WholeTime(cost.Part(part_, mean)).value();
+  }
+  double PerToken() const { return mean_time_ / mean_tokens_; }
+  double Sequence(double length) {
+    const auto [entry, is_new] = known_.try_emplace(length);
+    if (is_new) {
+      SequenceBatch full;
+      full.Add(length, mean_tokens_ / length);
+      entry->second = WholeTime(cost_.Part(part_, full)).value() * (length / mean_tokens_);
+    }
+    return entry->second;
+  }
+
+ private:
+  const CostModel& cost_;
+  ModulePart part_;
+  double mean_tokens_ = 0;
+  double mean_time_ = 0;
+  std::unordered_map<double, double> known_;  ///< seconds by length: many samples are alike
+};
+
+std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, int encoder,
+                                 const std::vector<SampleShape>& batch, const Correction* correction) {
+  const auto e = static_cast<std::size_t>(encoder);
+  const EncoderSpec& spec = cost.model().encoders[e];
+  double tiles = 0;
+  for (const SampleShape& sample : batch) tiles += sample.tiles[e];
+  const double parts = static_cast<double>(layout.microbatches) * layout.encoder_replicas(encoder);
+  const SamplePricer pricer(cost, layout, encoder, EncoderBatch(spec, std::max(1.0, tiles / parts)));
+  std::vector<double> costs;
+  costs.reserve(batch.size());
+  for (const SampleShape& sample : batch) {
+    const double tokens = static_cast<double>(sample.tiles[e]) * spec.tokens_per_tile();
+    const double factor = correction != nullptr ? correction->Factor(encoder, tokens) : 1.0;
+    costs.push_back(pricer.PerToken() * tokens * factor);
+  }
+  return costs;
+}
+
+std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch,
+                             const Correction* correction) {
+  const int llm = cost.model().llm_module();
+  std::vector<int> lengths;
+  lengths.reserve(batch.size());
+  for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
+  const SequenceBatch all = LlmBatch(lengths, Packing::kPacked);
+  const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
+  SequenceBatch mean;
+  for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / buckets);
+  SamplePricer pricer(cost, layout, llm, mean);
+  std::vector<double> costs;
+  costs.reserve(batch.size());
+  for (const SampleShape& sample : batch) {
+    const double factor = correction != nullptr ? correction->Factor(llm, sample.llm_tokens) : 1.0;
+    costs.push_back(pricer.Sequence(sample.llm_tokens) * factor);
+  }
+  return costs;
+}
+
+/// One dimension per kind: the sum over its modules. A bucket is one LLM replica's share of the union that all replicas
+/// of an encoder with devices of its own run together.
+void AddDimensions(BatchProblem& problem, const Layout& layout) {
+  const std::vector<int> kinds = DeviceKinds(layout);
+  std::vector<std::size_t> dimension_of(kinds.size());
+  for (std::size_t module = 0; module < kinds.size(); ++module) {
+    const bool own_devices = layout.separate_encoders && module + 1 < kinds.size();
+    const double factor = own_devices ? static_cast<double>(layout.llm_replicas()) / layout.degrees[module].dp : 1.0;
+    if (kinds[module] == static_cast<int>(module)) {
+      dimension_of[module] = problem.costs.size();
+      problem.costs.emplace_back(problem.module_costs[module].size());
+      problem.over_union.push_back(own_devices);
+    }
+    auto& sum = problem.costs[dimension_of[Index(kinds[module])]];
+    for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += problem.module_costs[module][i] * factor;
+  }
+}
+
+/// A dimension that is one encoder alone counts whole tiles.
+void AddGranules(BatchProblem& problem, const std::vector<SampleShape>& batch) {
+  problem.granule.assign(problem.costs.size(), 0.0);
+  if (problem.costs.size() != problem.module_costs.size()) return;  // modules share devices
+  for (std::size_t e = 0; e + 1 < problem.costs.size(); ++e) {
+    if (!batch.empty() && batch.front().tiles[e] > 0) problem.granule[e] = problem.costs[e][0] / batch.front().tiles[e];
+  }
+}
+
+}  // namespace
+
+BatchProblem MakeBatchProblem(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch,
+                              const Correction* correction) {
+  BatchProblem problem;
+  problem.replicas = layout.llm_replicas();
+  problem.microbatches = layout.microbatches;
+  for (int e = 0; e < cost.model().llm_module(); ++e) {
+    problem.module_costs.push_back(EncoderCosts(cost, layout, e, batch, correction));
+  }
+  problem.module_costs.push_back(LlmCosts(cost, layout, batch, correction));
+  AddDimensions(problem, layout);
+  // Corrected costs of tiles are no whole multiples of anything.
+  if (correction == nullptr) AddGranules(problem, batch);
+  return problem;
+}
+
+BatchProblem MakeBatchProblem(const BatchContext& context) {
+  BatchProblem problem = MakeBatchProblem(context.cost, context.layout, context.batch, context.correction);
+  problem.caps = MemoryCaps(context);
+  problem.context = std::make_shared<BatchContext>(context);
+  return problem;
+}
+
+double LargestBucket(const BatchProblem& problem, const BatchPlan& plan, bool by_union) {
+  double largest = 0;
+  for (std::size_t d = 0; d < problem.costs.size(); ++d) {
+    const bool mean = by_union && !problem.over_union.empty() && problem.over_union[d];
+    for (std::size_t k = 0; k < Index(problem.microbatches); ++k) {
+      double together = 0;
+      for (const auto& replica : plan.buckets) {
+        double load = 0;
+        for (const int i : replica[k]) load += problem.costs[d][Index(i)];
+        if (!mean) largest = std::max(largest, load);
+        together += load;
+      }
+      if (mean) largest = std::max(largest, together / problem.replicas);
+    }
+  }
+  return largest;
+}
+
+}  // namespace dflop

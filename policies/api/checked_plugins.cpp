@@ -1,0 +1,154 @@
+#include "policies/api/checked_plugins.hpp"
+
+#include <cmath>
+#include <set>
+#include <utility>
+
+#include "base/json_reader.hpp"
+#include "base/text.hpp"
+#include "policies/api/plugin_error.hpp"
+#include "sim/plan/layout_check.hpp"
+
+namespace dflop {
+namespace {
+
+std::string Number(double value) { return Format("%g", value); }
+
+class CheckedPlanner final : public LayoutPlanner {
+ public:
+  CheckedPlanner(std::unique_ptr<LayoutPlanner> planner, const std::string& name)
+      : planner_(std::move(planner)), who_("layout planner " + JsonQuote(name) + " chose ") {}
+
+  LayoutDecision Plan(const PlanningProblem& problem) const override {
+    LayoutDecision decision = planner_->Plan(problem);
+    const LayoutFault fault = FindFault(decision.layout, problem.cost.model(), problem.cost.cluster());
+    if (!fault.what.empty()) throw PluginError(who_ + "a layout whose " + fault.pointer + " " + fault.what);
+    CheckFigures("the layout", decision.predicted, Bytes(0));
+    for (const Candidate& candidate : decision.candidates) {
+      CheckFigures("candidate " + candidate.name, candidate.predicted, candidate.peak_memory);
+    }
+    return decision;
+  }
+
+ private:
+  void CheckFigures(const std::string& what, Seconds predicted, Bytes memory) const {
+    if (!std::isfinite(predicted.value()) || predicted < Seconds(0)) {
+      throw PluginError(who_ + what + " with a predicted time of " + Number(predicted.value()) + " s");
+    }
+    if (!std::isfinite(memory.value()) || memory < Bytes(0)) {
+      throw PluginError(who_ + what + " with a peak memory of " + Number(memory.value()) + " bytes");
+    }
+  }
+
+  std::unique_ptr<LayoutPlanner> planner_;
+  std::string who_;
+};
+
+class CheckedBatcher final : public BatchScheduler {
+ public:
+  CheckedBatcher(std::unique_ptr<BatchScheduler> batcher, const std::string& name)
+      : batcher_(std::move(batcher)), who_("batch scheduler " + JsonQuote(name)) {}
+
+  BatchPlan Schedule(const BatchProblem& problem, RandomStream& random) override {
+    BatchPlan plan = batcher_->Schedule(problem, random);
+    if (problem.context == nullptr) return plan;  // bare numbers: nothing is built on the answer
+    const std::string wrong = WhyInvalid(plan, problem.context->layout, problem.samples());
+    if (!wrong.empty()) throw PluginError(who_ + " made an invalid plan: " + wrong);
+    return plan;
+  }
+  std::string ChangesTraining() const override { return batcher_->ChangesTraining(); }
+
+ private:
+  std::unique_ptr<BatchScheduler> batcher_;
+  std::string who_;
+};
+
+/// Pure, so that a pipeline of one size is looked at once.
+class CheckedSchedule final : public PipelineSchedule {
+ public:
+  CheckedSchedule(std::unique_ptr<PipelineSchedule> schedule, const std::string& name)
+      : schedule_(std::move(schedule)), who_("pipeline schedule " + JsonQuote(name)) {}
+
+  int chunks() const override {
+    const int chunks = schedule_->chunks();
+    if (chunks < 1) throw PluginError(who_ + " wants " + std::to_string(chunks) + " chunks of layers on a device");
+    return chunks;
+  }
+  DeviceOrder Order(int depth, int position, int microbatches) const override {
+    if (sound_.contains({depth, microbatches})) return schedule_->Order(depth, position, microbatches);
+    std::vector<DeviceOrder> orders;
+    for (int device = 0; device < depth; ++device) orders.push_back(schedule_->Order(depth, device, microbatches));
+    const std::string wrong = WhyOrdersFail(orders, chunks(), microbatches);
+    if (!wrong.empty()) {
+      throw PluginError(who_ + " fails for " + std::to_string(microbatches) + " microbatches on " +
+                        std::to_string(depth) + " devices: " + wrong);
+    }
+    sound_.emplace(depth, microbatches);
+    return std::move(orders[static_cast<std::size_t>(position)]);
+  }
+
+ private:
+  std::unique_ptr<PipelineSchedule> schedule_;
+  std::string who_;
+  mutable std::set<std::pair<int, int>> sound_;  ///< by depth and microbatches
+};
+
+bool IsFinite(const Json& json) {
+  if (json.is_number()) return std::isfinite(json.number());
+  if (json.is<Json::Array>()) {
+    for (const Json& element : json.as<Json::Array>()) {
+      if (!IsFinite(element)) return false;
+    }
+  }
+  if (json.is<Json::Object>()) {
+    for (const Json::Member& member : json.as<Json::Object>()) {
+      if (!IsFinite(member.value)) return false;
+    }
+  }
+  return true;
+}
+
+class CheckedCorrection final : public Correction {
+ public:
+  CheckedCorrection(std::unique_ptr<Correction> correction, const std::string& name)
+      : correction_(std::move(correction)), who_("correction " + JsonQuote(name)) {}
+
+  double Factor(int module, double tokens) const override {
+    const double factor = correction_->Factor(module, tokens);
+    if (std::isfinite(factor) && factor > 0) return factor;
+    throw PluginError(who_ + " multiplies times by " + Number(factor) + ": a finite factor above 0 is wanted");
+  }
+  bool tracking() const override { return correction_->tracking(); }
+  double monitoring_cost() const override {
+    const double cost = correction_->monitoring_cost();
+    if (std::isfinite(cost) && cost >= 0) return cost;
+    throw PluginError(who_ + " costs " + Number(cost) + " of the time: a finite share from 0 is wanted");
+  }
+  void Observe(const Observation& step) override { correction_->Observe(step); }
+  Json Report() const override {
+    Json report = correction_->Report();
+    if (!IsFinite(report)) throw PluginError(who_ + " reports a number that is not finite");
+    return report;
+  }
+
+ private:
+  std::unique_ptr<Correction> correction_;
+  std::string who_;
+};
+
+}  // namespace
+
+std::unique_ptr<LayoutPlanner> Checked(std::unique_ptr<LayoutPlanner> planner, const std::string& name) {
+  return std::make_unique<CheckedPlanner>(std::move(planner), name);
+}
+std::unique_ptr<BatchScheduler> Checked(std::unique_ptr<BatchScheduler> batcher, const std::string& name) {
+  return std::make_unique<CheckedBatcher>(std::move(batcher), name);
+}
+std::unique_ptr<PipelineSchedule> Checked(std::unique_ptr<PipelineSchedule> schedule, const std::string& name) {
+  return std::make_unique<CheckedSchedule>(std::move(schedule), name);
+}
+std::unique_ptr<Correction> Checked(std::unique_ptr<Correction> correction, const std::string& name) {
+  return std::make_unique<CheckedCorrection>(std::move(correction), name);
+}
+
+}  // namespace dflop

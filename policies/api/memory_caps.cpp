@@ -1,0 +1,101 @@
+#include "policies/api/memory_caps.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/index.hpp"
+
+namespace dflop {
+namespace {
+
+/// Bytes that a device holds at most, where each of its stages holds so many of every microbatch.
+double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
+  double held = 0;
+  double most = 0;
+  const bool split = SplitsBackward(order);
+  for (const ScheduledOp& op : order) {
+    const double bytes = of_stage[Index(op.chunk)];
+    if (op.kind == OpKind::kForward) most = std::max(most, held += bytes);
+    if (op.kind == (split ? OpKind::kWeightGradient : OpKind::kBackward)) held -= bytes;
+  }
+  return most;
+}
+
+SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape& sample) {
+  const ModelSpec& model = context.cost.model();
+  if (model.is_llm(module)) return LlmBatch({sample.llm_tokens}, Packing::kPacked);
+  return EncoderBatch(model.encoders[Index(module)], sample.tiles[Index(module)]);
+}
+
+struct SampleBytes {
+  std::vector<double> held{};  ///< by stage, from forward to backward
+  double transient = 0;        ///< while it runs
+  double all_held() const { return std::accumulate(held.begin(), held.end(), 0.0); }
+};
+
+SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages,
+                            const SampleShape& sample) {
+  SampleBytes bytes;
+  for (const Stage* stage : stages) {
+    double& held = bytes.held.emplace_back();
+    for (const ModulePart& part : stage->parts) {
+      const SequenceBatch work = WorkOf(context, part.module, sample);
+      if (context.cost.NeedsBackward(part)) held += context.cost.Activations(part, work).value();
+      bytes.transient = std::max(bytes.transient, context.cost.Transient(part, work).value());
+    }
+    held *= 1 + context.cost.software().fragmentation;
+  }
+  return bytes;
+}
+
+double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& stages) {
+  double free = context.cost.cluster().node.gpu.memory.value() - context.cost.software().workspace_bytes;
+  for (const Stage* stage : stages) {
+    for (const ModulePart& part : stage->parts) {
+      const StateMemory state = context.cost.State(part, context.layout.degrees[Index(part.module)].dp);
+      free -= (state.weights + state.gradients + state.optimizer).value();
+    }
+  }
+  return free;
+}
+
+double Tightness(const BucketCap& cap) {
+  return std::accumulate(cap.amounts.begin(), cap.amounts.end(), 0.0) / std::max(cap.limit, 1.0);
+}
+
+}  // namespace
+
+std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
+  const Layout& layout = context.layout;
+  std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    const bool own_devices = layout.separate_encoders && !context.cost.model().is_llm(stage.parts.front().module);
+    if (stage.replica == 0 && !own_devices) stages_of_group[Index(stage.group)].push_back(&stage);
+  }
+  std::vector<BucketCap> caps(layout.degrees.size());
+  for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
+    const auto& stages = stages_of_group[g];
+    if (stages.empty()) continue;
+    const int module = stages.front()->parts.front().module;
+    BucketCap cap{"bytes of activations on pipeline stage " + std::to_string(stages.front()->depth) + ", which holds " +
+                      context.cost.model().module_name(module),
+                  {},
+                  FreeBytes(context, stages)};
+    const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
+    std::vector<double> mean_bucket(stages.size());
+    for (const SampleShape& sample : context.batch) {
+      const SampleBytes bytes = ActivationBytes(context, stages, sample);
+      cap.amounts.push_back(bytes.all_held() + bytes.transient);
+      for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += bytes.held[s] / buckets;
+    }
+    // What other microbatches hold while this one is in every stage of the device, which not all of them are.
+    cap.limit -=
+        MostHeld(context.orders[g], mean_bucket) - std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
+    BucketCap& tightest = caps[Index(module)];
+    if (tightest.amounts.empty() || Tightness(cap) > Tightness(tightest)) tightest = std::move(cap);
+  }
+  std::erase_if(caps, [](const BucketCap& cap) { return cap.amounts.empty(); });
+  return caps;
+}
+
+}  // namespace dflop

@@ -1,0 +1,57 @@
+#include "policies/api/module_stages.hpp"
+
+#include <numeric>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+
+namespace dflop {
+
+namespace {
+
+/// Whether one layer costs the same in both parts.
+bool SharesLayers(const ModulePart& a, const ModulePart& b) {
+  return a.module == b.module && a.tensor_parallel == b.tensor_parallel && a.sequence_parallel == b.sequence_parallel &&
+         a.data_split == b.data_split;
+}
+
+}  // namespace
+
+Seconds WholeTime(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
+
+ModulePart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch) {
+  ModulePart slowest;
+  Seconds longest{-1};
+  bool found = false;
+  LayerCost layer;
+  const ModulePart* priced = nullptr;  // the part that the layer was priced for
+  for (const Stage& stage : layout.stages) {
+    if (stage.replica != 0) continue;
+    for (const ModulePart& part : stage.parts) {
+      if (part.module != module) continue;
+      if (part.layers > 0 && (priced == nullptr || !SharesLayers(*priced, part))) {
+        layer = cost.Layer(part, batch);
+        priced = &part;
+      }
+      const Seconds time = WholeTime(cost.Part(part, batch, part.layers > 0 ? layer : LayerCost{}));
+      // No number is slowest of all: it must reach whoever checks the costs.
+      if (!(time <= longest)) longest = time, slowest = part, found = true;
+    }
+  }
+  DFLOP_CHECK(found, "every module has a stage");
+  return slowest;
+}
+
+std::vector<int> DeviceKinds(const Layout& layout) {
+  std::vector<int> kind(layout.degrees.size());
+  std::iota(kind.begin(), kind.end(), 0);
+  std::vector<int> first_of_group(layout.groups.size(), -1);
+  for (const Stage& stage : layout.stages) {
+    int& first = first_of_group[Index(stage.group)];
+    if (first < 0) first = kind[Index(stage.parts.front().module)];
+    for (const ModulePart& part : stage.parts) kind[Index(part.module)] = first;
+  }
+  return kind;
+}
+
+}  // namespace dflop

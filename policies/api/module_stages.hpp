@@ -1,0 +1,20 @@
+// Which stages a module has under a layout, and whom it shares its devices with.
+#pragma once
+
+#include <vector>
+
+#include "models/cost_model.hpp"
+#include "sim/plan/layout.hpp"
+
+namespace dflop {
+
+/// Forward, backward and weight gradient.
+Seconds WholeTime(const PartCost& cost);
+
+/// The module's part that takes longest on that batch.
+ModulePart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch);
+
+/// [module]: modules that share a device are of one kind; kinds are named by their first module.
+std::vector<int> DeviceKinds(const Layout& layout);
+
+}  // namespace dflop

@@ -1,0 +1,170 @@
+// fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
+//
+// Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, pp, dp,
+// encoder_stages, encoder_tp}; and either "microbatches" or "samples_per_microbatch". Or "file", the
+// data_sched_config.yaml in which the optimizer of DFLOP's release leaves its plan (sim/plan/release_config.hpp),
+// instead of all of them. May use fewer GPUs than the cluster has. Runs even where it does not fit into memory; the
+// result then says so.
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "policies/api/registry.hpp"
+#include "policies/layout_search/plan_simulator.hpp"
+#include "policies/layout_search/separate_layouts.hpp"
+#include "sim/plan/release_config.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kMaxDegree = 1 << 20;
+
+ModuleDegrees ReadDegrees(const JsonReader& json) {
+  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel"});
+  return {static_cast<int>(json.At("tp").Int(1, 1024)), static_cast<int>(json.At("pp").Int(1, kMaxDegree)),
+          static_cast<int>(json.At("dp").Int(1, kMaxDegree)), json.BoolOr("sequence_parallel", false)};
+}
+
+class FixedLayout final : public LayoutPlanner {
+ public:
+  explicit FixedLayout(const JsonReader& json) : file_(json.file()), pointer_(json.pointer()) {
+    const auto uniform = json.Find("uniform");
+    if (uniform && (json.Has("llm") || json.Has("encoders"))) uniform->Fail("excludes llm and encoders");
+    if (uniform && json.Has("communicator")) {
+      json.At("communicator").Fail("has no effect in a uniform layout: encoder and LLM share their pipeline");
+    }
+    if (const auto file = json.Find("file")) {
+      for (const char* key : {"uniform", "encoders", "llm", "microbatches", "samples_per_microbatch"}) {
+        if (json.Has(key)) json.At(key).Fail("stands in the file too");
+      }
+      config_ = ReadReleaseConfig(*file);
+      llm_ = config_->llm;
+      microbatches_ = config_->microbatches;
+    } else if (uniform) {
+      uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "encoder_tp", "sequence_parallel"});
+      uniform_ = HomogeneousDegrees{static_cast<int>(uniform->At("tp").Int(1, 1024)),
+                                    static_cast<int>(uniform->At("pp").Int(1, kMaxDegree)),
+                                    static_cast<int>(uniform->At("dp").Int(1, kMaxDegree)),
+                                    static_cast<int>(uniform->IntOr("encoder_stages", -1, 0, kMaxDegree)),
+                                    1,
+                                    uniform->BoolOr("sequence_parallel", false)};
+      uniform_->encoder_tp = static_cast<int>(uniform->IntOr("encoder_tp", 0, 1, 1024));
+    } else {
+      llm_ = ReadDegrees(json.At("llm"));
+      if (const auto encoders = json.Find("encoders")) {
+        for (const std::string& name : encoders->Keys()) {
+          encoders_.emplace_back(name, ReadDegrees(encoders->At(name)));
+        }
+      }
+    }
+    communicator_ = CommunicatorOr(json, Communicator::kHub);
+    if (config_) return;
+    if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
+      json.Fail("wants either microbatches or samples_per_microbatch");
+    }
+    microbatches_ = static_cast<int>(json.IntOr("microbatches", 0, 1, kMaxDegree));
+    samples_ = static_cast<int>(json.IntOr("samples_per_microbatch", 0, 1, kMaxDegree));
+  }
+
+  LayoutDecision Plan(const PlanningProblem& problem) const override {
+    if (config_) CheckReleaseConfig(*config_, problem.cost.model(), problem.global_batch_size);
+    LayoutDecision decision;
+    decision.layout = uniform_                                ? Uniform(problem, *uniform_, "/uniform")
+                      : problem.cost.model().encoders.empty() ? Uniform(problem, LlmAlone(), "")
+                                                              : Separate(problem);
+    PlanSimulator simulator(problem);
+    const Candidate candidate = simulator.Judge(decision.layout);
+    decision.predicted = candidate.predicted;
+    decision.candidates = {candidate};
+    decision.reason = config_ ? "given by " + config_->file : "given by the experiment";
+    return decision;
+  }
+
+ private:
+  [[noreturn]] void Fail(const std::string& key, const std::string& what) const {
+    if (config_) throw InputError(config_->file, key == "/microbatches" ? "/num_batches" : "/parallel_config", what);
+    throw InputError(file_, pointer_ + key, what);
+  }
+
+  int Microbatches(const PlanningProblem& problem, int replicas) const {
+    const int batch = problem.global_batch_size;
+    if (replicas > batch) {
+      Fail("", "has " + std::to_string(replicas) + " replicas for a global batch of " + std::to_string(batch) +
+                   " samples, at most one replica per sample is possible");
+    }
+    if (samples_ > 0) {
+      if (batch % (replicas * samples_) != 0) {
+        Fail("/samples_per_microbatch", "times " + std::to_string(replicas) + " replicas does not divide the global " +
+                                            "batch of " + std::to_string(batch));
+      }
+      return batch / (replicas * samples_);
+    }
+    if (microbatches_ > batch / replicas) {
+      Fail("/microbatches", "is " + std::to_string(microbatches_) + ", " + std::to_string(batch / replicas) +
+                                " samples per replica allow at most as many (no microbatch may be empty)");
+    }
+    return microbatches_;
+  }
+
+  /// Without encoders both ways to write a layout say the same.
+  HomogeneousDegrees LlmAlone() const {
+    if (!encoders_.empty()) Fail("/encoders", "are given, but the model has none");
+    return {.tp = llm_.tp, .pp = llm_.pp, .dp = llm_.dp, .sequence_parallel = llm_.sequence_parallel};
+  }
+
+  Layout Uniform(const PlanningProblem& problem, HomogeneousDegrees degrees, const std::string& key) const {
+    const ModelSpec& model = problem.cost.model();
+    if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
+    degrees.chunks = problem.schedule.chunks();
+    const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
+    if (!why.empty()) Fail(key, why);
+    degrees.microbatches = Microbatches(problem, degrees.dp);
+    return BuildLayout(degrees, model, problem.cost.cluster());
+  }
+
+  Layout Separate(const PlanningProblem& problem) const {
+    const ModelSpec& model = problem.cost.model();
+    SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
+    for (const EncoderSpec& encoder : model.encoders) {
+      degrees.encoders.push_back(config_ ? config_->encoder : DegreesOf(encoder.name));
+    }
+    for (const auto& [name, unused] : encoders_) {
+      const auto known = [&name = name](const EncoderSpec& encoder) { return encoder.name == name; };
+      if (std::none_of(model.encoders.begin(), model.encoders.end(), known)) {
+        Fail("/encoders/" + name, "names no encoder of " + model.name);
+      }
+    }
+    const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
+    if (!why.empty()) Fail("", why);
+    degrees.microbatches = Microbatches(problem, llm_.dp);
+    return BuildLayout(degrees, model, problem.cost.cluster());
+  }
+
+  ModuleDegrees DegreesOf(const std::string& encoder) const {
+    for (const auto& [name, degrees] : encoders_) {
+      if (name == encoder) return degrees;
+    }
+    Fail("", "lacks the degrees of encoder " + JsonQuote(encoder) + " under \"encoders\"");
+  }
+
+  std::string file_;
+  std::string pointer_;
+  std::optional<ReleaseConfig> config_;
+  std::optional<HomogeneousDegrees> uniform_;
+  std::vector<std::pair<std::string, ModuleDegrees>> encoders_;
+  ModuleDegrees llm_;
+  Communicator communicator_ = Communicator::kHub;
+  int microbatches_ = 0;
+  int samples_ = 0;
+};
+
+const Registration<LayoutPlanner> kFixed{
+    {"fixed",
+     "every degree given in the experiment or in a data_sched_config.yaml of DFLOP's release, also where it does not "
+     "fit "
+     "into memory",
+     {"file", "uniform", "encoders", "llm", "microbatches", "samples_per_microbatch", "communicator"}},
+    [](const JsonReader& json) { return std::make_unique<FixedLayout>(json); }};
+
+}  // namespace
+}  // namespace dflop

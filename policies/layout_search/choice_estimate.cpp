@@ -1,0 +1,316 @@
+#include "policies/layout_search/choice_estimate.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/index.hpp"
+#include "models/network.hpp"
+#include "policies/api/module_stages.hpp"
+#include "policies/layout_search/plan_simulator.hpp"
+
+namespace dflop {
+namespace {
+
+// Parts are exact up to kExact, then of the nearest of kPerOctave sizes an octave, scaled: the expectation need not be
+// exact, and large clusters have thousands of them.
+constexpr int kExact = 256;
+constexpr int kPerOctave = 32;
+// Steps of the bound's grid; it is looser by this much at most.
+constexpr double kGrid = 1.02;
+constexpr int kTensorDegrees = 9;
+
+int CellIndex(int parts) {
+  if (parts <= kExact) return parts;
+  return kExact + static_cast<int>(std::lround(kPerOctave * std::log2(static_cast<double>(parts) / kExact)));
+}
+double PartsOfCell(int index) {
+  if (index <= kExact) return index;
+  return kExact * std::exp2(static_cast<double>(index - kExact) / kPerOctave);
+}
+
+ModulePart PartOf(int module, int layers, bool input, bool output, int tp) {
+  return {.module = module,
+          .first_layer = 0,
+          .layers = layers,
+          .has_input = input,
+          .has_output = output,
+          .tensor_parallel = tp,
+          .sequence_parallel = false};
+}
+
+double StateBytes(const CostModel& cost, const ModulePart& part, int replicas) {
+  const StateMemory state = cost.State(part, replicas);
+  return (state.weights + state.gradients + state.optimizer).value();
+}
+
+}  // namespace
+
+ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector<SampleShape>& batch)
+    : cost_(problem.cost) {
+  const ModelSpec& model = cost_.model();
+  for (std::size_t e = 0; e < model.encoders.size(); ++e) {
+    double tiles = 0;
+    for (const SampleShape& sample : batch) tiles += sample.tiles[e];
+    totals_.push_back(tiles);
+    whole_.push_back(EncoderBatch(model.encoders[e], tiles));
+  }
+  SequenceBatch llm;
+  double largest = 0;
+  for (const SampleShape& sample : batch) {
+    llm.Add(sample.llm_tokens, 1);
+    largest = std::max<double>(largest, sample.llm_tokens);
+  }
+  totals_.push_back(llm.tokens);
+  largest_share_ = largest / llm.tokens;
+  whole_.push_back(std::move(llm));
+  memory_ = cost_.cluster().node.gpu.memory.value() * (1 - kMemoryReserve) - cost_.software().workspace_bytes;
+  cells_.resize(whole_.size() * kTensorDegrees);
+  last_sides_.resize(whole_.size());
+  rates_.resize(whole_.size() * kTensorDegrees);
+}
+
+SequenceBatch ChoiceEstimate::MeanBatch(int module, double parts) const {
+  SequenceBatch mean;
+  for (const auto& group : whole_[Index(module)].groups) mean.Add(group.length, group.count / parts);
+  return mean;
+}
+
+const ChoiceEstimate::Cell& ChoiceEstimate::CellOf(int module, int tp, int parts, double& scale) {
+  const int index = CellIndex(parts);
+  const double represented = PartsOfCell(index);
+  scale = represented / parts;
+  std::vector<Cell>& cells = cells_[Index(module * kTensorDegrees + tp)];
+  if (cells.size() <= Index(index)) cells.resize(Index(index) + 1);
+  Cell& cell = cells[Index(index)];
+  if (cell.known) return cell;
+  const SequenceBatch batch = MeanBatch(module, represented);
+  const auto seconds = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch)).value(); };
+  const ModulePart layer = PartOf(module, 1, false, false, tp);
+  const ModulePart output = PartOf(module, 0, false, true, tp);
+  cell.known = true;
+  cell.layer = seconds(layer);
+  cell.input = seconds(PartOf(module, 0, true, false, tp));
+  cell.output = seconds(output);
+  cell.layer_bytes = cost_.NeedsBackward(layer) ? cost_.Activations(layer, batch).value() : 0;
+  cell.transient_bytes = std::max(cost_.Transient(layer, batch).value(),
+                                  cost_.Transient(PartOf(module, 1, false, true, tp), batch).value());
+  cell.boundary_bytes = cost_.BoundaryBytes(module, batch).value();
+  return cell;
+}
+
+/// How many layers fewer make the LLM's last stage, with head and loss, as long as the others.
+int ChoiceEstimate::FewerForHead(const LayoutChoice& choice, int stages) {
+  double scale = 1;
+  const int llm = cost_.model().llm_module();
+  const Cell& cell = CellOf(llm, choice.llm.tp, choice.microbatches * choice.llm.dp, scale);
+  return static_cast<int>(std::lround((cell.output - cell.input) / cell.layer * (stages - 1) / stages));
+}
+
+/// The least time per token over all microbatch sizes, without attention over more than a tile.
+const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
+  Rates& rates = rates_[Index(module * kTensorDegrees + tp)];
+  if (rates.known) return rates;
+  rates.known = true;
+  rates.layer = rates.input = rates.output = std::numeric_limits<double>::infinity();
+  const ModelSpec& model = cost_.model();
+  const bool llm = model.is_llm(module);
+  const double total = std::ceil(totals_[Index(module)]);
+  for (double size = 1; size <= total;) {
+    const double next = std::max(size + 1, std::floor(size * kGrid));
+    SequenceBatch batch;
+    if (llm) {
+      batch.tokens = size;  // of no sequence: no attention
+    } else {
+      batch = EncoderBatch(model.encoders[Index(module)], size);
+    }
+    // Sizes are whole, so the largest that this one stands for is next − 1.
+    const auto rate = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch)).value() / (next - 1); };
+    rates.layer = std::min(rates.layer, rate(PartOf(module, 1, false, false, tp)));
+    rates.input = std::min(rates.input, rate(PartOf(module, 0, true, false, tp)));
+    rates.output = std::min(rates.output, rate(PartOf(module, 0, false, true, tp)));
+    size = next;
+  }
+  return rates;
+}
+
+/// As models/network.hpp's ring, by the busiest link alone.
+double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) const {
+  if (replicas == 1) return 0;
+  const ClusterSpec& cluster = cost_.cluster();
+  const NodeSpec& node = cluster.node;
+  const double bytes = 2 * cost_.GradientBytes(part).value() * (replicas - 1) / replicas;
+  const bool inside = part.tensor_parallel * replicas <= node.gpus;
+  const double rate = inside ? cluster.intra_rate().value()
+                             : cluster.nic_rate().value() * std::max(1, node.nics / part.tensor_parallel);
+  const double hops = 2.0 * (replicas - 1);
+  const double share = cost_.software().overlap_gradients ? 1.0 / std::max(1, part.layers) : 1.0;
+  return share * (bytes / rate + hops * (inside ? node.intra_latency : node.nic_latency).value());
+}
+
+ChoiceEstimate::Side ChoiceEstimate::MakeSide(int module, const ModuleDegrees& d, int stages, int fewer_last) {
+  const std::vector<int> split = SplitLayers(cost_.model().shape(module).layers, stages, fewer_last);
+  Side side;
+  side.front = *std::max_element(split.begin(), split.end());
+  side.back = split.back();
+  const Rates& rates = RatesOf(module, d.tp);
+  const double share = totals_[Index(module)] / d.dp;
+  side.optimizer = std::numeric_limits<double>::infinity();
+  for (const bool first : {true, false}) {
+    if (!first && stages == 1) break;
+    const bool last = !first || stages == 1;
+    const ModulePart part = PartOf(module, first ? split.front() : split.back(), first, last, d.tp);
+    const double optimizer = cost_.OptimizerStep(part, d.dp).value();
+    side.state_bytes = std::max(side.state_bytes, StateBytes(cost_, part, d.dp));
+    side.optimizer = std::min(side.optimizer, optimizer);
+    side.end = std::max(side.end, optimizer + ReductionSeconds(part, d.dp));
+    const double bound = share * (part.layers * rates.layer + (first ? rates.input : 0) + (last ? rates.output : 0));
+    (first ? side.front_bound : side.back_bound) = bound + optimizer;
+  }
+  return side;
+}
+
+const ChoiceEstimate::Side& ChoiceEstimate::SideOf(int module, const ModuleDegrees& d, int stages, int fewer_last) {
+  // Choices come in rows of the same degrees, so the last answer is mostly the next.
+  const SideKey key{module, d.tp, d.dp, stages, fewer_last};
+  auto& [last_key, last] = last_sides_[Index(module)];
+  if (last != nullptr && last_key == key) return *last;
+  const auto [entry, is_new] = sides_.try_emplace(key);
+  if (is_new) entry->second = MakeSide(module, d, stages, fewer_last);
+  last_key = key;
+  last = &entry->second;
+  return entry->second;
+}
+
+/// As many parts as make each the share that the busiest of the groups has of a microbatch: tiles stay whole, so that
+/// it has (groups − 1)/2 · 1/groups of a tile more than the mean, all remainders being as likely.
+int ChoiceEstimate::BusiestParts(int module, int parts, int groups) const {
+  if (groups == 1) return parts;
+  const double total = totals_[Index(module)];
+  const double share = (total / parts + (groups - 1) / 2.0) / groups;
+  return std::max(1, static_cast<int>(std::lround(total / share)));
+}
+
+/// Of the projected tiles of a microbatch that was divided.
+double ChoiceEstimate::GatherSeconds(int module, int parts, int groups) const {
+  if (groups == 1) return 0;
+  return IntraNodeAllGather(cost_.cluster(), groups, cost_.ProjectedBytes(module, totals_[Index(module)] / parts))
+      .value();
+}
+
+ChoiceEstimate::Module ChoiceEstimate::At(int module, const ModuleDegrees& d, int stages, int fewer_last, int parts,
+                                          int groups) {
+  Module at;
+  at.side = &SideOf(module, d, stages, fewer_last);
+  double scale = 1;
+  const Cell& cell = CellOf(module, d.tp, BusiestParts(module, parts, groups), scale);
+  const double gather = GatherSeconds(module, parts, groups);
+  const int layers = cost_.model().shape(module).layers;
+  at.whole = scale * (layers * cell.layer + cell.input + cell.output) + gather;
+  at.slowest = stages == 1 ? at.whole
+                           : std::max(scale * (at.side->front * cell.layer + cell.input),
+                                      scale * (at.side->back * cell.layer + cell.output) + gather);
+  at.activations = scale * at.side->front * cell.layer_bytes * (1 + cost_.software().fragmentation);
+  at.transient = scale * cell.transient_bytes;
+  at.boundary = scale * cell.boundary_bytes;
+  return at;
+}
+
+double ChoiceEstimate::Peak(const Module& module, int in_flight) {
+  return module.side->state_bytes + in_flight * module.activations + module.transient;
+}
+
+void ChoiceEstimate::SetMemory(StepEstimate& estimate, double state, double peak) const {
+  estimate.state_fits = state <= memory_;
+  estimate.likely_fits = peak <= memory_;
+  estimate.bytes = Bytes(peak);
+}
+
+double ChoiceEstimate::HopSeconds(double bytes, int tp) const {
+  const ClusterSpec& cluster = cost_.cluster();
+  const double share = cost_.software().scatter_transfers ? bytes / tp : bytes;
+  return cluster.node.nic_latency.value() + share / cluster.nic_rate().value();
+}
+
+StepEstimate ChoiceEstimate::Of(const LayoutChoice& choice) {
+  return choice.separate() ? Separate(choice) : Homogeneous(choice);
+}
+
+StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
+  const ModuleDegrees& d = choice.llm;
+  const int llm = cost_.model().llm_module();
+  const int parts = choice.microbatches * d.dp;
+  const double straggler = std::max(1.0, largest_share_ * parts);
+  const bool shared = d.pp == 1;
+  const int llm_stages = shared ? 1 : d.pp * choice.chunks - choice.encoder_stages;
+  const Module last = At(llm, d, llm_stages, choice.fewer_last, parts);
+  StepEstimate estimate;
+  double slowest = last.slowest;
+  double whole = last.whole;
+  double end = last.side->end;
+  double state = last.side->state_bytes * choice.chunks;
+  double bound = std::max(last.side->front_bound, last.side->back_bound);
+  const int groups = choice.encoder_groups();
+  const ModuleDegrees encoder_degrees{d.tp / groups, d.pp, d.dp * groups, false};
+  // Stages of one device add up where there is no pipeline, and so do their bounds.
+  Module first;
+  for (int e = 0; e < llm; ++e) {
+    const Module encoder = At(e, encoder_degrees, std::max(1, choice.encoder_stages), 0, parts, groups);
+    slowest = shared ? slowest + encoder.slowest : std::max(slowest, encoder.slowest);
+    whole += encoder.whole;
+    end = shared ? end + encoder.side->end : std::max(end, encoder.side->end);
+    state = shared ? state + encoder.side->state_bytes : std::max(state, encoder.side->state_bytes);
+    const double encoder_bound = std::max(encoder.side->front_bound, encoder.side->back_bound);
+    bound = shared ? bound + encoder_bound : std::max(bound, encoder_bound);
+    first.activations += encoder.activations;
+    first.transient += encoder.transient;
+    first.side = encoder.side;
+  }
+  const double hops = shared ? 0 : 2.0 * (d.pp * choice.chunks - 1) * HopSeconds(last.boundary, d.tp);
+  const double device = slowest * choice.chunks;
+  estimate.bound = Seconds(bound);
+  estimate.expected = Seconds((choice.microbatches - 1) * device + (whole * straggler / choice.chunks + hops) + end);
+  // A device with several stages holds the state of each; the largest part's is certain to be among them.
+  const double certain = choice.chunks > 1 ? last.side->state_bytes : state;
+  const int in_flight = std::min(choice.microbatches, d.pp);
+  double peak = state + last.activations + first.activations + last.transient;
+  if (!shared) {
+    const int behind = llm > 0 ? std::max(1, in_flight - choice.encoder_stages) : in_flight;
+    peak = Peak(last, behind * choice.chunks);
+    if (llm > 0) peak = std::max(peak, Peak(first, in_flight));
+  }
+  SetMemory(estimate, certain, peak);
+  return estimate;
+}
+
+StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
+  const int m = choice.microbatches;
+  const Module encoder = At(0, choice.encoder, choice.encoder.pp, 0, m * choice.encoder.dp);
+  const Module llm = At(1, choice.llm, choice.llm.pp, choice.fewer_last, m * choice.llm.dp);
+  const ClusterSpec& cluster = cost_.cluster();
+  const double union_bytes = cost_.ProjectedBytes(0, totals_[0] / m).value();
+  const double nic = cluster.nic_rate().value();
+  const double latency = cluster.node.nic_latency.value();
+  double join =
+      union_bytes / choice.llm.dp / nic / std::min(choice.llm.tp, choice.encoder.dp * choice.encoder.tp) + latency;
+  double way = join;  // of the first microbatch to the LLM
+  if (choice.family == LayoutFamily::kSeparateHub) {
+    join = union_bytes / nic + choice.llm.dp * latency;
+    way = join + (choice.encoder.dp > 1 ? union_bytes / nic + latency : 0);
+  }
+  const double straggler = std::max(1.0, largest_share_ * m * choice.llm.dp);
+  const double slowest = std::max({encoder.slowest, llm.slowest, join});
+  const double hops = 2.0 * ((choice.encoder.pp - 1) * HopSeconds(encoder.boundary, choice.encoder.tp) +
+                             (choice.llm.pp - 1) * HopSeconds(llm.boundary, choice.llm.tp));
+  StepEstimate estimate;
+  estimate.bound = Seconds(
+      std::max({encoder.side->front_bound, encoder.side->back_bound, llm.side->front_bound, llm.side->back_bound}));
+  estimate.expected = Seconds((m - 1) * slowest + encoder.whole + llm.whole * straggler + 2 * way + hops +
+                              std::max(encoder.side->end, llm.side->end));
+  SetMemory(
+      estimate, std::max(encoder.side->state_bytes, llm.side->state_bytes),
+      std::max(Peak(encoder, std::min(m, choice.encoder.pp + choice.llm.pp)), Peak(llm, std::min(m, choice.llm.pp))));
+  return estimate;
+}
+
+}  // namespace dflop

@@ -1,0 +1,130 @@
+#include "policies/layout_search/layout_choice.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "models/tensor_parallel.hpp"
+#include "policies/layout_search/uniform_layouts.hpp"
+
+namespace dflop {
+namespace {
+
+/// TP × PP × DP of one module on `gpus` GPUs from `first_gpu` on, TP groups inside nodes.
+std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module, int first_gpu, int gpus) {
+  const ModelSpec& model = problem.cost.model();
+  const int node = problem.cost.cluster().node.gpus;
+  const TransformerShape& shape = model.shape(module);
+  std::vector<ModuleDegrees> all;
+  for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
+    const bool stays_in_node = node % tp == 0 && first_gpu % tp == 0;
+    if (gpus % tp != 0 || !stays_in_node || !DividesAmong(model, module, tp)) continue;
+    const int groups = gpus / tp;
+    for (int pp = 1; pp <= std::min(groups, shape.layers); ++pp) {
+      if (groups % pp == 0) all.push_back({tp, pp, groups / pp, false});
+    }
+  }
+  return all;
+}
+
+LayoutChoice ChoiceOf(const HomogeneousDegrees& d) {
+  LayoutChoice choice;
+  choice.family = d.pp == 1 ? LayoutFamily::kNoPipeline : LayoutFamily::kHomogeneous;
+  choice.llm = {d.tp, d.pp, d.dp, false};
+  choice.encoder_stages = d.encoder_stages;
+  choice.encoder_tp = d.encoder_tp;
+  choice.chunks = d.chunks;
+  return choice;
+}
+
+class CountTable {
+ public:
+  explicit CountTable(int global_batch_size)
+      : size_(global_batch_size), counts_(static_cast<std::size_t>(global_batch_size) + 1) {}
+
+  const std::vector<int>& Of(int replicas) {
+    static const std::vector<int> kNone;
+    if (replicas > size_) return kNone;
+    std::vector<int>& counts = counts_[static_cast<std::size_t>(replicas)];
+    if (counts.empty()) counts = MicrobatchCounts(size_, replicas);
+    return counts;
+  }
+
+ private:
+  int size_;
+  std::vector<std::vector<int>> counts_;
+};
+
+void VisitDegrees(const std::vector<HomogeneousDegrees>& all, int global_batch_size, const VisitChoice& visit) {
+  CountTable counts(global_batch_size);
+  for (const HomogeneousDegrees& d : all) {
+    if (!counts.Of(d.dp).empty()) visit(ChoiceOf(d), counts.Of(d.dp));
+  }
+}
+
+void VisitSeparate(const PlanningProblem& problem, const VisitChoice& visit) {
+  CountTable counts(problem.global_batch_size);
+  const int gpus = problem.cost.cluster().gpus();
+  LayoutChoice choice;
+  for (int encoder_gpus = 1; encoder_gpus < gpus; ++encoder_gpus) {
+    const auto llms = DegreesOn(problem, 1, encoder_gpus, gpus - encoder_gpus);
+    if (llms.empty()) continue;
+    for (const ModuleDegrees& encoder : DegreesOn(problem, 0, 0, encoder_gpus)) {
+      choice.encoder = encoder;
+      for (const ModuleDegrees& llm : llms) {
+        choice.llm = llm;
+        if (counts.Of(llm.dp).empty()) continue;
+        for (const LayoutFamily family : {LayoutFamily::kSeparateHub, LayoutFamily::kSeparateDirect}) {
+          choice.family = family;
+          visit(choice, counts.Of(llm.dp));
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster) {
+  if (!choice.separate()) {
+    return BuildLayout(HomogeneousDegrees{.tp = choice.llm.tp,
+                                          .pp = choice.llm.pp,
+                                          .dp = choice.llm.dp,
+                                          .encoder_stages = choice.encoder_stages,
+                                          .microbatches = choice.microbatches,
+                                          .chunks = choice.chunks,
+                                          .encoder_tp = choice.encoder_tp,
+                                          .fewer_last = choice.fewer_last},
+                       model, cluster);
+  }
+  const bool hub = choice.family == LayoutFamily::kSeparateHub;
+  return BuildLayout(SeparateDegrees{.encoders = {choice.encoder},
+                                     .llm = choice.llm,
+                                     .microbatches = choice.microbatches,
+                                     .communicator = hub ? Communicator::kHub : Communicator::kDirect,
+                                     .fewer_last = choice.fewer_last},
+                     model, cluster);
+}
+
+void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit) {
+  VisitDegrees(UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks()),
+               problem.global_batch_size, visit);
+}
+
+void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit) {
+  ForEachUniformChoice(problem, visit);
+  // An interleaved schedule has no meaning where encoder and LLM are chains of their own; a model of several encoders
+  // would need a split per encoder.
+  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) VisitSeparate(problem, visit);
+}
+
+ChoiceSpace AllLayouts() { return {"layout", ForEachChoice}; }
+
+ChoiceSpace UniformLayouts() { return {"homogeneous layout", ForEachUniformChoice}; }
+
+ChoiceSpace TheseDegrees(std::string what, std::vector<HomogeneousDegrees> degrees) {
+  return {std::move(what), [degrees = std::move(degrees)](const PlanningProblem& problem, const VisitChoice& visit) {
+            VisitDegrees(degrees, problem.global_batch_size, visit);
+          }};
+}
+
+}  // namespace dflop

@@ -1,0 +1,49 @@
+#include "policies/layout_search/uniform_layouts.hpp"
+
+#include <algorithm>
+
+namespace dflop {
+namespace {
+
+/// Every way to use all GPUs in groups of `tp` that is possible: PP × DP × encoder stages.
+void AddDegrees(int tp, int encoder_tp, int chunks, const ModelSpec& model, const ClusterSpec& cluster,
+                std::vector<HomogeneousDegrees>& all) {
+  const int groups = cluster.gpus() / tp;
+  for (int pp = 1; pp <= groups; ++pp) {
+    if (groups % pp != 0) continue;
+    const bool splits = !model.encoders.empty() && pp > 1;
+    for (int encoder_stages = splits ? 1 : 0; encoder_stages <= (splits ? pp * chunks - 1 : 0); ++encoder_stages) {
+      const HomogeneousDegrees degrees{.tp = tp,
+                                       .pp = pp,
+                                       .dp = groups / pp,
+                                       .encoder_stages = encoder_stages,
+                                       .chunks = chunks,
+                                       .encoder_tp = encoder_tp};
+      if (WhyImpossible(degrees, model, cluster).empty()) all.push_back(degrees);
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<int> GroupSizes(const ClusterSpec& cluster) {
+  std::vector<int> sizes;
+  for (int tp = 1; tp <= std::min(8, cluster.node.gpus); tp *= 2) {
+    if (cluster.node.gpus % tp == 0 && cluster.gpus() % tp == 0) sizes.push_back(tp);
+  }
+  return sizes;
+}
+
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks) {
+  std::vector<HomogeneousDegrees> all;
+  for (const int tp : GroupSizes(cluster)) AddDegrees(tp, 0, chunks, model, cluster, all);
+  if (model.encoders.empty()) return all;
+  for (const int tp : GroupSizes(cluster)) {
+    for (int encoder_tp = 1; encoder_tp < tp; encoder_tp *= 2) {
+      AddDegrees(tp, encoder_tp, chunks, model, cluster, all);
+    }
+  }
+  return all;
+}
+
+}  // namespace dflop

@@ -1,0 +1,144 @@
+#include "real_runner/program/plan_check.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <tuple>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "models/tensor_parallel.hpp"
+#include "real_runner/program/plan_graph.hpp"
+#include "sim/graph/op_kind.hpp"
+#include "sim/graph/precedence.hpp"
+#include "sim/measure/timeline.hpp"
+#include "sim/plan/device_order.hpp"
+#include "sim/plan/layout_check.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr double kByteTolerance = 1e-9;  // the file holds every digit
+
+class PlanChecker {
+ public:
+  PlanChecker(const Plan& plan, const std::string& file) : plan_(plan), file_(file) {}
+
+  void Check() const {
+    const LayoutFault fault = FindFault(plan_.layout, plan_.model, plan_.cluster);
+    if (!fault.what.empty()) Fail("/layout" + fault.pointer, fault.what);
+    if (plan_.layout.separate_encoders && plan_.layout.communicator.blocking) {
+      Fail("/layout/communicator", "blocks, which only the simulator can: the runner's messages go beside computation");
+    }
+    CheckOrders();
+    if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");
+    for (std::size_t step = 0; step < plan_.steps.size(); ++step) {
+      CheckBatch(step);
+      CheckOperations(step);
+    }
+  }
+
+ private:
+  [[noreturn]] void Fail(const std::string& pointer, const std::string& what) const {
+    throw InputError(file_, pointer, what);
+  }
+
+  void CheckOrders() const {
+    std::vector<std::vector<int>> stages_of(plan_.layout.groups.size());
+    for (std::size_t s = 0; s < plan_.layout.stages.size(); ++s) {
+      stages_of[Index(plan_.layout.stages[s].group)].push_back(static_cast<int>(s));
+    }
+    for (std::size_t g = 0; g < stages_of.size(); ++g) CheckOrder(g, stages_of[g]);
+  }
+
+  void CheckOrder(std::size_t group, const std::vector<int>& stages) const {
+    const CostModel cost = UnpricedCosts(plan_);
+    std::map<std::tuple<OpKind, int, int>, int> times;  // by kind, chunk, microbatch
+    const DeviceOrder& order = plan_.orders[group];
+    const std::string here = "/orders/" + std::to_string(group);
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      const std::string at = here + "/" + std::to_string(i);
+      const ScheduledOp& op = order[i];
+      if (op.kind > OpKind::kWeightGradient) Fail(at + "/kind", "is no computation: " + std::string(KindName(op.kind)));
+      if (op.chunk >= static_cast<int>(stages.size())) {
+        Fail(at + "/chunk", "names stage " + std::to_string(op.chunk) + " of the device, which has " +
+                                std::to_string(stages.size()) + ", numbered from 0");
+      }
+      if (op.microbatch >= plan_.layout.microbatches) {
+        Fail(at + "/microbatch", "is not below the layout's " + std::to_string(plan_.layout.microbatches));
+      }
+      if (++times[{op.kind, op.chunk, op.microbatch}] > 1) Fail(at, "runs an operation a second time");
+    }
+    const bool split = SplitsBackward(order);
+    for (int chunk = 0; chunk < static_cast<int>(stages.size()); ++chunk) {
+      const auto& parts = plan_.layout.stages[Index(stages[Index(chunk)])].parts;
+      const bool backward =
+          std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost.NeedsBackward(part); });
+      for (int k = 0; k < plan_.layout.microbatches; ++k) {
+        for (const OpKind kind : {OpKind::kForward, OpKind::kBackward, OpKind::kWeightGradient}) {
+          const bool wanted = kind == OpKind::kForward || (backward && (kind == OpKind::kBackward || split));
+          if (!wanted || times.contains({kind, chunk, k})) continue;
+          Fail(here, "leaves out " + std::string(KindName(kind)) + " of microbatch " + std::to_string(k) +
+                         " on its stage " + std::to_string(chunk));
+        }
+      }
+    }
+  }
+
+  void CheckBatch(std::size_t step) const {
+    const auto& batch = plan_.steps[step].batch;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const std::string at = "/steps/" + std::to_string(step) + "/batch/" + std::to_string(i);
+      if (batch[i].tiles.size() != plan_.model.encoders.size()) {
+        Fail(at + "/tiles", "has " + std::to_string(batch[i].tiles.size()) + " entries, the model " +
+                                std::to_string(plan_.model.encoders.size()) + " encoders");
+      }
+      if (batch[i].llm_tokens < 1) Fail(at + "/llm_tokens", "must be at least 1");
+      if (batch[i].text_tokens > batch[i].llm_tokens) Fail(at + "/text_tokens", "exceeds llm_tokens");
+    }
+  }
+
+  void CheckOperations(std::size_t step) const {
+    const OperationGraph graph = BareGraphOf(plan_, step);
+    const std::string stuck = Precedence::WhyStuck(graph);
+    if (!stuck.empty()) Fail("/orders", stuck);
+    const auto& planned = plan_.steps[step].operations;
+    const std::string here = "/steps/" + std::to_string(step) + "/operations";
+    const std::vector<PlannedOperation> expected = PlannedOperations(graph);
+    if (planned.size() != expected.size()) {
+      Fail(here, "has " + std::to_string(planned.size()) + " entries; layout, orders and batch make " +
+                     std::to_string(expected.size()));
+    }
+    for (std::size_t i = 0; i < planned.size(); ++i) {
+      const std::string at = here + "/" + std::to_string(i);
+      PlannedOperation operation = planned[i];
+      const double more = std::abs(operation.bytes.value() - expected[i].bytes.value());
+      operation.time = expected[i].time;
+      operation.bytes = expected[i].bytes;
+      if (operation != expected[i]) {
+        Fail(at, "is another operation than layout and orders make, " + std::string(KindName(expected[i].kind)) +
+                     " of microbatch " + std::to_string(expected[i].microbatch) + " on stage " +
+                     std::to_string(expected[i].stage));
+      }
+      if (more > kByteTolerance * expected[i].bytes.value()) {
+        Fail(at + "/bytes", "is " + ShortestNumber(planned[i].bytes.value()) + ", model and batch make " +
+                                ShortestNumber(expected[i].bytes.value()));
+      }
+    }
+  }
+
+  const Plan& plan_;
+  const std::string& file_;
+};
+
+}  // namespace
+
+void CheckPlan(const Plan& plan, const std::string& file) { PlanChecker(plan, file).Check(); }
+
+void PadVocabulary(Plan& plan) {
+  const int ranks = plan.layout.degrees.back().tp;
+  plan.model.llm.vocab =
+      static_cast<int>(PaddedVocabulary(plan.model.llm.vocab, plan.software.vocabulary_multiple, ranks));
+}
+
+}  // namespace dflop

@@ -1,0 +1,203 @@
+#include "sim/build/communicator.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/error.hpp"
+#include "models/network.hpp"
+#include "sim/build/collectives.hpp"
+
+namespace dflop {
+namespace {
+
+const ModulePart& FirstPart(const Layout& layout, int stage) {
+  return layout.stages[static_cast<std::size_t>(stage)].parts.front();
+}
+
+/// First ranks of the tensor-parallel groups that hold a copy of these stages each.
+std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages) {
+  std::vector<int> gpus;
+  gpus.reserve(stages.size());
+  for (const int s : stages) {
+    const ModulePart& part = FirstPart(layout, s);
+    const int first =
+        layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu;
+    for (int copy = 0; copy < part.data_split; ++copy) gpus.push_back(first + copy * part.tensor_parallel);
+  }
+  return gpus;
+}
+
+int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).tensor_parallel; }
+
+Communication Scaled(Communication communication, double factor) {
+  for (Flow& flow : communication.flows) flow.bytes *= factor;
+  communication.latency *= factor;
+  return communication;
+}
+
+}  // namespace
+
+Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
+                            bool sequence_parallel) {
+  const bool gathers = !sequence_parallel && cost.software().scatter_transfers;
+  // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
+  const double copies = sequence_parallel || gathers ? 1.0 : std::min(source.size, target.size);
+  Communication transfer =
+      GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
+  if (gathers) transfer.latency += IntraNodeAllGather(cost.cluster(), target.size, bytes);
+  return transfer;
+}
+
+ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
+  Bytes bytes{0};
+  int layers = 0;
+  for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
+    bytes += cost.GradientBytes(part);
+    layers += part.layers;
+  }
+  if (bytes <= Bytes(0)) return {};
+  Communication ring = RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
+                                     bytes, cost.software().distributed_optimizer);
+  if (!cost.software().overlap_gradients || layers < 2) return {{}, std::move(ring)};
+  const double last_bucket = 1.0 / layers;
+  return {Scaled(ring, 1 - last_bucket), Scaled(ring, last_bucket)};
+}
+
+Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage) {
+  if (first_stage == last_stage) return {};
+  const ModulePart& head = layout.stages[static_cast<std::size_t>(last_stage)].parts.back();
+  const Bytes bytes = cost.TiedGradientBytes(head);
+  if (bytes <= Bytes(0)) return {};
+  return RingAllReduce(cost.cluster(), FirstGpus(layout, {first_stage, last_stage}), GroupSize(layout, last_stage),
+                       bytes);
+}
+
+Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
+  constexpr double kWeightBytes = 2;
+  Bytes gradients{0};
+  for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
+    gradients += cost.GradientBytes(part);
+  }
+  if (gradients <= Bytes(0)) return {};
+  return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
+                       gradients * (kWeightBytes / cost.software().gradient_bytes), true);
+}
+
+TileExchange::TileExchange(const CostModel& cost, const Layout& layout) : cost_(cost) {
+  for (std::size_t s = 1; s < layout.stages.size(); ++s) {
+    const ModulePart& part = layout.stages[s].parts.front();
+    if (!cost.model().is_llm(part.module) || !part.has_input) continue;
+    encoders_.push_back(layout.groups[static_cast<std::size_t>(layout.stages[s - 1].group)]);
+    llms_.push_back(layout.groups[static_cast<std::size_t>(layout.stages[s].group)]);
+  }
+}
+
+// Every rank of a receiving group wants all of what reaches its replica, in equal parts that the ranks then gather.
+Communication TileExchange::AllToAll(const StepWork& work, int microbatch, bool backward) const {
+  Communication all;
+  std::map<int, Bytes> received;
+  for (std::size_t e = 0; e < work.routes.size(); ++e) {
+    for (const TileRoute& route : work.routes[e][static_cast<std::size_t>(microbatch)]) {
+      const DeviceGroup& encoder = encoders_[static_cast<std::size_t>(route.from)];
+      const DeviceGroup& llm = llms_[static_cast<std::size_t>(route.to)];
+      if (encoder == llm || route.tiles == 0) continue;
+      const DeviceGroup& source = backward ? llm : encoder;
+      const DeviceGroup& target = backward ? encoder : llm;
+      const Bytes bytes = cost_.ProjectedBytes(static_cast<int>(e), static_cast<double>(route.tiles));
+      const Communication one =
+          GroupTransfer(cost_.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes);
+      all.flows.insert(all.flows.end(), one.flows.begin(), one.flows.end());
+      all.latency = std::max(all.latency, one.latency);
+      received[target.first_gpu] += bytes;
+    }
+  }
+  Bytes most{0};
+  for (const auto& [gpu, bytes] : received) most = std::max(most, bytes);
+  all.latency += IntraNodeAllGather(cost_.cluster(), llms_.front().size, most);
+  return all;
+}
+
+Communicate::Communicate(const CostModel& cost, const Layout& layout)
+    : cost_(cost), hub_(layout.communicator.hub()), outputs_(cost.model().encoders.size()) {
+  const auto group_of = [&](int s) {
+    return layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)];
+  };
+  for (const Chain& chain : ChainsOf(layout)) {
+    if (cost.model().is_llm(chain.module)) {
+      llm_inputs_.push_back(group_of(chain.stages.front()));
+    } else {
+      outputs_[static_cast<std::size_t>(chain.module)].push_back(group_of(chain.stages.back()));
+    }
+  }
+}
+
+Communication Communicate::Messages(std::vector<Flow> flows, bool within_group) const {
+  Communication communication;
+  const ClusterSpec& cluster = cost_.cluster();
+  Bytes largest{0};
+  for (const Flow& flow : flows) {
+    const Seconds latency =
+        cluster.same_node(flow.source_gpu, flow.target_gpu) ? cluster.node.intra_latency : cluster.node.nic_latency;
+    communication.latency = std::max(communication.latency, latency);
+    largest = std::max(largest, flow.bytes);
+  }
+  if (within_group) communication.latency += largest / cluster.intra_rate();
+  communication.flows = std::move(flows);
+  return communication;
+}
+
+Communication Communicate::Gather(int encoder, Bytes bytes) const {
+  if (!hub_) return {};
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  std::vector<Flow> flows;
+  for (std::size_t r = 1; r < outputs.size(); ++r) {
+    flows.push_back({outputs[r].first_gpu, outputs[0].first_gpu, bytes / static_cast<double>(outputs.size())});
+  }
+  return Messages(std::move(flows), false);
+}
+
+Communication Communicate::Scatter(int encoder, Bytes bytes) const {
+  Communication scatter = Gather(encoder, bytes);
+  for (Flow& flow : scatter.flows) std::swap(flow.source_gpu, flow.target_gpu);
+  const bool shared = !scatter.flows.empty() && outputs_[static_cast<std::size_t>(encoder)].front().size > 1;
+  if (shared) scatter.latency += scatter.flows.front().bytes / cost_.cluster().intra_rate();
+  return scatter;
+}
+
+// Every rank of the target wants the whole tensor, of which the flows bring one copy: over the hub to the first rank,
+// which hands it on; directly in equal parts, which the ranks gather.
+Communication Communicate::Send(int encoder, int llm_replica, Bytes bytes) const {
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  const DeviceGroup target = llm_inputs_[static_cast<std::size_t>(llm_replica)];
+  if (hub_) return Messages({{outputs[0].first_gpu, target.first_gpu, bytes}}, target.size > 1);
+  Communication all = Direct(outputs, target, bytes);
+  all.latency += IntraNodeAllGather(cost_.cluster(), target.size, bytes);
+  return all;
+}
+
+Communication Communicate::Return(int encoder, int llm_replica, Bytes bytes) const {
+  const auto& outputs = outputs_[static_cast<std::size_t>(encoder)];
+  const DeviceGroup source = llm_inputs_[static_cast<std::size_t>(llm_replica)];
+  if (hub_) {  // where there is nobody to scatter to, the hub's own group is the last one to be served
+    const bool hands_on = outputs.size() == 1 && outputs[0].size > 1;
+    return Messages({{source.first_gpu, outputs[0].first_gpu, bytes}}, hands_on);
+  }
+  Communication all = Direct(outputs, source, bytes);
+  for (Flow& flow : all.flows) std::swap(flow.source_gpu, flow.target_gpu);
+  all.latency += IntraNodeAllGather(cost_.cluster(), outputs[0].size, bytes / static_cast<double>(outputs.size()));
+  return all;
+}
+
+Communication Communicate::Direct(const std::vector<DeviceGroup>& outputs, DeviceGroup target, Bytes bytes) const {
+  Communication all;
+  for (const DeviceGroup& source : outputs) {
+    const Communication one = GroupTransfer(cost_.cluster(), source.first_gpu, source.size, target.first_gpu,
+                                            target.size, bytes / static_cast<double>(outputs.size()));
+    all.flows.insert(all.flows.end(), one.flows.begin(), one.flows.end());
+    all.latency = std::max(all.latency, one.latency);
+  }
+  return all;
+}
+
+}  // namespace dflop

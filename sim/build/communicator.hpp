@@ -1,0 +1,75 @@
+// The messages of a training step: between stages, between encoders and LLM, and over replicas at the end.
+#pragma once
+
+#include <vector>
+
+#include "sim/graph/communication.hpp"
+#include "sim/plan/batch_plan.hpp"
+#include "sim/plan/layout.hpp"
+
+namespace dflop {
+
+/// Activations (or their gradients) from one stage to the next; `bytes` is the whole tensor. With sequence parallelism
+/// each rank has and wants 1/T of it. Otherwise every rank has and wants a copy: with scatter_transfers it sends 1/T
+/// and the receivers gather the rest over NVLink (Megatron-LM, arXiv 2104.04473, section 4.1), without it sends all of
+/// it.
+Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
+                            bool sequence_parallel);
+
+/// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed optimizer.
+/// With overlap_gradients all but one layer's bucket may run beside the stage's last backward, layer by layer as
+/// Megatron-LM and PyTorch's DDP (arXiv 2006.15704, section 3.2) do; the last bucket waits for that backward's end.
+/// Neither part depends on how long anything takes, so that the reduction never ends earlier because a backward is
+/// longer.
+struct ReductionParts {
+  Communication beside_backward;  ///< nothing without overlap
+  Communication after_backward;
+};
+ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
+
+/// All-reduce of the embedding's gradients between the LLM's first and last stage of one replica, which hold a copy
+/// each when input and output embeddings are tied (Megatron-LM, arXiv 1909.08053). Nothing otherwise.
+Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage);
+
+/// All-gather of the updated bf16 weights after a distributed optimizer's step.
+Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
+
+/// Replicas of a homogeneous layout that encode for each other: an all-to-all of projected tiles between the last
+/// encoder stages and the first LLM stages (OrchMLLM, arXiv 2503.23830), backward the gradients.
+class TileExchange {
+ public:
+  TileExchange(const CostModel& cost, const Layout& layout);
+  Communication AllToAll(const StepWork& work, int microbatch, bool backward) const;
+
+ private:
+  const CostModel& cost_;
+  std::vector<DeviceGroup> encoders_;  ///< [replica]
+  std::vector<DeviceGroup> llms_;      ///< [replica]
+};
+
+/// Encoders and LLM on devices of their own.
+///
+/// Hub (DFLOP, arXiv 2603.25120, section 4): rank 0 of the encoder gathers the replicas' outputs, then sends each LLM
+/// replica its own, one after the other; a first rank that receives passes the tensor on to its group over NVLink.
+/// Direct: every encoder replica sends every LLM replica its share at once. Backward mirrors both.
+class Communicate {
+ public:
+  Communicate(const CostModel& cost, const Layout& layout);
+  /// `bytes`: projected output of the whole union microbatch.
+  Communication Gather(int encoder, Bytes bytes) const;
+  Communication Scatter(int encoder, Bytes bytes) const;
+  /// `bytes`: what this LLM replica wants of it.
+  Communication Send(int encoder, int llm_replica, Bytes bytes) const;
+  Communication Return(int encoder, int llm_replica, Bytes bytes) const;
+
+ private:
+  Communication Messages(std::vector<Flow> flows, bool within_group) const;
+  Communication Direct(const std::vector<DeviceGroup>& outputs, DeviceGroup target, Bytes bytes) const;
+
+  const CostModel& cost_;
+  bool hub_;
+  std::vector<std::vector<DeviceGroup>> outputs_;  ///< [encoder][replica]: groups of its last stage
+  std::vector<DeviceGroup> llm_inputs_;            ///< [replica]: groups of the LLM's first stage
+};
+
+}  // namespace dflop

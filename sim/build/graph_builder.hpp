@@ -1,0 +1,34 @@
+// Plan → operations with dependencies: one training step as an engine runs it.
+#pragma once
+
+#include <vector>
+
+#include "sim/build/step_costs.hpp"
+#include "sim/graph/operation_graph.hpp"
+#include "sim/plan/device_order.hpp"
+
+namespace dflop {
+
+/// Communication of a step by what it carries.
+struct CommunicationKinds {
+  bool encoder_llm = true;  ///< between encoders and LLM with devices of their own, or replicas that encode for others
+  bool stages = true;       ///< from stage to stage of a pipeline
+  bool gradients = true;    ///< reductions over replicas and between tied embeddings
+  bool parameters = true;   ///< all-gather of a distributed optimizer
+  bool operator==(const CommunicationKinds&) const = default;
+};
+inline constexpr CommunicationKinds kNoCommunication{false, false, false, false};
+
+/// What a graph leaves out; the full step by default. The others exist to split idle time by cause
+/// (sim/measure/metrics.hpp).
+struct GraphOptions {
+  CommunicationKinds communication{};  ///< what is left out takes no time and holds up nobody
+  bool couple_replicas = true;         ///< false: no waiting at the end of the step for the other replicas
+  int only_replica = -1;               ///< ≥ 0: this LLM replica alone, with the encoders that feed it
+};
+
+/// `orders[group]`: what each device group runs, from the pipeline schedule.
+OperationGraph BuildGraph(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                          const StepWork& work, const StepCosts& costs, const GraphOptions& options = {});
+
+}  // namespace dflop

@@ -1,0 +1,43 @@
+// What runs an operation graph and says when everything happened.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/units.hpp"
+#include "sim/graph/operation_graph.hpp"
+
+namespace dflop {
+
+struct ClusterSpec;
+
+/// Start and end of every operation, from the start of the step.
+struct OperationTimes {
+  std::vector<Seconds> start;
+  std::vector<Seconds> end;
+  Seconds makespan{0};
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual OperationTimes Run(const OperationGraph& graph) = 0;
+  virtual std::string name() const = 0;
+};
+
+/// Longest path; links never contend between communications. Exact, and ~10⁷ operations a second.
+std::unique_ptr<Engine> MakeReplayEngine();
+
+/// Flows share NVLinks and NICs on a SimGrid platform. One per process (SimGrid's own limit). Throws InputError when
+/// the program was built without SimGrid.
+std::unique_ptr<Engine> MakeSimGridEngine(const ClusterSpec& cluster);
+
+/// Whether this build has the simgrid engine.
+bool HasSimGridEngine();
+
+/// Which engines this build has: "replay", and "simgrid" unless built with DFLOP_SIMGRID=OFF.
+std::vector<std::string> EngineNames();
+std::unique_ptr<Engine> MakeEngine(const std::string& name, const ClusterSpec& cluster);
+
+}  // namespace dflop

@@ -1,0 +1,126 @@
+#include "sim/engine/longest_path.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+#include "base/error.hpp"
+#include "sim/engine/engine.hpp"
+#include "sim/graph/precedence.hpp"
+
+namespace dflop {
+
+LongestPath::LongestPath(const OperationGraph& graph) {
+  SortByStart(graph);
+  LinkPredecessors(graph);
+  end_.resize(operation_.size());
+  for (const std::int32_t operation : operation_)
+    duration_.push_back(graph.operations[Index(operation)].duration.value());
+  SweepFrom(0);
+  Measure();
+}
+
+/// Equal starts keep the topological order: an operation without duration may start with the one that waits for it.
+void LongestPath::SortByStart(const OperationGraph& graph) {
+  const OperationTimes times = MakeReplayEngine()->Run(graph);
+  operation_ = Precedence(graph).order();
+  std::stable_sort(operation_.begin(), operation_.end(),
+                   [&](std::int32_t a, std::int32_t b) { return times.start[Index(a)] < times.start[Index(b)]; });
+  position_.resize(operation_.size());
+  for (std::size_t p = 0; p < operation_.size(); ++p) position_[Index(operation_[p])] = static_cast<std::int32_t>(p);
+}
+
+void LongestPath::LinkPredecessors(const OperationGraph& graph) {
+  const Precedence precedence(graph);
+  begin_.assign(operation_.size() + 1, 0);
+  for (std::size_t p = 0; p < operation_.size(); ++p) {
+    begin_[p + 1] = begin_[p] + precedence.waiting_for()[Index(operation_[p])];
+  }
+  predecessors_.resize(Index(begin_.back()));
+  std::vector<std::int32_t> next(begin_.begin(), begin_.end() - 1);
+  for (std::size_t p = 0; p < operation_.size(); ++p) {
+    const auto successors = precedence.successors(operation_[p]);
+    if (successors.empty()) sinks_.push_back(p);
+    for (const std::int32_t successor : successors) {
+      predecessors_[Index(next[Index(position_[Index(successor)])]++)] = static_cast<std::int32_t>(p);
+    }
+  }
+}
+
+/// The first change since the last sweep, or the next sweep, forgets how to undo that one.
+void LongestPath::BeginChanges() {
+  if (!swept_) return;
+  old_durations_.clear();
+  first_changed_ = operation_.size();
+  swept_ = false;
+}
+
+void LongestPath::Set(int operation, Seconds duration) {
+  BeginChanges();
+  const std::size_t position = Index(position_[Index(operation)]);
+  if (duration_[position] == duration.value()) return;
+  old_durations_.emplace_back(position, duration_[position]);
+  duration_[position] = duration.value();
+  first_changed_ = std::min(first_changed_, position);
+}
+
+Seconds LongestPath::Sweep() {
+  BeginChanges();
+  old_makespan_ = makespan_;
+  old_ends_.assign(end_.begin() + static_cast<std::ptrdiff_t>(first_changed_), end_.end());
+  SweepFrom(first_changed_);
+  Measure();
+  swept_ = true;
+  return makespan();
+}
+
+void LongestPath::Undo() {
+  DFLOP_CHECK(swept_, "a sweep to undo");
+  // Backwards, so that an operation that was set twice gets its first duration again.
+  for (auto change = old_durations_.rbegin(); change != old_durations_.rend(); ++change) {
+    duration_[change->first] = change->second;
+  }
+  std::copy(old_ends_.begin(), old_ends_.end(), end_.end() - static_cast<std::ptrdiff_t>(old_ends_.size()));
+  makespan_ = old_makespan_;
+  old_durations_.clear();
+  old_ends_.clear();
+}
+
+void LongestPath::SweepFrom(std::size_t first) {
+  for (std::size_t p = first; p < end_.size(); ++p) {
+    double start = 0;
+    for (std::int32_t i = begin_[p]; i < begin_[p + 1]; ++i) {
+      start = std::max(start, end_[Index(predecessors_[Index(i)])]);
+    }
+    end_[p] = start + duration_[p];
+  }
+}
+
+void LongestPath::Measure() {
+  makespan_ = 0;
+  for (const std::size_t sink : sinks_) makespan_ = std::max(makespan_, end_[sink]);
+}
+
+std::size_t LongestPath::LatestPredecessor(std::size_t position) const {
+  std::size_t latest = Index(predecessors_[Index(begin_[position])]);
+  for (std::int32_t i = begin_[position]; i < begin_[position + 1]; ++i) {
+    const std::size_t other = Index(predecessors_[Index(i)]);
+    if (end_[other] > end_[latest]) latest = other;
+  }
+  return latest;
+}
+
+std::vector<int> LongestPath::CriticalPath() const {
+  std::vector<int> path;
+  if (sinks_.empty()) return path;
+  std::size_t p =
+      *std::max_element(sinks_.begin(), sinks_.end(), [&](std::size_t a, std::size_t b) { return end_[a] < end_[b]; });
+  path.push_back(operation_[p]);
+  while (begin_[p] < begin_[p + 1]) {
+    p = LatestPredecessor(p);
+    path.push_back(operation_[p]);
+  }
+  std::reverse(path.begin(), path.end());
+  return path;
+}
+
+}  // namespace dflop

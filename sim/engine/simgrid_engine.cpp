@@ -1,0 +1,257 @@
+// The simgrid engine: the network as flows that share links, solved by SimGrid; the only file that knows SimGrid.
+//
+// SimGrid solves the network and keeps the clock, nothing more: computation is a timer, a flow is a communication that
+// exists from its first byte to its last, and which operation comes next is our own bookkeeping. Actors or a full
+// activity graph give the same times at a tenth of the speed.
+//
+// Sharing is max-min fair and equal between flows. SimGrid weighs flows by the latency of their routes, so all links
+// have latency zero here and a communication's latency passes on a timer before its flows start.
+//
+// One process holds one SimGrid simulation, whose clock never starts again; every run therefore happens in a forked
+// child that leaves its times in shared memory. So a run's figures never depend on what ran before it.
+//
+// Limit: SimGrid 3.32 walks a list of all flows under way whenever one ends, so 8,000 flows at once cost a second and
+// twice as many five.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <simgrid/kernel/Timer.hpp>
+#include <simgrid/s4u.hpp>
+#include <span>
+#include <unordered_map>
+#include <utility>
+
+#include "base/child_process.hpp"
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "models/cluster_spec.hpp"
+#include "sim/engine/engine.hpp"
+#include "sim/graph/precedence.hpp"
+
+namespace dflop {
+namespace {
+
+namespace s4u = simgrid::s4u;
+
+/// Whether a flow takes any time of its own: nothing to send, or nowhere to send it, is done at once.
+bool UsesNetwork(const Flow& flow) { return flow.bytes > Bytes(0) && flow.source_gpu != flow.target_gpu; }
+
+/// SimGrid counts a flow in whole bytes. Counted in a fraction of a byte instead, a power of two such that the largest
+/// flow just fits into 63 bits, no flow is rounded by anything that shows.
+double UnitsPerByte(std::span<const Communication> communications) {
+  Bytes largest(1);
+  for (const Communication& communication : communications) {
+    for (const Flow& flow : communication.flows) largest = std::max(largest, flow.bytes);
+  }
+  return std::exp2(62 - std::ilogb(largest.value()));
+}
+
+/// Hosts and links for the GPUs that send or receive, so that the size of the cluster costs nothing. Between nodes a
+/// route is the sender's NIC and the receiver's NIC; inside a node it bypasses them over the two GPUs' NVLinks.
+class Platform {
+ public:
+  Platform(const ClusterSpec& cluster, std::span<const Communication> communications)
+      : cluster_(cluster), units_per_byte_(UnitsPerByte(communications)), zone_(s4u::create_star_zone("cluster")) {
+    std::set<std::pair<int, int>> pairs;
+    for (const Communication& communication : communications) {
+      for (const Flow& flow : communication.flows) {
+        if (UsesNetwork(flow)) pairs.emplace(flow.source_gpu, flow.target_gpu);
+      }
+    }
+    for (const auto& [source, target] : pairs) {
+      AddHost(source);
+      AddHost(target);
+      if (cluster.same_node(source, target)) AddNodeRoute(source, target);
+    }
+    zone_->seal();
+  }
+
+  s4u::CommPtr MakeFlow(const Flow& flow) const {
+    const s4u::CommPtr comm = s4u::Comm::sendto_init(hosts_.at(flow.source_gpu), hosts_.at(flow.target_gpu));
+    const auto units = static_cast<std::uint64_t>(std::llround(flow.bytes.value() * units_per_byte_));
+    return comm->set_payload_size(std::max<std::uint64_t>(units, 1));  // SimGrid never ends a flow of nothing
+  }
+
+ private:
+  struct Duplex {
+    s4u::Link* up = nullptr;
+    s4u::Link* down = nullptr;
+  };
+
+  Duplex AddLinks(const std::string& name, BytesPerSecond rate) {
+    const double units_per_s = rate.value() * units_per_byte_;
+    return {zone_->create_link(name + "-up", units_per_s)->seal(),
+            zone_->create_link(name + "-down", units_per_s)->seal()};
+  }
+
+  void AddHost(int gpu) {
+    if (hosts_.contains(gpu)) return;
+    s4u::Host* host = zone_->create_host("gpu-" + std::to_string(gpu), 1.0);
+    hosts_[gpu] = host;
+    const std::pair nic(cluster_.node_of(gpu), cluster_.nic_of(gpu));
+    if (!nics_.contains(nic)) {
+      nics_[nic] = AddLinks("nic-" + std::to_string(nic.first) + "-" + std::to_string(nic.second), cluster_.nic_rate());
+    }
+    zone_->add_route(host->get_netpoint(), nullptr, nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].up)}, false);
+    zone_->add_route(nullptr, host->get_netpoint(), nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].down)}, false);
+  }
+
+  void AddNodeRoute(int source, int target) {
+    for (const int gpu : {source, target}) {
+      if (!nvlinks_.contains(gpu)) nvlinks_[gpu] = AddLinks("nvlink-" + std::to_string(gpu), cluster_.intra_rate());
+    }
+    zone_->add_bypass_route(hosts_[source]->get_netpoint(), hosts_[target]->get_netpoint(), nullptr, nullptr,
+                            {s4u::LinkInRoute(nvlinks_[source].up), s4u::LinkInRoute(nvlinks_[target].down)});
+  }
+
+  const ClusterSpec& cluster_;
+  double units_per_byte_;
+  s4u::NetZone* zone_;
+  std::map<int, s4u::Host*> hosts_;
+  std::map<int, Duplex> nvlinks_;
+  std::map<std::pair<int, int>, Duplex> nics_;  ///< by node and NIC of the node
+};
+
+/// When an operation ran; a child process leaves these behind.
+struct StartAndEnd {
+  double start;
+  double end;
+};
+
+/// Runs the graph on SimGrid's clock. Lives in a process of its own.
+class Simulation {
+ public:
+  Simulation(const ClusterSpec& cluster, const OperationGraph& graph, const Precedence& precedence,
+             std::span<StartAndEnd> times)
+      : graph_(graph),
+        precedence_(precedence),
+        times_(times),
+        waiting_for_(precedence.waiting_for()),
+        flows_left_(graph.operations.size(), 0),
+        engine_(MakeSimGrid()),
+        platform_(cluster, graph.communications) {}
+
+  void Run() {
+    s4u::Activity::on_completion_cb([this](const s4u::Activity& flow) { EndFlow(flow); });
+    for (std::size_t i = 0; i < waiting_for_.size(); ++i) {
+      if (waiting_for_[i] == 0) Start(static_cast<std::int32_t>(i));
+    }
+    engine_->run();
+    DFLOP_CHECK(ended_ == waiting_for_.size(), "SimGrid stopped before the step was over");
+  }
+
+ private:
+  /// Exact flows: CM02 without TCP's window limit and without acknowledgement traffic; precisions far below any time
+  /// that matters (by default SimGrid takes times below 1 ns for zero); nothing on stdout or stderr.
+  static s4u::Engine* MakeSimGrid() {
+    std::array<std::string, 7> arguments = {"dflop",
+                                            "--log=root.thresh:critical",
+                                            "--cfg=network/model:CM02",
+                                            "--cfg=network/TCP-gamma:1e30",
+                                            "--cfg=network/crosstraffic:0",
+                                            "--cfg=surf/precision:1e-12",
+                                            "--cfg=maxmin/precision:1e-9"};
+    std::array<char*, 8> argv{};
+    std::transform(arguments.begin(), arguments.end(), argv.begin(), [](std::string& text) { return text.data(); });
+    int argc = static_cast<int>(arguments.size());
+    return s4u::Engine::get_instance(&argc, argv.data());
+  }
+
+  template <typename Callback>
+  static void After(Seconds delay, Callback callback) {
+    simgrid::kernel::timer::Timer::set(s4u::Engine::get_clock() + delay.value(), callback);
+  }
+
+  void Start(std::int32_t index) {
+    times_[Index(index)].start = s4u::Engine::get_clock();
+    if (operation(index).communication < 0) {
+      After(operation(index).duration, [this, index] { End(index); });
+    } else {
+      After(communication(index).latency, [this, index] { StartFlows(index); });
+    }
+  }
+
+  void StartFlows(std::int32_t index) {
+    const std::vector<Flow>& flows = communication(index).flows;
+    flows_left_[Index(index)] = std::count_if(flows.begin(), flows.end(), UsesNetwork);
+    if (flows_left_[Index(index)] == 0) return End(index);
+    for (const Flow& flow : flows) {
+      if (!UsesNetwork(flow)) continue;
+      const s4u::CommPtr comm = platform_.MakeFlow(flow);
+      running_[comm.get()] = {comm, index};
+      comm->vetoable_start();
+    }
+  }
+
+  void EndFlow(const s4u::Activity& activity) {
+    const auto found = running_.find(&activity);
+    const std::int32_t index = found->second.operation;
+    last_ended_ = std::move(found->second.comm);  // SimGrid still touches it after this callback
+    running_.erase(found);
+    if (--flows_left_[Index(index)] == 0) End(index);
+  }
+
+  void End(std::int32_t index) {
+    times_[Index(index)].end = s4u::Engine::get_clock();
+    ++ended_;
+    for (const std::int32_t successor : precedence_.successors(index)) {
+      if (--waiting_for_[Index(successor)] == 0) Start(successor);
+    }
+  }
+
+  const Operation& operation(std::int32_t index) const { return graph_.operations[Index(index)]; }
+  const Communication& communication(std::int32_t index) const {
+    return graph_.communications[static_cast<std::size_t>(operation(index).communication)];
+  }
+
+  struct RunningFlow {
+    s4u::CommPtr comm;
+    std::int32_t operation;
+  };
+
+  const OperationGraph& graph_;
+  const Precedence& precedence_;
+  std::span<StartAndEnd> times_;
+  std::vector<std::int32_t> waiting_for_;
+  std::vector<std::ptrdiff_t> flows_left_;
+  std::size_t ended_ = 0;
+  std::unordered_map<const s4u::Activity*, RunningFlow> running_;
+  s4u::CommPtr last_ended_;
+  s4u::Engine* engine_;
+  Platform platform_;
+};
+
+class SimGridEngine final : public Engine {
+ public:
+  explicit SimGridEngine(ClusterSpec cluster) : cluster_(std::move(cluster)) {}
+
+  OperationTimes Run(const OperationGraph& graph) override {
+    const Precedence precedence(graph);
+    const std::size_t count = graph.operations.size();
+    const SharedArray<StartAndEnd> shared(count);
+    RunInChild("the simgrid engine", [&] { Simulation(cluster_, graph, precedence, shared.items()).Run(); });
+    OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
+    for (std::size_t i = 0; i < count; ++i) {
+      times.start[i] = Seconds(shared.items()[i].start);
+      times.end[i] = Seconds(shared.items()[i].end);
+      times.makespan = std::max(times.makespan, times.end[i]);
+    }
+    return times;
+  }
+  std::string name() const override { return "simgrid"; }
+
+ private:
+  ClusterSpec cluster_;
+};
+
+}  // namespace
+
+bool HasSimGridEngine() { return true; }
+
+std::unique_ptr<Engine> MakeSimGridEngine(const ClusterSpec& cluster) {
+  return std::make_unique<SimGridEngine>(cluster);
+}
+
+}  // namespace dflop

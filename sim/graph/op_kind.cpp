@@ -1,0 +1,23 @@
+#include "sim/graph/op_kind.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
+
+namespace dflop {
+namespace {
+
+constexpr std::array<const char*, 7> kKindNames = {
+    "forward", "backward", "weight_gradient", "transfer", "gradient_reduction", "optimizer_step", "parameter_gather"};
+
+}  // namespace
+
+const char* KindName(OpKind kind) { return kKindNames[static_cast<std::size_t>(kind)]; }
+
+OpKind ReadKind(const JsonReader& json) {
+  const std::string name = json.OneOf({kKindNames.begin(), kKindNames.end()});
+  const auto found = std::find(kKindNames.begin(), kKindNames.end(), name);
+  return static_cast<OpKind>(found - kKindNames.begin());
+}
+
+}  // namespace dflop

@@ -1,0 +1,38 @@
+// One training step as operations with dependencies: what an engine runs and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/units.hpp"
+#include "sim/graph/communication.hpp"
+#include "sim/graph/op_kind.hpp"
+
+namespace dflop {
+
+/// A unit of work. Computation has a fixed duration; communication has flows, whose duration an engine decides.
+struct Operation {
+  OpKind kind = OpKind::kForward;
+  int stage = -1;     ///< index into Layout::stages: where it runs, or whose output a transfer carries; −1 = none
+  int to_stage = -1;  ///< transfers only: the stage that waits for it
+  int microbatch = -1;
+  int queue = -1;          ///< runs in the order of its queue, one at a time; −1 = starts as soon as it may
+  Seconds duration{0};     ///< computation; for communication the uncontended time
+  int communication = -1;  ///< index into OperationGraph::communications, −1 for computation
+  /// Communication of all replicas at once, of which `stage` and `to_stage` name the first: a collective, what a hub
+  /// gathers or scatters, an exchange between replicas.
+  bool of_all_replicas = false;
+};
+
+/// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.
+struct OperationGraph {
+  std::vector<Operation> operations;
+  std::vector<Communication> communications;
+  std::vector<std::vector<int>> queues;  ///< operation indices in order
+  /// Dependencies in compressed rows: operation i waits for dependencies[dependency_begin[i] … dependency_begin[i+1]).
+  std::vector<std::int32_t> dependency_begin;
+  std::vector<std::int32_t> dependencies;
+  int groups = 0;  ///< number of device queues
+};
+
+}  // namespace dflop

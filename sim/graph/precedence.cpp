@@ -1,0 +1,80 @@
+#include "sim/graph/precedence.hpp"
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+/// Calls visit(before, after) for every pair of operations of which the second waits for the first.
+template <typename Visit>
+void ForEachPrecedence(const OperationGraph& graph, Visit visit) {
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    for (std::int32_t d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
+      visit(static_cast<std::size_t>(graph.dependencies[static_cast<std::size_t>(d)]), i);
+    }
+  }
+  for (const std::vector<int>& queue : graph.queues) {
+    for (std::size_t i = 1; i < queue.size(); ++i) {
+      visit(static_cast<std::size_t>(queue[i - 1]), static_cast<std::size_t>(queue[i]));
+    }
+  }
+}
+
+std::string Describe(const Operation& operation) {
+  return std::string(KindName(operation.kind)) + " of microbatch " + std::to_string(operation.microbatch) +
+         " on stage " + std::to_string(operation.stage) + " in queue " + std::to_string(operation.queue);
+}
+
+}  // namespace
+
+Precedence::Precedence(const OperationGraph& graph) {
+  DFLOP_CHECK(graph.dependency_begin.size() == graph.operations.size() + 1, "one row of dependencies per operation");
+  BuildRows(graph);
+  const std::string stuck = SortTopologically(graph);
+  DFLOP_CHECK(stuck.empty(), "deadlock, " + stuck);
+}
+
+std::string Precedence::WhyStuck(const OperationGraph& graph) {
+  Precedence precedence;
+  precedence.BuildRows(graph);
+  return precedence.SortTopologically(graph);
+}
+
+void Precedence::BuildRows(const OperationGraph& graph) {
+  begin_.resize(graph.operations.size() + 1);
+  waiting_for_.resize(graph.operations.size());
+  ForEachPrecedence(graph, [&](std::size_t before, std::size_t after) {
+    ++begin_[before];
+    ++waiting_for_[after];
+  });
+  // Counts become the ends of the rows; filling them from the back turns every end into a begin.
+  std::partial_sum(begin_.begin(), begin_.end(), begin_.begin());
+  successors_.resize(static_cast<std::size_t>(begin_.back()));
+  ForEachPrecedence(graph, [&](std::size_t before, std::size_t after) {
+    successors_[static_cast<std::size_t>(--begin_[before])] = static_cast<std::int32_t>(after);
+  });
+}
+
+/// Kahn, "Topological sorting of large networks", CACM 1962. "" or why some operations are left over.
+std::string Precedence::SortTopologically(const OperationGraph& graph) {
+  std::vector<std::int32_t> left = waiting_for_;
+  order_.reserve(left.size());
+  for (std::size_t i = 0; i < left.size(); ++i) {
+    if (left[i] == 0) order_.push_back(static_cast<std::int32_t>(i));
+  }
+  for (std::size_t next = 0; next < order_.size(); ++next) {
+    for (const std::int32_t successor : successors(order_[next])) {
+      if (--left[static_cast<std::size_t>(successor)] == 0) order_.push_back(successor);
+    }
+  }
+  if (order_.size() == left.size()) return "";
+  const auto stuck = std::find_if(left.begin(), left.end(), [](std::int32_t count) { return count > 0; });
+  const Operation& first = graph.operations[static_cast<std::size_t>(stuck - left.begin())];
+  return "orders and dependencies form a cycle: " + Describe(first) + " can never start";
+}
+
+}  // namespace dflop

@@ -1,0 +1,107 @@
+// The figures of one step.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.hpp"
+#include "sim/build/graph_builder.hpp"
+#include "sim/step/step.hpp"
+
+namespace dflop {
+
+/// Idle time that communication brings, by what it carries (CommunicationKinds). From nested replays that let one kind
+/// after the other in, in this order: a kind gets what it adds to those before it.
+struct CommunicationIdle {
+  double encoder_llm = 0;
+  double stage = 0;
+  double gradients = 0;
+  double parameters = 0;
+  double sum() const { return encoder_llm + stage + gradients + parameters; }
+};
+
+/// Idle device time by cause, each over step time × devices used; the parts add up to the idle fraction. Parts may be
+/// negative. From nested replays of the same plan:
+///   bubble              every operation of a kind costs its mean over microbatches and stages, weighted by the GPUs it
+///                       runs on, so that the devices are busy as many GPU-seconds as in the real step; no
+///                       communication
+///   imbalance           real costs, replicas uncoupled, minus the above
+///   data_parallel_wait  replicas coupled, minus the above
+///   communication       everything, minus the above
+struct IdleByCause {
+  double bubble = 0;
+  double imbalance = 0;
+  double data_parallel_wait = 0;
+  CommunicationIdle by_kind;
+  double communication() const { return by_kind.sum(); }
+  double sum() const { return bubble + imbalance + data_parallel_wait + communication(); }
+  IdleByCause Scaled(double factor) const;
+  IdleByCause& operator+=(const IdleByCause& more);
+};
+
+struct StageMemoryUse {
+  int module = 0;
+  int stage = 0;  ///< device within the module's pipeline
+  Bytes weights{0};
+  Bytes gradients{0};
+  Bytes optimizer{0};
+  Bytes activations{0};
+  Bytes other{0};
+  Bytes total() const { return weights + gradients + optimizer + activations + other; }
+  StageMemoryUse& operator+=(const StageMemoryUse& more) {
+    weights += more.weights;
+    gradients += more.gradients;
+    optimizer += more.optimizer;
+    activations += more.activations;
+    other += more.other;
+    return *this;
+  }
+};
+
+struct MemoryUse {
+  std::vector<StageMemoryUse> stages;  ///< the largest replica of every (module, stage)
+  Bytes peak{0};                       ///< largest device
+  bool fits = true;
+  std::string too_large;  ///< when it does not fit: which term, on which stage, by how much
+};
+
+struct StepMetrics {
+  Seconds step{0};
+  double samples = 0;
+  double tokens = 0;  ///< LLM tokens without padding
+  Flops model_flops{0};
+  Flops hardware_flops{0};
+  Seconds optimizer{0};  ///< part of the step at its end that the paper's TFLOP/s leaves out
+  double idle_fraction = 0;
+  IdleByCause idle;
+  double extrapolated_fraction = 0;                   ///< of busy time
+  double tensor_parallel_communication_fraction = 0;  ///< of busy time
+};
+
+/// Device-seconds of a step's computations.
+struct BusyTime {
+  double whole = 0;
+  double extrapolated = 0;   ///< part of it whose kernels lay outside what was measured
+  double communicating = 0;  ///< part of it in tensor-parallel collectives
+  double Share(double part) const { return whole > 0 ? part / whole : 0; }
+};
+BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout);
+
+/// Busy device-seconds (GPUs × seconds) of the graph's device queues.
+Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
+
+/// `engine`: what `times` came from; it judges every kind of communication.
+IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                      const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
+                      const OperationTimes& times, Engine& engine);
+
+/// Figures of a simulated step; `engine` is the one that ran it.
+StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                        const Step& step, Engine& engine);
+
+/// True peak over the order each device runs, with unequal microbatches.
+MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                     const StepWork& work);
+
+}  // namespace dflop

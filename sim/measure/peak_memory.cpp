@@ -1,0 +1,187 @@
+// Memory over the step: state that stays, activations that wait for their backward in the order each device runs.
+#include <algorithm>
+#include <map>
+
+#include "base/text.hpp"
+#include "sim/measure/metrics.hpp"
+
+namespace dflop {
+namespace {
+
+/// One part of one stage of a device, with its microbatches.
+struct Resident {
+  const ModulePart* part;
+  const std::vector<SequenceBatch>* batches;
+  StageMemoryUse use;
+};
+
+/// Which stage of a module's own pipeline a device is.
+class StagePlaces {
+ public:
+  explicit StagePlaces(const Layout& layout)
+      : positions_(DevicePositions(layout)), first_(layout.degrees.size(), layout.depth) {
+    for (const Stage& stage : layout.stages) {
+      for (const ModulePart& part : stage.parts) {
+        int& first = first_[static_cast<std::size_t>(part.module)];
+        first = std::min(first, positions_[static_cast<std::size_t>(stage.depth)]);
+      }
+    }
+  }
+  int StageInModule(const Stage& stage, int module) const {
+    return positions_[static_cast<std::size_t>(stage.depth)] - first_[static_cast<std::size_t>(module)];
+  }
+
+ private:
+  std::vector<int> positions_;
+  std::vector<int> first_;  ///< [module]
+};
+
+class DeviceMemory {
+ public:
+  DeviceMemory(const CostModel& cost, const Layout& layout, const StepWork& work,
+               const std::vector<const Stage*>& stages, const StagePlaces& places)
+      : cost_(cost), fragmentation_(1.0 + cost.software().fragmentation) {
+    for (const Stage* stage : stages) AddStage(*stage, layout, work, places);
+    if (!chunks_.empty()) chunks_.front().front().use.other += Bytes(cost.software().workspace_bytes);
+  }
+
+  /// Walks the order; leaves every part's activations as they are at the device's peak.
+  void Walk(const DeviceOrder& order) {
+    const bool split = SplitsBackward(order);
+    const OpKind frees = split ? OpKind::kWeightGradient : OpKind::kBackward;
+    std::vector<std::vector<Bytes>> held;
+    for (const auto& chunk : chunks_) held.emplace_back(chunk.size());
+    Bytes peak{-1};
+    for (const ScheduledOp& op : order) {
+      const auto chunk = static_cast<std::size_t>(op.chunk);
+      if (chunk >= chunks_.size()) continue;
+      const Bytes transient = Transient(chunk, op.microbatch);
+      if (op.kind == OpKind::kForward) Change(held[chunk], chunk, op.microbatch, 1.0);
+      Bytes now = transient;
+      for (const auto& parts : held) {
+        for (const Bytes bytes : parts) now += bytes;
+      }
+      if (now > peak) {
+        peak = now;
+        Record(held, chunk, transient);
+      }
+      if (op.kind == frees) Change(held[chunk], chunk, op.microbatch, -1.0);
+    }
+  }
+
+  Bytes total() const {
+    Bytes sum{0};
+    for (const auto& chunk : chunks_) {
+      for (const Resident& resident : chunk) sum += resident.use.total();
+    }
+    return sum;
+  }
+  /// By module; its chunks on the device together.
+  std::map<int, StageMemoryUse> ByModule() const {
+    std::map<int, StageMemoryUse> sums;
+    ForEach([&](const StageMemoryUse& use) {
+      const auto [entry, is_new] = sums.try_emplace(use.module, use);
+      if (!is_new) entry->second += use;
+    });
+    return sums;
+  }
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& chunk : chunks_) {
+      for (const Resident& resident : chunk) visit(resident.use);
+    }
+  }
+
+ private:
+  void AddStage(const Stage& stage, const Layout& layout, const StepWork& work, const StagePlaces& places) {
+    auto& chunk = chunks_.emplace_back();
+    for (const ModulePart& part : stage.parts) {
+      const auto module = static_cast<std::size_t>(part.module);
+      const StateMemory state = cost_.State(part, layout.degrees[module].dp);
+      StageMemoryUse use{.module = part.module,
+                         .stage = places.StageInModule(stage, part.module),
+                         .weights = state.weights,
+                         .gradients = state.gradients,
+                         .optimizer = state.optimizer};
+      const auto& batches = work[module][static_cast<std::size_t>(stage.replica)];
+      chunk.push_back({&part, &batches, use});
+    }
+  }
+  Bytes Transient(std::size_t chunk, int microbatch) const {
+    Bytes largest{0};
+    for (const Resident& resident : chunks_[chunk]) {
+      largest =
+          std::max(largest, cost_.Transient(*resident.part, (*resident.batches)[static_cast<std::size_t>(microbatch)]));
+    }
+    return largest;
+  }
+  void Change(std::vector<Bytes>& held, std::size_t chunk, int microbatch, double sign) const {
+    for (std::size_t i = 0; i < chunks_[chunk].size(); ++i) {
+      const Resident& resident = chunks_[chunk][i];
+      if (!cost_.NeedsBackward(*resident.part)) continue;  // nothing waits for a backward
+      held[i] += cost_.Activations(*resident.part, (*resident.batches)[static_cast<std::size_t>(microbatch)]) *
+                 (sign * fragmentation_);
+    }
+  }
+  void Record(const std::vector<std::vector<Bytes>>& held, std::size_t active, Bytes transient) {
+    for (std::size_t c = 0; c < chunks_.size(); ++c) {
+      for (std::size_t i = 0; i < chunks_[c].size(); ++i) chunks_[c][i].use.activations = held[c][i];
+    }
+    chunks_[active].front().use.activations += transient;
+  }
+
+  const CostModel& cost_;
+  double fragmentation_;
+  std::vector<std::vector<Resident>> chunks_;
+};
+
+std::string GiB(Bytes bytes) { return Fixed(bytes.value() / (1024.0 * 1024.0 * 1024.0), 1) + " GiB"; }
+
+/// The largest term of the fullest device, and by how much the device overflows.
+std::string Explain(const DeviceMemory& device, const CostModel& cost) {
+  std::string term;
+  Bytes largest{0};
+  device.ForEach([&](const StageMemoryUse& use) {
+    const std::pair<const char*, Bytes> terms[] = {{"weights", use.weights},
+                                                   {"gradients", use.gradients},
+                                                   {"optimizer state", use.optimizer},
+                                                   {"activations", use.activations},
+                                                   {"workspace", use.other}};
+    for (const auto& [name, bytes] : terms) {
+      if (bytes <= largest) continue;
+      largest = bytes;
+      term = std::string(name) + " of " + cost.model().module_name(use.module) + " stage " + std::to_string(use.stage);
+    }
+  });
+  const Bytes limit = cost.cluster().node.gpu.memory;
+  return GiB(device.total()) + " wanted, " + GiB(limit) + " there, " + GiB(device.total() - limit) +
+         " too much; the largest term is " + GiB(largest) + " of " + term;
+}
+
+}  // namespace
+
+MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                     const StepWork& work) {
+  std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
+  for (const Stage& stage : layout.stages) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
+  const StagePlaces places(layout);
+  std::map<std::pair<int, int>, StageMemoryUse> largest;
+  MemoryUse use;
+  for (std::size_t g = 0; g < layout.groups.size(); ++g) {
+    DeviceMemory device(cost, layout, work, stages_of_group[g], places);
+    device.Walk(orders[g]);
+    if (device.total() > use.peak) {
+      use.peak = device.total();
+      use.fits = use.peak <= cost.cluster().node.gpu.memory;
+      use.too_large = use.fits ? "" : Explain(device, cost);
+    }
+    for (const auto& [module, stage] : device.ByModule()) {
+      const auto [entry, is_new] = largest.try_emplace({module, stage.stage}, stage);
+      if (!is_new && stage.total() > entry->second.total()) entry->second = stage;
+    }
+  }
+  for (const auto& [key, stage] : largest) use.stages.push_back(stage);
+  return use;
+}
+
+}  // namespace dflop

@@ -1,0 +1,44 @@
+// What happened when: the type that the simulator and the real runner both make, and everything after them reads.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "base/units.hpp"
+#include "sim/engine/engine.hpp"
+#include "sim/graph/bounds.hpp"
+#include "sim/graph/operation_graph.hpp"
+#include "sim/plan/layout.hpp"
+
+namespace dflop {
+
+struct TimelineEvent {
+  OpKind kind = OpKind::kForward;
+  int stage = -1;     ///< index into the layout's stages
+  int to_stage = -1;  ///< transfers
+  int microbatch = -1;
+  int group = -1;  ///< device group, −1 for communication
+  Seconds start{0};
+  Seconds end{0};
+};
+
+struct Timeline {
+  std::vector<TimelineEvent> events;  ///< by start, then by operation
+  Seconds makespan{0};
+};
+
+/// Whether it is an event: a computation or a message, not a mere meeting point of dependencies.
+bool IsEvent(const OperationGraph& graph, const Operation& operation);
+/// The device group that computes it, −1 for communication.
+int ComputingGroup(const OperationGraph& graph, const Operation& operation);
+
+Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
+
+/// dflop/timeline/1: the layout's stages and the events of one step.
+Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);
+Timeline ReadTimeline(const JsonReader& json);
+/// The array under "events".
+std::vector<TimelineEvent> ReadTimelineEvents(const JsonReader& json);
+
+}  // namespace dflop

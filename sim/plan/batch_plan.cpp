@@ -1,0 +1,239 @@
+#include "sim/plan/batch_plan.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+
+namespace dflop {
+namespace {
+
+std::vector<int> LlmTokens(const std::vector<int>& bucket, const std::vector<SampleShape>& batch) {
+  std::vector<int> tokens;
+  tokens.reserve(bucket.size());
+  for (const int i : bucket) tokens.push_back(batch[static_cast<std::size_t>(i)].llm_tokens);
+  return tokens;
+}
+
+/// 64 bits: a million samples may bring a million tiles each.
+std::int64_t Tiles(const std::vector<int>& bucket, const std::vector<SampleShape>& batch, std::size_t encoder) {
+  std::int64_t tiles = 0;
+  for (const int i : bucket) tiles += batch[static_cast<std::size_t>(i)].tiles[encoder];
+  return tiles;
+}
+
+/// [replica][microbatch]
+std::vector<std::vector<std::int64_t>> TilesOfBuckets(const Buckets& buckets, const std::vector<SampleShape>& batch,
+                                                      std::size_t encoder) {
+  std::vector<std::vector<std::int64_t>> tiles;
+  for (const auto& replica : buckets) {
+    auto& row = tiles.emplace_back();
+    for (const auto& bucket : replica) row.push_back(Tiles(bucket, batch, encoder));
+  }
+  return tiles;
+}
+
+/// The union of the LLM replicas' microbatches, divided over the replicas of an encoder with devices of its own:
+/// [encoder replica][microbatch].
+std::vector<std::vector<std::int64_t>> SharesOfUnion(const std::vector<std::vector<std::int64_t>>& tiles,
+                                                     int replicas) {
+  std::vector<std::vector<std::int64_t>> shares(static_cast<std::size_t>(replicas),
+                                                std::vector<std::int64_t>(tiles.front().size()));
+  for (std::size_t k = 0; k < tiles.front().size(); ++k) {
+    std::int64_t all = 0;
+    for (const auto& replica : tiles) all += replica[k];
+    for (int r = 0; r < replicas; ++r) shares[static_cast<std::size_t>(r)][k] = ShareOfTiles(all, r, replicas);
+  }
+  return shares;
+}
+
+/// Which replica's microbatch `k` holds each sample.
+std::map<int, int> ReplicaOfSamples(const Buckets& buckets, std::size_t k) {
+  std::map<int, int> replica_of;
+  for (std::size_t r = 0; r < buckets.size(); ++r) {
+    for (const int i : buckets[r][k]) replica_of.emplace(i, static_cast<int>(r));
+  }
+  return replica_of;
+}
+
+/// [microbatch]: which replica encodes for which, its own included.
+std::vector<std::vector<TileRoute>> RoutesOf(const Buckets& encoder, const Buckets& llm,
+                                             const std::vector<SampleShape>& batch, std::size_t e) {
+  std::vector<std::vector<TileRoute>> routes(llm.front().size());
+  for (std::size_t k = 0; k < routes.size(); ++k) {
+    const std::map<int, int> target_of = ReplicaOfSamples(llm, k);
+    std::map<std::pair<int, int>, std::int64_t> tiles;
+    for (std::size_t from = 0; from < encoder.size(); ++from) {
+      for (const int i : encoder[from][k]) tiles[{static_cast<int>(from), target_of.at(i)}] += batch[Index(i)].tiles[e];
+    }
+    for (const auto& [pair, count] : tiles) {
+      routes[k].push_back({pair.first, pair.second, count});
+    }
+  }
+  return routes;
+}
+
+std::string WhyCounts(const Buckets& buckets, int replicas, int microbatches) {
+  if (static_cast<int>(buckets.size()) != replicas) {
+    return "has " + std::to_string(buckets.size()) + " replicas, the layout " + std::to_string(replicas);
+  }
+  for (const auto& replica : buckets) {
+    if (static_cast<int>(replica.size()) != microbatches) {
+      return "has " + std::to_string(replica.size()) + " microbatches in a replica, the layout " +
+             std::to_string(microbatches);
+    }
+  }
+  return "";
+}
+
+/// Every sample of the batch exactly once, in a bucket or deferred.
+std::string WhySamples(const BatchPlan& plan, int samples) {
+  std::vector<int> seen(Index(samples));
+  std::string wrong;
+  const auto see = [&](int i) {
+    if (!wrong.empty()) return;
+    if (i < 0 || i >= samples) {
+      wrong = "names sample " + std::to_string(i) + " of " + std::to_string(samples);
+    } else if (++seen[Index(i)] > 1) {
+      wrong = "runs sample " + std::to_string(i) + " twice";
+    }
+  };
+  for (const auto& replica : plan.buckets) {
+    for (const auto& bucket : replica) {
+      if (bucket.empty() && wrong.empty()) wrong = "leaves a microbatch empty";
+      for (const int i : bucket) see(i);
+    }
+  }
+  for (const int i : plan.deferred) see(i);
+  if (!wrong.empty()) return wrong;
+  const auto missing = std::find(seen.begin(), seen.end(), 0);
+  return missing == seen.end() ? "" : "forgets sample " + std::to_string(missing - seen.begin());
+}
+
+/// Encoder microbatch k holds what the LLM's microbatches k hold.
+std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e) {
+  const std::string wrong = WhyCounts(encoder, layout.encoder_replicas(static_cast<int>(e)), layout.microbatches);
+  if (!wrong.empty()) return wrong;
+  const auto all_of = [](const Buckets& buckets, std::size_t k) {
+    std::vector<int> samples;
+    for (const auto& replica : buckets) samples.insert(samples.end(), replica[k].begin(), replica[k].end());
+    std::sort(samples.begin(), samples.end());
+    return samples;
+  };
+  for (std::size_t k = 0; k < Index(layout.microbatches); ++k) {
+    if (all_of(encoder, k) != all_of(plan.buckets, k)) {
+      return "encodes other samples in microbatch " + std::to_string(k) + " than the LLM runs";
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas) {
+  return tiles / replicas + (replica < tiles % replicas ? 1 : 0);
+}
+
+std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples) {
+  std::string wrong = WhyCounts(plan.buckets, layout.llm_replicas(), layout.microbatches);
+  if (wrong.empty()) wrong = WhySamples(plan, samples);
+  if (!wrong.empty() || plan.encoder_buckets.empty()) return wrong;
+  if (plan.encoder_buckets.size() + 1 != layout.degrees.size()) return "does not plan every encoder";
+  for (std::size_t e = 0; wrong.empty() && e < plan.encoder_buckets.size(); ++e) {
+    wrong = WhyEncoder(plan.encoder_buckets[e], plan, layout, e);
+  }
+  return wrong;
+}
+
+bool RunsUnion(const BatchPlan& plan, const Layout& layout, int module) {
+  const bool encoder = Index(module) + 1 < layout.degrees.size();
+  return encoder && layout.separate_encoders && plan.encoder_buckets.empty();
+}
+
+std::vector<int> SamplesIn(const BatchPlan& plan, const Layout& layout, int module, int replica, int k) {
+  if (!RunsUnion(plan, layout, module)) {
+    const bool planned = Index(module) < plan.encoder_buckets.size();
+    return (planned ? plan.encoder_buckets[Index(module)] : plan.buckets)[Index(replica)][Index(k)];
+  }
+  std::vector<int> samples;
+  for (const auto& row : plan.buckets) samples.insert(samples.end(), row[Index(k)].begin(), row[Index(k)].end());
+  return samples;
+}
+
+std::vector<std::vector<double>> GradientWeights(const BatchPlan& plan, const std::vector<SampleShape>& batch) {
+  double text = 0;
+  for (const auto& replica : plan.buckets) {
+    for (const auto& bucket : replica) {
+      for (const int i : bucket) text += batch[Index(i)].text_tokens;
+    }
+  }
+  std::vector<std::vector<double>> weights;
+  double all = 0;
+  for (const auto& replica : plan.buckets) {
+    auto& row = weights.emplace_back();
+    for (const auto& bucket : replica) {
+      double tokens = 0;
+      for (const int i : bucket) tokens += text > 0 ? batch[Index(i)].text_tokens : batch[Index(i)].llm_tokens;
+      row.push_back(tokens);
+      all += tokens;
+    }
+  }
+  DFLOP_CHECK(all > 0, "a batch has tokens");
+  for (auto& row : weights) {
+    for (double& weight : row) weight /= all;
+  }
+  return weights;
+}
+
+StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
+                    const std::vector<SampleShape>& batch) {
+  const ModelSpec& model = cost.model();
+  StepWork work;
+  work.sequences.resize(static_cast<std::size_t>(model.module_count()));
+  for (std::size_t e = 0; e < model.encoders.size(); ++e) {
+    work.tiles.push_back(TilesOfBuckets(plan.buckets, batch, e));
+    const bool planned = !plan.encoder_buckets.empty();
+    if (planned && !layout.separate_encoders) {
+      work.routes.push_back(RoutesOf(plan.encoder_buckets[e], plan.buckets, batch, e));
+    }
+    const auto encoded = planned                    ? TilesOfBuckets(plan.encoder_buckets[e], batch, e)
+                         : layout.separate_encoders ? SharesOfUnion(work.tiles.back(), layout.degrees[e].dp)
+                                                    : work.tiles.back();
+    for (const auto& replica : encoded) {
+      auto& row = work.sequences[e].emplace_back();
+      for (const std::int64_t tiles : replica) {
+        row.push_back(EncoderBatch(model.encoders[e], static_cast<double>(tiles)));
+      }
+    }
+  }
+  for (const auto& replica : plan.buckets) {
+    auto& row = work.sequences.back().emplace_back();
+    for (const auto& bucket : replica) row.push_back(LlmBatch(LlmTokens(bucket, batch), cost.software().packing));
+  }
+  return work;
+}
+
+Json ToJson(const Buckets& buckets) {
+  Json replicas = Json::EmptyArray();
+  for (const auto& replica : buckets) {
+    Json microbatches = Json::EmptyArray();
+    for (const auto& bucket : replica) microbatches.push_back(Json::ArrayOf(bucket));
+    replicas.push_back(std::move(microbatches));
+  }
+  return replicas;
+}
+
+Buckets ReadBuckets(const JsonReader& json) {
+  Buckets buckets;
+  for (const JsonReader& replica : json.Elements()) {
+    auto& microbatches = buckets.emplace_back();
+    for (const JsonReader& bucket : replica.Elements()) {
+      auto& samples = microbatches.emplace_back();
+      for (const JsonReader& sample : bucket.Elements()) samples.push_back(static_cast<int>(sample.Int(0, 1 << 20)));
+    }
+  }
+  return buckets;
+}
+
+}  // namespace dflop

@@ -1,0 +1,272 @@
+#include "sim/plan/layout.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "models/tensor_parallel.hpp"
+
+namespace dflop {
+namespace {
+
+/// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
+/// one projects or computes the loss.
+std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& split, int tp, bool sequence_parallel,
+                                int data_split = 1) {
+  std::vector<ModulePart> parts;
+  int first = 0;
+  for (const int count : split) {
+    parts.push_back({.module = module,
+                     .first_layer = first,
+                     .layers = count,
+                     .has_input = first == 0,
+                     .has_output = first + count == layers,
+                     .tensor_parallel = tp,
+                     .sequence_parallel = sequence_parallel,
+                     .data_split = data_split});
+    first += count;
+  }
+  return parts;
+}
+
+/// "2 or 4": the degrees around `tp` that the module can be divided by.
+std::string NearestDegrees(const ModelSpec& model, int module, int tp) {
+  int below = tp - 1;
+  while (!DividesAmong(model, module, below)) --below;  // 1 always does
+  const int heads = model.shape(module).heads;
+  int above = tp + 1;
+  while (above <= heads && !DividesAmong(model, module, above)) ++above;
+  return std::to_string(below) + (above <= heads ? " or " + std::to_string(above) : "");
+}
+
+/// "2048 or 2056": the widths around `width` that `tp` divides.
+std::string NearestWidths(int width, int tp) {
+  const int below = width / tp * tp;
+  return (below > 0 ? std::to_string(below) + " or " : "") + std::to_string(below + tp);
+}
+
+/// What tensor parallelism cannot cut into equal whole parts, with the nearest that it can.
+std::string WhyDivision(const ModelSpec& model, int module, int tp) {
+  if (DividesAmong(model, module, tp)) return "";
+  const TransformerShape& shape = model.shape(module);
+  const std::string& name = model.module_name(module);
+  const std::string degrees = NearestDegrees(model, module, tp);
+  const std::string cannot = "tensor parallelism " + std::to_string(tp) + " does not divide the ";
+  if (shape.heads % tp != 0) {
+    return cannot + std::to_string(shape.heads) + " heads of " + name + "; nearest that does: " + degrees;
+  }
+  const bool ffn = shape.ffn_hidden % tp != 0;
+  const int width = ffn ? shape.ffn_hidden : model.llm.shape.hidden;
+  return cannot + (ffn ? "FFN width " : "projector width ") + std::to_string(width) + " of " + name +
+         "; nearest that does: " + degrees + ", or a width of " + NearestWidths(width, tp);
+}
+
+std::string WhyStages(const ModelSpec& model, int module, int stages) {
+  const int layers = model.shape(module).layers;
+  if (stages <= layers) return "";
+  return model.module_name(module) + " has " + std::to_string(layers) + " layers, too few for " +
+         std::to_string(stages) + " stages";
+}
+
+std::string WhyGpus(int wanted, const ClusterSpec& cluster) {
+  if (wanted <= cluster.gpus()) return "";
+  return "wants " + std::to_string(wanted) + " GPUs, the cluster has " + std::to_string(cluster.gpus());
+}
+
+/// Groups of `tp` GPUs from `first` on: do they all stay inside a node?
+std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) {
+  for (int g = 0; g < groups; ++g) {
+    const int gpu = first + g * tp;
+    if (!cluster.same_node(gpu, gpu + tp - 1)) {
+      return "the tensor-parallel group of GPUs " + std::to_string(gpu) + " to " + std::to_string(gpu + tp - 1) +
+             " would cross nodes of " + std::to_string(cluster.node.gpus);
+    }
+  }
+  return "";
+}
+
+std::string FirstOf(std::initializer_list<std::string> reasons) {
+  for (const std::string& reason : reasons) {
+    if (!reason.empty()) return reason;
+  }
+  return "";
+}
+
+int EncoderTp(const HomogeneousDegrees& d) { return d.encoder_tp > 0 ? d.encoder_tp : d.tp; }
+
+std::string FewerText(int fewer_last) {
+  return fewer_last > 0 ? ", the last stage " + std::to_string(fewer_last) + " layers fewer" : "";
+}
+
+std::string CommunicatorText(Communicator communicator) {
+  return std::string(communicator.hub() ? "" : ", direct") + (communicator.blocking ? ", blocking" : "");
+}
+
+std::string DegreeText(const ModuleDegrees& d) {
+  return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
+}
+
+}  // namespace
+
+int Layout::gpus_used() const {
+  int used = 0;
+  for (const DeviceGroup& group : groups) used += group.size;
+  return used;
+}
+
+std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {
+  if (fewer_last > 0 && stages > 1) {
+    const int last = std::max(1, layers / stages - fewer_last);
+    std::vector<int> split = SplitLayers(layers - last, stages - 1);
+    split.push_back(last);
+    return split;
+  }
+  std::vector<int> split(static_cast<std::size_t>(stages), layers / stages);
+  for (int i = 0; i < layers % stages; ++i) ++split[static_cast<std::size_t>(i)];
+  return split;
+}
+
+std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  const bool has_encoder = !model.encoders.empty();
+  const int stages = d.pp * d.chunks;
+  if (d.encoder_tp > 0 && (!has_encoder || d.tp % d.encoder_tp != 0)) {
+    return has_encoder ? "encoder_tp " + std::to_string(d.encoder_tp) + " does not divide tp " + std::to_string(d.tp)
+                       : "a model without encoder has no encoder_tp";
+  }
+  if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
+  if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
+    return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
+           " encoder stages, not " + std::to_string(d.encoder_stages);
+  }
+  if ((!has_encoder || d.pp == 1) && d.encoder_stages != 0) {
+    return std::string(has_encoder ? "a pipeline of one stage" : "a model without encoder") +
+           " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
+  }
+  std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
+                             WhyDivision(model, model.llm_module(), d.tp),
+                             WhyStages(model, model.llm_module(), stages - d.encoder_stages)});
+  for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
+    why = FirstOf({WhyDivision(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
+  }
+  return why;
+}
+
+std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  int first = 0;
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
+    const int gpus = m.tp * m.pp * m.dp;
+    const std::string why = FirstOf({WhyGpus(first + gpus, cluster), WhyNodes(first, m.pp * m.dp, m.tp, cluster),
+                                     WhyDivision(model, module, m.tp), WhyStages(model, module, m.pp)});
+    if (!why.empty()) return why;
+    first += gpus;
+  }
+  return "";
+}
+
+Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
+  const int encoder_pp = std::max(1, d.encoder_stages);
+  // With one device for everything the encoders and the LLM are two stages of it.
+  const int llm_first = model.encoders.empty() ? 0 : encoder_pp;
+  const int depth = std::max(d.pp * d.chunks, llm_first + 1);
+  std::vector<std::vector<ModulePart>> parts(static_cast<std::size_t>(depth));
+  for (int module = 0; module < model.module_count(); ++module) {
+    const bool llm = model.is_llm(module);
+    const int stages = llm ? depth - llm_first : encoder_pp;
+    const int tp = llm ? d.tp : EncoderTp(d);
+    const int layers = model.shape(module).layers;
+    auto module_parts = PartsOf(module, layers, SplitLayers(layers, stages, llm ? d.fewer_last : 0), tp,
+                                d.sequence_parallel && tp == d.tp, d.tp / tp);
+    for (std::size_t s = 0; s < module_parts.size(); ++s) {
+      parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
+    }
+  }
+
+  Layout layout;
+  for (int stage = 0; stage < d.pp; ++stage) {
+    for (int r = 0; r < d.dp; ++r) layout.groups.push_back({(stage * d.dp + r) * d.tp, d.tp});
+  }
+  for (int r = 0; r < d.dp; ++r) {
+    for (int s = 0; s < depth; ++s) {
+      layout.stages.push_back({r, s, s % d.pp * d.dp + r, parts[static_cast<std::size_t>(s)]});
+    }
+  }
+  for (int module = 0; module < model.module_count(); ++module) {
+    const int stages = model.is_llm(module) ? depth - llm_first : encoder_pp;
+    const int tp = model.is_llm(module) ? d.tp : EncoderTp(d);
+    layout.degrees.push_back({tp, std::min(d.pp, stages), d.dp * (d.tp / tp), d.sequence_parallel && tp == d.tp});
+  }
+  layout.microbatches = d.microbatches;
+  layout.depth = depth;
+  layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
+                (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
+                (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
+                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + FewerText(d.fewer_last) +
+                ", " + std::to_string(d.microbatches) + " microbatches";
+  return layout;
+}
+
+Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
+  Layout layout;
+  layout.degrees = d.encoders;
+  layout.degrees.push_back(d.llm);
+  int encoder_depth = 0;
+  for (const ModuleDegrees& encoder : d.encoders) encoder_depth = std::max(encoder_depth, encoder.pp);
+
+  int first_gpu = 0;
+  for (int module = 0; module < model.module_count(); ++module) {
+    const ModuleDegrees& m = layout.degrees[static_cast<std::size_t>(module)];
+    const int layers = model.shape(module).layers;
+    const auto split = SplitLayers(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0);
+    const auto parts = PartsOf(module, layers, split, m.tp, m.sequence_parallel);
+    const int first_group = static_cast<int>(layout.groups.size());
+    for (int g = 0; g < m.pp * m.dp; ++g) layout.groups.push_back({first_gpu + g * m.tp, m.tp});
+    first_gpu += m.pp * m.dp * m.tp;
+    // A short encoder starts late: all encoders end just before the LLM begins.
+    const int first_depth = model.is_llm(module) ? encoder_depth : encoder_depth - m.pp;
+    for (int r = 0; r < m.dp; ++r) {
+      for (int s = 0; s < m.pp; ++s) {
+        layout.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[static_cast<std::size_t>(s)]}});
+      }
+    }
+    layout.name += (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m);
+  }
+  layout.microbatches = d.microbatches;
+  layout.depth = encoder_depth + d.llm.pp;
+  layout.separate_encoders = !d.encoders.empty();
+  layout.communicator = d.communicator;
+  layout.name += CommunicatorText(d.communicator) + FewerText(d.fewer_last);
+  layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
+  return layout;
+}
+
+std::vector<Chain> ChainsOf(const Layout& layout) {
+  const int llm = static_cast<int>(layout.degrees.size()) - 1;
+  std::vector<Chain> chains;
+  for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
+    const Stage& stage = layout.stages[static_cast<std::size_t>(s)];
+    const int module = layout.separate_encoders ? stage.parts.front().module : llm;
+    const bool extends = !chains.empty() && chains.back().module == module && chains.back().replica == stage.replica;
+    if (!extends) chains.push_back({module, stage.replica, {}});
+    chains.back().stages.push_back(s);
+  }
+  return chains;
+}
+
+std::vector<int> DevicePositions(const Layout& layout) {
+  std::vector<int> position_of_group(layout.groups.size(), -1);
+  std::vector<std::vector<int>> groups(Index(layout.depth));
+  for (const Stage& stage : layout.stages) groups[Index(stage.depth)].push_back(stage.group);
+  std::vector<int> positions;
+  int next = 0;
+  for (const std::vector<int>& at_depth : groups) {
+    const int known = at_depth.empty() ? -1 : position_of_group[Index(at_depth.front())];
+    positions.push_back(known >= 0 ? known : next++);
+    for (const int group : at_depth) position_of_group[Index(group)] = positions.back();
+  }
+  return positions;
+}
+
+}  // namespace dflop

@@ -1,0 +1,159 @@
+#include "sim/plan/layout_check.hpp"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "base/index.hpp"
+
+namespace dflop {
+namespace {
+
+std::string At(const char* list, std::size_t index) { return "/" + std::string(list) + "/" + std::to_string(index); }
+
+LayoutFault FaultOfGroups(const Layout& layout, const ClusterSpec& cluster) {
+  std::set<int> used;
+  for (std::size_t g = 0; g < layout.groups.size(); ++g) {
+    const DeviceGroup& group = layout.groups[g];
+    if (group.first_gpu < 0 || group.size < 1) return {At("groups", g), "holds no GPU"};
+    for (int gpu = group.first_gpu; gpu < group.first_gpu + group.size; ++gpu) {
+      if (gpu >= cluster.gpus()) {
+        return {At("groups", g), "names GPU " + std::to_string(gpu) + ", the cluster has " +
+                                     std::to_string(cluster.gpus()) + ", numbered from 0"};
+      }
+      if (!used.insert(gpu).second)
+        return {At("groups", g), "shares GPU " + std::to_string(gpu) + " with another group"};
+    }
+  }
+  return {};
+}
+
+LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const ModelSpec& model,
+                        const std::string& at) {
+  if (part.module < 0 || part.module >= model.module_count()) {
+    return {at, "names module " + std::to_string(part.module) + ", the model has " +
+                    std::to_string(model.module_count()) + ", numbered from 0"};
+  }
+  if (part.tensor_parallel * part.data_split != group.size) {
+    return {at, "uses " + std::to_string(part.tensor_parallel * part.data_split) + " GPUs, its group has " +
+                    std::to_string(group.size)};
+  }
+  return {};
+}
+
+LayoutFault FaultOfStages(const Layout& layout, const ModelSpec& model) {
+  if (layout.stages.empty()) return {"/stages", "is empty"};
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    if (stage.group < 0 || Index(stage.group) >= layout.groups.size()) {
+      return {At("stages", s) + "/group", "is none of the " + std::to_string(layout.groups.size()) + " device groups"};
+    }
+    if (stage.parts.empty()) return {At("stages", s), "holds nothing"};
+    if (stage.depth < 0 || stage.depth >= layout.depth) return {At("stages", s) + "/depth", "is not below the depth"};
+    for (std::size_t p = 0; p < stage.parts.size(); ++p) {
+      const std::string at = At("stages", s) + At("parts", p);
+      const LayoutFault fault = FaultOfPart(stage.parts[p], layout.groups[Index(stage.group)], model, at);
+      if (!fault.what.empty()) return fault;
+      if (stage.parts.size() > 1 && (layout.separate_encoders || model.is_llm(stage.parts[p].module))) {
+        return {at, "shares a stage that only encoders of one pipeline may share"};
+      }
+    }
+  }
+  return {};
+}
+
+/// One replica of one module: its parts, in the order in which a microbatch meets them, are the whole module.
+LayoutFault FaultOfLayers(const Layout& layout, const ModelSpec& model) {
+  std::map<std::pair<int, int>, int> next_layer;  // by module and replica
+  const auto text = [&](int module, int replica) {
+    return model.module_name(module) + " of replica " + std::to_string(replica);
+  };
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    for (const ModulePart& part : stage.parts) {
+      int& next = next_layer[{part.module, stage.replica}];
+      const int layers = model.shape(part.module).layers;
+      if (part.first_layer != next || part.has_input != (next == 0) || part.layers < 0 || part.layers > layers - next) {
+        return {At("stages", s), "does not go on at layer " + std::to_string(next) + " of " + std::to_string(layers) +
+                                     " of " + text(part.module, stage.replica)};
+      }
+      next += part.layers;
+      if (part.has_output != (next == layers)) {
+        return {At("stages", s),
+                "gives the output of " + text(part.module, stage.replica) + " away from its last layer"};
+      }
+    }
+  }
+  for (int module = 0; module < model.module_count(); ++module) {
+    const int replicas = model.is_llm(module) ? layout.llm_replicas() : layout.encoder_replicas(module);
+    for (int replica = 0; replica < replicas; ++replica) {
+      if (next_layer[{module, replica}] != model.shape(module).layers) {
+        return {"/stages", "holds " + std::to_string(next_layer[{module, replica}]) + " of the " +
+                               std::to_string(model.shape(module).layers) + " layers of " + text(module, replica)};
+      }
+      next_layer.erase({module, replica});
+    }
+  }
+  if (next_layer.empty()) return {};
+  const auto [module, replica] = next_layer.begin()->first;
+  return {"/stages", "holds " + text(module, replica) + ", which the degrees do not have"};
+}
+
+/// Stages of a pipeline stand one after the other, each deeper than the last, and encoders come before the LLM.
+LayoutFault FaultOfOrder(const Layout& layout, const ModelSpec& model) {
+  for (const Chain& chain : ChainsOf(layout)) {
+    for (std::size_t i = 1; i < chain.stages.size(); ++i) {
+      const Stage& before = layout.stages[Index(chain.stages[i - 1])];
+      const Stage& stage = layout.stages[Index(chain.stages[i])];
+      const std::string at = At("stages", Index(chain.stages[i]));
+      if (stage.depth <= before.depth) return {at + "/depth", "is not deeper than the stage before it"};
+      const bool was_llm = model.is_llm(before.parts.front().module);
+      const bool is_llm = model.is_llm(stage.parts.front().module);
+      if (was_llm && !is_llm) return {at, "has an encoder behind the LLM"};
+      const bool all_end =
+          std::all_of(before.parts.begin(), before.parts.end(), [](const ModulePart& part) { return part.has_output; });
+      if (was_llm == is_llm || all_end) continue;
+      return {at, "begins the LLM before the encoders have ended"};
+    }
+  }
+  return {};
+}
+
+/// Degrees say what the stages hold.
+LayoutFault FaultOfDegrees(const Layout& layout, const ModelSpec& model) {
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (part.module < 0 || part.module >= model.module_count()) continue;  // said of the stage
+      const int tp = layout.degrees[Index(part.module)].tp;
+      if (tp != part.tensor_parallel) {
+        return {At("degrees", Index(part.module)) + "/tp",
+                "is " + std::to_string(tp) + ", the stages say " + std::to_string(part.tensor_parallel)};
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const ClusterSpec& cluster) {
+  if (layout.degrees.size() != Index(model.module_count())) {
+    return {"/degrees", "has " + std::to_string(layout.degrees.size()) + " entries, the model " +
+                            std::to_string(model.module_count()) + " modules"};
+  }
+  for (std::size_t module = 0; module < layout.degrees.size(); ++module) {
+    const ModuleDegrees& degrees = layout.degrees[module];
+    if (degrees.tp < 1 || degrees.pp < 1 || degrees.dp < 1) return {At("degrees", module), "has a degree below 1"};
+  }
+  if (layout.microbatches < 1) return {"/microbatches", "is below 1"};
+  LayoutFault fault = FaultOfGroups(layout, cluster);
+  if (fault.what.empty()) fault = FaultOfStages(layout, model);
+  if (fault.what.empty()) fault = FaultOfLayers(layout, model);
+  if (fault.what.empty()) fault = FaultOfOrder(layout, model);
+  if (fault.what.empty()) fault = FaultOfDegrees(layout, model);
+  return fault;
+}
+
+}  // namespace dflop

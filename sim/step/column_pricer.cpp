@@ -1,0 +1,92 @@
+#include "sim/step/column_pricer.hpp"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "sim/build/graph_builder.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kAllReplicas = -1;
+
+/// The part of a device's order that runs one microbatch.
+DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order) {
+  DeviceOrder first;
+  std::copy_if(order.begin(), order.end(), std::back_inserter(first),
+               [](const ScheduledOp& op) { return op.microbatch == 0; });
+  return first;
+}
+
+}  // namespace
+
+// Operations of the same kind between the same stages (an encoder's hub gathers forward and scatters backward) keep
+// their order.
+void SortColumn(const OperationGraph& graph, std::vector<int>& operations) {
+  const auto key = [&](int id) {
+    const Operation& operation = graph.operations[Index(id)];
+    return std::tuple(operation.kind, operation.stage, operation.to_stage);
+  };
+  std::stable_sort(operations.begin(), operations.end(), [&](int a, int b) { return key(a) < key(b); });
+}
+
+ColumnPricer::ColumnPricer(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                           const std::vector<SampleShape>& batch, AdjustCosts adjust)
+    : cost_(cost), batch_(batch), adjust_(std::move(adjust)) {
+  if (layout.separate_encoders) {
+    excerpts_.push_back(MakeExcerpt(layout, orders, kAllReplicas));
+    return;
+  }
+  for (int r = 0; r < layout.llm_replicas(); ++r) excerpts_.push_back(MakeExcerpt(layout, orders, r));
+}
+
+ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std::vector<DeviceOrder>& orders,
+                                                int only_replica) {
+  Excerpt excerpt{layout, {}};
+  excerpt.layout.microbatches = 1;
+  excerpt.layout.stages.clear();
+  excerpt.layout.groups.clear();
+  std::map<int, int> group_of;
+  for (Stage stage : layout.stages) {
+    if (only_replica != kAllReplicas && stage.replica != only_replica) continue;
+    const auto [group, is_new] = group_of.try_emplace(stage.group, static_cast<int>(excerpt.layout.groups.size()));
+    if (is_new) {
+      excerpt.layout.groups.push_back(layout.groups[Index(stage.group)]);
+      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)]));
+    }
+    stage.group = group->second;
+    if (only_replica != kAllReplicas) stage.replica = 0;
+    excerpt.layout.stages.push_back(std::move(stage));
+  }
+  return excerpt;
+}
+
+OperationGraph ColumnPricer::Graph(const Excerpt& excerpt, const ColumnBuckets& buckets) const {
+  BatchPlan plan;
+  for (const std::vector<int>& bucket : buckets) plan.buckets.push_back({bucket});
+  const StepWork work = DivideWork(plan, excerpt.layout, cost_, batch_);
+  StepCosts costs = PriceStep(cost_, excerpt.layout, work);
+  if (adjust_) adjust_(excerpt.layout, plan.buckets, costs);
+  GraphOptions options;
+  options.couple_replicas = false;
+  return BuildGraph(cost_, excerpt.layout, excerpt.orders, work, costs, options);
+}
+
+std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& buckets) const {
+  const OperationGraph graph = Graph(excerpts_[Index(replica)], buckets);
+  std::vector<int> column;
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    if (graph.operations[i].microbatch == 0) column.push_back(static_cast<int>(i));
+  }
+  SortColumn(graph, column);
+  std::vector<Seconds> durations;
+  durations.reserve(column.size());
+  for (const int i : column) durations.push_back(graph.operations[Index(i)].duration);
+  return durations;
+}
+
+}  // namespace dflop

@@ -1,0 +1,106 @@
+#include "sim/step/step_replay.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.hpp"
+#include "sim/build/graph_builder.hpp"
+
+namespace dflop {
+namespace {
+
+OperationGraph GraphOf(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                       const std::vector<SampleShape>& batch, const Buckets& buckets, const AdjustCosts& adjust) {
+  const StepWork work = DivideWork({buckets}, layout, cost, batch);
+  StepCosts costs = PriceStep(cost, layout, work);
+  if (adjust) adjust(layout, buckets, costs);
+  return BuildGraph(cost, layout, orders, work, costs);
+}
+
+}  // namespace
+
+StepReplay::StepReplay(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
+                       const std::vector<SampleShape>& batch, const Buckets& buckets, const AdjustCosts& adjust)
+    : layout_(layout),
+      pricer_(cost, layout, orders, batch, adjust),
+      graph_(GraphOf(cost, layout, orders, batch, buckets, adjust)),
+      path_(graph_) {
+  SortOperations();
+  MakeColumns(buckets);
+}
+
+void StepReplay::SortOperations() {
+  const int replicas = layout_.separate_encoders ? 1 : layout_.llm_replicas();
+  operations_.resize(Index(replicas * layout_.microbatches));
+  for (std::size_t i = 0; i < graph_.operations.size(); ++i) {
+    const Operation& operation = graph_.operations[i];
+    if (operation.microbatch >= 0) {
+      const int place = PlaceOf(layout_.stages[Index(operation.stage)].replica, operation.microbatch);
+      operations_[Index(place)].push_back(static_cast<int>(i));
+    }
+  }
+  for (std::vector<int>& column : operations_) SortColumn(graph_, column);
+}
+
+void StepReplay::MakeColumns(const Buckets& buckets) {
+  std::vector<Column> columns(operations_.size());
+  for (int r = 0; r < layout_.llm_replicas(); ++r) {
+    for (int k = 0; k < layout_.microbatches; ++k) {
+      columns[Index(PlaceOf(r, k))].buckets.push_back(buckets[Index(r)][Index(k)]);
+    }
+  }
+  for (std::size_t place = 0; place < columns.size(); ++place) {
+    for (const int i : operations_[place]) columns[place].durations.push_back(graph_.operations[Index(i)].duration);
+    columns_.push_back(std::make_shared<Column>(std::move(columns[place])));
+  }
+}
+
+Buckets StepReplay::buckets() const {
+  Buckets buckets(Index(layout_.llm_replicas()));
+  for (int place = 0; place < places(); ++place) {
+    const ColumnBuckets& column = At(place)->buckets;
+    for (std::size_t i = 0; i < column.size(); ++i) buckets[Index(ReplicaOf(place)) + i].push_back(column[i]);
+  }
+  return buckets;
+}
+
+std::shared_ptr<const Column> StepReplay::Price(int replica, ColumnBuckets buckets) const {
+  std::vector<Seconds> durations = pricer_.Price(replica, buckets);
+  return std::make_shared<Column>(Column{std::move(buckets), std::move(durations)});
+}
+
+Seconds StepReplay::Apply(const std::vector<Change>& changes) {
+  undo_.clear();
+  for (const Change& change : changes) {
+    undo_.push_back({change.place, std::exchange(columns_[Index(change.place)], change.column)});
+    SetDurations(change.place);
+  }
+  return path_.Sweep();
+}
+
+void StepReplay::Undo() {
+  // Backwards, so that a place that was changed twice gets its first column again.
+  for (auto change = undo_.rbegin(); change != undo_.rend(); ++change) {
+    columns_[Index(change->place)] = std::move(change->column);
+  }
+  undo_.clear();
+  path_.Undo();
+}
+
+void StepReplay::SetDurations(int place) {
+  const std::vector<Seconds>& durations = At(place)->durations;
+  const std::vector<int>& operations = operations_[Index(place)];
+  DFLOP_CHECK(durations.size() == operations.size(), "a column fits every place of its replica");
+  for (std::size_t i = 0; i < operations.size(); ++i) path_.Set(operations[i], durations[i]);
+}
+
+std::vector<Operation> StepReplay::CriticalPath() const {
+  std::vector<Operation> path;
+  for (const int i : path_.CriticalPath()) {
+    path.push_back(graph_.operations[Index(i)]);
+    path.back().duration = path_.DurationOf(i);
+  }
+  return path;
+}
+
+}  // namespace dflop

@@ -1,0 +1,73 @@
+// Anomalies from an experiment's file to the figures of its runs.
+#include "experiments/spec/anomalies.hpp"
+
+#include <gtest/gtest.h>
+
+#include "base/file.hpp"
+#include "experiments/run/point_run.hpp"
+#include "tests/experiments/small_experiment.hpp"
+#include "tests/temporary_folder.hpp"
+
+namespace dflop {
+namespace {
+
+Experiment Read(const std::string& anomalies, const std::string& correction = "\"off\"") {
+  Json json = SmallExperiment();
+  json["steps"] = 6;
+  json["scenarios"].as<Json::Array>().front()["anomalies"] = ParseJson(anomalies, "anomalies");
+  for (Json& policy : json["policies"].as<Json::Array>()) policy["correction"] = ParseJson(correction, "correction");
+  const TemporaryFolder folder;
+  WriteJsonFile(folder / "experiment.json", json);
+  return ReadExperiment(folder / "experiment.json");
+}
+
+/// The run of the separate layout with the first seed.
+Json RunOf(const Experiment& experiment) {
+  const Point& point = experiment.points.front();
+  return RunUnit({&experiment, &point, &point.scenario.policies.back()}).runs.as<Json::Array>().front();
+}
+
+double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_time_s")->find("mean")->number(); }
+
+constexpr const char* kSlowQuarter = R"([{"kind": "slow-shapes", "share": 0.25, "delay": 1}])";
+
+TEST(Anomalies, ChangeWhatHappensAndNothingThatIsDecided) {
+  const Json plain = RunOf(Read("[]"));
+  for (const char* anomalies : {kSlowQuarter, R"([{"kind": "drift", "per_step": 0.1}])",
+                                R"([{"kind": "slow-device", "gpu": 5, "factor": 3, "from_step": 2}])"}) {
+    SCOPED_TRACE(anomalies);
+    const Json run = RunOf(Read(anomalies));
+    EXPECT_EQ(run.find("decision_hash")->Dump(), plain.find("decision_hash")->Dump());
+    EXPECT_NE(run.find("timeline_hash")->Dump(), plain.find("timeline_hash")->Dump());
+    EXPECT_GT(MeanTime(run), MeanTime(plain));
+    // The same work in more time.
+    const double flops = run.find("metrics")->find("mfu")->number() * MeanTime(run);
+    EXPECT_NEAR(flops / (plain.find("metrics")->find("mfu")->number() * MeanTime(plain)), 1, 1e-12);
+  }
+}
+
+TEST(Anomalies, AreNamedWithTheirDefaults) {
+  const Experiment experiment = Read(
+      R"([{"kind": "slow-shapes", "share": 0.25, "delay": 0.5, "module": "eye", "stages": "all", "per": "microbatch"},
+          {"kind": "drift", "per_step": 0.07}, {"kind": "slow-device", "gpu": 5, "factor": 1.5}])");
+  EXPECT_EQ(
+      DescribeAnomalies(experiment.points.front().scenario),
+      "25 % of the samples, by ranges of 128 tokens drawn per seed, add 50 % of the largest stage duration once to "
+      "a microbatch in every stage of eye; every module becomes 7 % slower a step, up to 100 %; GPU 5 takes 1.5 "
+      "times as long from step 0 on");
+}
+
+TEST(Anomalies, ACorrectionCostsWhileItWatchesAndNothingAfterwards) {
+  const Json plain = RunOf(Read("[]"));
+  const Json run = RunOf(Read("[]", R"({"name": "adaptive", "window": 4, "monitoring_cost": 0.5})"));
+  const auto step = [](const Json& of, std::size_t i) {
+    return of.find("metrics")->find("iteration_time_s")->find("per_step")->as<Json::Array>()[i].number();
+  };
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_GT(step(run, i), 1.2 * step(plain, i));
+  for (std::size_t i = 4; i < 6; ++i) EXPECT_EQ(step(run, i), step(plain, i));
+  EXPECT_EQ(run.find("correction")->find("steps_tracked")->number(), 4);
+  EXPECT_EQ(plain.find("correction"), nullptr);
+}
+
+}  // namespace
+}  // namespace dflop

@@ -1,0 +1,175 @@
+#include "models/network.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <numeric>
+#include <sstream>
+
+#include "base/random.hpp"
+#include "sim/build/collectives.hpp"
+#include "test_paths.hpp"
+#include "tests/models/model_test_support.hpp"
+
+namespace dflop {
+namespace {
+
+// The test cluster: 4 nodes of 8 GPUs and 8 NICs; NVLink 100 GB/s and 1 µs, NIC 10 GB/s and 5 µs, efficiency 1.
+
+TEST(Network, OneMessageTakesLatencyPlusBytesOverRate) {
+  const ClusterSpec cluster = TestCluster();
+  // 1 GB: inside a node 1e9/100e9 = 10 ms; between nodes 1e9/10e9 = 100 ms.
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 0, 1, 7, 1, Bytes(1e9))).value(), 0.010001);
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 7, 1, 8, 1, Bytes(1e9))).value(), 0.100005);
+  EXPECT_DOUBLE_EQ(UncontendedTime(cluster, GroupTransfer(cluster, 3, 1, 3, 1, Bytes(1e9))).value(), 0);
+}
+
+TEST(Network, LanesDivideAMessage) {
+  const ClusterSpec cluster = TestCluster();
+  const Communication even = GroupTransfer(cluster, 0, 4, 8, 4, Bytes(4e9));
+  ASSERT_EQ(even.flows.size(), 4u);
+  EXPECT_EQ(even.flows[3].target_gpu, 11);
+  EXPECT_NEAR(UncontendedTime(cluster, even).value(), 0.1 + 5e-6, 1e-12);
+  // Two senders, four receivers: each sender's NIC carries two of the four lanes.
+  const Communication uneven = GroupTransfer(cluster, 0, 2, 8, 4, Bytes(4e9));
+  ASSERT_EQ(uneven.flows.size(), 4u);
+  EXPECT_EQ(uneven.flows[2].source_gpu, 0);
+  EXPECT_NEAR(UncontendedTime(cluster, uneven).value(), 0.2 + 5e-6, 1e-12);
+}
+
+TEST(Network, SharedNicsAreShared) {
+  ClusterSpec cluster = TestCluster();
+  cluster.node.nics = 2;  // GPUs 0 and 2 use NIC 0, GPUs 1 and 3 NIC 1
+  EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 4, 8, 4, Bytes(4e9))).value(), 0.2 + 5e-6, 1e-12);
+}
+
+TEST(Network, AHubIsAsSlowAsItsOneNic) {
+  const ClusterSpec cluster = TestCluster();
+  Communication hub;
+  for (int target = 8; target < 12; ++target) hub.flows.push_back({0, target, Bytes(1e9)});
+  EXPECT_NEAR(UncontendedTime(cluster, hub).value(), 0.4, 1e-12);  // 4 GB leave through one NIC of 10 GB/s
+}
+
+TEST(Network, EfficiencyScalesTheRate) {
+  ClusterSpec cluster = TestCluster();
+  cluster.node.intra_efficiency = 0.5;
+  EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 1, 1, 1, Bytes(1e9))).value(), 0.02 + 1e-6, 1e-12);
+}
+
+TEST(Network, IntraNodeAllReduceIsTheRingFormula) {
+  const ClusterSpec cluster = TestCluster();
+  // 4 ranks: 2·3/4 of 1 GB at 100 GB/s = 15 ms, and 6 latencies of 1 µs.
+  EXPECT_NEAR(IntraNodeAllReduce(cluster, 4, Bytes(1e9)).value(), 0.015006, 1e-12);
+  EXPECT_EQ(IntraNodeAllReduce(cluster, 1, Bytes(1e9)).value(), 0);
+}
+
+/// First GPUs of `per_node` groups on each of `nodes` nodes.
+std::vector<int> Groups(int nodes, int per_node, int group_size) {
+  std::vector<int> groups;
+  for (int node = 0; node < nodes; ++node) {
+    for (int i = 0; i < per_node; ++i) groups.push_back(8 * node + i * group_size);
+  }
+  return groups;
+}
+
+TEST(Network, RingAllReduceMeetsItsClosedForm) {
+  // n replicas, k per node: every rank sends 2(n−1)/n of its bytes. A node's k NICs of one rank index share what leaves
+  // the node, 1/k each; (k−1)/k of it goes over NVLink, all of it when there is one node only.
+  const ClusterSpec cluster = TestCluster();
+  RandomStream random(11, "ring");
+  for (int round = 0; round < 200; ++round) {
+    const int nodes = 1 + static_cast<int>(random.Below(4));
+    const int size = 1 << random.Below(3);
+    const int per_node = 1 + static_cast<int>(random.Below(static_cast<std::uint64_t>(8 / size)));
+    const double bytes = 1e6 * (1 + static_cast<double>(random.Below(1000)));
+    const int n = nodes * per_node;
+    const std::vector<int> groups = Groups(nodes, per_node, size);
+    const double k = per_node;
+    const double volume = 2.0 * (n - 1) / n * bytes;
+    const double nic = nodes > 1 ? volume / k / 10e9 : 0;
+    const double nvlink = (nodes > 1 ? (k - 1) / k : 1) * volume / 100e9;
+    const double latency = 2.0 * (n - 1) * (nodes > 1 ? 5e-6 : 1e-6);
+    const Communication ring = RingAllReduce(cluster, groups, size, Bytes(bytes));
+    const double expected = n > 1 ? std::max(nic, nvlink) + latency : 0;
+    EXPECT_NEAR(UncontendedTime(cluster, ring).value(), expected, 1e-9 * expected)
+        << nodes << " nodes, " << per_node << " a node, size " << size;
+    const Communication half = RingAllReduce(cluster, groups, size, Bytes(bytes), true);
+    EXPECT_NEAR(UncontendedTime(cluster, half).value(), expected / 2, 1e-9 * expected);
+  }
+}
+
+TEST(Network, RingAllReduceLetsEveryRankSendAndReceiveTheSame) {
+  // Also where nodes hold unequal numbers of replicas: 3 on node 0, 1 on node 1, 2 on node 2, given out of order.
+  const ClusterSpec cluster = TestCluster();
+  const std::vector<int> groups = {0, 8, 2, 16, 4, 18};
+  const Communication ring = RingAllReduce(cluster, groups, 2, Bytes(6e6));
+  std::map<int, double> sent;
+  std::map<int, double> received;
+  for (const Flow& flow : ring.flows) {
+    sent[flow.source_gpu] += flow.bytes.value();
+    received[flow.target_gpu] += flow.bytes.value();
+    EXPECT_EQ(flow.source_gpu % 2, flow.target_gpu % 2);  // rank i talks to rank i
+  }
+  ASSERT_EQ(sent.size(), 12u);
+  for (const auto& [gpu, bytes] : sent) EXPECT_NEAR(bytes, 2.0 * 5 / 6 * 6e6, 1e-3) << gpu;
+  for (const auto& [gpu, bytes] : received) EXPECT_NEAR(bytes, 2.0 * 5 / 6 * 6e6, 1e-3) << gpu;
+}
+
+struct NcclRow {
+  std::string system, op, dtype;
+  int gpus = 0;
+  double bytes = 0, seconds = 0;
+};
+
+std::vector<NcclRow> ReadNccl(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<NcclRow> rows;
+  std::string line;
+  std::getline(file, line);  // system,nccl_version,op,dtype,num_gpus,size_bytes,latency_ms,algbw_GBps,busbw_GBps
+  while (std::getline(file, line)) {
+    std::istringstream fields(line);
+    std::vector<std::string> row;
+    for (std::string field; std::getline(fields, field, ',');) row.push_back(field);
+    rows.push_back({row[0], row[2], row[3], std::stoi(row[4]), std::stod(row[5]), std::stod(row[6]) * 1e-3});
+  }
+  return rows;
+}
+
+TEST(Network, BuiltInNodesAllReduceAsMeasured) {
+  const std::string path = DFLOP_SHARED_DIR "/reference-data/aiconfigurator/nccl_intra_node.csv";
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << "no reference data";
+  const std::vector<NcclRow> rows = ReadNccl(path);
+  for (const auto& [name, system] : std::map<std::string, std::string>{
+           {"dgx-a100", "a100_sxm"}, {"dgx-h100", "h100_sxm"}, {"dgx-h200", "h200_sxm"}, {"dgx-b200", "b200_sxm"}}) {
+    const Json json = name;
+    const ClusterSpec cluster = ReadCluster(JsonReader(json, ""));
+    std::vector<double> errors;
+    for (const NcclRow& row : rows) {
+      const bool fitted =
+          row.system == system && row.op == "all_reduce" && row.dtype == "half" && row.gpus >= 4 && row.bytes >= 65536;
+      if (!fitted) continue;
+      const double predicted = IntraNodeAllReduce(cluster, row.gpus, Bytes(row.bytes)).value();
+      errors.push_back(std::abs(predicted / row.seconds - 1));
+    }
+    ASSERT_GE(errors.size(), 20u) << name;
+    // What clusters.json states, in per cent: 16, 16, 15, 18.
+    EXPECT_LT(std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(errors.size()), 0.185) << name;
+    EXPECT_LT(*std::max_element(errors.begin(), errors.end()), 0.6) << name;
+  }
+}
+
+TEST(Network, ManyFlowsAddUpOnTheirPortsAsFewDo) {
+  // One byte from GPU 0 to each of 80 other nodes' eight GPUs: 640 flows through the NIC of GPU 0, whose rate counts.
+  ClusterSpec cluster = TestCluster();
+  cluster.nodes = 81;
+  Communication communication;
+  for (int gpu = 8; gpu < cluster.gpus(); ++gpu) communication.flows.push_back({0, gpu, Bytes(1)});
+  EXPECT_NEAR(UncontendedTime(cluster, communication).value(), 640 / 10e9, 1e-15);
+}
+
+}  // namespace
+}  // namespace dflop

@@ -1,0 +1,239 @@
+// expected-makespan and uniform-tuned against plain loops over every layout, and its bounds against simulations.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "tests/policies/exhaustive_layouts.hpp"
+#include "tests/sim/plan_support.hpp"
+
+namespace dflop {
+namespace {
+
+struct Job {
+  const char* name;
+  int nodes;
+  int gpus_per_node;
+  int batch;
+  const char* batcher;
+  std::uint64_t seed;
+  double memory = 80e9;
+};
+void PrintTo(const Job& job, std::ostream* out) { *out << job.name; }
+
+CostModel CostOf(const Job& job) {
+  ClusterSpec cluster = A100Nodes(job.nodes);
+  cluster.node.gpus = job.gpus_per_node;
+  cluster.node.nics = job.gpus_per_node;
+  cluster.node.gpu.memory = Bytes(job.memory);
+  return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {}};
+}
+
+struct Setting {
+  CostModel cost;
+  std::vector<SampleShape> samples;
+  std::unique_ptr<BatchScheduler> batcher;
+  std::unique_ptr<PipelineSchedule> schedule = Plugin<PipelineSchedule>("1f1b");
+  int batch;
+  std::uint64_t seed;
+
+  explicit Setting(const Job& job)
+      : cost(CostOf(job)),
+        samples(UnevenSamples(2 * job.batch, job.seed)),
+        batcher(Plugin<BatchScheduler>(job.batcher)),
+        batch(job.batch),
+        seed(job.seed) {}
+  PlanningProblem problem() const { return {cost, batch, samples, *batcher, *schedule, seed}; }
+};
+
+class EveryLayout : public testing::TestWithParam<Job> {};
+
+TEST_P(EveryLayout, SimulatedHasNoneFaster) {
+  const Setting setting(GetParam());
+  const PlanningProblem problem = setting.problem();
+  const LayoutDecision decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(problem);
+  const auto best = ExhaustiveSearch(problem).OfAll();
+  EXPECT_GT(best.layouts, 50u);
+  EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
+      << decision.layout.name << " against " << best.name << " of " << best.layouts;
+}
+
+TEST_P(EveryLayout, HomogeneousOrColocatedHasNoneFasterThanUniformTuned) {
+  for (const char* batcher : {GetParam().batcher, "random"}) {
+    Job job = GetParam();
+    job.batcher = batcher;
+    const Setting setting(job);
+    const PlanningProblem problem = setting.problem();
+    const LayoutDecision decision = Plugin<LayoutPlanner>("uniform-tuned")->Plan(problem);
+    const auto best = ExhaustiveSearch(problem).OfUniform();
+    EXPECT_GE(best.layouts, 3u);
+    EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
+        << batcher << ": " << decision.layout.name << " against " << best.name << " of " << best.layouts;
+  }
+}
+
+// A colocated layout is best in the first seven, one pipeline in FourNodesOfOne, a separate layout in the rest.
+constexpr Job kJobs[] = {
+    {"FourGpus", 1, 4, 16, "dflop", 1},           {"EightGpus", 1, 8, 16, "dflop", 2},
+    {"EightGpusAtRandom", 1, 8, 16, "random", 3}, {"TwoNodesOfFour", 2, 4, 16, "lpt-2d", 4},
+    {"SixGpus", 1, 6, 12, "lpt-2d", 5},           {"LittleMemory", 1, 8, 16, "dflop", 6, 9e9},
+    {"SixteenGpus", 2, 8, 12, "lpt-2d", 7},       {"FourNodesOfOne", 4, 1, 16, "dflop", 8},
+    {"EightNodesOfOne", 8, 1, 16, "lpt-2d", 9},   {"LeastMemory", 1, 8, 16, "dflop", 10, 5e9},
+    {"FourNodesOfTwo", 4, 2, 16, "dflop", 10},
+};
+INSTANTIATE_TEST_SUITE_P(UpTo16Gpus, EveryLayout, testing::ValuesIn(kJobs),
+                         [](const auto& test) { return std::string(test.param.name); });
+
+TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
+  // Every third choice of every job, with batchers that divide evenly and at random.
+  for (const char* batcher : {"lpt-2d", "random"}) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      const Setting setting({"", 1 + static_cast<int>(seed % 2), 8, 16, batcher, seed});
+      const PlanningProblem problem = setting.problem();
+      ChoiceEstimate estimate(problem, RaceBatches(problem).front());
+      ExhaustiveSearch search(problem);
+      std::size_t number = 0;
+      double tightest = 0;
+      double tightest_colocated = 0;
+      ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
+        for (const int count : counts) {
+          choice.microbatches = count;
+          choice.fewer_last = static_cast<int>(number % 2);
+          if (number++ % 3 != 0) continue;
+          const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
+          const double bound = estimate.Of(choice).bound.value();
+          const double step = search.StepTime(layout, 0);
+          EXPECT_LE(bound, step) << layout.name << ", " << batcher << ", seed " << seed;
+          double& best = choice.encoder_groups() > 1 ? tightest_colocated : tightest;
+          best = std::max(best, bound / step);
+        }
+      });
+      EXPECT_GT(number, 300u);
+      EXPECT_GT(tightest, 0.3) << "a bound that says nothing";
+      EXPECT_GT(tightest_colocated, 0.3) << "a bound that says nothing of colocated layouts";
+    }
+  }
+}
+
+TEST(ChoiceEstimate, WhatItCallsTooLargeNeverFits) {
+  for (const double memory : {4e9, 3e9, 2e9}) {
+    const Setting setting({"", 1, 8, 16, "lpt-2d", 1, memory});
+    const PlanningProblem problem = setting.problem();
+    ChoiceEstimate estimate(problem, RaceBatches(problem).front());
+    PlanSimulator simulator(problem);
+    std::size_t refused = 0;
+    std::size_t refused_colocated = 0;
+    ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
+      choice.microbatches = counts.back();
+      if (estimate.Of(choice).state_fits) return;
+      ++refused;
+      refused_colocated += choice.encoder_groups() > 1 ? 1 : 0;
+      const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
+      EXPECT_FALSE(simulator.Fits(layout).fits) << layout.name;
+    });
+    EXPECT_GT(refused, 10u) << memory;
+    EXPECT_GE(refused_colocated, 3u) << memory;
+  }
+}
+
+TEST(LayoutChoice, EncodersWhoseHeadsForbidTheTpOfTheLlmAreColocated) {
+  // Two heads: an encoder of one or two ranks, beside an LLM of up to eight.
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  ModelSpec model = SmallVlm();
+  model.encoders.front().shape.heads = 2;
+  const ClusterSpec cluster = A100Nodes(1);
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  std::map<int, std::set<int>> encoder_tps;  // by TP of the LLM; 0 is plain
+  ForEachChoice(setting.problem(), [&](const LayoutChoice& choice, const std::vector<int>&) {
+    if (!choice.separate()) encoder_tps[choice.llm.tp].insert(choice.encoder_tp);
+  });
+  const std::map<int, std::set<int>> expected{{1, {0}}, {2, {0, 1}}, {4, {1, 2}}, {8, {1, 2}}};
+  EXPECT_EQ(encoder_tps, expected);
+}
+
+TEST(ExpectedMakespan, IsDeterministicAndSaysWhatWasPrunedAndWhoCameSecond) {
+  const Setting setting({"", 2, 8, 16, "dflop", 1});
+  const auto planner = Plugin<LayoutPlanner>("expected-makespan");
+  const LayoutDecision first = planner->Plan(setting.problem());
+  const LayoutDecision second = planner->Plan(setting.problem());
+  EXPECT_EQ(ToJson(first.layout).Dump(), ToJson(second.layout).Dump());
+  EXPECT_EQ(first.reason, second.reason);
+  for (const char* part : {"the runner-up", "95 % interval", "cannot come close by the bound", "simulated on"}) {
+    EXPECT_NE(first.reason.find(part), std::string::npos) << part << " in " << first.reason;
+  }
+}
+
+TEST(ExpectedMakespan, BudgetLimitsTheBatchesDivided) {
+  const Setting setting({"", 2, 8, 16, "dflop", 1});
+  const auto decision =
+      Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "budget": 40})")->Plan(setting.problem());
+  // 24 in the first rung, then at least two layouts on seven more batches.
+  EXPECT_LE(decision.candidates.size(), 24u);
+}
+
+TEST(ExpectedMakespan, ChoosesTheSoftwareStackOnlyWhenAsked) {
+  // Without room for activations, recomputing them pays.
+  const Setting setting({"", 1, 8, 16, "dflop", 1, 9e9});
+  const auto given = Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
+  const auto chosen = Plugin<LayoutPlanner>(
+                          R"({"name": "expected-makespan", "recompute": "choose", "distributed_optimizer": "choose"})")
+                          ->Plan(setting.problem());
+  EXPECT_FALSE(given.software.has_value());
+  ASSERT_TRUE(chosen.software.has_value());
+  EXPECT_LT(chosen.predicted, given.predicted);
+}
+
+TEST(ChoiceEstimate, FewerLayersBesideALargeHeadShortenTheStep) {
+  // A vocabulary whose head costs as much as a few layers; 12 LLM layers on three of four stages.
+  ModelSpec model = SmallVlm();
+  model.llm.vocab = 100'000;
+  const ClusterSpec cluster = A100Nodes(1);
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const PlanningProblem problem = setting.problem();
+  LayoutChoice choice{
+      .family = LayoutFamily::kHomogeneous, .llm = {1, 4, 2, false}, .encoder_stages = 1, .microbatches = 8};
+  const int fewer = ChoiceEstimate(problem, RaceBatches(problem).front()).FewerForHead(choice, 3);
+  EXPECT_GT(fewer, 0);
+  ExhaustiveSearch search(problem);
+  const double even = search.StepTime(BuildLayout(choice, model, cluster), 0);
+  choice.fewer_last = fewer;
+  EXPECT_LT(search.StepTime(BuildLayout(choice, model, cluster), 0), even);
+}
+
+TEST(ExpectedMakespan, UnevenLayersAreNeverWorseOnThePlanningBatches) {
+  const Setting setting({"", 1, 8, 16, "dflop", 2});
+  const auto even = Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
+  const auto uneven =
+      Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "uneven_layers": true})")->Plan(setting.problem());
+  EXPECT_LE(uneven.predicted, even.predicted);
+}
+
+TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
+  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
+  EXPECT_GT(Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem()).predicted, Seconds(0));
+
+  Setting text({"", 1, 8, 16, "lpt-2d", 1});
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const ClusterSpec cluster = A100Nodes(1);
+  text.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  for (SampleShape& sample : text.samples) sample.tiles.clear();
+  const auto decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(text.problem());
+  EXPECT_FALSE(decision.layout.separate_encoders);
+}
+
+TEST(ExpectedMakespan, SaysWhatWouldMakeTheNearestLayoutFit) {
+  // 2.2 GB hold a stage's weights, but not its Adam moments unless replicas share them.
+  const Setting setting({"", 1, 8, 16, "dflop", 1, 3e9});
+  try {
+    Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
+    FAIL() << "found room";
+  } catch (const Infeasible& infeasible) {
+    EXPECT_NE(std::string(infeasible.what()).find("would make it fit"), std::string::npos) << infeasible.what();
+  }
+}
+
+}  // namespace
+}  // namespace dflop
