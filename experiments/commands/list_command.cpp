@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
 #include "policies/api/batch_scheduler.hpp"
 #include "policies/api/correction.hpp"
@@ -21,7 +22,8 @@ struct Entry {
   std::string kind;
   std::string name;
   std::string source;
-  std::vector<std::string> parameters = {};
+  Json parameters = Json::EmptyArray();  ///< for programs
+  std::vector<std::string> lines = {};   ///< the same for people
 };
 using Entries = std::vector<Entry>;
 
@@ -29,7 +31,11 @@ template <typename Interface>
 Entries Plugins(const std::string& kind) {
   Entries entries;
   for (const PluginInfo& info : Registry<Interface>::Instance().List()) {
-    entries.push_back({kind, info.name, info.summary, info.parameters});
+    Entry& entry = entries.emplace_back(Entry{kind, info.name, info.summary});
+    for (const Parameter& parameter : info.parameters) {
+      entry.parameters.push_back(ToJson(parameter));
+      entry.lines.push_back(InWords(parameter));
+    }
   }
   return entries;
 }
@@ -62,7 +68,13 @@ Entries Samples() {
   Entries entries;
   for (const GeneratorInfo& info : SampleGenerators()) {
     Entry& entry = entries.emplace_back(Entry{"samples", info.name, info.description});
-    for (const auto& parameter : info.parameters) entry.parameters.push_back(parameter.first);
+    for (const auto& [name, standard] : info.parameters) {
+      Json parameter;
+      parameter["name"] = name;
+      parameter["default"] = standard;
+      entry.parameters.push_back(std::move(parameter));
+      entry.lines.push_back(name + "  default " + ShortestNumber(standard));
+    }
   }
   return entries;
 }
@@ -76,11 +88,11 @@ const std::map<std::string, std::function<Entries()>> kLists = {
 void PrintText(const Entries& entries, bool with_kind) {
   std::size_t width = 0;
   for (const Entry& entry : entries) width = std::max(width, entry.name.size());
+  const int indent = static_cast<int>(width) + 4 + (with_kind ? 12 : 0);
   for (const Entry& entry : entries) {
     if (with_kind) std::printf("%-10s  ", entry.kind.c_str());
-    std::printf("%-*s  %s", static_cast<int>(width), entry.name.c_str(), entry.source.c_str());
-    if (!entry.parameters.empty()) std::printf(" (parameters: %s)", JoinNames(entry.parameters).c_str());
-    std::printf("\n");
+    std::printf("%-*s  %s\n", static_cast<int>(width), entry.name.c_str(), entry.source.c_str());
+    for (const std::string& line : entry.lines) std::printf("%*s%s\n", indent, "", line.c_str());
   }
 }
 
@@ -91,7 +103,7 @@ void PrintJson(const Entries& entries) {
     json["kind"] = entry.kind;
     json["name"] = entry.name;
     json["source"] = entry.source;
-    json["parameters"] = Json::ArrayOf(entry.parameters);
+    json["parameters"] = entry.parameters;
     all.push_back(std::move(json));
   }
   std::printf("%s\n", all.Dump(1).c_str());

@@ -86,7 +86,7 @@ Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchSchedul
   step.plan = batcher.Schedule(problem, random);
   step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
   step.costs = PriceStep(job.cost, layout, step.work);
-  step.graph = BuildGraph(job.cost, layout, job.orders, step.work, step.costs);
+  step.graph = BuildGraph(job.job(), step.work, step.costs);
   return step;
 }
 
@@ -151,7 +151,7 @@ void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Sc
     return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
                        BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
   });
-  PrintMemory(PeakMemory(job.cost, layout, job.orders, first.work), scenario.model);
+  PrintMemory(PeakMemory(job.job(), first.work), scenario.model);
   TellExtrapolation(scenario, policy, job, first);
   if (arguments.out.empty()) return;
   OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });

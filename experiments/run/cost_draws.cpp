@@ -16,7 +16,7 @@ Seconds StepTimeUnderDraw(const Scenario& scenario, const PlannedJob& job, const
   const CostModel drawn(scenario.model, scenario.cluster, kernels, job.cost.software());
   StepCosts costs = PriceStep(drawn, job.decision.layout, work);
   if (disturb) disturb(drawn, costs);
-  return MakeReplayEngine()->Run(BuildGraph(drawn, job.decision.layout, job.orders, work, costs)).makespan;
+  return MakeReplayEngine()->Run(BuildGraph({drawn, job.decision.layout, job.orders}, work, costs)).makespan;
 }
 
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const PlannedJob& job, const StepWork& work,

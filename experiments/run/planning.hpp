@@ -15,6 +15,8 @@ struct PlannedJob {
   LayoutDecision decision;
   std::vector<DeviceOrder> orders;  ///< of every device group
   double planning_s = 0;            ///< wall clock
+
+  Job job() const { return {cost, decision.layout, orders}; }
 };
 
 /// Plans on the seed's planning sample, which has a random stream of its own: never on a batch of the run, and every

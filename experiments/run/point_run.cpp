@@ -155,10 +155,9 @@ class SeedRun {
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
-    const Step step =
-        SimulateStep(job_.cost, layout(), job_.orders, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
-          Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
-        });
+    const Step step = SimulateStep(job_.job(), plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
+      Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
+    });
     if (number == 0) ReplayUnderDraws(plan, batch, step);
     decisions_.AddStep(plan);
     timelines_.AddStep(step.graph, step.times);
@@ -167,10 +166,9 @@ class SeedRun {
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
-    const StepMetrics measured = MeasureStep(job_.cost, layout(), job_.orders, step, engine_);
+    const StepMetrics measured = MeasureStep(job_.job(), step, engine_);
     if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
-    metrics_.Add(measured, PeakMemory(job_.cost, layout(), job_.orders, step.work), BalanceGap(job_, batch, plan),
-                 scheduling_s);
+    metrics_.Add(measured, PeakMemory(job_.job(), step.work), BalanceGap(job_, batch, plan), scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
   }
 

@@ -9,7 +9,7 @@
 #include "base/random.hpp"
 #include "policies/api/infeasible.hpp"
 #include "sim/plan/batch_plan.hpp"
-#include "sim/plan/device_order.hpp"
+#include "sim/plan/job.hpp"
 
 namespace dflop {
 
@@ -25,10 +25,7 @@ struct BucketCap {
 
 /// Where the numbers of a problem come from: what a scheduler needs that looks beyond them, at packed shapes or at the
 /// pipeline. Everything outlives the call of Schedule.
-struct BatchContext {
-  const CostModel& cost;
-  const Layout& layout;
-  const std::vector<DeviceOrder>& orders;  ///< of every device group
+struct BatchContext : Job {
   const std::vector<SampleShape>& batch;
   const Correction* correction = nullptr;  ///< null: predictions as they are
 };

@@ -12,11 +12,10 @@ namespace {
 double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
   double held = 0;
   double most = 0;
-  const bool split = SplitsBackward(order);
   for (const ScheduledOp& op : order) {
     const double bytes = of_stage[Index(op.chunk)];
     if (op.kind == OpKind::kForward) most = std::max(most, held += bytes);
-    if (op.kind == (split ? OpKind::kWeightGradient : OpKind::kBackward)) held -= bytes;
+    if (GivesWeightGradient(op.kind)) held -= bytes;
   }
   return most;
 }

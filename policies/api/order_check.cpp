@@ -10,7 +10,8 @@
 namespace dflop {
 namespace {
 
-constexpr std::size_t kKinds = 3;  // forward, backward, weight gradient
+constexpr std::array<OpKind, 4> kKinds = {OpKind::kForward, OpKind::kBackward, OpKind::kBackwardInput,
+                                          OpKind::kBackwardWeight};
 
 class OrderCheck {
  public:
@@ -19,7 +20,7 @@ class OrderCheck {
         devices_(static_cast<int>(orders.size())),
         chunks_(chunks),
         microbatches_(microbatches),
-        done_(kKinds * orders.size() * Index(chunks) * Index(microbatches)) {}
+        done_(kKinds.size() * orders.size() * Index(chunks) * Index(microbatches)) {}
 
   std::string Why() {
     for (int device = 0; device < devices_; ++device) {
@@ -41,10 +42,10 @@ class OrderCheck {
   std::string WhyNotWhole(int device) const {
     const DeviceOrder& order = orders_[Index(device)];
     const std::size_t pairs = Index(chunks_) * Index(microbatches_);
-    std::array<std::vector<char>, kKinds> seen;
+    std::array<std::vector<char>, kKinds.size()> seen;
     for (auto& kind : seen) kind.resize(pairs);
     for (const ScheduledOp& op : order) {
-      if (static_cast<std::size_t>(op.kind) >= kKinds) return "no computation is " + Name(op, device);
+      if (!IsComputation(op.kind)) return "no computation is " + Name(op, device);
       if (op.chunk < 0 || op.chunk >= chunks_ || op.microbatch < 0 || op.microbatch >= microbatches_) {
         return "there is no " + Name(op, device);
       }
@@ -53,14 +54,17 @@ class OrderCheck {
       if (cell != 0) return "a second time runs " + Name(op, device);
       cell = 1;
     }
-    const bool split = SplitsBackward(order);
-    for (const OpKind kind : {OpKind::kForward, OpKind::kBackward, OpKind::kWeightGradient}) {
-      if (kind == OpKind::kWeightGradient && !split) continue;
-      const auto& cells = seen[static_cast<std::size_t>(kind)];
-      const auto missing = std::find(cells.begin(), cells.end(), 0);
-      if (missing == cells.end()) continue;
-      const auto place = static_cast<int>(missing - cells.begin());
-      return "never runs " + Name({kind, place % microbatches_, place / microbatches_}, device);
+    for (int place = 0; place < static_cast<int>(pairs); ++place) {
+      const auto runs = [&](OpKind kind) { return seen[static_cast<std::size_t>(kind)][Index(place)] != 0; };
+      const auto named = [&](OpKind kind) {
+        return Name({kind, place % microbatches_, place / microbatches_}, device);
+      };
+      const bool split = runs(OpKind::kBackwardInput) || runs(OpKind::kBackwardWeight);
+      if (split && runs(OpKind::kBackward)) return "a second time runs " + named(OpKind::kBackward);
+      for (const OpKind kind : kKinds) {
+        const bool wanted = kind == OpKind::kForward || (kind == OpKind::kBackward) != split;
+        if (wanted && !runs(kind)) return "never runs " + named(kind);
+      }
     }
     return "";
   }
@@ -68,9 +72,12 @@ class OrderCheck {
   bool Ready(const ScheduledOp& op, int stage) const {
     const auto ended = [&](OpKind kind, int at) { return done_[Cell(kind, at, op.microbatch)] != 0; };
     if (op.kind == OpKind::kForward) return stage == 0 || ended(OpKind::kForward, stage - 1);
-    if (op.kind == OpKind::kWeightGradient) return ended(OpKind::kBackward, stage);
+    const auto gave_gradient = [&](int at) {
+      return ended(OpKind::kBackward, at) || ended(OpKind::kBackwardInput, at);
+    };
+    if (op.kind == OpKind::kBackwardWeight) return ended(OpKind::kBackwardInput, stage);
     const bool last = stage + 1 == devices_ * chunks_;
-    return ended(OpKind::kForward, stage) && (last || ended(OpKind::kBackward, stage + 1));
+    return ended(OpKind::kForward, stage) && (last || gave_gradient(stage + 1));
   }
 
   std::string WhyStuck() {

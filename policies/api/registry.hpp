@@ -1,7 +1,7 @@
 // How a plug-in makes itself known: one static Registration<Interface> in its own .cpp, nothing elsewhere.
 //
 //   const Registration<BatchScheduler> kRandom{{"random", "samples dealt at random in equal counts", {}},
-//       [](const JsonReader&) { return std::make_unique<RandomBatcher>(); }};
+//       [](const Parameters&) { return std::make_unique<RandomBatcher>(); }};
 //
 // The policies are an OBJECT library, so that no linker drops a file that nobody calls by name.
 #pragma once
@@ -14,19 +14,20 @@
 
 #include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "policies/api/parameter.hpp"
 
 namespace dflop {
 
 struct PluginInfo {
   std::string name;
-  std::string summary;                  ///< one line with its source
-  std::vector<std::string> parameters;  ///< keys allowed beside "name"
+  std::string summary;                ///< one line with its source
+  std::vector<Parameter> parameters;  ///< beside "name"
 };
 
 template <typename Interface>
 class Registry {
  public:
-  using Factory = std::function<std::unique_ptr<Interface>(const JsonReader& parameters)>;
+  using Factory = std::function<std::unique_ptr<Interface>(const Parameters& parameters)>;
 
   static Registry& Instance() {
     static Registry registry;
@@ -41,14 +42,9 @@ class Registry {
   std::unique_ptr<Interface> Make(const JsonReader& spec) const {
     const JsonReader name = spec.IsString() ? spec : spec.At("name");
     const Entry& entry = entries_.at(name.OneOf(Names()));
-    if (spec.IsObject()) {
-      std::vector<std::string> allowed = entry.info.parameters;
-      allowed.insert(allowed.begin(), "name");
-      spec.AllowOnly(allowed);
-      return entry.factory(spec);
-    }
+    if (spec.IsObject()) return entry.factory(Parameters(entry.info.parameters, spec));
     static const Json kNoParameters = Json::EmptyObject();
-    return entry.factory(JsonReader(kNoParameters, spec.file(), spec.pointer()));
+    return entry.factory(Parameters(entry.info.parameters, JsonReader(kNoParameters, spec.file(), spec.pointer())));
   }
   std::vector<std::string> Names() const {
     std::vector<std::string> names;

@@ -68,10 +68,16 @@ class AsReleasedBatcher final : public BatchScheduler {
 const Registration<BatchScheduler> kAsReleased{
     {"dflop-as-released",
      "the batch scheduler of DFLOP's released code: whole-number costs, any feasible plan (github BDAI-Research/DFLOP)",
-     {"max_nodes", "max_binaries"}},
-    [](const JsonReader& json) {
-      return std::make_unique<AsReleasedBatcher>(static_cast<int>(json.IntOr("max_nodes", 100, 1, 100'000'000)),
-                                                 json.IntOr("max_binaries", 1'500, 1, 10'000'000));
+     {{.name = "max_nodes",
+       .type = Parameter::Integer{1, 100'000'000},
+       .standard = 100,
+       .help = "branch-and-bound nodes of CBC"},
+      {.name = "max_binaries",
+       .type = Parameter::Integer{1, 10'000'000},
+       .standard = 1'500,
+       .help = "samples × buckets above which lpt-2d stands in"}}},
+    [](const Parameters& given) {
+      return std::make_unique<AsReleasedBatcher>(static_cast<int>(given.Int("max_nodes")), given.Int("max_binaries"));
     }};
 
 }  // namespace

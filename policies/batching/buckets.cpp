@@ -30,8 +30,8 @@ class BucketsBatcher final : public BatchScheduler {
 const Registration<BatchScheduler> kBuckets{
     {"buckets",
      "given buckets: a file of sample indices per seed, step and bucket, as DFLOP's release or any solver decides them",
-     {"file"}},
-    [](const JsonReader& json) { return std::make_unique<BucketsBatcher>(json); }};
+     {{.name = "file", .type = Parameter::Other{"file"}, .help = "a dflop/buckets/1 document; must be given"}}},
+    [](const Parameters& given) { return std::make_unique<BucketsBatcher>(given.json()); }};
 
 }  // namespace
 }  // namespace dflop

@@ -115,8 +115,7 @@ double Badness(const BatchProblem& problem, const BatchPlan& plan) {
   if (problem.context == nullptr) return LargestBucket(problem, plan, true);
   const BatchContext& context = *problem.context;
   const auto replay = MakeReplayEngine();
-  return SimulateStep(context.cost, context.layout, context.orders, plan, context.batch, *replay)
-      .times.makespan.value();
+  return SimulateStep(context, plan, context.batch, *replay).times.makespan.value();
 }
 
 class DflopBatcher final : public BatchScheduler {
@@ -168,14 +167,14 @@ class DflopBatcher final : public BatchScheduler {
   Options options_;
 };
 
-Options ReadOptions(const JsonReader& json) {
+Options ReadOptions(const Parameters& given) {
   Options options;
-  options.by_union = json.OneOfOr("encoder_bound", "union", {"union", "bucket"}) == "union";
-  options.equal_counts = json.BoolOr("equal_counts", false);
-  options.memory_cap = json.BoolOr("memory_cap", true);
-  options.packed = json.OneOfOr("costs", "packed", {"packed", "additive"}) == "packed";
-  if (json.Has("max_tokens")) options.max_tokens = json.At("max_tokens").Int(1, 1'000'000'000'000);
-  if (json.Has("evaluations")) options.evaluations = json.At("evaluations").Int(0, 1'000'000'000'000);
+  options.by_union = given.Word("encoder_bound") == "union";
+  options.equal_counts = given.Flag("equal_counts");
+  options.memory_cap = given.Flag("memory_cap");
+  options.packed = given.Word("costs") == "packed";
+  if (given.Given("max_tokens")) options.max_tokens = given.Int("max_tokens");
+  if (given.Given("evaluations")) options.evaluations = given.Int("evaluations");
   return options;
 }
 
@@ -183,8 +182,28 @@ const Registration<BatchScheduler> kDflop{
     {"dflop",
      "DFLOP's partitioning problem by LPT and exchange search, with unions, caps and packed costs (after arXiv "
      "2603.25120, 3.4)",
-     {"encoder_bound", "equal_counts", "memory_cap", "max_tokens", "costs", "evaluations"}},
-    [](const JsonReader& json) { return std::make_unique<DflopBatcher>(ReadOptions(json)); }};
+     {{.name = "encoder_bound",
+       .type = Parameter::Word{{"union", "bucket"}},
+       .standard = "union",
+       .help =
+           "what bounds an encoder with devices of its own: the union that it runs, or each bucket as in the paper"},
+      {.name = "equal_counts", .type = Parameter::Flag{}, .standard = false, .help = "as many samples in every bucket"},
+      {.name = "memory_cap",
+       .type = Parameter::Flag{},
+       .standard = true,
+       .help = "buckets fit into the devices' memory"},
+      {.name = "max_tokens",
+       .type = Parameter::Integer{1, 1'000'000'000'000},
+       .unit = "LLM tokens",
+       .help = "that a microbatch may hold; by default what memory allows"},
+      {.name = "costs",
+       .type = Parameter::Word{{"packed", "additive"}},
+       .standard = "packed",
+       .help = "of a bucket as it runs, or the sum over its samples as in the paper"},
+      {.name = "evaluations",
+       .type = Parameter::Integer{0, 1'000'000'000'000},
+       .help = "moves tried by the search; by default 200,000 + 2,000 a sample"}}},
+    [](const Parameters& given) { return std::make_unique<DflopBatcher>(ReadOptions(given)); }};
 
 }  // namespace
 }  // namespace dflop

@@ -85,9 +85,10 @@ class DistTrainBatcher final : public BatchScheduler {
 const Registration<BatchScheduler> kDistTrain{
     {"disttrain",
      "samples balanced over replicas, microbatches ordered for the pipeline (DistTrain, arXiv 2408.04275)",
-     {"intra", "inter"}},
-    [](const JsonReader& parameters) {
-      return std::make_unique<DistTrainBatcher>(parameters.BoolOr("intra", true), parameters.BoolOr("inter", true));
+     {{.name = "intra", .type = Parameter::Flag{}, .standard = true, .help = "samples reordered over the replicas"},
+      {.name = "inter", .type = Parameter::Flag{}, .standard = true, .help = "microbatches reordered in a replica"}}},
+    [](const Parameters& given) {
+      return std::make_unique<DistTrainBatcher>(given.Flag("intra"), given.Flag("inter"));
     }};
 
 }  // namespace

@@ -82,12 +82,23 @@ class IlpBatcher final : public BatchScheduler {
 const Registration<BatchScheduler> kIlp{
     {"dflop-ilp",
      "DFLOP's integer program by CBC within a budget, else lpt-2d (arXiv 2603.25120, 3.4.1)",
-     {"max_nodes", "max_binaries", "time_limit_s"}},
-    [](const JsonReader& json) {
+     {{.name = "max_nodes",
+       .type = Parameter::Integer{1, 1'000'000'000},
+       .standard = 200,
+       .help = "branch-and-bound nodes of CBC"},
+      {.name = "max_binaries",
+       .type = Parameter::Integer{1, 10'000'000},
+       .standard = 1'500,
+       .help = "samples × buckets above which lpt-2d stands in"},
+      {.name = "time_limit_s",
+       .type = Parameter::Number{0.001, 1e6},
+       .unit = "s",
+       .help = "of CBC's own time; makes results depend on the machine"}}},
+    [](const Parameters& given) {
       Budget budget;
-      budget.limits.max_nodes = static_cast<int>(json.IntOr("max_nodes", 200, 1, 1'000'000'000));
-      budget.max_binaries = json.IntOr("max_binaries", 1'500, 1, 10'000'000);
-      if (json.Has("time_limit_s")) budget.limits.time_limit_s = json.At("time_limit_s").Number(0.001, 1e6);
+      budget.limits.max_nodes = static_cast<int>(given.Int("max_nodes"));
+      budget.max_binaries = given.Int("max_binaries");
+      if (given.Given("time_limit_s")) budget.limits.time_limit_s = given.Number("time_limit_s");
       return std::make_unique<IlpBatcher>(budget);
     }};
 

@@ -15,7 +15,7 @@ class InOrderBatcher final : public BatchScheduler {
 };
 
 const Registration<BatchScheduler> kInOrder{{"in-order", "samples as they come, in equal counts", {}},
-                                            [](const JsonReader&) { return std::make_unique<InOrderBatcher>(); }};
+                                            [](const Parameters&) { return std::make_unique<InOrderBatcher>(); }};
 
 }  // namespace
 }  // namespace dflop

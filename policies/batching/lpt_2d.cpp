@@ -67,7 +67,7 @@ const Registration<BatchScheduler> kLpt{
     {"lpt-2d",
      "longest processing time first over encoder and LLM time (DFLOP's fallback, arXiv 2603.25120, 3.4.2)",
      {}},
-    [](const JsonReader&) { return std::make_unique<LptBatcher>(); }};
+    [](const Parameters&) { return std::make_unique<LptBatcher>(); }};
 
 }  // namespace
 }  // namespace dflop

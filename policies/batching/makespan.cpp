@@ -34,14 +34,11 @@ constexpr double kMostTokens = 1e9;
 Seconds StepTime(const BatchContext& context, const Buckets& buckets, const AdjustCosts& adjust) {
   if (adjust)
     return StepReplay(context.cost, context.layout, context.orders, context.batch, buckets, adjust).makespan();
-  return SimulateStep(context.cost, context.layout, context.orders, {buckets}, context.batch, *MakeReplayEngine())
-      .times.makespan;
+  return SimulateStep(context, {buckets}, context.batch, *MakeReplayEngine()).times.makespan;
 }
 
 Bytes Peak(const BatchContext& context, const Buckets& buckets) {
-  return PeakMemory(context.cost, context.layout, context.orders,
-                    DivideWork({buckets}, context.layout, context.cost, context.batch))
-      .peak;
+  return PeakMemory(context, DivideWork({buckets}, context.layout, context.cost, context.batch)).peak;
 }
 
 struct Options {
@@ -101,27 +98,36 @@ class MakespanBatcher final : public BatchScheduler {
   Options options_;
 };
 
-std::unique_ptr<BatchScheduler> MakeStart(const JsonReader& parameters) {
+std::unique_ptr<BatchScheduler> MakeStart(const Parameters& given) {
   static const Json kDefault(kStart);
   const auto& registry = Registry<BatchScheduler>::Instance();
-  const auto start = parameters.Find("start");
-  return registry.Make(start ? *start : JsonReader(kDefault, parameters.file(), parameters.pointer()));
+  const auto start = given.Find("start");
+  return registry.Make(start ? *start : JsonReader(kDefault, given.json().file(), given.json().pointer()));
 }
 
-Options ReadOptions(const JsonReader& parameters) {
+Options ReadOptions(const Parameters& given) {
   Options options;
-  options.evaluations = static_cast<int>(parameters.IntOr("evaluations", kEvaluations, 0, kMostEvaluations));
-  if (const auto tokens = parameters.Find("max_tokens")) options.max_tokens = tokens->Number(1, kMostTokens);
+  options.evaluations = static_cast<int>(given.Int("evaluations"));
+  if (given.Given("max_tokens")) options.max_tokens = given.Number("max_tokens");
   return options;
 }
 
 const Registration<BatchScheduler> kMakespan{
     {"makespan",
      "assignment and order of microbatches by the simulated step time, from another batcher's plan on",
-     {"start", "evaluations", "max_tokens"}},
-    [](const JsonReader& parameters) {
-      return std::make_unique<MakespanBatcher>(MakeStart(parameters), ReadOptions(parameters));
-    }};
+     {{.name = "start",
+       .type = Parameter::Other{"batch scheduler"},
+       .standard = kStart,
+       .help = "whose plan the search begins with"},
+      {.name = "evaluations",
+       .type = Parameter::Integer{0, kMostEvaluations},
+       .standard = kEvaluations,
+       .help = "steps simulated in a search"},
+      {.name = "max_tokens",
+       .type = Parameter::Number{1, kMostTokens},
+       .unit = "LLM tokens",
+       .help = "that a microbatch may hold; by default what memory allows"}}},
+    [](const Parameters& given) { return std::make_unique<MakespanBatcher>(MakeStart(given), ReadOptions(given)); }};
 
 }  // namespace
 }  // namespace dflop

@@ -47,7 +47,7 @@ const Registration<BatchScheduler> kOrchMllm{
     {"orchmllm",
      "every phase balanced over its replicas by an all-to-all that is charged (OrchMLLM, arXiv 2503.23830)",
      {}},
-    [](const JsonReader&) { return std::make_unique<OrchMllmBatcher>(); }};
+    [](const Parameters&) { return std::make_unique<OrchMllmBatcher>(); }};
 
 }  // namespace
 }  // namespace dflop

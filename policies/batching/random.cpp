@@ -15,7 +15,7 @@ class RandomBatcher final : public BatchScheduler {
 };
 
 const Registration<BatchScheduler> kRandom{{"random", "shuffled samples in equal counts, data-blind", {}},
-                                           [](const JsonReader&) { return std::make_unique<RandomBatcher>(); }};
+                                           [](const Parameters&) { return std::make_unique<RandomBatcher>(); }};
 
 }  // namespace
 }  // namespace dflop

@@ -73,10 +73,17 @@ class WlbLlmBatcher final : public BatchScheduler {
 const Registration<BatchScheduler> kWlbLlm{
     {"wlb-llm",
      "packs by LLM workload, outliers wait until every microbatch gets one (WLB-LLM, arXiv 2503.17924)",
-     {"threshold", "patience"}},
-    [](const JsonReader& parameters) {
-      return std::make_unique<WlbLlmBatcher>(parameters.NumberOr("threshold", 1.0, 0.01, 1e6),
-                                             parameters.IntOr("patience", 4, 0, 1'000'000));
+     {{.name = "threshold",
+       .type = Parameter::Number{0.01, 1e6},
+       .standard = 1.0,
+       .help = "workload over a microbatch's mean from which a sample is an outlier"},
+      {.name = "patience",
+       .type = Parameter::Integer{0, 1'000'000},
+       .standard = 4,
+       .unit = "steps",
+       .help = "that an outlier may wait"}}},
+    [](const Parameters& given) {
+      return std::make_unique<WlbLlmBatcher>(given.Number("threshold"), given.Int("patience"));
     }};
 
 }  // namespace

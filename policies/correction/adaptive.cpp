@@ -24,7 +24,7 @@
 namespace dflop {
 namespace {
 
-struct Parameters {
+struct Options {
   double monitoring_cost = 0.04;
   int window = 30;  ///< steps
   double range_tokens = 128;
@@ -50,8 +50,8 @@ Seconds PredictedTime(const StepCosts& costs, std::size_t stage, int microbatch)
 
 class AdaptiveCorrection final : public Correction {
  public:
-  explicit AdaptiveCorrection(const Parameters& parameters)
-      : parameters_(parameters), table_(parameters.range_tokens, parameters.min_observations) {}
+  explicit AdaptiveCorrection(const Options& options)
+      : options_(options), table_(options.range_tokens, options.min_observations) {}
 
   /// That of the stage that the samples slow down most.
   double Factor(int module, double tokens) const override {
@@ -63,12 +63,12 @@ class AdaptiveCorrection final : public Correction {
     return factor;
   }
   bool tracking() const override { return tracking_; }
-  double monitoring_cost() const override { return parameters_.monitoring_cost; }
+  double monitoring_cost() const override { return options_.monitoring_cost; }
 
   void Observe(const Observation& step) override {
     Learn(step);
     Judge(step);
-    const bool decides = gains_.size() >= Index(parameters_.window);
+    const bool decides = gains_.size() >= Index(options_.window);
     if (decides && Mean(gains_) <= Mean(costs_)) tracking_ = false;
   }
 
@@ -91,7 +91,7 @@ class AdaptiveCorrection final : public Correction {
     for (std::size_t s = 0; s < layout.stages.size(); ++s) {
       for (const ModulePart& part : layout.stages[s].parts) stages_of_[part.module] = places[s] + 1;
       for (int k = 0; k < layout.microbatches; ++k) {
-        const Seconds predicted = PredictedTime(step.predicted, s, k) * (1 + parameters_.monitoring_cost);
+        const Seconds predicted = PredictedTime(step.predicted, s, k) * (1 + options_.monitoring_cost);
         const std::vector<SampleShare> samples = shares.Of(layout.stages[s], k);
         if (predicted <= Seconds(0) || samples.empty()) continue;  // an encoder without tiles
         table_.Add(places[s], samples, actual[s][Index(k)] / predicted - 1);
@@ -102,7 +102,7 @@ class AdaptiveCorrection final : public Correction {
 
   /// What the corrections gain in this step, and what watching it costs, both as a share of the step.
   void Judge(const Observation& step) {
-    const double slower = 1 + parameters_.monitoring_cost;
+    const double slower = 1 + options_.monitoring_cost;
     const auto time = [&](const BatchPlan& plan, double by) {
       return CorrectedTime(step.context, plan, [&](int stage, int module, double tokens) {
         return by * table_.Factor(stage, module, tokens);
@@ -115,13 +115,13 @@ class AdaptiveCorrection final : public Correction {
 
   /// Over the last window.
   double Mean(const std::vector<double>& values) const {
-    const std::size_t count = std::min(values.size(), Index(parameters_.window));
+    const std::size_t count = std::min(values.size(), Index(options_.window));
     if (count == 0) return 0;
     return std::accumulate(values.end() - static_cast<std::ptrdiff_t>(count), values.end(), 0.0) /
            static_cast<double>(count);
   }
 
-  Parameters parameters_;
+  Options options_;
   ResidualTable table_;
   std::vector<double> gains_;     ///< of every step watched
   std::vector<double> costs_;     ///< likewise
@@ -132,15 +132,31 @@ class AdaptiveCorrection final : public Correction {
 const Registration<Correction> kAdaptive{
     {"adaptive",
      "learns which shapes are slower than predicted, stops when that does not pay (arXiv 2603.25120, 3.4.3)",
-     {"monitoring_cost", "window", "range_tokens", "min_observations"}},
-    [](const JsonReader& json) {
-      Parameters parameters;
-      parameters.monitoring_cost = json.NumberOr("monitoring_cost", parameters.monitoring_cost, 0, 1);
-      parameters.window = static_cast<int>(json.IntOr("window", parameters.window, 1, 1'000'000));
-      parameters.range_tokens = json.NumberOr("range_tokens", parameters.range_tokens, 1, 1e6);
-      parameters.min_observations =
-          static_cast<int>(json.IntOr("min_observations", parameters.min_observations, 1, 1'000'000));
-      return std::make_unique<AdaptiveCorrection>(parameters);
+     {{.name = "monitoring_cost",
+       .type = Parameter::Number{0, 1},
+       .standard = Options{}.monitoring_cost,
+       .help = "share of the step that watching costs"},
+      {.name = "window",
+       .type = Parameter::Integer{1, 1'000'000},
+       .standard = Options{}.window,
+       .unit = "steps",
+       .help = "after which it stops where it does not pay"},
+      {.name = "range_tokens",
+       .type = Parameter::Number{1, 1e6},
+       .standard = Options{}.range_tokens,
+       .unit = "tokens",
+       .help = "width of the shapes that share an estimate"},
+      {.name = "min_observations",
+       .type = Parameter::Integer{1, 1'000'000},
+       .standard = Options{}.min_observations,
+       .help = "of a shape before it is corrected"}}},
+    [](const Parameters& given) {
+      Options options;
+      options.monitoring_cost = given.Number("monitoring_cost");
+      options.window = static_cast<int>(given.Int("window"));
+      options.range_tokens = given.Number("range_tokens");
+      options.min_observations = static_cast<int>(given.Int("min_observations"));
+      return std::make_unique<AdaptiveCorrection>(options);
     }};
 
 }  // namespace

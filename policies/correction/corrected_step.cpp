@@ -78,7 +78,7 @@ std::vector<int> PlacesInModules(const Layout& layout) {
 Seconds CorrectedTime(const BatchContext& context, const BatchPlan& plan, const StageFactor& factor) {
   const StepWork work = DivideWork(plan, context.layout, context.cost, context.batch);
   const StepCosts costs = CorrectedCosts(context, plan, work, factor);
-  const OperationGraph graph = BuildGraph(context.cost, context.layout, context.orders, work, costs);
+  const OperationGraph graph = BuildGraph(context, work, costs);
   const Seconds makespan = MakeReplayEngine()->Run(graph).makespan;
   return plan.deferred.empty() ? makespan : makespan / ShareRun(context, plan, factor);
 }

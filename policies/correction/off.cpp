@@ -15,7 +15,7 @@ class NoCorrection final : public Correction {
 };
 
 const Registration<Correction> kOff{{"off", "predictions stay as they are", {}},
-                                    [](const JsonReader&) { return std::make_unique<NoCorrection>(); }};
+                                    [](const Parameters&) { return std::make_unique<NoCorrection>(); }};
 
 }  // namespace
 }  // namespace dflop

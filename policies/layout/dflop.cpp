@@ -61,8 +61,12 @@ class DflopLayout final : public LayoutPlanner {
 const Registration<LayoutPlanner> kDflop{
     {"dflop",
      "DFLOP's optimizer: separate encoder and LLM degrees by its formula of means (arXiv 2603.25120, Alg. 1)",
-     {"communicator"}},
-    [](const JsonReader& json) { return std::make_unique<DflopLayout>(CommunicatorOr(json, Communicator::kHub)); }};
+     {{.name = "communicator",
+       .type = Parameter::Other{"hub|direct|object"},
+       .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub"}}},
+    [](const Parameters& given) {
+      return std::make_unique<DflopLayout>(CommunicatorOr(given.json(), Communicator::kHub));
+    }};
 
 }  // namespace
 }  // namespace dflop

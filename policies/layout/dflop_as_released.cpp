@@ -37,14 +37,14 @@ std::string PlanText(const ReleasedPlan& plan) {
 
 class DflopAsReleased final : public LayoutPlanner {
  public:
-  explicit DflopAsReleased(const JsonReader& json)
-      : communicator_(CommunicatorOr(json, Communicator::kBlockingHub)),
-        profile_(json.Has("profile") ? json.At("profile").String() : ""),
-        file_(json.file()),
-        pointer_(json.pointer() + "/profile"),
-        tp1_without_recompute_(json.BoolOr("tp1_without_recompute", false)) {
-    if (json.Has("profile") && json.Has("tp1_without_recompute")) {
-      json.At("tp1_without_recompute").Fail("has no effect beside a profile, which was measured as it was");
+  explicit DflopAsReleased(const Parameters& given)
+      : communicator_(CommunicatorOr(given.json(), Communicator::kBlockingHub)),
+        profile_(given.Given("profile") ? given.Find("profile")->String() : ""),
+        file_(given.json().file()),
+        pointer_(given.json().pointer() + "/profile"),
+        tp1_without_recompute_(given.Flag("tp1_without_recompute")) {
+    if (given.Given("profile") && given.Given("tp1_without_recompute")) {
+      given.Find("tp1_without_recompute")->Fail("has no effect beside a profile, which was measured as it was");
     }
   }
 
@@ -102,8 +102,18 @@ const Registration<LayoutPlanner> kDflopAsReleased{
     {"dflop-as-released",
      "the rule of DFLOP's released code, from our costs or its profiler's files: first within 10 % of the incumbent "
      "with fewer microbatches (BDAI-Research/DFLOP, 2025-10-30)",
-     {"communicator", "profile", "tp1_without_recompute"}},
-    [](const JsonReader& json) { return std::make_unique<DflopAsReleased>(json); }};
+     {{.name = "communicator",
+       .type = Parameter::Other{"hub|direct|object"},
+       .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub that "
+               "blocks"},
+      {.name = "profile",
+       .type = Parameter::Other{"folder"},
+       .help = "curves in the release's format to plan from, instead of our costs"},
+      {.name = "tp1_without_recompute",
+       .type = Parameter::Flag{},
+       .standard = false,
+       .help = "curves of TP 1 without recompute, as its profiler leaves them"}}},
+    [](const Parameters& given) { return std::make_unique<DflopAsReleased>(given); }};
 
 }  // namespace
 }  // namespace dflop

@@ -75,20 +75,35 @@ class ExpectedMakespan final : public LayoutPlanner {
   Options options_;
 };
 
-Options ReadOptions(const JsonReader& json) {
+Options ReadOptions(const Parameters& given) {
   Options options;
-  options.choose_recompute = json.OneOfOr("recompute", "as-given", {"as-given", "choose"}) == "choose";
-  options.choose_optimizer = json.OneOfOr("distributed_optimizer", "as-given", {"as-given", "choose"}) == "choose";
-  options.uneven_layers = json.BoolOr("uneven_layers", false);
-  if (json.Has("budget")) options.budget = static_cast<std::size_t>(json.At("budget").Int(0, 1'000'000'000));
+  options.choose_recompute = given.Word("recompute") == "choose";
+  options.choose_optimizer = given.Word("distributed_optimizer") == "choose";
+  options.uneven_layers = given.Flag("uneven_layers");
+  if (given.Given("budget")) options.budget = static_cast<std::size_t>(given.Int("budget"));
   return options;
 }
 
 const Registration<LayoutPlanner> kExpectedMakespan{
     {"expected-makespan",
      "homogeneous, colocated or separate layout with the shortest simulated step over resampled planning batches",
-     {"recompute", "distributed_optimizer", "uneven_layers", "budget"}},
-    [](const JsonReader& json) { return std::make_unique<ExpectedMakespan>(ReadOptions(json)); }};
+     {{.name = "recompute",
+       .type = Parameter::Word{{"as-given", "choose"}},
+       .standard = "as-given",
+       .help = "of the scenario, or the fastest that fits"},
+      {.name = "distributed_optimizer",
+       .type = Parameter::Word{{"as-given", "choose"}},
+       .standard = "as-given",
+       .help = "of the scenario, or what is faster"},
+      {.name = "uneven_layers",
+       .type = Parameter::Flag{},
+       .standard = false,
+       .help = "also layouts whose last stage has fewer layers"},
+      {.name = "budget",
+       .type = Parameter::Integer{0, 1'000'000'000},
+       .unit = "planning batches",
+       .help = "how many it divides and simulates; by default 12,288 / GPUs, 64 to 4,096"}}},
+    [](const Parameters& given) { return std::make_unique<ExpectedMakespan>(ReadOptions(given)); }};
 
 }  // namespace
 }  // namespace dflop

@@ -27,7 +27,8 @@ ModuleDegrees ReadDegrees(const JsonReader& json) {
 
 class FixedLayout final : public LayoutPlanner {
  public:
-  explicit FixedLayout(const JsonReader& json) : file_(json.file()), pointer_(json.pointer()) {
+  explicit FixedLayout(const Parameters& given) : file_(given.json().file()), pointer_(given.json().pointer()) {
+    const JsonReader& json = given.json();
     const auto uniform = json.Find("uniform");
     if (uniform && (json.Has("llm") || json.Has("encoders"))) uniform->Fail("excludes llm and encoders");
     if (uniform && json.Has("communicator")) {
@@ -62,8 +63,8 @@ class FixedLayout final : public LayoutPlanner {
     if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
       json.Fail("wants either microbatches or samples_per_microbatch");
     }
-    microbatches_ = static_cast<int>(json.IntOr("microbatches", 0, 1, kMaxDegree));
-    samples_ = static_cast<int>(json.IntOr("samples_per_microbatch", 0, 1, kMaxDegree));
+    if (given.Given("microbatches")) microbatches_ = static_cast<int>(given.Int("microbatches"));
+    if (given.Given("samples_per_microbatch")) samples_ = static_cast<int>(given.Int("samples_per_microbatch"));
   }
 
   LayoutDecision Plan(const PlanningProblem& problem) const override {
@@ -163,8 +164,24 @@ const Registration<LayoutPlanner> kFixed{
      "every degree given in the experiment or in a data_sched_config.yaml of DFLOP's release, also where it does not "
      "fit "
      "into memory",
-     {"file", "uniform", "encoders", "llm", "microbatches", "samples_per_microbatch", "communicator"}},
-    [](const JsonReader& json) { return std::make_unique<FixedLayout>(json); }};
+     {{.name = "file",
+       .type = Parameter::Other{"file"},
+       .help = "data_sched_config.yaml of DFLOP's release, instead of degrees"},
+      {.name = "uniform",
+       .type = Parameter::Other{"object"},
+       .help = "tp, pp, dp, encoder_stages, encoder_tp, sequence_parallel of a homogeneous layout"},
+      {.name = "encoders",
+       .type = Parameter::Other{"object"},
+       .help = "degrees by encoder: tp, pp, dp, sequence_parallel"},
+      {.name = "llm", .type = Parameter::Other{"object"}, .help = "degrees of the LLM, on devices of its own"},
+      {.name = "microbatches",
+       .type = Parameter::Integer{1, kMaxDegree},
+       .help = "of every LLM replica; this or samples_per_microbatch"},
+      {.name = "samples_per_microbatch", .type = Parameter::Integer{1, kMaxDegree}, .help = "this or microbatches"},
+      {.name = "communicator",
+       .type = Parameter::Other{"hub|direct|object"},
+       .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub"}}},
+    [](const Parameters& given) { return std::make_unique<FixedLayout>(given); }};
 
 }  // namespace
 }  // namespace dflop

@@ -110,7 +110,7 @@ const Registration<LayoutPlanner> kPaperBaseline{
     {"paper-baseline",
      "TP 8, PP 4, encoder on stage 0: the data-blind plan of DFLOP's code history (arXiv 2603.25120)",
      {}},
-    [](const JsonReader&) { return std::make_unique<PaperBaseline>(); }};
+    [](const Parameters&) { return std::make_unique<PaperBaseline>(); }};
 
 }  // namespace
 }  // namespace dflop

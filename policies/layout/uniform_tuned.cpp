@@ -27,7 +27,7 @@ const Registration<LayoutPlanner> kUniformTuned{
      "best homogeneous or colocated layout by simulated step over resampled planning batches, encoder in the first "
      "stages",
      {}},
-    [](const JsonReader&) { return std::make_unique<UniformTuned>(); }};
+    [](const Parameters&) { return std::make_unique<UniformTuned>(); }};
 
 }  // namespace
 }  // namespace dflop

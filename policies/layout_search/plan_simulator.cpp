@@ -63,7 +63,7 @@ PlanSimulator::PlanSimulator(const PlanningProblem& problem, std::vector<std::ve
 
 bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
                                Candidate& candidate) {
-  const MemoryUse use = PeakMemory(problem_.cost, layout, orders, work);
+  const MemoryUse use = PeakMemory({problem_.cost, layout, orders}, work);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
   if (use.peak <= problem_.cost.cluster().node.gpu.memory * (1.0 - kMemoryReserve)) return true;
   const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
@@ -141,7 +141,7 @@ Candidate PlanSimulator::JudgeOver(std::size_t first, std::size_t last, const La
       candidate.note = "its busiest device alone needs longer than the best layout";
       return candidate;
     }
-    sum += replay_->Run(BuildGraph(problem_.cost, layout, scheduled->orders, work, costs)).makespan;
+    sum += replay_->Run(BuildGraph({problem_.cost, layout, scheduled->orders}, work, costs)).makespan;
     ++simulated_;
   }
   candidate.predicted = sum / batches;

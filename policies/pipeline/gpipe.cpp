@@ -21,7 +21,7 @@ class GPipe final : public PipelineSchedule {
 
 const Registration<PipelineSchedule> kGPipe{
     {"gpipe", "all forwards, then all backwards (Huang et al., NeurIPS 2019)", {}},
-    [](const JsonReader&) { return std::make_unique<GPipe>(); }};
+    [](const Parameters&) { return std::make_unique<GPipe>(); }};
 
 }  // namespace
 }  // namespace dflop

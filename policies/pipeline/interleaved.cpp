@@ -46,9 +46,11 @@ class Interleaved final : public PipelineSchedule {
 };
 
 const Registration<PipelineSchedule> kInterleaved{
-    {"interleaved", "1f1b over several chunks of layers per device (Megatron-LM, arXiv 2104.04473)", {"chunks"}},
-    [](const JsonReader& parameters) {
-      return std::make_unique<Interleaved>(static_cast<int>(parameters.IntOr("chunks", 2, 2, 128)));
+    {"interleaved",
+     "1f1b over several chunks of layers per device (Megatron-LM, arXiv 2104.04473)",
+     {{.name = "chunks", .type = Parameter::Integer{2, 128}, .standard = 2, .help = "chunks of layers on a device"}}},
+    [](const Parameters& parameters) {
+      return std::make_unique<Interleaved>(static_cast<int>(parameters.Int("chunks")));
     }};
 
 }  // namespace

@@ -26,7 +26,7 @@ class OneFOneB final : public PipelineSchedule {
 
 const Registration<PipelineSchedule> kOneFOneB{
     {"1f1b", "one forward, one backward with a flush (PipeDream-Flush, arXiv 2006.09503)", {}},
-    [](const JsonReader&) { return std::make_unique<OneFOneB>(); }};
+    [](const Parameters&) { return std::make_unique<OneFOneB>(); }};
 
 }  // namespace
 }  // namespace dflop

@@ -38,7 +38,7 @@ double ExpectedSeconds(const std::vector<Plan>& plans, const Arguments& argument
       once += PredictedTimeline(plan, step).makespan.value();
     }
   }
-  const double scale = arguments.backend == "spin" ? arguments.time_scale : 1;
+  const double scale = StageBackendOf(arguments.backend).real ? 1 : arguments.time_scale;
   return once * scale * (arguments.session.repeats + arguments.session.warm_up);
 }
 

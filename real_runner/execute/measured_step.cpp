@@ -76,8 +76,7 @@ Timeline TimelineOf(const MeasuredOperations& measured, const Layout& layout) {
   for (const auto& [name, operation] : measured) {
     const auto& [kind, stage, to_stage, microbatch, scatters] = name;
     if (!operation.travels) continue;
-    const bool computes = kind == OpKind::kForward || kind == OpKind::kBackward || kind == OpKind::kWeightGradient ||
-                          kind == OpKind::kOptimizerStep;
+    const bool computes = IsComputation(kind) || kind == OpKind::kOptimizerStep;
     timeline.events.push_back({kind, stage, to_stage, microbatch, computes ? layout.stages[Index(stage)].group : -1,
                                Seconds(operation.start), Seconds(operation.end)});
     timeline.makespan = std::max(timeline.makespan, Seconds(operation.end));

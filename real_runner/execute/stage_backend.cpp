@@ -42,16 +42,33 @@ StageBackend Cuda(int ranks) {
 
 }  // namespace
 
-std::vector<std::string> StageBackendNames() { return {"spin", "cpu", "cuda"}; }
+const std::vector<StageBackendKind>& StageBackends() {
+  static const std::vector<StageBackendKind> kBackends = {
+      {.name = "spin", .real = false, .make = Spin},
+      {.name = "cpu", .make = [](int, double) { return Cpu(); }},
+      {.name = "cuda", .shares_devices = true, .make = [](int ranks, double) { return Cuda(ranks); }}};
+  return kBackends;
+}
 
-bool RanksAreThreads(const std::string& name) { return name == "cuda"; }
+std::vector<std::string> StageBackendNames() {
+  std::vector<std::string> names;
+  for (const StageBackendKind& kind : StageBackends()) names.push_back(kind.name);
+  return names;
+}
+
+const StageBackendKind& StageBackendOf(const std::string& name) {
+  for (const StageBackendKind& kind : StageBackends()) {
+    if (kind.name == name) return kind;
+  }
+  throw InputError("--backend: \"" + name + "\" is not known; allowed: " + JoinNames(StageBackendNames()));
+}
 
 StageBackend FindStageBackend(const std::string& name, int ranks, double time_scale) {
-  if (name == "spin") return Spin(ranks, time_scale);
-  if (time_scale != 1) throw InputError("--time-scale: real kernels run in real time, only spin can be scaled");
-  if (name == "cpu") return Cpu();
-  if (name == "cuda") return Cuda(ranks);
-  throw InputError("--backend: \"" + name + "\" is not known; allowed: " + JoinNames(StageBackendNames()));
+  const StageBackendKind& kind = StageBackendOf(name);
+  if (kind.real && time_scale != 1) {
+    throw InputError("--time-scale: real kernels run in real time, only spin can be scaled");
+  }
+  return kind.make(ranks, time_scale);
 }
 
 }  // namespace dflop

@@ -59,7 +59,7 @@ class PlanChecker {
     for (std::size_t i = 0; i < order.size(); ++i) {
       const std::string at = here + "/" + std::to_string(i);
       const ScheduledOp& op = order[i];
-      if (op.kind > OpKind::kWeightGradient) Fail(at + "/kind", "is no computation: " + std::string(KindName(op.kind)));
+      if (!IsComputation(op.kind)) Fail(at + "/kind", "is no computation: " + std::string(KindName(op.kind)));
       if (op.chunk >= static_cast<int>(stages.size())) {
         Fail(at + "/chunk", "names stage " + std::to_string(op.chunk) + " of the device, which has " +
                                 std::to_string(stages.size()) + ", numbered from 0");
@@ -69,15 +69,18 @@ class PlanChecker {
       }
       if (++times[{op.kind, op.chunk, op.microbatch}] > 1) Fail(at, "runs an operation a second time");
     }
-    const bool split = SplitsBackward(order);
     for (int chunk = 0; chunk < static_cast<int>(stages.size()); ++chunk) {
       const auto& parts = plan_.layout.stages[Index(stages[Index(chunk)])].parts;
       const bool backward =
           std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost.NeedsBackward(part); });
       for (int k = 0; k < plan_.layout.microbatches; ++k) {
-        for (const OpKind kind : {OpKind::kForward, OpKind::kBackward, OpKind::kWeightGradient}) {
-          const bool wanted = kind == OpKind::kForward || (backward && (kind == OpKind::kBackward || split));
-          if (!wanted || times.contains({kind, chunk, k})) continue;
+        const auto runs = [&](OpKind kind) { return times.contains({kind, chunk, k}); };
+        const bool split = runs(OpKind::kBackwardInput) || runs(OpKind::kBackwardWeight);
+        if (split && runs(OpKind::kBackward)) Fail(here, "runs a backward whole and in parts");
+        for (const OpKind kind :
+             {OpKind::kForward, OpKind::kBackward, OpKind::kBackwardInput, OpKind::kBackwardWeight}) {
+          const bool wanted = kind == OpKind::kForward || (backward && (kind == OpKind::kBackward) != split);
+          if (!wanted || runs(kind)) continue;
           Fail(here, "leaves out " + std::string(KindName(kind)) + " of microbatch " + std::to_string(k) +
                          " on its stage " + std::to_string(chunk));
         }

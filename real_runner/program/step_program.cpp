@@ -99,20 +99,20 @@ class ProgramBuilder {
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) stages_of[Index(RankOf(s))].push_back(s);
     for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
       const DeviceOrder& order = plan_.orders[g];
-      const bool split = SplitsBackward(order);
       auto& actions = program_.ranks.emplace_back().actions;
       for (const ScheduledOp& op : order) {
         const int s = stages_of[g][Index(op.chunk)];
         if (op.kind != OpKind::kForward && !NeedsBackward(s)) continue;
-        place_[{op.kind, s, op.microbatch}] = actions.size();
-        actions.push_back({op.kind, s, op.microbatch, op.kind == OpKind::kBackward && !split});
+        if (op.kind != OpKind::kBackwardWeight)
+          place_[{op.kind != OpKind::kForward, s, op.microbatch}] = actions.size();
+        actions.push_back({op.kind, s, op.microbatch});
       }
     }
   }
 
   /// nullptr where the stage has no such operation: no gradient flows there.
   Action* Find(bool backward, int s, int k) {
-    const auto found = place_.find({backward ? OpKind::kBackward : OpKind::kForward, s, k});
+    const auto found = place_.find({backward, s, k});
     return found == place_.end() ? nullptr : &program_.ranks[Index(RankOf(s))].actions[found->second];
   }
 
@@ -223,10 +223,10 @@ class ProgramBuilder {
     const bool hub = layout_.communicator.hub();
     // A hub serves microbatches in the order in which the first LLM stage runs them.
     for (const ScheduledOp& op : plan_.orders[Index(RankOf(llms.front().stages.front()))]) {
-      if (op.chunk != 0 || op.kind == OpKind::kWeightGradient) continue;
+      if (op.chunk != 0 || op.kind == OpKind::kBackwardWeight) continue;
       for (int e = 0; e < plan_.model.llm_module(); ++e) {
-        hub ? ThroughHub(encoders, llms, e, op.microbatch, op.kind == OpKind::kBackward)
-            : Directly(encoders, llms, e, op.microbatch, op.kind == OpKind::kBackward);
+        hub ? ThroughHub(encoders, llms, e, op.microbatch, GivesInputGradient(op.kind))
+            : Directly(encoders, llms, e, op.microbatch, GivesInputGradient(op.kind));
       }
     }
   }
@@ -370,7 +370,8 @@ class ProgramBuilder {
   const PlannedStep& step_;
   const CostModel cost_;
   StepProgram program_;
-  std::map<std::tuple<OpKind, int, int>, std::size_t> place_;  ///< of a stage's operation in its rank's actions
+  /// (backward, stage, microbatch) → place in its rank's actions: what receives and sends
+  std::map<std::tuple<bool, int, int>, std::size_t> place_;
 };
 
 }  // namespace

@@ -62,10 +62,9 @@ struct Relay {
 
 /// One computation: receives, runs, sends.
 struct Action {
-  OpKind kind = OpKind::kForward;  ///< kForward, kBackward or kWeightGradient
+  OpKind kind = OpKind::kForward;  ///< a computation
   int stage = 0;
   int microbatch = 0;
-  bool with_weights = false;    ///< kBackward: computes the weight gradient too, as there is no operation of its own
   std::vector<int> receives{};  ///< indices into StepProgram::messages
   std::vector<int> sends{};
 };

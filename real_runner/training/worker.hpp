@@ -41,7 +41,7 @@ class Worker : public StageWorker {
     goes_back_.clear();
     const std::vector<Action>& actions = program.ranks[static_cast<std::size_t>(rank_)].actions;
     for (const Action& action : actions) {
-      if (action.kind == OpKind::kBackward) goes_back_.emplace(action.stage, action.microbatch);
+      if (GivesInputGradient(action.kind)) goes_back_.emplace(action.stage, action.microbatch);
     }
     for (auto& [s, held] : stages_) PrepareStage(program, step, s, held);
     memory_.BeginRehearsal();
@@ -180,7 +180,7 @@ class Worker : public StageWorker {
     HeldStage& held = stages_.at(action.stage);
     const int k = action.microbatch;
     const auto at = static_cast<std::size_t>(k);
-    const WeightsWhen weights = action.with_weights ? WeightsWhen::kNow : WeightsWhen::kLater;
+    const WeightsWhen weights = GivesWeightGradient(action.kind) ? WeightsWhen::kNow : WeightsWhen::kLater;
     Span span;
     bool last = true;
     if (action.kind == OpKind::kForward) {
@@ -188,12 +188,12 @@ class Worker : public StageWorker {
       span = Compute(held, [&](StagePart<Kernels>& part) { part.Forward(k); });
       Free(scratch);
       last = !goes_back_.contains({action.stage, k});
-    } else if (action.kind == OpKind::kBackward) {
+    } else if (GivesInputGradient(action.kind)) {
       TakeGradients(held, k, weights);
       span = Compute(held, [&](StagePart<Kernels>& part) { part.Backward(k, weights); });
-      last = action.with_weights;
+      last = GivesWeightGradient(action.kind);
     } else {
-      DFLOP_CHECK(action.kind == OpKind::kWeightGradient, "an action is a computation");
+      DFLOP_CHECK(action.kind == OpKind::kBackwardWeight, "an action is a computation");
       span = Compute(held, [&](StagePart<Kernels>& part) { part.WeightGradient(k); });
     }
     if (last) {

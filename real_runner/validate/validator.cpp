@@ -60,7 +60,8 @@ class Validator {
  public:
   explicit Validator(const ValidationOptions& options)
       : options_(options),
-        real_(options.backend != "spin"),
+        kind_(StageBackendOf(options.backend)),
+        real_(kind_.real),
         out_(fs::absolute(options.out).lexically_normal().string()),
         dflop_(BesideThisProgram("dflop")),
         job_(ReadValidationJob(options.experiment, options.policies)) {}
@@ -131,7 +132,7 @@ class Validator {
     for (const std::string& model : ModelsToProfile(job_.experiment, InOut("models"))) {
       arguments.insert(arguments.end(), {"--model", model});
     }
-    if (options_.backend == "cuda") {
+    if (kind_.shares_devices) {
       arguments.insert(arguments.end(), {"--ranks", std::to_string(most_ranks_)});
     }
     Say("profiling this machine, at most " + options_.profile_budget);
@@ -209,7 +210,7 @@ class Validator {
     add("--attempts", std::to_string(options_.attempts));
     add("--time-scale", ShortestNumber(options_.time_scale));
     arguments.insert(arguments.end(), plans.paths.begin(), plans.paths.end());
-    const bool launched = HasMpi() && validated.ranks > 1 && !RanksAreThreads(options_.backend);
+    const bool launched = HasMpi() && validated.ranks > 1 && !kind_.shares_devices;
     const std::string mpirun = launched ? FindInPath("mpirun") : "";
     validated.processes = !mpirun.empty();
     Say("executing   " + scenario.name + ": " + std::to_string(plans.plans.size()) + " plans, " +
@@ -255,6 +256,7 @@ class Validator {
   }
 
   const ValidationOptions& options_;
+  const StageBackendKind& kind_;
   const bool real_;
   const std::string out_;
   const std::string dflop_;

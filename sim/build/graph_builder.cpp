@@ -23,14 +23,13 @@ constexpr int kNone = -1;
 
 class GraphBuilder {
  public:
-  GraphBuilder(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-               const StepWork& work, const StepCosts& costs, const GraphOptions& options)
-      : cost_(cost), layout_(layout), orders_(orders), work_(work), costs_(costs), options_(options) {
-    const std::size_t rows = layout.stages.size() * static_cast<std::size_t>(layout.microbatches);
+  GraphBuilder(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options)
+      : cost_(job.cost), layout_(job.layout), orders_(job.orders), work_(work), costs_(costs), options_(options) {
+    const std::size_t rows = layout_.stages.size() * Index(layout_.microbatches);
     for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows, kNone);
-    graph_.groups = static_cast<int>(layout.groups.size());
-    graph_.queues.resize(layout.groups.size());
-    stages_of_group_.resize(layout.groups.size());
+    graph_.groups = static_cast<int>(layout_.groups.size());
+    graph_.queues.resize(layout_.groups.size());
+    stages_of_group_.resize(layout_.groups.size());
     for (int s = 0; s < StageCount(); ++s) {
       if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
     }
@@ -81,31 +80,33 @@ class GraphBuilder {
 
   void AddDeviceOrder(int group) {
     const DeviceOrder& order = orders_[Index(group)];
-    const bool split = SplitsBackward(order);
     for (const ScheduledOp& op : order) {
       const auto& stages = stages_of_group_[Index(group)];
       if (stages.empty()) continue;  // a replica that is left out
       const int s = stages[Index(op.chunk)];
       if (op.kind != OpKind::kForward && !costs_.needs_backward[Index(s)]) continue;
       const PartCost& cost = costs_.stages[Index(s)][Index(op.microbatch)];
-      Seconds duration = cost.forward.time;
-      if (op.kind == OpKind::kBackward) {
-        duration = cost.backward.time + (split ? Seconds(0) : cost.weight_gradient.time);
-      } else if (op.kind == OpKind::kWeightGradient) {
-        duration = cost.weight_gradient.time;
-      }
-      const int id =
-          Add({.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group, .duration = duration});
+      const int id = Add({.kind = op.kind,
+                          .stage = s,
+                          .microbatch = op.microbatch,
+                          .queue = group,
+                          .duration = DurationOf(op.kind, cost)});
       Remember(op.kind, s, op.microbatch, id);
     }
   }
 
+  static Seconds DurationOf(OpKind kind, const PartCost& cost) {
+    if (kind == OpKind::kForward) return cost.forward.time;
+    return (GivesInputGradient(kind) ? cost.backward.time : Seconds(0)) +
+           (GivesWeightGradient(kind) ? cost.weight_gradient.time : Seconds(0));
+  }
+
   void Remember(OpKind kind, int s, int k, int id) {
-    auto& table = kind == OpKind::kForward ? forward_ : kind == OpKind::kBackward ? backward_ : weight_;
+    auto& table = kind == OpKind::kForward ? forward_ : GivesInputGradient(kind) ? backward_ : weight_;
     DFLOP_CHECK(table[Cell(s, k)] == kNone, "a schedule runs one operation twice");
     table[Cell(s, k)] = id;
-    if (kind == OpKind::kBackward) Need(id, forward_[Cell(s, k)]);
-    if (kind == OpKind::kWeightGradient) Need(id, backward_[Cell(s, k)]);
+    if (GivesInputGradient(kind)) Need(id, forward_[Cell(s, k)]);
+    if (kind == OpKind::kBackwardWeight) Need(id, backward_[Cell(s, k)]);
   }
 
   void AddChain(const Chain& chain) {
@@ -174,7 +175,7 @@ class GraphBuilder {
     for (const ScheduledOp& op : orders_[Index(StageAt(llms.front().stages.front()).group)]) {
       if (op.chunk != 0) continue;
       if (op.kind == OpKind::kForward) JoinForward(encoders, llms, op.microbatch, join);
-      if (op.kind == OpKind::kBackward) JoinBackward(encoders, llms, op.microbatch, join);
+      if (GivesInputGradient(op.kind)) JoinBackward(encoders, llms, op.microbatch, join);
     }
   }
 
@@ -388,7 +389,7 @@ class GraphBuilder {
     const std::vector<int>& queue = graph_.queues[Index(StageAt(s).group)];
     const auto completes = [&](int id) {
       const Operation& operation = graph_.operations[Index(id)];
-      return operation.stage == s && (operation.kind == OpKind::kBackward || operation.kind == OpKind::kWeightGradient);
+      return operation.stage == s && (GivesInputGradient(operation.kind) || GivesWeightGradient(operation.kind));
     };
     const auto last = std::find_if(queue.rbegin(), queue.rend(), completes);
     DFLOP_CHECK(last != queue.rend(), "a stage that needs a backward runs one");
@@ -488,9 +489,8 @@ class GraphBuilder {
 
 }  // namespace
 
-OperationGraph BuildGraph(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                          const StepWork& work, const StepCosts& costs, const GraphOptions& options) {
-  return GraphBuilder(cost, layout, orders, work, costs, options).Build();
+OperationGraph BuildGraph(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options) {
+  return GraphBuilder(job, work, costs, options).Build();
 }
 
 }  // namespace dflop

@@ -5,7 +5,7 @@
 
 #include "sim/build/step_costs.hpp"
 #include "sim/graph/operation_graph.hpp"
-#include "sim/plan/device_order.hpp"
+#include "sim/plan/job.hpp"
 
 namespace dflop {
 
@@ -27,8 +27,7 @@ struct GraphOptions {
   int only_replica = -1;               ///< ≥ 0: this LLM replica alone, with the encoders that feed it
 };
 
-/// `orders[group]`: what each device group runs, from the pipeline schedule.
-OperationGraph BuildGraph(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                          const StepWork& work, const StepCosts& costs, const GraphOptions& options = {});
+OperationGraph BuildGraph(const Job& job, const StepWork& work, const StepCosts& costs,
+                          const GraphOptions& options = {});
 
 }  // namespace dflop

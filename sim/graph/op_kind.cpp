@@ -7,8 +7,9 @@
 namespace dflop {
 namespace {
 
-constexpr std::array<const char*, 7> kKindNames = {
-    "forward", "backward", "weight_gradient", "transfer", "gradient_reduction", "optimizer_step", "parameter_gather"};
+constexpr std::array<const char*, 8> kKindNames = {"forward",         "backward",        "backward_input",
+                                                   "backward_weight", "transfer",        "gradient_reduction",
+                                                   "optimizer_step",  "parameter_gather"};
 
 }  // namespace
 

@@ -202,7 +202,7 @@ class TraceWriter {
     double held = 0;
     for (const int id : step_.graph.queues[Index(group)]) {
       const Operation& operation = step_.graph.operations[Index(id)];
-      if (operation.microbatch < 0 || operation.kind == OpKind::kWeightGradient) continue;
+      if (operation.microbatch < 0 || operation.kind == OpKind::kBackwardInput) continue;
       if (!step_.costs.needs_backward[Index(operation.stage)]) continue;
       const Stage& stage = StageAt(operation.stage);
       for (const ModulePart& part : stage.parts) {

@@ -80,15 +80,14 @@ std::vector<int> ReplicaOfGroups(const CostModel& cost, const Layout& layout) {
 
 /// Every LLM replica by itself, as though the encoders served it alone; the encoders' own idle time is the mean over
 /// that.
-double IdleOfLoneReplicas(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                          const StepWork& work, const StepCosts& costs, Engine& replay) {
-  const std::vector<int> replica_of = ReplicaOfGroups(cost, layout);
+double IdleOfLoneReplicas(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
+  const Layout& layout = job.layout;
+  const std::vector<int> replica_of = ReplicaOfGroups(job.cost, layout);
   const int replicas = layout.llm_replicas();
   double idle = 0;
   for (int r = 0; r < replicas; ++r) {
     const OperationGraph graph =
-        BuildGraph(cost, layout, orders, work, costs,
-                   {.communication = kNoCommunication, .couple_replicas = false, .only_replica = r});
+        BuildGraph(job, work, costs, {.communication = kNoCommunication, .couple_replicas = false, .only_replica = r});
     const OperationTimes times = replay.Run(graph);
     idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] == r; });
     idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] < 0; }) / replicas;
@@ -114,12 +113,12 @@ double IdleOfIndependentReplicas(const std::vector<int>& replica_of, const Layou
   return std::accumulate(idle.begin(), idle.end(), 0.0);
 }
 
-double UncoupledIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                     const StepWork& work, const StepCosts& costs, Engine& replay) {
-  if (layout.separate_encoders) return IdleOfLoneReplicas(cost, layout, orders, work, costs, replay);
+double UncoupledIdle(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
+  const Layout& layout = job.layout;
+  if (layout.separate_encoders) return IdleOfLoneReplicas(job, work, costs, replay);
   const OperationGraph graph =
-      BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication, .couple_replicas = false});
-  return IdleOfIndependentReplicas(ReplicaOfGroups(cost, layout), layout, graph, replay.Run(graph));
+      BuildGraph(job, work, costs, {.communication = kNoCommunication, .couple_replicas = false});
+  return IdleOfIndependentReplicas(ReplicaOfGroups(job.cost, layout), layout, graph, replay.Run(graph));
 }
 
 }  // namespace
@@ -128,23 +127,23 @@ Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& tim
   return times.makespan * layout.gpus_used() - Seconds(IdleOfAll(graph, times, layout));
 }
 
-IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                      const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
+IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
                       const OperationTimes& times, Engine& engine) {
+  const Layout& layout = job.layout;
   const double whole = times.makespan.value() * layout.gpus_used();
   if (whole <= 0) return {};
   const auto replay = MakeReplayEngine();
   const auto idle = [&](const StepCosts& priced, const CommunicationKinds& kinds) {
-    const OperationGraph part = BuildGraph(cost, layout, orders, work, priced, {.communication = kinds});
+    const OperationGraph part = BuildGraph(job, work, priced, {.communication = kinds});
     return IdleOfAll(part, kinds == kNoCommunication ? replay->Run(part) : engine.Run(part), layout);
   };
   const double bubble = idle(Averaged(costs, layout), kNoCommunication);
-  const double uncoupled = UncoupledIdle(cost, layout, orders, work, costs, *replay);
+  const double uncoupled = UncoupledIdle(job, work, costs, *replay);
   const double coupled = idle(costs, kNoCommunication);
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
   const bool joins = layout.separate_encoders || !work.routes.empty();
-  const bool gathers = cost.software().distributed_optimizer;
+  const bool gathers = job.cost.software().distributed_optimizer;
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;
   const double joined = joins ? idle(costs, kinds) : coupled;

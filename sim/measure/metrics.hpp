@@ -92,16 +92,13 @@ BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout);
 Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
 
 /// `engine`: what `times` came from; it judges every kind of communication.
-IdleByCause SplitIdle(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                      const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
+IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
                       const OperationTimes& times, Engine& engine);
 
 /// Figures of a simulated step; `engine` is the one that ran it.
-StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const Step& step, Engine& engine);
+StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine);
 
 /// True peak over the order each device runs, with unequal microbatches.
-MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                     const StepWork& work);
+MemoryUse PeakMemory(const Job& job, const StepWork& work);
 
 }  // namespace dflop

@@ -47,8 +47,6 @@ class DeviceMemory {
 
   /// Walks the order; leaves every part's activations as they are at the device's peak.
   void Walk(const DeviceOrder& order) {
-    const bool split = SplitsBackward(order);
-    const OpKind frees = split ? OpKind::kWeightGradient : OpKind::kBackward;
     std::vector<std::vector<Bytes>> held;
     for (const auto& chunk : chunks_) held.emplace_back(chunk.size());
     Bytes peak{-1};
@@ -65,7 +63,7 @@ class DeviceMemory {
         peak = now;
         Record(held, chunk, transient);
       }
-      if (op.kind == frees) Change(held[chunk], chunk, op.microbatch, -1.0);
+      if (GivesWeightGradient(op.kind)) Change(held[chunk], chunk, op.microbatch, -1.0);
     }
   }
 
@@ -160,8 +158,9 @@ std::string Explain(const DeviceMemory& device, const CostModel& cost) {
 
 }  // namespace
 
-MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                     const StepWork& work) {
+MemoryUse PeakMemory(const Job& job, const StepWork& work) {
+  const Layout& layout = job.layout;
+  const CostModel& cost = job.cost;
   std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
   for (const Stage& stage : layout.stages) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
   const StagePlaces places(layout);
@@ -169,7 +168,7 @@ MemoryUse PeakMemory(const CostModel& cost, const Layout& layout, const std::vec
   MemoryUse use;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     DeviceMemory device(cost, layout, work, stages_of_group[g], places);
-    device.Walk(orders[g]);
+    device.Walk(job.orders[g]);
     if (device.total() > use.peak) {
       use.peak = device.total();
       use.fits = use.peak <= cost.cluster().node.gpu.memory;

@@ -35,24 +35,23 @@ BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout) {
   return busy;
 }
 
-StepMetrics MeasureStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                        const Step& step, Engine& engine) {
+StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
   StepMetrics metrics;
   metrics.step = step.times.makespan;
   metrics.samples = step.samples;
   metrics.tokens = step.tokens;
   metrics.optimizer = OptimizerTime(step.graph, step.times);
 
-  const BusyTime busy = BusyTimeOf(step.costs, layout);
+  const BusyTime busy = BusyTimeOf(step.costs, job.layout);
   for (const auto& stage : step.costs.stages) {
     for (const PartCost& part : stage) {
       metrics.model_flops += part.model_flops;
       metrics.hardware_flops += part.hardware_flops;
     }
   }
-  const Seconds device_time = step.times.makespan * layout.gpus_used();
-  metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, layout) / device_time;
-  metrics.idle = SplitIdle(cost, layout, orders, step.work, step.costs, step.graph, step.times, engine);
+  const Seconds device_time = step.times.makespan * job.layout.gpus_used();
+  metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, job.layout) / device_time;
+  metrics.idle = SplitIdle(job, step.work, step.costs, step.graph, step.times, engine);
   metrics.extrapolated_fraction = busy.Share(busy.extrapolated);
   metrics.tensor_parallel_communication_fraction = busy.Share(busy.communicating);
   return metrics;

@@ -58,15 +58,6 @@ std::string PartsOf(const Stage& stage) {
   return content.bytes();
 }
 
-/// [group]: whether it runs weight gradients as operations of their own.
-std::vector<bool> GroupsThatSplit(const OperationGraph& graph) {
-  std::vector<bool> split(Index(graph.groups));
-  for (const Operation& operation : graph.operations) {
-    if (operation.kind == OpKind::kWeightGradient) split[Index(operation.queue)] = true;
-  }
-  return split;
-}
-
 }  // namespace
 
 TimelineHash::TimelineHash(const Layout& layout) : places_(layout.stages.size()) {
@@ -97,7 +88,6 @@ TimelineHash::TimelineHash(const Layout& layout) : places_(layout.stages.size())
 }
 
 std::vector<TimelineClass> TimelineHash::Classes(const OperationGraph& graph, const OperationTimes& times) const {
-  const std::vector<bool> split = GroupsThatSplit(graph);
   std::vector<std::vector<Event>> of_replicas(replica_stages_.size());
   std::vector<Event> between;
   const Place nowhere;
@@ -112,7 +102,7 @@ std::vector<TimelineClass> TimelineHash::Classes(const OperationGraph& graph, co
     (inside ? of_replicas[Index(at.replica)] : between)
         .push_back({.device = group < 0 ? -1 : at.device,
                     .start = times.start[i],
-                    .kind = ContentName(operation.kind, group >= 0 && split[Index(group)]),
+                    .kind = ContentName(operation.kind),
                     .microbatch = operation.microbatch,
                     .end = times.end[i],
                     .stage = inside ? at.stage : at.between,

@@ -34,13 +34,15 @@ void ContentBytes::Field(std::string_view name, std::int64_t value, std::int64_t
   Count(value);
 }
 
-std::string_view ContentName(OpKind kind, bool split) {
+std::string_view ContentName(OpKind kind) {
   switch (kind) {
     case OpKind::kForward:
       return "forward";
     case OpKind::kBackward:
-      return split ? "backward-input" : "backward";
-    case OpKind::kWeightGradient:
+      return "backward";
+    case OpKind::kBackwardInput:
+      return "backward-input";
+    case OpKind::kBackwardWeight:
       return "backward-weight";
     case OpKind::kTransfer:
       return "transfer";

@@ -36,8 +36,7 @@ class ContentBytes {
   std::string bytes_;
 };
 
-/// What a kind of operation is called in hashes, for ever; timeline files have names of their own. `split`: the device
-/// runs weight gradients as operations of their own, so that its backwards are those of the inputs alone.
-std::string_view ContentName(OpKind kind, bool split);
+/// What a kind of operation is called in hashes, for ever; timeline files have names of their own.
+std::string_view ContentName(OpKind kind);
 
 }  // namespace dflop

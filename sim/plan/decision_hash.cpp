@@ -79,10 +79,9 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
     if (as_stored[g].empty()) continue;
     ContentBytes order;
     order.Count(static_cast<std::int64_t>(orders[g].size()));
-    const bool split = SplitsBackward(orders[g]);
     for (const ScheduledOp& op : orders[g]) {
       const auto chunk = std::find(by_content[g].begin(), by_content[g].end(), as_stored[g][Index(op.chunk)]);
-      order.Text(ContentName(op.kind, split));
+      order.Text(ContentName(op.kind));
       order.Count(op.microbatch);
       order.Field("chunk", chunk - by_content[g].begin(), 0);
       order.EndFields();

@@ -1,7 +1,6 @@
 // The order in which a device runs its microbatches: plain data that a pipeline schedule produces.
 #pragma once
 
-#include <algorithm>
 #include <vector>
 
 #include "sim/graph/op_kind.hpp"
@@ -17,11 +16,5 @@ struct ScheduledOp {
 };
 
 using DeviceOrder = std::vector<ScheduledOp>;
-
-/// Whether its backwards leave the weight gradients to operations of their own.
-inline bool SplitsBackward(const DeviceOrder& order) {
-  return std::any_of(order.begin(), order.end(),
-                     [](const ScheduledOp& op) { return op.kind == OpKind::kWeightGradient; });
-}
 
 }  // namespace dflop

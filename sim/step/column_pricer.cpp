@@ -73,7 +73,7 @@ OperationGraph ColumnPricer::Graph(const Excerpt& excerpt, const ColumnBuckets& 
   if (adjust_) adjust_(excerpt.layout, plan.buckets, costs);
   GraphOptions options;
   options.couple_replicas = false;
-  return BuildGraph(cost_, excerpt.layout, excerpt.orders, work, costs, options);
+  return BuildGraph({cost_, excerpt.layout, excerpt.orders}, work, costs, options);
 }
 
 std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& buckets) const {

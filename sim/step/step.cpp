@@ -7,8 +7,7 @@
 
 namespace dflop {
 
-Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
+Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
                   const Disturbance& disturb) {
   Step step;
   for (const auto& replica : plan.buckets) {
@@ -17,11 +16,11 @@ Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector
       for (const int i : bucket) step.tokens += batch[Index(i)].llm_tokens;
     }
   }
-  step.work = DivideWork(plan, layout, cost, batch);
-  step.predicted = PriceStep(cost, layout, step.work);
+  step.work = DivideWork(plan, job.layout, job.cost, batch);
+  step.predicted = PriceStep(job.cost, job.layout, step.work);
   step.costs = step.predicted;
   if (disturb) disturb(step.work, step.costs);
-  step.graph = BuildGraph(cost, layout, orders, step.work, step.costs);
+  step.graph = BuildGraph(job, step.work, step.costs);
   step.times = engine.Run(step.graph);
   return step;
 }

@@ -8,7 +8,7 @@
 #include "sim/build/step_costs.hpp"
 #include "sim/engine/engine.hpp"
 #include "sim/plan/batch_plan.hpp"
-#include "sim/plan/layout.hpp"
+#include "sim/plan/job.hpp"
 
 namespace dflop {
 
@@ -26,8 +26,7 @@ struct Step {
 using Disturbance = std::function<void(const StepWork& work, StepCosts& costs)>;
 
 /// Simulates one step; nothing is measured beyond its times.
-Step SimulateStep(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
-                  const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
+Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<SampleShape>& batch, Engine& engine,
                   const Disturbance& disturb = {});
 
 }  // namespace dflop

@@ -14,7 +14,7 @@ OperationGraph GraphOf(const CostModel& cost, const Layout& layout, const std::v
   const StepWork work = DivideWork({buckets}, layout, cost, batch);
   StepCosts costs = PriceStep(cost, layout, work);
   if (adjust) adjust(layout, buckets, costs);
-  return BuildGraph(cost, layout, orders, work, costs);
+  return BuildGraph({cost, layout, orders}, work, costs);
 }
 
 }  // namespace

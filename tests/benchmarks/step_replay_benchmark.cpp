@@ -59,7 +59,7 @@ void WholeStep(benchmark::State& state) {
   const Setting setting = MakeSetting(state.range(0));
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        SimulateStep(setting.cost, setting.layout, setting.orders, {setting.buckets}, setting.batch, *setting.engine)
+        SimulateStep({setting.cost, setting.layout, setting.orders}, {setting.buckets}, setting.batch, *setting.engine)
             .times.makespan);
   }
   Label(state, setting);

@@ -147,7 +147,7 @@ TEST(StepTimeUnderDraw, OfZerosIsTheStepBitForBit) {
       RandomStream random(1, "batching");
       const BatchPlan plan =
           policy.MakeBatcher()->Schedule(MakeBatchProblem(job.cost, job.decision.layout, batch), random);
-      const Step step = SimulateStep(job.cost, job.decision.layout, job.orders, plan, batch, *MakeReplayEngine());
+      const Step step = SimulateStep(job.job(), plan, batch, *MakeReplayEngine());
       EXPECT_EQ(StepTimeUnderDraw(read, job, step.work, {}, {}), step.times.makespan);
       EXPECT_NE(StepTimeUnderDraw(read, job, step.work, {}, {1, 1, 1, 1}), step.times.makespan);
     }

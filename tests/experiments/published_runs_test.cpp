@@ -55,7 +55,7 @@ double PredictedStep(const PublishedRun& run) {
   const std::string schedule =
       run.chunks > 1 ? R"({"name": "interleaved", "chunks": )" + std::to_string(run.chunks) + "}" : "1f1b";
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>(schedule), layout);
-  return SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine()).times.makespan.value();
+  return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine()).times.makespan.value();
 }
 
 TEST(PublishedRuns, MegatronsWeakScalingIsMetWithinTenPerCent) {

@@ -26,7 +26,7 @@ class LargestApart final : public BatchScheduler {
 };
 
 const Registration<BatchScheduler> kLargestApart{{"largest-apart", "deals samples by falling cost, to and fro", {}},
-                                                 [](const JsonReader&) { return std::make_unique<LargestApart>(); }};
+                                                 [](const Parameters&) { return std::make_unique<LargestApart>(); }};
 
 }  // namespace
 }  // namespace dflop

@@ -54,7 +54,7 @@ StageMemoryUse FirstStage(const Run& run) {
     for (int i = 0; i < run.micro_batch; ++i) bucket.push_back(k * run.micro_batch + i);
   }
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>(schedule), layout);
-  return PeakMemory(cost, layout, orders, DivideWork(plan, layout, cost, batch)).stages.front();
+  return PeakMemory({cost, layout, orders}, DivideWork(plan, layout, cost, batch)).stages.front();
 }
 
 double State(const StageMemoryUse& use) { return (use.weights + use.gradients + use.optimizer).value() / kGiB; }

@@ -113,8 +113,9 @@ class BrokenCorrection final : public Correction {
 
 template <typename Interface, typename Plugin>
 Registration<Interface> Register() {
-  return {{"broken", "answers nonsense on demand", {"fault"}},
-          [](const JsonReader& json) { return std::make_unique<Plugin>(json.At("fault").String()); }};
+  return {
+      {"broken", "answers nonsense on demand", {{.name = "fault", .type = Parameter::Other{"word"}, .help = "which"}}},
+      [](const Parameters& given) { return std::make_unique<Plugin>(given.Find("fault")->String()); }};
 }
 
 /// Not before a test wants them: other tests ask something of every plug-in that is registered when they start.
@@ -191,8 +192,12 @@ TEST(OrderCheck, KnowsADeadlockByHand) {
   EXPECT_EQ(WhyOrdersFail({sound, sound}, 1, 1), "");
   EXPECT_EQ(WhyOrdersFail({sound, backward_first}, 1, 1),
             "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0");
-  const DeviceOrder split = {{kForward, 0, 0}, {kBackward, 0, 0}, {kWeightGradient, 0, 0}};
+  const DeviceOrder split = {{kForward, 0, 0}, {kBackwardInput, 0, 0}, {kBackwardWeight, 0, 0}};
   EXPECT_EQ(WhyOrdersFail({split, sound}, 1, 1), "");
+  const DeviceOrder half = {{kForward, 0, 0}, {kBackwardInput, 0, 0}};
+  EXPECT_EQ(WhyOrdersFail({half, sound}, 1, 1), "never runs backward_weight of microbatch 0, chunk 0, on device 0");
+  const DeviceOrder both = {{kForward, 0, 0}, {kBackward, 0, 0}, {kBackwardInput, 0, 0}, {kBackwardWeight, 0, 0}};
+  EXPECT_EQ(WhyOrdersFail({both, sound}, 1, 1), "a second time runs backward of microbatch 0, chunk 0, on device 0");
 }
 
 }  // namespace

@@ -111,7 +111,7 @@ class Job {
     const BatchPlan plan = Plan(context);
     const BatchPlan plain = Plan({cost_, layout_, orders_, batch});
     const Step step =
-        SimulateStep(cost_, layout_, orders_, plan, batch, *replay_, [&](const StepWork& work, StepCosts& costs) {
+        SimulateStep({cost_, layout_, orders_}, plan, batch, *replay_, [&](const StepWork& work, StepCosts& costs) {
           truth_.Disturb({cost_, layout_, plan, batch, work, number}, costs);
           if (tracks) SlowDown(costs, 1 + correction_->monitoring_cost());
         });

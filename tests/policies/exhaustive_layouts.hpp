@@ -46,8 +46,8 @@ class ExhaustiveSearch {
     } catch (const Infeasible&) {
       return std::numeric_limits<double>::infinity();
     }
-    const Step step = SimulateStep(problem_.cost, layout, orders, plan, batches_[b], *replay_);
-    const Bytes peak = PeakMemory(problem_.cost, layout, orders, step.work).peak;
+    const Step step = SimulateStep({problem_.cost, layout, orders}, plan, batches_[b], *replay_);
+    const Bytes peak = PeakMemory({problem_.cost, layout, orders}, step.work).peak;
     const bool fits = peak <= problem_.cost.cluster().node.gpu.memory * (1 - kMemoryReserve);
     return fits ? step.times.makespan.value() : std::numeric_limits<double>::infinity();
   }

@@ -24,7 +24,7 @@ struct Job {
     return MakeBatchProblem(BatchContext{cost, layout, orders, batch, correction});
   }
   double Seconds(const Buckets& buckets, const std::vector<SampleShape>& batch) const {
-    return SimulateStep(cost, layout, orders, {buckets}, batch, *engine).times.makespan.value();
+    return SimulateStep({cost, layout, orders}, {buckets}, batch, *engine).times.makespan.value();
   }
 };
 
@@ -187,7 +187,7 @@ TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
   const auto batch = UnevenSamples(20, 6);
   const Job roomy(layout);
   const auto peak = [&](const CostModel& cost, const Buckets& buckets) {
-    return PeakMemory(cost, layout, roomy.orders, DivideWork({buckets}, layout, cost, batch)).peak;
+    return PeakMemory({cost, layout, roomy.orders}, DivideWork({buckets}, layout, cost, batch)).peak;
   };
   const Buckets start = Planned("lpt-2d", roomy.Problem(batch));
   ClusterSpec cluster = A100Nodes(2);

@@ -128,7 +128,9 @@ struct Exchange {
     return Plugin<BatchScheduler>(batcher)->Schedule(MakeBatchProblem(BatchContext{cost, layout, orders, batch}),
                                                      random);
   }
-  Step Run(const BatchPlan& plan) const { return SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine()); }
+  Step Run(const BatchPlan& plan) const {
+    return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine());
+  }
 };
 
 TEST(OrchMllm, BalancesEncoderAndLlmApart) {
@@ -173,7 +175,7 @@ TEST(OrchMllm, PaysForItsAllToAll) {
 TEST(OrchMllm, IdlePartsAddUpWithAnExchange) {
   const Exchange job;
   const Step step = job.Run(job.Schedule("orchmllm"));
-  const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, step, *MakeReplayEngine());
+  const StepMetrics metrics = MeasureStep({job.cost, job.layout, job.orders}, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-12);
   EXPECT_GT(metrics.idle.communication(), 0);
 }
@@ -189,7 +191,7 @@ TEST(OrchMllm, SplitsTheUnionOfSeparateEncoders) {
       Plugin<BatchScheduler>("orchmllm")->Schedule(MakeBatchProblem(BatchContext{cost, layout, orders, batch}), random);
   ASSERT_EQ(WhyInvalid(plan, layout, 32), "");
   EXPECT_EQ(plan.encoder_buckets[0].size(), 3u);
-  EXPECT_GT(SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine()).times.makespan, Seconds(0));
+  EXPECT_GT(SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine()).times.makespan, Seconds(0));
 }
 
 }  // namespace

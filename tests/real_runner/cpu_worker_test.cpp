@@ -140,12 +140,13 @@ void SplitBackward(Plan& plan, bool at_the_end) {
     DeviceOrder split;
     DeviceOrder waiting;
     for (const ScheduledOp& op : order) {
-      split.push_back(op);
+      const bool backward = op.kind == OpKind::kBackward;
+      split.push_back({backward ? OpKind::kBackwardInput : op.kind, op.microbatch, op.chunk});
       if (!at_the_end) {
         split.insert(split.end(), waiting.begin(), waiting.end());
         waiting.clear();
       }
-      if (op.kind == OpKind::kBackward) waiting.push_back({OpKind::kWeightGradient, op.microbatch, op.chunk});
+      if (backward) waiting.push_back({OpKind::kBackwardWeight, op.microbatch, op.chunk});
     }
     split.insert(split.end(), waiting.begin(), waiting.end());
     order = std::move(split);

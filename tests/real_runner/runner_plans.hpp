@@ -36,7 +36,7 @@ inline Plan MakePlan(const CostModel& cost, const PlanRecipe& recipe) {
         batcher->Schedule(MakeBatchProblem(BatchContext{cost, plan.layout, plan.orders, planned.batch}), random);
     const StepWork work = DivideWork(planned.plan, plan.layout, cost, planned.batch);
     planned.operations =
-        PlannedOperations(BuildGraph(cost, plan.layout, plan.orders, work, PriceStep(cost, plan.layout, work)));
+        PlannedOperations(BuildGraph({cost, plan.layout, plan.orders}, work, PriceStep(cost, plan.layout, work)));
     plan.steps.push_back(std::move(planned));
   }
   return plan;

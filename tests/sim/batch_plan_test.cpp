@@ -53,7 +53,7 @@ double Makespan(const Layout& layout, const StepWork& work, const StepCosts& cos
   const CostModel cost = SmallJob();
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   return MakeReplayEngine()
-      ->Run(BuildGraph(cost, layout, orders, work, costs,
+      ->Run(BuildGraph({cost, layout, orders}, work, costs,
                        {.communication = communication ? CommunicationKinds{} : kNoCommunication}))
       .makespan.value();
 }
@@ -83,7 +83,7 @@ TEST(BatchPlanPerModule, ExchangeIsCharged) {
   const CostModel cost = SmallJob();
   const StepWork work = DivideWork(Exchanged(), layout, cost, kBatch);
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, PriceStep(cost, layout, work));
+  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, PriceStep(cost, layout, work));
   double bytes = 0;
   for (const Operation& operation : graph.operations) {
     if (operation.kind != OpKind::kTransfer || operation.communication < 0) continue;

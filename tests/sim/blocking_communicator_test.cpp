@@ -21,7 +21,7 @@ double Makespan(const Layout& layout) {
   const CostModel cost = SmallJob();
   const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1.0, 1.0); });
   OperationGraph graph =
-      BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout), TinyWork(cost, layout), costs,
+      BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, TinyWork(cost, layout), costs,
                  {.communication = {.gradients = false, .parameters = false}});
   for (Operation& operation : graph.operations) {
     if (operation.communication >= 0) operation.duration = Seconds(0.5);

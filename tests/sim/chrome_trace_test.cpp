@@ -28,7 +28,7 @@ class ChromeTraceOf : public testing::TestWithParam<Communicator> {
     const auto batch = UnevenSamples(40, 3);
     RandomStream random(3, "batch");
     plan_ = Plugin<BatchScheduler>("random")->Schedule(MakeBatchProblem(cost, layout, batch), random);
-    const Step step = SimulateStep(cost, layout, orders, plan_, batch, *MakeReplayEngine());
+    const Step step = SimulateStep({cost, layout, orders}, plan_, batch, *MakeReplayEngine());
     trace_ = ChromeTrace(cost, layout, plan_, step);
     for (const Json& event : trace_.find("traceEvents")->as<Json::Array>()) {
       if (Phase(event) == "X") slices_[ThreadOf(event)].push_back({Time(event), Time(event) + Number(event, "dur")});

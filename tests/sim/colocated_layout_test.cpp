@@ -52,7 +52,7 @@ TEST(Colocated, GradientsAreAddedUpOverAllRanks) {
     const Layout layout = Colocated(4, 1, dp, 1);
     const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
     const StepWork work = TinyWork(cost, layout);
-    const OperationGraph graph = BuildGraph(cost, layout, orders, work, PriceStep(cost, layout, work));
+    const OperationGraph graph = BuildGraph({cost, layout, orders}, work, PriceStep(cost, layout, work));
     const double bytes = cost.GradientBytes(EncoderPart(layout)).value();
     const double ranks = 4 * dp;
     bool found = false;
@@ -77,8 +77,8 @@ TEST(Colocated, SavesTheEncodersTensorParallelTraffic) {
   const auto run = [&](int encoder_tp) {
     const Layout layout = Colocated(4, encoder_tp, 2, 8);
     const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
-    const Step step = SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine());
-    return MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
+    const Step step = SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine());
+    return MeasureStep({cost, layout, orders}, step, *MakeReplayEngine());
   };
   const StepMetrics whole = run(0);
   const StepMetrics divided = run(1);

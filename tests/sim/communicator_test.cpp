@@ -45,7 +45,7 @@ struct StepEnd {
     const Layout layout = BuildLayout(HomogeneousDegrees{2, 2, 2, 0, 1}, cost.model(), cost.cluster());
     const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
     const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(0.0, 0.0); });
-    graph = BuildGraph(cost, layout, orders, DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{}, 10, 10}, {{}, 10, 10}}),
+    graph = BuildGraph({cost, layout, orders}, DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{}, 10, 10}, {{}, 10, 10}}),
                        costs);
   }
   static ModelSpec MakeModel(bool tied) {
@@ -115,7 +115,7 @@ TEST(ParameterGather, MovesTheWeightsOfTheGradientsThatWereReduced) {
 /// Two LLM replicas with 9 and 1 tiles but equally many LLM tokens.
 OperationGraph TwoReplicas(const CostModel& cost, const Layout& layout) {
   const StepWork work = DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{9}, 1000, 10}, {{1}, 1000, 10}});
-  return BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout), work,
+  return BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, work,
                     PriceStep(cost, layout, work));
 }
 
@@ -144,7 +144,7 @@ TEST(Hub, EveryEncoderHasOneOfItsOwn) {
   const Layout layout =
       BuildLayout(SeparateDegrees{{{1, 1, 1}, {1, 1, 1}}, {1, 1, 2}, 1, Communicator::kHub}, model, cluster);
   const StepWork work = DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{9, 9}, 1000, 10}, {{1, 1}, 1000, 10}});
-  const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout), work,
+  const OperationGraph graph = BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, work,
                                           PriceStep(cost, layout, work));
   const OperationTimes times = MakeReplayEngine()->Run(graph);
   std::vector<double> starts;  // of the messages to the first LLM replica, stage 2 after one stage of either encoder

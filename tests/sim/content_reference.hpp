@@ -111,8 +111,12 @@ inline std::vector<DeviceOrder> Split(const std::vector<DeviceOrder>& orders) {
   for (const DeviceOrder& order : orders) {
     DeviceOrder& added = split.emplace_back();
     for (const ScheduledOp& op : order) {
-      added.push_back(op);
-      if (op.kind == OpKind::kBackward) added.push_back({OpKind::kWeightGradient, op.microbatch, op.chunk});
+      if (op.kind != OpKind::kBackward) {
+        added.push_back(op);
+        continue;
+      }
+      added.push_back({OpKind::kBackwardInput, op.microbatch, op.chunk});
+      added.push_back({OpKind::kBackwardWeight, op.microbatch, op.chunk});
     }
   }
   return split;

@@ -160,7 +160,7 @@ TEST(DecisionHash, BytesAreThoseOfItsDescription) {
   const ModuleDegrees encoder{1, 1, 1, false};
   const Layout layout =
       BuildLayout(SeparateDegrees{{encoder}, {1, 2, 2, false}, 1, Communicator::kDirect}, SmallVlm(), A100Nodes(1));
-  const DeviceOrder order = {{OpKind::kForward, 0, 0}, {OpKind::kBackward, 0, 0}, {OpKind::kWeightGradient, 0, 0}};
+  const DeviceOrder order = {{OpKind::kForward, 0, 0}, {OpKind::kBackwardInput, 0, 0}, {OpKind::kBackwardWeight, 0, 0}};
   const DeviceOrder whole = {{OpKind::kForward, 0, 0}, {OpKind::kBackward, 0, 0}};
   const std::string end = Text("");
   const auto stage = [&](int gpu, int module, int first, int layers, const std::string& ends) {

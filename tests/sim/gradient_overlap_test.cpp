@@ -39,7 +39,7 @@ class TwoReplicas {
       return std::pair(forward * reduction_, backward * reduction_);
     });
     const OperationGraph graph =
-        BuildGraph(priced_.cost, layout_, {order, order}, TinyWork(priced_.cost, layout_), costs);
+        BuildGraph({priced_.cost, layout_, {order, order}}, TinyWork(priced_.cost, layout_), costs);
     return MakeReplayEngine()->Run(graph).makespan.value() / reduction_;
   }
 
@@ -79,7 +79,7 @@ TEST(GradientOverlap, TheLastBackwardIsTheOneThatRunsLast) {
 
 TEST(GradientOverlap, SplitBackwardsReduceBesideTheLastWeightGradient) {
   // Backward 0 … 1, its weight gradient, which takes no time here, at 1: nothing is hidden.
-  const DeviceOrder order = {{OpKind::kForward, 0}, {OpKind::kBackward, 0}, {OpKind::kWeightGradient, 0}};
+  const DeviceOrder order = {{OpKind::kForward, 0}, {OpKind::kBackwardInput, 0}, {OpKind::kBackwardWeight, 0}};
   EXPECT_NEAR(TwoReplicas(1).Step(order, [](int, int) { return std::pair(0.0, 1.0); }), 2, 1e-9);
 }
 

@@ -143,13 +143,13 @@ TEST_F(Disturbed, AStepRunsTheTrueCostsAndItsFlopsStayWhatTheyWere) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout_);
   const auto replay = MakeReplayEngine();
   const auto slow = [](const StepWork&, StepCosts& costs) { SlowDown(costs, 3); };
-  const Step plain = SimulateStep(cost_, layout_, orders, plan_, batch_, *replay);
-  const Step step = SimulateStep(cost_, layout_, orders, plan_, batch_, *replay, slow);
+  const Step plain = SimulateStep({cost_, layout_, orders}, plan_, batch_, *replay);
+  const Step step = SimulateStep({cost_, layout_, orders}, plan_, batch_, *replay, slow);
   EXPECT_EQ(step.predicted.stages[0][0].forward.time, plain.costs.stages[0][0].forward.time);
   EXPECT_EQ(step.costs.stages[0][0].forward.time, plain.costs.stages[0][0].forward.time * 3);
-  const StepMetrics metrics = MeasureStep(cost_, layout_, orders, step, *MakeReplayEngine());
+  const StepMetrics metrics = MeasureStep({cost_, layout_, orders}, step, *MakeReplayEngine());
   EXPECT_GT(metrics.step, plain.times.makespan);
-  EXPECT_EQ(metrics.model_flops, MeasureStep(cost_, layout_, orders, plain, *MakeReplayEngine()).model_flops);
+  EXPECT_EQ(metrics.model_flops, MeasureStep({cost_, layout_, orders}, plain, *MakeReplayEngine()).model_flops);
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
 }
 

@@ -19,12 +19,12 @@ struct HandMadeStep {
 
   std::vector<DeviceOrder> orders() const { return OrdersOf(*Plugin<PipelineSchedule>(schedule), layout); }
   OperationGraph Graph(const CommunicationKinds& kinds) const {
-    return BuildGraph(cost, layout, orders(), TinyWork(cost, layout), costs, {.communication = kinds});
+    return BuildGraph({cost, layout, orders()}, TinyWork(cost, layout), costs, {.communication = kinds});
   }
   IdleByCause Idle(const CommunicationKinds& kinds = kNoCommunication) const {
     const auto replay = MakeReplayEngine();
     const OperationGraph graph = Graph(kinds);
-    return SplitIdle(cost, layout, orders(), TinyWork(cost, layout), costs, graph, replay->Run(graph), *replay);
+    return SplitIdle({cost, layout, orders()}, TinyWork(cost, layout), costs, graph, replay->Run(graph), *replay);
   }
 };
 

@@ -35,17 +35,17 @@ TEST(SplitBackward, AnInputGradientPaysForItselfAndTheWeightGradientWaitsForIt) 
   for (PartCost& part : costs.stages[0]) part.weight_gradient.time = Seconds(4);
   const DeviceOrder whole = {
       {OpKind::kForward, 0}, {OpKind::kBackward, 0}, {OpKind::kForward, 1}, {OpKind::kBackward, 1}};
-  const DeviceOrder split = {{OpKind::kForward, 0},  {OpKind::kForward, 1},        {OpKind::kBackward, 0},
-                             {OpKind::kBackward, 1}, {OpKind::kWeightGradient, 1}, {OpKind::kWeightGradient, 0}};
+  const DeviceOrder split = {{OpKind::kForward, 0},       {OpKind::kForward, 1},        {OpKind::kBackwardInput, 0},
+                             {OpKind::kBackwardInput, 1}, {OpKind::kBackwardWeight, 1}, {OpKind::kBackwardWeight, 0}};
   const auto build = [&](const DeviceOrder& order) {
-    return BuildGraph(cost, layout, {order}, TinyWork(cost, layout), costs, {.communication = kNoCommunication});
+    return BuildGraph({cost, layout, {order}}, TinyWork(cost, layout), costs, {.communication = kNoCommunication});
   };
   const OperationGraph one = build(whole);
   EXPECT_EQ(one.operations[Index(Find(one, OpKind::kBackward, 0, 0).front())].duration.value(), 6);
   const OperationGraph two = build(split);
   for (const int k : {0, 1}) {
-    const int backward = Find(two, OpKind::kBackward, 0, k).front();
-    const int weight = Find(two, OpKind::kWeightGradient, 0, k).front();
+    const int backward = Find(two, OpKind::kBackwardInput, 0, k).front();
+    const int weight = Find(two, OpKind::kBackwardWeight, 0, k).front();
     EXPECT_EQ(two.operations[Index(backward)].duration.value(), 2);
     EXPECT_EQ(two.operations[Index(weight)].duration.value(), 4);
     EXPECT_TRUE(WaitsFor(two, weight, backward));
@@ -68,7 +68,7 @@ struct SharedDevices {
         BuildLayout(HomogeneousDegrees{.tp = 1, .pp = 2, .dp = 2, .microbatches = 2, .chunks = 2}, model, A100Nodes(1));
     const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1e-3, 2e-3); });
     const auto schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
-    graph = BuildGraph(cost, layout, OrdersOf(*schedule, layout), TinyWork(cost, layout), costs);
+    graph = BuildGraph({cost, layout, OrdersOf(*schedule, layout)}, TinyWork(cost, layout), costs);
     times = MakeReplayEngine()->Run(graph);
   }
 

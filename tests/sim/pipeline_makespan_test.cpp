@@ -15,8 +15,8 @@ template <typename CostOf>
 double Makespan(const std::string& schedule, const Layout& layout, CostOf cost_of) {
   const CostModel cost = SmallJob(4);
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>(schedule), layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, TinyWork(cost, layout), HandMadeCosts(layout, cost_of),
-                                          {.communication = kNoCommunication});
+  const OperationGraph graph = BuildGraph({cost, layout, orders}, TinyWork(cost, layout),
+                                          HandMadeCosts(layout, cost_of), {.communication = kNoCommunication});
   return MakeReplayEngine()->Run(graph).makespan.value();
 }
 
@@ -71,7 +71,7 @@ double InterleavedMakespan(int pp, int chunks, int microbatches) {
   for (int k = 0; k < microbatches; ++k) plan.buckets[0].push_back({k});
   const std::vector<SampleShape> batch(static_cast<std::size_t>(microbatches), {{}, 300, 90});
   const auto seconds = [&](const Stage&, int) { return Cost(1.0 / chunks, 2.0 / chunks); };
-  const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout),
+  const OperationGraph graph = BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout)},
                                           DivideWork(plan, layout, cost, batch), HandMadeCosts(layout, seconds),
                                           {.communication = kNoCommunication});
   return MakeReplayEngine()->Run(graph).makespan.value();
@@ -170,7 +170,7 @@ TEST(PipelineMakespan, FrozenEncoderRunsNoBackward) {
   StepCosts costs = HandMadeCosts(layout, [](const Stage& s, int) { return IsEncoder(s) ? Cost(2, 0) : Cost(2, 3); });
   costs.needs_backward = {false, true};
   const CostModel cost = SmallJob(4);
-  const OperationGraph graph = BuildGraph(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout),
+  const OperationGraph graph = BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)},
                                           TinyWork(cost, layout), costs, {.communication = kNoCommunication});
   EXPECT_DOUBLE_EQ(MakeReplayEngine()->Run(graph).makespan.value(), 17);
   for (const Operation& operation : graph.operations) {

@@ -51,7 +51,7 @@ struct RandomStep {
 
   double Seconds(const Disturbance& disturb = {}) const {
     const CostModel cost(model, cluster, std::make_shared<SlowedKernelCosts>(compute_factor, memory_factor), software);
-    return SimulateStep(cost, layout, orders, plan, batch, *MakeReplayEngine(), disturb).times.makespan.value();
+    return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine(), disturb).times.makespan.value();
   }
 };
 

@@ -59,7 +59,7 @@ TEST(RandomJobs, KeepEveryPromiseOfAStep) {
     const RandomJob job = MakeRandomJob(seed);
     SCOPED_TRACE(job.text);
     ASSERT_EQ(WhyInvalid(job.plan, job.layout, 64), "");
-    const Step step = SimulateStep(job.cost, job.layout, job.orders, job.plan, job.batch, *replay);
+    const Step step = SimulateStep({job.cost, job.layout, job.orders}, job.plan, job.batch, *replay);
     for (const auto& queue : step.graph.queues) {
       for (std::size_t i = 1; i < queue.size(); ++i) {
         ASSERT_LE(step.times.end[static_cast<std::size_t>(queue[i - 1])],
@@ -72,7 +72,7 @@ TEST(RandomJobs, KeepEveryPromiseOfAStep) {
         ASSERT_LE(step.times.end[needed], step.times.start[i]);
       }
     }
-    const StepMetrics metrics = MeasureStep(job.cost, job.layout, job.orders, step, *MakeReplayEngine());
+    const StepMetrics metrics = MeasureStep({job.cost, job.layout, job.orders}, step, *MakeReplayEngine());
     EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
     EXPECT_GE(metrics.idle_fraction, 0);
     EXPECT_GE(metrics.idle.bubble, -1e-12);
@@ -89,7 +89,7 @@ TEST(RandomJobs, EnginesAgreeWhenLinksAreFree) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     const RandomJob job = MakeRandomJob(seed);
     SCOPED_TRACE(job.text);
-    Step step = SimulateStep(job.cost, job.layout, job.orders, job.plan, job.batch, *replay);
+    Step step = SimulateStep({job.cost, job.layout, job.orders}, job.plan, job.batch, *replay);
     // Next to no bytes: what remains are latencies, which do not contend.
     for (Communication& communication : step.graph.communications) {
       for (Flow& flow : communication.flows) flow.bytes = Bytes(1e-3);
@@ -110,8 +110,8 @@ TEST(IdleByCause, EqualWorkOnOneStageHasNoneButCommunication) {
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 2, 0, 2}, SmallVlm(), A100Nodes(1));
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const std::vector<SampleShape> batch(4, {{2}, 700, 20});
-  const Step step = SimulateStep(cost, layout, orders, {{{{0}, {1}}, {{2}, {3}}}}, batch, *MakeReplayEngine());
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
+  const Step step = SimulateStep({cost, layout, orders}, {{{{0}, {1}}, {{2}, {3}}}}, batch, *MakeReplayEngine());
+  const StepMetrics metrics = MeasureStep({cost, layout, orders}, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.bubble, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(metrics.idle.data_parallel_wait, 0, 1e-12);
@@ -125,9 +125,9 @@ TEST(IdleByCause, EqualPipelineHasTheTextbookBubble) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1.0, 2.0); });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
   const IdleByCause idle =
-      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.bubble, 0.25, 1e-12);
   EXPECT_NEAR(idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 0, 1e-12);
@@ -143,7 +143,7 @@ TEST(IdleByCause, UncoupledHomogeneousReplicasEndAsThoughEachRanAlone) {
     const StepWork work = DivideWork(job.plan, job.layout, job.cost, job.batch);
     const StepCosts costs = PriceStep(job.cost, job.layout, work);
     const auto run = [&](int replica) {
-      return BuildGraph(job.cost, job.layout, job.orders, work, costs,
+      return BuildGraph({job.cost, job.layout, job.orders}, work, costs,
                         {.communication = kNoCommunication, .couple_replicas = false, .only_replica = replica});
     };
     const OperationGraph all = run(-1);
@@ -170,9 +170,9 @@ TEST(IdleByCause, UnequalReplicasWaitForEachOther) {
   const StepCosts costs = HandMadeCosts(
       layout, [](const Stage& s, int) { return s.replica == 0 ? std::pair(1.0, 1.0) : std::pair(3.0, 3.0); });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
   const IdleByCause idle =
-      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.data_parallel_wait, 4.0 / 12.0, 1e-12);
   EXPECT_NEAR(idle.bubble + idle.imbalance, 0, 1e-12);
 }
@@ -191,9 +191,9 @@ TEST(IdleByCause, SeparateReplicasOfUnequalLoadAreHandDerived) {
     return std::pair(s.parts.front().module == 0 ? 2.0 : s.replica == 0 ? 1.0 : 5.0, 0.0);
   });
   const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph(cost, layout, orders, work, costs, {.communication = kNoCommunication});
+  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
   const IdleByCause idle =
-      SplitIdle(cost, layout, orders, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
   EXPECT_NEAR(idle.bubble, 8.0 / 21, 1e-12);
   EXPECT_NEAR(idle.imbalance, -1.0 / 21, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 6.0 / 21, 1e-12);
@@ -207,11 +207,11 @@ TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
       BuildLayout(SeparateDegrees{{{1, 2, 4}}, {1, 1, 2}, 1, Communicator::kHub}, SmallVlm(), A100Nodes(2));
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const std::vector<SampleShape> batch(2, {{1}, 700, 20});
-  const Step step = SimulateStep(cost, layout, orders, {{{{0}}, {{1}}}}, batch, *MakeReplayEngine());
+  const Step step = SimulateStep({cost, layout, orders}, {{{{0}}, {{1}}}}, batch, *MakeReplayEngine());
   EXPECT_EQ(step.costs.stages[2 * 3][0].forward.time.value(), 0);
   EXPECT_EQ(step.costs.stages[2 * 3][0].backward.time.value(), 0);
   EXPECT_GT(step.costs.stages[0][0].forward.time.value(), 0);
-  const StepMetrics metrics = MeasureStep(cost, layout, orders, step, *MakeReplayEngine());
+  const StepMetrics metrics = MeasureStep({cost, layout, orders}, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
 }
 
@@ -223,7 +223,7 @@ TEST(PeakMemory, OneFOneBHoldsAsManyMicrobatchesAsStagesFollow) {
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 4, 1, 1, 8}, SmallVlm(), A100Nodes(1));
   const StepWork work = TinyWork(cost, layout);
   const auto use = [&](const char* schedule) {
-    return PeakMemory(cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout), work);
+    return PeakMemory({cost, layout, OrdersOf(*Plugin<PipelineSchedule>(schedule), layout)}, work);
   };
   const MemoryUse one_f_one_b = use("1f1b");
   const MemoryUse gpipe = use("gpipe");
@@ -243,14 +243,14 @@ TEST(PeakMemory, TooSmallADeviceNamesTheTermAndTheExcess) {
   const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 1, 0, 1}, SmallVlm(), cluster);
   const MemoryUse use =
-      PeakMemory(cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout), TinyWork(cost, layout));
+      PeakMemory({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, TinyWork(cost, layout));
   EXPECT_FALSE(use.fits);
   EXPECT_NE(use.too_large.find("too much; the largest term is"), std::string::npos) << use.too_large;
 }
 
 TEST(Timeline, FileKeepsEveryEvent) {
   const RandomJob job = MakeRandomJob(7);
-  const Step step = SimulateStep(job.cost, job.layout, job.orders, job.plan, job.batch, *MakeReplayEngine());
+  const Step step = SimulateStep({job.cost, job.layout, job.orders}, job.plan, job.batch, *MakeReplayEngine());
   const Timeline timeline = MakeTimeline(step.graph, step.times);
   const Json json = TimelineToJson(timeline, job.layout, job.cost.model());
   const Timeline again = ReadTimeline(JsonReader(json, "timeline.json"));

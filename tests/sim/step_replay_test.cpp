@@ -29,7 +29,7 @@ struct Setting {
     buckets = Plugin<BatchScheduler>("random")->Schedule(MakeBatchProblem(cost, layout, batch), random).buckets;
   }
   double Simulated(const Buckets& now) const {
-    return SimulateStep(cost, layout, orders, {now}, batch, *MakeReplayEngine()).times.makespan.value();
+    return SimulateStep({cost, layout, orders}, {now}, batch, *MakeReplayEngine()).times.makespan.value();
   }
   StepReplay Replay() const { return {cost, layout, orders, batch, buckets}; }
 };

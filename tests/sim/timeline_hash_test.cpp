@@ -38,7 +38,7 @@ Job RunJob(const Sort& sort, std::uint64_t seed, bool split = false) {
   if (split) orders = Split(orders);
   const auto batch = UnevenSamples(48, seed);
   const BatchPlan plan = PlanFor(cost, sort, orders, batch, seed);
-  Step step = SimulateStep(cost, sort.layout, orders, plan, batch, *MakeReplayEngine());
+  Step step = SimulateStep({cost, sort.layout, orders}, plan, batch, *MakeReplayEngine());
   return {sort.layout, std::move(step.graph), std::move(step.times)};
 }
 
@@ -77,15 +77,16 @@ bool OfAllReplicas(const TimelineEvent& event, const Layout& layout, bool exchan
   return joins && (layout.separate_encoders || exchanges);
 }
 
-std::string KindText(OpKind kind, bool split) {
+std::string KindText(OpKind kind) {
   static const std::map<OpKind, std::string> kTexts = {{OpKind::kForward, "forward"},
                                                        {OpKind::kBackward, "backward"},
-                                                       {OpKind::kWeightGradient, "backward-weight"},
+                                                       {OpKind::kBackwardInput, "backward-input"},
+                                                       {OpKind::kBackwardWeight, "backward-weight"},
                                                        {OpKind::kTransfer, "transfer"},
                                                        {OpKind::kGradientReduction, "gradient-reduction"},
                                                        {OpKind::kOptimizerStep, "optimizer-step"},
                                                        {OpKind::kParameterGather, "parameter-gather"}};
-  return kind == OpKind::kBackward && split ? "backward-input" : kTexts.at(kind);
+  return kTexts.at(kind);
 }
 
 std::string PartsText(const Stage& stage) {
@@ -125,7 +126,6 @@ class BruteForce {
   BruteForce(const Job& job, bool exchanges) : job_(job), timeline_(MakeTimeline(job.graph, job.times)) {
     for (const Stage& stage : job.layout.stages) all_.insert(PartsText(stage));
     for (const TimelineEvent& event : timeline_.events) {
-      if (event.kind == OpKind::kWeightGradient) split_.insert(event.group);
       const bool between = OfAllReplicas(event, job.layout, exchanges) ||
                            (event.to_stage >= 0 && ReplicaOf(event.stage) != ReplicaOf(event.to_stage));
       if (between) {
@@ -152,9 +152,7 @@ class BruteForce {
     return {job_.layout.separate_encoders ? stage.parts.front().module : 0, stage.replica};
   }
   EventKey Key(const TimelineEvent& event, int device, int stage, int target) const {
-    const bool split = event.group >= 0 && split_.contains(event.group);
-    return {device, event.start.value(), KindText(event.kind, split), event.microbatch, event.end.value(), stage,
-            target};
+    return {device, event.start.value(), KindText(event.kind), event.microbatch, event.end.value(), stage, target};
   }
 
   std::string OfReplica(std::pair<int, int> replica, const std::vector<TimelineEvent>& events) const {
@@ -191,7 +189,6 @@ class BruteForce {
   const Job& job_;
   Timeline timeline_;
   std::set<std::string> all_;
-  std::set<int> split_;
   std::map<std::pair<int, int>, std::vector<TimelineEvent>> inside_;
   std::vector<TimelineEvent> between_;
 };
@@ -355,7 +352,7 @@ TEST(TimelineHash, EqualReplicasAreOneClass) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), sort.layout);
   const std::vector<SampleShape> batch(8, {{1}, 300, 90});
   const BatchPlan plan = PlanFor(cost, {"", sort.layout, "1f1b", "in-order"}, orders, batch, 1);
-  const Step step = SimulateStep(cost, sort.layout, orders, plan, batch, *MakeReplayEngine());
+  const Step step = SimulateStep({cost, sort.layout, orders}, plan, batch, *MakeReplayEngine());
   const Classes classes = TimelineHash(sort.layout).Classes(step.graph, step.times);
   ASSERT_EQ(classes.size(), 2u);
   EXPECT_EQ(classes[0].count + classes[1].count, 5);
@@ -376,11 +373,10 @@ TEST(TimelineHash, ReplicasOfTwoModulesAreNoClass) {
 }
 
 TEST(ContentName, IsFixedForEver) {
-  for (const bool split : {false, true}) {
-    for (const OpKind kind : {OpKind::kForward, OpKind::kBackward, OpKind::kWeightGradient, OpKind::kTransfer,
-                              OpKind::kGradientReduction, OpKind::kOptimizerStep, OpKind::kParameterGather}) {
-      EXPECT_EQ(ContentName(kind, split), KindText(kind, split));
-    }
+  for (const OpKind kind :
+       {OpKind::kForward, OpKind::kBackward, OpKind::kBackwardInput, OpKind::kBackwardWeight, OpKind::kTransfer,
+        OpKind::kGradientReduction, OpKind::kOptimizerStep, OpKind::kParameterGather}) {
+    EXPECT_EQ(ContentName(kind), KindText(kind));
   }
 }
 
