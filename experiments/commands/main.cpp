@@ -71,7 +71,7 @@ void CheckCommands(const CLI::App& app, const std::vector<std::string>& words) {
       const std::string nearest = NearestName(word, names);
       const std::string of = parent == &app ? "" : " of " + parent->get_name();
       throw InputError(JsonQuote(word) + " is no command" + of +
-                       (nearest.empty() ? "" : ", did you mean " + JsonQuote(nearest) + "?") +
+                       (nearest.empty() ? "." : ", did you mean " + JsonQuote(nearest) + "?") +
                        " There are: " + JoinNames(names));
     }
     parent = commands[static_cast<std::size_t>(found - names.begin())];
