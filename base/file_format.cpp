@@ -8,27 +8,25 @@
 namespace dflop {
 namespace {
 
-using std::string_view_literals::operator""sv;
-
 struct Signature {
   std::string_view begin;
   std::string_view what;
 };
 constexpr std::array<Signature, 14> kSignatures = {{
-    {"PAR1"sv, "a Parquet file: export its rows as JSON lines or CSV first"},
-    {"ARROW1"sv, "an Arrow file: export its rows as JSON lines or CSV first"},
-    {"Obj\x01"sv, "an Avro file: export its rows as JSON lines or CSV first"},
-    {"\x89HDF\r\n"sv, "an HDF5 file: export its rows as JSON lines or CSV first"},
-    {"SQLite format 3"sv, "an SQLite database: export its rows as JSON lines or CSV first"},
-    {"\x1f\x8b"sv, "compressed by gzip: unpack it first"},
-    {"\x28\xb5\x2f\xfd"sv, "compressed by zstd: unpack it first"},
-    {"\xfd\x37zXZ"sv, "compressed by xz: unpack it first"},
-    {"BZh"sv, "compressed by bzip2: unpack it first"},
-    {"PK\x03\x04"sv, "a zip archive: unpack it first"},
-    {"\x80\x04\x95"sv, "a Python pickle: export its records as JSON lines first"},
-    {"\xff\xfe"sv, "encoded in UTF-16: convert it to UTF-8 first"},
-    {"\xfe\xff"sv, "encoded in UTF-16: convert it to UTF-8 first"},
-    {"version https://git-lfs"sv, "a Git LFS pointer: fetch the file that it stands for"},
+    {"PAR1", "a Parquet file: export its rows as JSON lines or CSV first"},
+    {"ARROW1", "an Arrow file: export its rows as JSON lines or CSV first"},
+    {"Obj\x01", "an Avro file: export its rows as JSON lines or CSV first"},
+    {"\x89HDF\r\n", "an HDF5 file: export its rows as JSON lines or CSV first"},
+    {"SQLite format 3", "an SQLite database: export its rows as JSON lines or CSV first"},
+    {"\x1f\x8b", "compressed by gzip: unpack it first"},
+    {"\x28\xb5\x2f\xfd", "compressed by zstd: unpack it first"},
+    {"\xfd\x37zXZ", "compressed by xz: unpack it first"},
+    {"BZh", "compressed by bzip2: unpack it first"},
+    {"PK\x03\x04", "a zip archive: unpack it first"},
+    {"\x80\x04\x95", "a Python pickle: export its records as JSON lines first"},
+    {"\xff\xfe", "encoded in UTF-16: convert it to UTF-8 first"},
+    {"\xfe\xff", "encoded in UTF-16: convert it to UTF-8 first"},
+    {"version https://git-lfs", "a Git LFS pointer: fetch the file that it stands for"},
 }};
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/json_reader.hpp"
 
 namespace dflop {
 namespace {
@@ -108,7 +109,7 @@ std::string GpuOfPath(const std::string& path) {
   for (const std::string& name : names) {
     if (!ParseGpuName(name)) continue;
     if (!found.empty() && !MayBeSameDevice(found, name)) {
-      throw InputError(path, "", "names two GPUs on its way, " + found + " and " + name);
+      throw InputError(path, "", "names two GPUs on its way, " + JoinNames({found, name}));
     }
     found = name;
   }

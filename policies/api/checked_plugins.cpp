@@ -77,6 +77,7 @@ class CheckedSchedule final : public PipelineSchedule {
   DeviceOrder Order(int depth, int position, int microbatches) const override {
     if (sound_.contains({depth, microbatches})) return schedule_->Order(depth, position, microbatches);
     std::vector<DeviceOrder> orders;
+    orders.reserve(static_cast<std::size_t>(depth));
     for (int device = 0; device < depth; ++device) orders.push_back(schedule_->Order(depth, device, microbatches));
     const std::string wrong = WhyOrdersFail(orders, chunks(), microbatches);
     if (!wrong.empty()) {
