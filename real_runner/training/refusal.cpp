@@ -75,18 +75,18 @@ std::vector<double> BytesOfParameters(const Plan& plan, const ParameterBytes& ea
 std::vector<double> LeastBytesOfActivations(const Plan& plan, double each) {
   std::vector<double> most(plan.layout.groups.size());
   for (const PlannedStep& step : plan.steps) {
-    for (const Stage& stage : plan.layout.stages) {
-      for (int k = 0; k < plan.layout.microbatches; ++k) {
-        double bytes = 0;
+    for (int k = 0; k < plan.layout.microbatches; ++k) {
+      std::vector<double> bytes(most.size());  // a device holds a microbatch in all its stages before any backward
+      for (const Stage& stage : plan.layout.stages) {
         for (const ModulePart& part : stage.parts) {
-          const TransformerShape& shape = plan.model.shape(part.module);
-          const bool frozen =
-              plan.model.is_llm(part.module) ? plan.model.llm.frozen : plan.model.encoders[Index(part.module)].frozen;
+          const bool is_llm = plan.model.is_llm(part.module);
+          const bool frozen = is_llm ? plan.model.llm.frozen : plan.model.encoders[Index(part.module)].frozen;
           const int kept = frozen ? 1 : std::max(1, part.layers);
-          bytes += each * kept * shape.hidden * TokensOf(plan, step, stage, part, k);
+          bytes[Index(stage.group)] +=
+              each * kept * plan.model.shape(part.module).hidden * TokensOf(plan, step, stage, part, k);
         }
-        most[Index(stage.group)] = std::max(most[Index(stage.group)], bytes);
       }
+      for (std::size_t g = 0; g < most.size(); ++g) most[g] = std::max(most[g], bytes[g]);
     }
   }
   return most;

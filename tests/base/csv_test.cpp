@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
+#include "tests/input_error.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace dflop {
 namespace {
@@ -46,6 +49,14 @@ TEST(Csv, EveryComplaintNamesFileAndLine) {
 
 TEST(Csv, AnEmptyFieldIsAFieldButNoNumber) {
   EXPECT_EQ(Complaint("b,a\n1,\n"), "t.csv:2: column \"a\" holds \"\", a number is wanted");
+}
+
+TEST(Csv, AFileInAnotherFormatIsNamedAndAByteOrderMarkIsNoColumn) {
+  const TemporaryFolder folder;
+  WriteFile(folder / "fake.csv", "PAR1\x15\x04\x15");
+  EXPECT_NE(ErrorOf([&] { ReadCsv(folder / "fake.csv"); }).find("is a Parquet file"), std::string::npos);
+  WriteFile(folder / "sheet.csv", "\xef\xbb\xbftext_tokens,images\n3,1\n");
+  EXPECT_TRUE(ReadCsv(folder / "sheet.csv").Has("text_tokens"));
 }
 
 }  // namespace

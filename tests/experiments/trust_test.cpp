@@ -364,5 +364,18 @@ TEST_F(Trust, ARankWithoutARankZeroSaysSo) {
   EXPECT_TRUE(Says(said, "rank 1 of 2 sees no rank 0")) << said;
 }
 
+TEST_F(Trust, WhatAKilledRunLeftGoesFromEveryFolderOfTheResult) {
+  Write("/steps", "1");
+  for (const char* left : {"r/result.json.tmp12", "r/figures/tiny-idle.svg.tmp12", "r/traces/a.json.tmp7"}) {
+    WriteFile(folder_ / left, "half");
+  }
+  WriteFile(folder_ / "r/figures/notes.tmp12", "mine");
+  ASSERT_EQ(Dflop("run e.json --out r").code, 0);
+  EXPECT_FALSE(fs::exists(folder_ / "r/result.json.tmp12"));
+  EXPECT_FALSE(fs::exists(folder_ / "r/figures/tiny-idle.svg.tmp12"));
+  EXPECT_FALSE(fs::exists(folder_ / "r/traces/a.json.tmp7"));
+  EXPECT_TRUE(fs::exists(folder_ / "r/figures/notes.tmp12"));
+}
+
 }  // namespace
 }  // namespace dflop

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -14,6 +15,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "real_runner/execute/measured_step.hpp"
+#include "real_runner/training/refusal.hpp"
 #include "test_paths.hpp"
 #include "tests/real_runner/runner_plans.hpp"
 #include "tests/temporary_folder.hpp"
@@ -85,6 +87,24 @@ TEST_F(RunCommand, LongWorkIsToldAndWantsForce) {
   const double seconds = PredictedTimeline(plan_, 1).makespan / PredictedTimeline(plan_, 0).makespan + 1;
   const std::string flags = "run plan.json --backend spin --out t.json --warm-up 0 --repeats 10000" + Lasting(1);
   ExpectRefused(Run(flags), "the plans predict " + Format("%.4g", 10000 * seconds / 3600) + " h of execution");
+}
+
+TEST(RunnerMemory, TheLargestMicrobatchKeepsTheInputOfEveryLayer) {
+  // One device: 4 bytes × (layers × hidden × tokens) of encoder and LLM, over the samples of the fullest bucket.
+  const Plan plan = MakePlan(SmallJob(), PlanRecipe{Homogeneous({1, 1, 1, 0, 4})});
+  const EncoderSpec& encoder = plan.model.encoders.front();
+  double most = 0;
+  for (const auto& bucket : plan.steps[0].plan.buckets[0]) {
+    double bytes = 0;
+    for (const int i : bucket) {
+      const SampleShape& shape = plan.steps[0].batch[static_cast<std::size_t>(i)];
+      bytes += 4.0 * encoder.shape.layers * encoder.shape.hidden * shape.tiles[0] * encoder.tokens_per_tile() +
+               4.0 * plan.model.llm.shape.layers * plan.model.llm.shape.hidden * shape.llm_tokens;
+    }
+    most = std::max(most, bytes);
+  }
+  ASSERT_EQ(plan.layout.groups.size(), 1u);
+  EXPECT_NEAR(training::LeastBytesOfActivations(plan, 4)[0] / most, 1, 1e-12);
 }
 
 TEST_F(RunCommand, ASampleOfAPlanIsBoundedAsEverywhere) {

@@ -94,5 +94,9 @@ TEST(TextLength, GrowsWithTheText) {
   }
 }
 
+TEST(TextLength, TheEnglishPronounIsEnglish) {
+  EXPECT_EQ(EstimateTokens("I understand mathematics"), EstimateTokens("We understand mathematics"));
+}
+
 }  // namespace
 }  // namespace dflop
