@@ -208,26 +208,25 @@ std::vector<Run> RunsOf(std::string_view text) {
 
 // The commonest words of English, and those of other languages in Latin letters that are not English words too.
 constexpr std::array<std::string_view, 92> kEnglish = {
-    "about", "all",   "an",    "and",  "are",  "as",    "at",   "be",   "been",  "but",   "by",   "call",
-    "can",   "come",  "could", "day",  "did",  "do",    "down", "each", "find",  "first", "for",  "from",
-    "get",   "go",    "had",   "has",  "have", "he",    "her",  "him",  "his",   "how",   "i",    "if",
-    "in",    "into",  "is",    "it",   "its",  "like",  "long", "look", "made",  "make",  "many", "may",
-    "more",  "my",    "no",    "not",  "now",  "of",    "on",   "one",  "or",    "other", "out",  "part",
-    "said",  "see",   "she",   "so",   "some", "than",  "that", "the",  "their", "them",  "then", "there",
-    "these", "they",  "this",  "time", "to",   "two",   "up",   "was",  "way",   "we",    "were", "what",
-    "when",  "which", "who",   "will", "with", "would", "you",  "your"};
+    "I",    "about", "all",   "an",   "and",  "are",   "as",   "at",   "be",    "been", "but",  "by",  "call",  "can",
+    "come", "could", "day",   "did",  "do",   "down",  "each", "find", "first", "for",  "from", "get", "go",    "had",
+    "has",  "have",  "he",    "her",  "him",  "his",   "how",  "if",   "in",    "into", "is",   "it",  "its",   "like",
+    "long", "look",  "made",  "make", "many", "may",   "more", "my",   "no",    "not",  "now",  "of",  "on",    "one",
+    "or",   "other", "out",   "part", "said", "see",   "she",  "so",   "some",  "than", "that", "the", "their", "them",
+    "then", "there", "these", "they", "this", "time",  "to",   "two",  "up",    "was",  "way",  "we",  "were",  "what",
+    "when", "which", "who",   "will", "with", "would", "you",  "your"};
 
-constexpr std::array<std::string_view, 129> kOther = {
-    "aan",   "ao",    "att",   "au",   "auch",   "auf",    "aux", "av",   "avec", "bij",   "bir",  "bu",   "ce",
-    "cette", "che",   "com",   "como", "con",    "cu",     "da",  "dan",  "dans", "dari",  "das",  "dat",  "de",
-    "dei",   "del",   "della", "dem",  "den",    "dengan", "der", "des",  "det",  "deze",  "di",   "dos",  "du",
-    "een",   "ei",    "ein",   "eine", "el",     "elle",   "em",  "en",   "es",   "est",   "et",   "gli",  "het",
-    "ikke",  "il",    "im",    "ini",  "inte",   "ist",    "itu", "ja",   "je",   "jest",  "kann", "la",   "las",
-    "le",    "les",   "lo",    "los",  "met",    "mit",    "na",  "ne",   "nel",  "nicht", "nie",  "niet", "non",
-    "nous",  "nu",    "o",     "och",  "oder",   "og",     "op",  "os",   "pada", "para",  "pas",  "per",  "por",
-    "pour",  "que",   "qui",   "se",   "si",     "sich",   "sie", "som",  "son",  "sono",  "sont", "su",   "sur",
-    "te",    "tidak", "til",   "um",   "uma",    "un",     "una", "und",  "une",  "untuk", "va",   "van",  "ve",
-    "von",   "voor",  "vous",  "w",    "werden", "wird",   "y",   "yang", "z",    "za",    "zijn", "zu"};
+constexpr std::array<std::string_view, 130> kOther = {
+    "aan",   "ao",   "att",   "au",   "auch", "auf",    "aux",  "av",  "avec", "bij",  "bir",   "bu",   "ce",
+    "cette", "che",  "com",   "como", "con",  "cu",     "da",   "dan", "dans", "dari", "das",   "dat",  "de",
+    "dei",   "del",  "della", "dem",  "den",  "dengan", "der",  "des", "det",  "deze", "di",    "dos",  "du",
+    "een",   "ei",   "ein",   "eine", "el",   "elle",   "em",   "en",  "es",   "est",  "et",    "gli",  "het",
+    "i",     "ikke", "il",    "im",   "ini",  "inte",   "ist",  "itu", "ja",   "je",   "jest",  "kann", "la",
+    "las",   "le",   "les",   "lo",   "los",  "met",    "mit",  "na",  "ne",   "nel",  "nicht", "nie",  "niet",
+    "non",   "nous", "nu",    "o",    "och",  "oder",   "og",   "op",  "os",   "pada", "para",  "pas",  "per",
+    "por",   "pour", "que",   "qui",  "se",   "si",     "sich", "sie", "som",  "son",  "sono",  "sont", "su",
+    "sur",   "te",   "tidak", "til",  "um",   "uma",    "un",   "una", "und",  "une",  "untuk", "va",   "van",
+    "ve",    "von",  "voor",  "vous", "w",    "werden", "wird", "y",   "yang", "z",    "za",    "zijn", "zu"};
 
 std::string LowerCase(std::string_view word) {
   std::string lower(word);
@@ -250,7 +249,7 @@ double ShareOfOtherLanguages(const std::vector<Run>& runs) {
   double telling = 0;
   for (const Run& run : runs) {
     if (run.kind != Kind::kLatin) continue;
-    const std::string word = LowerCase(run.text);
+    const std::string word = run.text == "I" ? "I" : LowerCase(run.text);  // many languages have a word "i"
     words += 1;
     telling += !run.plain || Holds(kOther, word) ? 1 : 0;
     telling -= Holds(kEnglish, word) ? kEnglishAgainst : 0;
