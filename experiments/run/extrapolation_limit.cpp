@@ -3,16 +3,11 @@
 #include <memory>
 
 #include "base/error.hpp"
-#include "base/text.hpp"
+#include "experiments/results/figure_text.hpp"
 #include "models/extrapolated_shapes.hpp"
 #include "sim/graph/operation_graph.hpp"
 
 namespace dflop {
-namespace {
-
-std::string Percent(double fraction) { return Fixed(100 * fraction, 1) + " %"; }
-
-}  // namespace
 
 // Of one step: all of a run's would hardly name other kinds of kernels.
 Json ListExtrapolated(const Scenario& scenario, const PlannedJob& job, const StepWork& work) {

@@ -119,7 +119,7 @@ class SeedRun {
       TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
                    [&] { RunStep(step, step == 0 ? drawn : nullptr); });
     }
-    RefuseExtrapolation(metrics_.extrapolated_fraction(), "of the busy time of its steps");
+    LimitExtrapolation(metrics_.extrapolated_fraction(), "of the busy time of its steps");
     Json run = RunHead(unit_);
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
@@ -167,7 +167,7 @@ class SeedRun {
     }
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
     const StepMetrics measured = MeasureStep(job_.job(), step, engine_);
-    if (number == 0) RefuseExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
+    if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
     metrics_.Add(measured, PeakMemory(job_.job(), step.work), BalanceGap(job_, batch, plan), scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
   }
@@ -189,9 +189,8 @@ class SeedRun {
     under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job_, step.work, disturb));
   }
 
-  void RefuseExtrapolation(double fraction, const std::string& of) const {
-    dflop::RefuseExtrapolation(scenario(), unit_.Name() + ", seed " + std::to_string(seed_), fraction, of,
-                               extrapolated_);
+  void LimitExtrapolation(double fraction, const std::string& of) const {
+    RefuseExtrapolation(scenario(), unit_.Name() + ", seed " + std::to_string(seed_), fraction, of, extrapolated_);
   }
 
   BatchContext ContextOf(const std::vector<SampleShape>& batch) const {
