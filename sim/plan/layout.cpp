@@ -139,8 +139,8 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
            " encoder stages, not " + std::to_string(d.encoder_stages);
   }
   if ((!has_encoder || d.pp == 1) && d.encoder_stages != 0) {
-    return std::string(has_encoder ? "a pipeline of one stage" : "a model without encoder") +
-           " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
+    const std::string what = has_encoder ? "a pipeline of one stage" : "a model without encoder";
+    return what + " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
   }
   std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
                              WhyDivision(model, model.llm_module(), d.tp),
