@@ -34,9 +34,9 @@ class Activations {
         part_(part),
         batch_(batch),
         shape_(model.shape(part.module)),
-        rank_(shape_, part.tensor_parallel),
+        rank_(shape_, part.mesh.tp),
         flow_(GradientsOf(model, part.module)),
-        token_share_(part.sequence_parallel ? 1.0 / part.tensor_parallel : 1.0) {}
+        token_share_(part.mesh.sequence_parallel ? 1.0 / part.mesh.tp : 1.0) {}
 
   /// One value of every token's hidden state, in bytes, for tensors that only sequence parallelism divides.
   double Hidden(double bytes_per_value) const { return batch_.tokens * shape_.hidden * bytes_per_value * token_share_; }
@@ -84,7 +84,7 @@ class Activations {
 
   double Logits(double bytes_per_logit) const {
     if (!model_.is_llm(part_.module) || !part_.has_output) return 0;
-    const int ranks = part_.tensor_parallel;
+    const int ranks = part_.mesh.tp;
     const double vocab = PaddedVocabulary(model_.llm.vocab, software_.vocabulary_multiple, ranks);
     return batch_.tokens * vocab / ranks * bytes_per_logit;
   }
@@ -110,7 +110,7 @@ class Activations {
     if (!part_.has_output) return bytes;
     if (flow_.layers_backward) bytes += Hidden(kElementBytes);
     const double projected = ProjectedTokens(encoder, batch_.tokens);
-    const double inner = static_cast<double>(model_.llm.shape.hidden) / part_.tensor_parallel;
+    const double inner = static_cast<double>(model_.llm.shape.hidden) / part_.mesh.tp;
     double values = 0;
     if (flow_.projector_train) values += encoder.projector_input_width();
     if (encoder.projector_layers == 2) {

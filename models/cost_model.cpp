@@ -68,20 +68,38 @@ CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const
   DFLOP_CHECK(kernels_ != nullptr, "a cost model needs kernel costs");
 }
 
+namespace {
+
+/// Sequences keep their length, so that attention is a share of each sequence's own.
+SequenceBatch Divided(SequenceBatch batch, int ranks) {
+  for (SequenceBatch::Group& group : batch.groups) group.count /= ranks;
+  batch.tokens /= ranks;
+  batch.useful_tokens /= ranks;
+  batch.useful_squares /= ranks;
+  return batch;
+}
+
 // The mean of many microbatches need not hold whole tiles; then nothing is rounded.
-SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
-  if (part.data_split == 1) return batch;
-  const EncoderSpec& encoder = model.encoders[static_cast<std::size_t>(part.module)];
+SequenceBatch MostTiles(const EncoderSpec& encoder, int groups, const SequenceBatch& batch) {
   const double tiles = batch.tokens / encoder.tokens_per_tile();
-  const double even = tiles / part.data_split;
+  const double even = tiles / groups;
   return EncoderBatch(encoder, tiles == std::floor(tiles) ? std::ceil(even) : even);
+}
+
+}  // namespace
+
+SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
+  const Mesh& mesh = part.mesh;
+  const auto module = static_cast<std::size_t>(part.module);
+  SequenceBatch share = mesh.data_split == 1 ? batch : MostTiles(model.encoders[module], mesh.data_split, batch);
+  return mesh.cp == 1 ? share : Divided(std::move(share), mesh.cp);
 }
 
 LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) const {
   LayerCost cost;
   if (whole.empty() || part.layers == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{*kernels_, cluster_, software_, part.mesh.tp, part.mesh.sequence_parallel};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
   cost.forward = layer.Forward();
@@ -97,7 +115,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{*kernels_, cluster_, software_, part.mesh.tp, part.mesh.sequence_parallel};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;
@@ -106,9 +124,9 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   cost.backward += Times(layer.input_gradient, part.layers);
   cost.backward += Times(layer.recomputed, part.layers);
   cost.weight_gradient += Times(layer.weight_gradient, part.layers);
-  if (part.has_output && part.data_split > 1) {
+  if (part.has_output && part.mesh.data_split > 1) {
     const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
-    const Seconds gather = IntraNodeAllGather(cluster_, part.data_split, ProjectedBytes(part.module, tiles));
+    const Seconds gather = IntraNodeAllGather(cluster_, part.mesh.data_split, ProjectedBytes(part.module, tiles));
     cost.forward.time += gather;
     cost.forward.tensor_parallel_communication += gather;
   }

@@ -38,21 +38,37 @@ SequenceBatch EncoderBatch(const EncoderSpec& encoder, double tiles);
 /// Samples → LLM batch: packed (one sequence per sample, attention Σ s²) or padded to the longest.
 SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing);
 
-/// Which part of a module a stage holds, and how it is split.
+/// How the ranks of a device group divide a part among themselves. Ranks of a tensor-parallel group are adjacent.
+struct Mesh {
+  int tp = 1;  ///< tensor parallel: every layer's heads and widths
+  int cp = 1;  ///< context parallel: the tokens of every sequence, evenly
+  /// Encoders only: tensor-parallel groups inside one device group, which divide each microbatch's tiles among
+  /// themselves as evenly as whole tiles allow, and gather the projected tiles at the end.
+  int data_split = 1;
+  bool sequence_parallel = false;  ///< norms and residuals divide the tokens over tp (arXiv 2205.05198, section 4.2)
+  /// Experts fold over the ranks of all replicas, and so do shards of the parameters: neither makes the group larger.
+  int ep = 1;     ///< expert parallel
+  int etp = 1;    ///< tensor parallel inside an expert
+  int shard = 1;  ///< ranks that hold a share of the parameters each
+
+  int ranks() const { return tp * cp * data_split; }
+  /// Ranks that hold the same weights, of one device group.
+  int copies() const { return cp * data_split; }
+  auto operator<=>(const Mesh&) const = default;
+};
+
+/// Which part of a module a stage holds, and how it is divided.
 struct ModulePart {
   int module = 0;
   int first_layer = 0;
   int layers = 0;
   bool has_input = false;   ///< patch or token embedding
   bool has_output = false;  ///< projector, or final norm + head + loss
-  int tensor_parallel = 1;
-  bool sequence_parallel = false;
-  /// Encoders only: tensor-parallel groups inside one device group, which divide each microbatch's tiles among
-  /// themselves as evenly as whole tiles allow, and gather the projected tiles at the end.
-  int data_split = 1;
+  Mesh mesh{};
 };
 
-/// What the busiest of a part's `data_split` groups runs of a microbatch; the whole where nothing is divided.
+/// What the busiest ranks of a part run of a microbatch; the whole where nothing is divided. Context parallelism
+/// divides work and memory evenly: what its ranks send each other is not priced yet.
 SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch);
 
 /// One operation's time, with the shares that a result reports.

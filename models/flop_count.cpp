@@ -43,7 +43,7 @@ double EncoderEndFlops(const ModelSpec& model, const ModulePart& part, double to
 double LlmEndFlops(const LlmSpec& llm, const SoftwareStack& software, const GradientFlow& flow, const ModulePart& part,
                    double tokens) {
   if (!part.has_output) return 0;
-  const double vocab = PaddedVocabulary(llm.vocab, software.vocabulary_multiple, part.tensor_parallel);
+  const double vocab = PaddedVocabulary(llm.vocab, software.vocabulary_multiple, part.mesh.tp);
   const double weights = vocab * llm.shape.hidden;
   return LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train);
 }

@@ -15,8 +15,7 @@ ModulePart WholeModule(const CostModel& cost, int module, int tp) {
           .layers = cost.model().shape(module).layers,
           .has_input = true,
           .has_output = true,
-          .tensor_parallel = tp,
-          .sequence_parallel = false};
+          .mesh = {.tp = tp}};
 }
 
 using Rates = std::vector<ThroughputCurve::Point>;
@@ -38,7 +37,7 @@ void ProfileLlm(const CostModel& cost, const ModulePart& part, const ProfileGrid
                 RankProfile& rank) {
   const CostModel device = WithoutHost(cost);
   ModulePart whole_module = part;
-  whole_module.tensor_parallel = 1;
+  whole_module.mesh.tp = 1;
   // One count of the work for all degrees, whatever each pads: a rate times its degree then gives back the time.
   const auto work = [&](const SequenceBatch& batch) {
     const FlopCount count = CountFlops(cost.model(), cost.software(), whole_module, batch);

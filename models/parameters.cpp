@@ -63,7 +63,7 @@ double EmbeddingParameters(const LlmSpec& llm, const SoftwareStack& software, in
 
 /// A tied head is the embedding itself where both lie in one part, otherwise a copy of it (as Megatron-LM keeps).
 void AddLlmEnds(const LlmSpec& llm, const SoftwareStack& software, const ModulePart& part, int ranks, Count& count) {
-  const double embedding = EmbeddingParameters(llm, software, part.tensor_parallel, ranks);
+  const double embedding = EmbeddingParameters(llm, software, part.mesh.tp, ranks);
   if (part.has_input) count.Add(embedding, llm.frozen);
   if (!part.has_output) return;
   count.Add(NormParameters(llm.shape), llm.frozen);
@@ -94,7 +94,7 @@ double CostModel::TrainableParameters(const ModulePart& part) const {
 
 StateMemory CostModel::State(const ModulePart& part, int replicas) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
-  const Count count = CountOnRank(model_, software_, part, part.tensor_parallel);
+  const Count count = CountOnRank(model_, software_, part, part.mesh.tp);
   const double optimizer = software_.bytes_per_parameter - kWeightBytes - software_.gradient_bytes;
   StateMemory state;
   state.weights = Bytes(kWeightBytes * count.total);
@@ -104,13 +104,13 @@ StateMemory CostModel::State(const ModulePart& part, int replicas) const {
 }
 
 Bytes CostModel::GradientBytes(const ModulePart& part) const {
-  return Bytes(software_.gradient_bytes * CountOnRank(model_, software_, part, part.tensor_parallel).trainable);
+  return Bytes(software_.gradient_bytes * CountOnRank(model_, software_, part, part.mesh.tp).trainable);
 }
 
 Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
   const LlmSpec& llm = model_.llm;
   if (!model_.is_llm(part.module) || !llm.tied_embeddings || llm.frozen) return Bytes(0);
-  const int ranks = part.tensor_parallel;
+  const int ranks = part.mesh.tp;
   return Bytes(software_.gradient_bytes * EmbeddingParameters(llm, software_, ranks, ranks));
 }
 
@@ -119,7 +119,7 @@ Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
 /// parameters.
 Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
-  const double trainable = CountOnRank(model_, software_, part, part.tensor_parallel).trainable;
+  const double trainable = CountOnRank(model_, software_, part, part.mesh.tp).trainable;
   const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
   const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
   return kernels_->MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;

@@ -21,13 +21,8 @@ std::vector<int> Degrees(const CostModel& cost, int module) {
 }
 
 ModulePart Part(int module, int layers, int tp) {
-  return {.module = module,
-          .first_layer = 0,
-          .layers = layers,
-          .has_input = true,
-          .has_output = true,
-          .tensor_parallel = tp,
-          .sequence_parallel = false};
+  return {
+      .module = module, .first_layer = 0, .layers = layers, .has_input = true, .has_output = true, .mesh = {.tp = tp}};
 }
 
 /// The job as the profiler runs it with so many ranks.
@@ -41,7 +36,7 @@ ReleaseProfile::Memory MemoryOf(const CostModel& cost, const ModulePart& part, c
   const StateMemory state = cost.State(part, 1);
   const double state_gib = (state.weights + state.gradients + state.optimizer).value() / kGibibyte;
   return {.layers = part.layers,
-          .tp = part.tensor_parallel,
+          .tp = part.mesh.tp,
           .model_gib = state_gib,
           .forward_gib = cost.Activations(part, batch).value() / kGibibyte,
           .state_gib = state_gib};

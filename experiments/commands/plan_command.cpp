@@ -49,8 +49,9 @@ void PrintCandidates(const std::vector<Candidate>& candidates) {
 }
 
 void PrintDegrees(const Layout& layout, const ModelSpec& model) {
+  const std::vector<ModuleDegrees> all = DegreesOf(layout);
   for (int module = 0; module < model.module_count(); ++module) {
-    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    const ModuleDegrees& degrees = all[static_cast<std::size_t>(module)];
     std::printf("  %-20s tp %d, pp %d, dp %d%s\n", model.module_name(module).c_str(), degrees.tp, degrees.pp,
                 degrees.dp, degrees.sequence_parallel ? ", sequence parallel" : "");
   }

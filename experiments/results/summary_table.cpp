@@ -98,7 +98,7 @@ std::string Notes(const std::vector<SummaryRow>& rows) {
     notes += "faster in: of the draws of the kernel costs in their error band; ?: not decided by these costs\n";
   const bool much = std::any_of(rows.begin(), rows.end(),
                                 [](const SummaryRow& row) { return IsMuchExtrapolated(row.extrapolated()); });
-  if (much) notes += std::string(kExtrapolatedNote) + "\n";
+  if (much) notes.append(kExtrapolatedNote).append("\n");
   const std::string changes = training.Text();
   return changes.empty() ? notes : notes + changes + "\n";
 }
@@ -138,7 +138,8 @@ std::string CsvLine(const Cells& cells) {
 /// What an interval's mark means, with the seeds that chose each layout of a policy: "dflop 3 + 2".
 std::string Disagreements(const std::vector<std::string>& policies) {
   if (policies.empty()) return "";
-  std::string text = std::string(kDisagreementMark) + " seeds chose different layouts (";
+  std::string text = kDisagreementMark;
+  text += " seeds chose different layouts (";
   for (const std::string& policy : policies) text += (&policy == &policies.front() ? "" : ", ") + policy;
   return text + "; which, says table.csv): an interval over so few of them may be too narrow\n";
 }

@@ -55,10 +55,11 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   json["name"] = layout.name;
   json["gpus_used"] = layout.gpus_used();
   json["microbatches"] = layout.microbatches;
-  if (layout.separate_encoders) json["communicator"] = ToJson(layout.communicator);
+  if (layout.joins()) json["communicator"] = ToJson(layout.communicator);
   Json& modules = json["modules"];
+  const std::vector<ModuleDegrees> all = DegreesOf(layout);
   for (int module = 0; module < model.module_count(); ++module) {
-    const ModuleDegrees& degrees = layout.degrees[static_cast<std::size_t>(module)];
+    const ModuleDegrees& degrees = all[static_cast<std::size_t>(module)];
     Json entry;
     entry["module"] = model.module_name(module);
     entry["tp"] = degrees.tp;

@@ -46,7 +46,7 @@ std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, in
   const EncoderSpec& spec = cost.model().encoders[e];
   double tiles = 0;
   for (const SampleShape& sample : batch) tiles += sample.tiles[e];
-  const double parts = static_cast<double>(layout.microbatches) * layout.encoder_replicas(encoder);
+  const double parts = static_cast<double>(layout.microbatches) * layout.replicas_of(encoder);
   const SamplePricer pricer(cost, layout, encoder, EncoderBatch(spec, std::max(1.0, tiles / parts)));
   std::vector<double> costs;
   costs.reserve(batch.size());
@@ -84,8 +84,9 @@ void AddDimensions(BatchProblem& problem, const Layout& layout) {
   const std::vector<int> kinds = DeviceKinds(layout);
   std::vector<std::size_t> dimension_of(kinds.size());
   for (std::size_t module = 0; module < kinds.size(); ++module) {
-    const bool own_devices = layout.separate_encoders && module + 1 < kinds.size();
-    const double factor = own_devices ? static_cast<double>(layout.llm_replicas()) / layout.degrees[module].dp : 1.0;
+    const bool own_devices = layout.feeds(static_cast<int>(module));
+    const double factor =
+        own_devices ? static_cast<double>(layout.llm_replicas()) / layout.replicas_of(static_cast<int>(module)) : 1.0;
     if (kinds[module] == static_cast<int>(module)) {
       dimension_of[module] = problem.costs.size();
       problem.costs.emplace_back(problem.module_costs[module].size());

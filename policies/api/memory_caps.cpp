@@ -51,7 +51,7 @@ double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& s
   double free = context.cost.cluster().node.gpu.memory.value() - context.cost.software().workspace_bytes;
   for (const Stage* stage : stages) {
     for (const ModulePart& part : stage->parts) {
-      const StateMemory state = context.cost.State(part, context.layout.degrees[Index(part.module)].dp);
+      const StateMemory state = context.cost.State(part, context.layout.copies(part));
       free -= (state.weights + state.gradients + state.optimizer).value();
     }
   }
@@ -68,10 +68,10 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
   const Layout& layout = context.layout;
   std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
   for (const Stage& stage : layout.stages) {
-    const bool own_devices = layout.separate_encoders && !context.cost.model().is_llm(stage.parts.front().module);
+    const bool own_devices = layout.feeds(stage.parts.front().module);
     if (stage.replica == 0 && !own_devices) stages_of_group[Index(stage.group)].push_back(&stage);
   }
-  std::vector<BucketCap> caps(layout.degrees.size());
+  std::vector<BucketCap> caps(layout.pipelines.size());
   for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
     const auto& stages = stages_of_group[g];
     if (stages.empty()) continue;

@@ -10,10 +10,7 @@ namespace dflop {
 namespace {
 
 /// Whether one layer costs the same in both parts.
-bool SharesLayers(const ModulePart& a, const ModulePart& b) {
-  return a.module == b.module && a.tensor_parallel == b.tensor_parallel && a.sequence_parallel == b.sequence_parallel &&
-         a.data_split == b.data_split;
-}
+bool SharesLayers(const ModulePart& a, const ModulePart& b) { return a.module == b.module && a.mesh == b.mesh; }
 
 }  // namespace
 
@@ -43,7 +40,7 @@ ModulePart SlowestPart(const CostModel& cost, const Layout& layout, int module, 
 }
 
 std::vector<int> DeviceKinds(const Layout& layout) {
-  std::vector<int> kind(layout.degrees.size());
+  std::vector<int> kind(layout.pipelines.size());
   std::iota(kind.begin(), kind.end(), 0);
   std::vector<int> first_of_group(layout.groups.size(), -1);
   for (const Stage& stage : layout.stages) {

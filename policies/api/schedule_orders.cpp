@@ -31,7 +31,7 @@ std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout
   std::vector<DeviceOrder> orders(layout.groups.size());
   for (const Stage& stage : layout.stages) {
     const int held = stages[Index(stage.group)];
-    if (layout.separate_encoders && schedule.chunks() > 1) {
+    if (layout.joins() && schedule.chunks() > 1) {
       throw Infeasible("the schedule wants " + std::to_string(schedule.chunks()) +
                        " chunks of layers on every device; a layout with encoders on devices of their own (" +
                        layout.name + ") has one stage on each, only a uniform layout has chunks");

@@ -23,8 +23,8 @@ class OrchMllmBatcher final : public BatchScheduler {
     BatchPlan plan{Rebalanced(drawn.buckets, llm_cost, problem.replicas)};
     if (!problem.context) return plan;  // bare numbers: no encoders are known
     for (std::size_t e = 0; e + 1 < problem.module_costs.size(); ++e) {
-      plan.encoder_buckets.push_back(Rebalanced(drawn.buckets, problem.module_costs[e],
-                                                problem.context->layout.encoder_replicas(static_cast<int>(e))));
+      plan.encoder_buckets.push_back(
+          Rebalanced(drawn.buckets, problem.module_costs[e], problem.context->layout.replicas_of(static_cast<int>(e))));
     }
     return plan;
   }

@@ -33,7 +33,7 @@ double FactorOf(const BatchProblem& problem, const Layout& layout, const Stage& 
                 std::size_t k) {
   Sums sums;
   for (const ModulePart& part : stage.parts) {
-    if (layout.separate_encoders && !problem.context->cost.model().is_llm(part.module)) {
+    if (layout.feeds(part.module)) {
       for (const auto& replica : buckets) Add(problem, part.module, replica[k], sums);
     } else {
       Add(problem, part.module, buckets[Index(stage.replica)][k], sums);

@@ -13,8 +13,7 @@ namespace {
 /// The work of the mean microbatch of one replica.
 SequenceBatch MeanBatch(const BatchContext& context, int module) {
   const ModelSpec& model = context.cost.model();
-  const int replicas =
-      context.cost.model().is_llm(module) ? context.layout.llm_replicas() : context.layout.encoder_replicas(module);
+  const int replicas = context.layout.replicas_of(module);
   const double parts = static_cast<double>(context.layout.microbatches) * replicas;
   double tiles = 0;
   SequenceBatch mean;
@@ -70,7 +69,8 @@ double PackedCosts::Bucket(std::size_t d, const std::vector<int>& samples) const
     }
     // An encoder with devices of its own runs this bucket's share of a union of equal buckets.
     const Layout& layout = problem_.context->layout;
-    const double share = own_devices_[d] ? static_cast<double>(layout.llm_replicas()) / layout.degrees[d].dp : 1.0;
+    const double share =
+        own_devices_[d] ? static_cast<double>(layout.llm_replicas()) / layout.replicas_of(static_cast<int>(d)) : 1.0;
     seconds += Encoder(module, Tiles(module, samples) * share, {&samples});
   }
   return seconds;
@@ -81,7 +81,7 @@ double PackedCosts::Union(std::size_t d, const std::vector<const std::vector<int
   for (const Module& module : modules_[d]) {
     double tiles = 0;
     for (const auto* bucket : buckets) tiles += Tiles(module, *bucket);
-    const int replicas = problem_.context->layout.degrees[Index(module.module)].dp;
+    const int replicas = problem_.context->layout.replicas_of(module.module);
     seconds += Encoder(module, std::ceil(tiles / replicas), buckets);
   }
   return seconds;

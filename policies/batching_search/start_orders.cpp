@@ -105,7 +105,7 @@ Buckets Aligned(const BatchProblem& problem, const Buckets& buckets) {
 
 std::vector<Buckets> StartOrders(const BatchProblem& problem, const Buckets& buckets) {
   std::vector<Buckets> orders;
-  if (!problem.context->layout.separate_encoders) {
+  if (!problem.context->layout.joins()) {
     AddShapesOfReplicas(problem, buckets, orders);
   } else {
     AddShapesOfIndices(problem, buckets, orders);

@@ -49,9 +49,9 @@ StepMoves::Critical StepMoves::DrawCritical(RandomStream& random) const {
   const Operation& operation = path_[random.Below(path_.size())];
   const Stage& stage = layout.stages[Index(operation.stage)];
   const int module = stage.parts.front().module;
-  const bool runs_union = layout.separate_encoders && module + 1 < static_cast<int>(layout.degrees.size());
+  const bool runs_union = layout.feeds(module);
   const int replica = runs_union ? DrawBelow(random, Index(problem_.replicas)) : stage.replica;
-  return {{replay_.PlaceOf(replica, operation.microbatch), layout.separate_encoders ? Index(replica) : 0}, module};
+  return {{replay_.PlaceOf(replica, operation.microbatch), layout.joins() ? Index(replica) : 0}, module};
 }
 
 StepMoves::Spot StepMoves::DrawSpot(RandomStream& random) const {

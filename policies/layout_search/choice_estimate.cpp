@@ -35,8 +35,7 @@ ModulePart PartOf(int module, int layers, bool input, bool output, int tp) {
           .layers = layers,
           .has_input = input,
           .has_output = output,
-          .tensor_parallel = tp,
-          .sequence_parallel = false};
+          .mesh = {.tp = tp}};
 }
 
 double StateBytes(const CostModel& cost, const ModulePart& part, int replicas) {
@@ -140,9 +139,9 @@ double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) co
   const ClusterSpec& cluster = cost_.cluster();
   const NodeSpec& node = cluster.node;
   const double bytes = 2 * cost_.GradientBytes(part).value() * (replicas - 1) / replicas;
-  const bool inside = part.tensor_parallel * replicas <= node.gpus;
-  const double rate = inside ? cluster.intra_rate().value()
-                             : cluster.nic_rate().value() * std::max(1, node.nics / part.tensor_parallel);
+  const bool inside = part.mesh.tp * replicas <= node.gpus;
+  const double rate =
+      inside ? cluster.intra_rate().value() : cluster.nic_rate().value() * std::max(1, node.nics / part.mesh.tp);
   const double hops = 2.0 * (replicas - 1);
   const double share = cost_.software().overlap_gradients ? 1.0 / std::max(1, part.layers) : 1.0;
   return share * (bytes / rate + hops * (inside ? node.intra_latency : node.nic_latency).value());

@@ -26,8 +26,8 @@ Seconds WorkOfBusiestStage(const StepCosts& costs) {
 /// A step in which nobody has a microbatch.
 StepWork NoWork(const Layout& layout) {
   StepWork work;
-  for (const ModuleDegrees& degrees : layout.degrees) {
-    work.sequences.emplace_back(static_cast<std::size_t>(degrees.dp));
+  for (int module = 0; module < layout.modules(); ++module) {
+    work.sequences.emplace_back(static_cast<std::size_t>(layout.replicas_of(module)));
   }
   return work;
 }

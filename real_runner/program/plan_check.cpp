@@ -27,7 +27,7 @@ class PlanChecker {
   void Check() const {
     const LayoutFault fault = FindFault(plan_.layout, plan_.model, plan_.cluster);
     if (!fault.what.empty()) Fail("/layout" + fault.pointer, fault.what);
-    if (plan_.layout.separate_encoders && plan_.layout.communicator.blocking) {
+    if (plan_.layout.joins() && plan_.layout.communicator.blocking) {
       Fail("/layout/communicator", "blocks, which only the simulator can: the runner's messages go beside computation");
     }
     CheckOrders();
@@ -139,7 +139,7 @@ class PlanChecker {
 void CheckPlan(const Plan& plan, const std::string& file) { PlanChecker(plan, file).Check(); }
 
 void PadVocabulary(Plan& plan) {
-  const int ranks = plan.layout.degrees.back().tp;
+  const int ranks = DegreesOf(plan.layout).back().tp;
   plan.model.llm.vocab =
       static_cast<int>(PaddedVocabulary(plan.model.llm.vocab, plan.software.vocabulary_multiple, ranks));
 }

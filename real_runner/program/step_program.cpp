@@ -55,7 +55,7 @@ class ProgramBuilder {
     DivideSamples();
     AddActions();
     for (const Chain& chain : ChainsOf(layout_)) AddChain(chain);
-    if (layout_.separate_encoders) JoinEncoders();
+    if (layout_.joins()) JoinEncoders();
     if (Exchanges()) ExchangeTiles();
     EndStep();
     return std::move(program_);
@@ -69,13 +69,12 @@ class ProgramBuilder {
     const auto& parts = StageAt(s).parts;
     return std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost_.NeedsBackward(part); });
   }
-  bool Exchanges() const { return !layout_.separate_encoders && !step_.plan.encoder_buckets.empty(); }
+  bool Exchanges() const { return !layout_.joins() && !step_.plan.encoder_buckets.empty(); }
 
   void DivideSamples() {
     program_.shares.resize(Index(plan_.model.module_count()));
     for (int module = 0; module < plan_.model.module_count(); ++module) {
-      const bool is_llm = plan_.model.is_llm(module);
-      const int replicas = is_llm ? layout_.llm_replicas() : layout_.encoder_replicas(module);
+      const int replicas = layout_.replicas_of(module);
       for (int replica = 0; replica < replicas; ++replica) {
         auto& row = program_.shares[Index(module)].emplace_back();
         for (int k = 0; k < layout_.microbatches; ++k) row.push_back(ShareOf(module, replica, replicas, k));
@@ -327,7 +326,7 @@ class ProgramBuilder {
   void EndStep() {
     const std::vector<std::vector<int>> copies = Copies();
     const auto coupled = [&](const std::vector<int>& stages) {
-      return (stages.size() > 1 || StageAt(stages.front()).parts.front().data_split > 1) && Trains(stages.front());
+      return (stages.size() > 1 || StageAt(stages.front()).parts.front().mesh.copies() > 1) && Trains(stages.front());
     };
     for (const auto& stages : InOrderOfReduction(copies)) {
       if (coupled(stages)) AddCollective({Collective::What::kGradients, stages, {}, stages.front()});

@@ -11,10 +11,11 @@ namespace {
 std::string WhyLayout(const Layout& layout, const std::string& the_backend) {
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {
-      if (part.data_split > 1) {
+      if (part.mesh.data_split > 1) {
         return the_backend + " does not divide an encoder inside a device group; plan without encoder_tp";
       }
-      if (part.tensor_parallel > 1) {
+      if (part.mesh.cp > 1) return the_backend + " has no context parallelism; plan with cp 1";
+      if (part.mesh.tp > 1) {
         return the_backend + " has one device per device group, no tensor parallelism; plan with tp 1";
       }
     }
@@ -48,7 +49,7 @@ double TokensOf(const Plan& plan, const PlannedStep& step, const Stage& stage, c
                   ? shape.llm_tokens
                   : shape.tiles[Index(part.module)] * plan.model.encoders[Index(part.module)].tokens_per_tile();
   }
-  return RunsUnion(step.plan, plan.layout, part.module) ? tokens / plan.layout.encoder_replicas(part.module) : tokens;
+  return RunsUnion(step.plan, plan.layout, part.module) ? tokens / plan.layout.replicas_of(part.module) : tokens;
 }
 
 }  // namespace

@@ -23,12 +23,12 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
     const ModulePart& part = FirstPart(layout, s);
     const int first =
         layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu;
-    for (int copy = 0; copy < part.data_split; ++copy) gpus.push_back(first + copy * part.tensor_parallel);
+    for (int copy = 0; copy < part.mesh.copies(); ++copy) gpus.push_back(first + copy * part.mesh.tp);
   }
   return gpus;
 }
 
-int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).tensor_parallel; }
+int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).mesh.tp; }
 
 Communication Scaled(Communication communication, double factor) {
   for (Flow& flow : communication.flows) flow.bytes *= factor;

@@ -1,8 +1,9 @@
 // Plan → operations with dependencies: one training step as an engine runs it.
 #pragma once
 
-#include <vector>
+#include <span>
 
+#include "sim/build/replica_classes.hpp"
 #include "sim/build/step_costs.hpp"
 #include "sim/graph/operation_graph.hpp"
 #include "sim/plan/job.hpp"
@@ -25,6 +26,9 @@ struct GraphOptions {
   CommunicationKinds communication{};  ///< what is left out takes no time and holds up nobody
   bool couple_replicas = true;         ///< false: no waiting at the end of the step for the other replicas
   int only_replica = -1;               ///< ≥ 0: this LLM replica alone, with the encoders that feed it
+  /// Of every class only the first replica is built, and stands for all of them; empty: every replica is. Not where
+  /// replicas send each other messages of their own.
+  std::span<const ReplicaClass> classes{};
 };
 
 OperationGraph BuildGraph(const Job& job, const StepWork& work, const StepCosts& costs,

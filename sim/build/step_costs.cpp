@@ -24,7 +24,7 @@ class PartPricer {
   PartPricer(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
 
   const std::vector<PartCost>& Row(const ModulePart& part, int replica) {
-    const LayerKey layer_key{part.module, replica, part.tensor_parallel, part.sequence_parallel, part.data_split};
+    const LayerKey layer_key{part.module, replica, part.mesh};
     const auto [entry, is_new] = rows_.try_emplace({layer_key, part.layers, part.has_input, part.has_output});
     if (!is_new) return entry->second;
     const std::vector<SequenceBatch>& batches = work_[Index(part.module)][Index(replica)];
@@ -39,7 +39,7 @@ class PartPricer {
   }
 
  private:
-  using LayerKey = std::tuple<int, int, int, bool, int>;
+  using LayerKey = std::tuple<int, int, Mesh>;
   using Key = std::tuple<LayerKey, int, bool, bool>;
   const CostModel& cost_;
   const StepWork& work_;
@@ -59,7 +59,7 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
     for (const ModulePart& part : stage.parts) {
       const auto& part_row = pricer.Row(part, stage.replica);
       for (std::size_t k = 0; k < row.size(); ++k) row[k] += part_row[k];
-      optimizer += cost.OptimizerStep(part, layout.degrees[static_cast<std::size_t>(part.module)].dp);
+      optimizer += cost.OptimizerStep(part, layout.copies(part));
       needs_backward = needs_backward || cost.NeedsBackward(part);
     }
     costs.optimizer.push_back(optimizer);

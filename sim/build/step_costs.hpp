@@ -1,18 +1,33 @@
 // What the operations of a step cost, before they are put in an order.
 #pragma once
 
+#include <map>
+#include <tuple>
 #include <vector>
 
+#include "sim/graph/communication.hpp"
+#include "sim/graph/op_kind.hpp"
 #include "sim/plan/batch_plan.hpp"
 #include "sim/plan/layout.hpp"
 
 namespace dflop {
 
+/// A piece of an operation that an engine should see: computation, and communication beside it.
+struct CostPart {
+  Seconds computation{0};
+  Communication communication{};
+};
+
 /// Cost of every stage on every microbatch.
 struct StepCosts {
+  /// An operation's place: stage, microbatch, kind.
+  using Place = std::tuple<int, int, OpKind>;
+
   std::vector<std::vector<PartCost>> stages;  ///< [stage][microbatch], summed over the stage's parts
   std::vector<bool> needs_backward;           ///< [stage]
   std::vector<Seconds> optimizer;             ///< [stage]
+  /// Operations that run in parts, one after the other, instead of the time that `stages` says. PriceStep gives none.
+  std::map<Place, std::vector<CostPart>> parts{};
 };
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
 

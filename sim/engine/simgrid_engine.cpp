@@ -129,7 +129,7 @@ class Simulation {
         precedence_(precedence),
         times_(times),
         waiting_for_(precedence.waiting_for()),
-        flows_left_(graph.operations.size(), 0),
+        runs_(graph.operations.size()),
         engine_(MakeSimGrid()),
         platform_(cluster, graph.communications) {}
 
@@ -166,23 +166,44 @@ class Simulation {
 
   void Start(std::int32_t index) {
     times_[Index(index)].start = s4u::Engine::get_clock();
-    if (operation(index).communication < 0) {
-      After(operation(index).duration, [this, index] { End(index); });
-    } else {
-      After(communication(index).latency, [this, index] { StartFlows(index); });
-    }
+    StartPart(index);
   }
 
-  void StartFlows(std::int32_t index) {
-    const std::vector<Flow>& flows = communication(index).flows;
-    flows_left_[Index(index)] = std::count_if(flows.begin(), flows.end(), UsesNetwork);
-    if (flows_left_[Index(index)] == 0) return End(index);
-    for (const Flow& flow : flows) {
+  /// A whole operation is one part: a time or a communication.
+  OperationPart PartOf(std::int32_t index) const {
+    const std::span<const OperationPart> parts = graph_.PartsOf(Index(index));
+    if (!parts.empty()) return parts[Index(runs_[Index(index)].part)];
+    const Operation& whole = graph_.operations[Index(index)];
+    return {whole.communication < 0 ? whole.duration : Seconds(0), whole.communication};
+  }
+
+  void StartPart(std::int32_t index) {
+    const OperationPart part = PartOf(index);
+    const bool computes = part.communication < 0 || part.computation > Seconds(0);
+    runs_[Index(index)].left = (computes ? 1 : 0) + (part.communication < 0 ? 0 : 1);
+    if (computes) After(part.computation, [this, index] { EndPiece(index); });
+    if (part.communication < 0) return;
+    const Communication& communication = graph_.communications[Index(part.communication)];
+    After(communication.latency, [this, index, &communication] { StartFlows(index, communication); });
+  }
+
+  void StartFlows(std::int32_t index, const Communication& communication) {
+    for (const Flow& flow : communication.flows) {
       if (!UsesNetwork(flow)) continue;
+      ++runs_[Index(index)].left;
       const s4u::CommPtr comm = platform_.MakeFlow(flow);
       running_[comm.get()] = {comm, index};
       comm->vetoable_start();
     }
+    EndPiece(index);  // the latency
+  }
+
+  void EndPiece(std::int32_t index) {
+    Progress& run = runs_[Index(index)];
+    if (--run.left > 0) return;
+    ++run.part;
+    if (run.part < static_cast<int>(graph_.PartsOf(Index(index)).size())) return StartPart(index);
+    End(index);
   }
 
   void EndFlow(const s4u::Activity& activity) {
@@ -190,7 +211,7 @@ class Simulation {
     const std::int32_t index = found->second.operation;
     last_ended_ = std::move(found->second.comm);  // SimGrid still touches it after this callback
     running_.erase(found);
-    if (--flows_left_[Index(index)] == 0) End(index);
+    EndPiece(index);
   }
 
   void End(std::int32_t index) {
@@ -201,10 +222,11 @@ class Simulation {
     }
   }
 
-  const Operation& operation(std::int32_t index) const { return graph_.operations[Index(index)]; }
-  const Communication& communication(std::int32_t index) const {
-    return graph_.communications[static_cast<std::size_t>(operation(index).communication)];
-  }
+  /// How far an operation is.
+  struct Progress {
+    int part = 0;
+    std::ptrdiff_t left = 0;  ///< flows and timers of that part that have not ended
+  };
 
   struct RunningFlow {
     s4u::CommPtr comm;
@@ -215,7 +237,7 @@ class Simulation {
   const Precedence& precedence_;
   std::span<StartAndEnd> times_;
   std::vector<std::int32_t> waiting_for_;
-  std::vector<std::ptrdiff_t> flows_left_;
+  std::vector<Progress> runs_;
   std::size_t ended_ = 0;
   std::unordered_map<const s4u::Activity*, RunningFlow> running_;
   s4u::CommPtr last_ended_;

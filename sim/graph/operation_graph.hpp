@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/units.hpp"
@@ -24,6 +25,12 @@ struct Operation {
   bool of_all_replicas = false;
 };
 
+/// A piece of an operation: computation, and communication beside it. It ends when both have ended.
+struct OperationPart {
+  Seconds computation{0};
+  int communication = -1;  ///< index into OperationGraph::communications, −1: none
+};
+
 /// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.
 struct OperationGraph {
   std::vector<Operation> operations;
@@ -33,6 +40,19 @@ struct OperationGraph {
   std::vector<std::int32_t> dependency_begin;
   std::vector<std::int32_t> dependencies;
   int groups = 0;  ///< number of device queues
+  /// [group]: how many devices run the same at the same time, of which this queue stands for all; 0: another queue
+  /// stands for this one, which is empty. No entries: every device for itself.
+  std::vector<std::int32_t> copies;
+  /// What is more than a time or a communication: operation i runs parts[part_begin[i] … part_begin[i+1]) one after the
+  /// other, and its duration is the uncontended time of that. No rows: all operations are whole.
+  std::vector<std::int32_t> part_begin;
+  std::vector<OperationPart> parts;
+
+  std::span<const OperationPart> PartsOf(std::size_t operation) const {
+    if (part_begin.empty()) return {};
+    const auto begin = static_cast<std::size_t>(part_begin[operation]);
+    return std::span(parts).subspan(begin, static_cast<std::size_t>(part_begin[operation + 1]) - begin);
+  }
 };
 
 }  // namespace dflop

@@ -69,10 +69,10 @@ double IdleOfAll(const OperationGraph& graph, const OperationTimes& times, const
 }
 
 /// Which LLM replica a device group serves, −1 for the encoders of a separate layout.
-std::vector<int> ReplicaOfGroups(const CostModel& cost, const Layout& layout) {
+std::vector<int> ReplicaOfGroups(const Layout& layout) {
   std::vector<int> replica(layout.groups.size(), -1);
   for (const Stage& stage : layout.stages) {
-    const bool encoder = layout.separate_encoders && !cost.model().is_llm(stage.parts.front().module);
+    const bool encoder = layout.feeds(stage.parts.front().module);
     if (!encoder) replica[static_cast<std::size_t>(stage.group)] = stage.replica;
   }
   return replica;
@@ -82,7 +82,7 @@ std::vector<int> ReplicaOfGroups(const CostModel& cost, const Layout& layout) {
 /// that.
 double IdleOfLoneReplicas(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
   const Layout& layout = job.layout;
-  const std::vector<int> replica_of = ReplicaOfGroups(job.cost, layout);
+  const std::vector<int> replica_of = ReplicaOfGroups(layout);
   const int replicas = layout.llm_replicas();
   double idle = 0;
   for (int r = 0; r < replicas; ++r) {
@@ -115,10 +115,10 @@ double IdleOfIndependentReplicas(const std::vector<int>& replica_of, const Layou
 
 double UncoupledIdle(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
   const Layout& layout = job.layout;
-  if (layout.separate_encoders) return IdleOfLoneReplicas(job, work, costs, replay);
+  if (layout.joins()) return IdleOfLoneReplicas(job, work, costs, replay);
   const OperationGraph graph =
       BuildGraph(job, work, costs, {.communication = kNoCommunication, .couple_replicas = false});
-  return IdleOfIndependentReplicas(ReplicaOfGroups(job.cost, layout), layout, graph, replay.Run(graph));
+  return IdleOfIndependentReplicas(ReplicaOfGroups(layout), layout, graph, replay.Run(graph));
 }
 
 }  // namespace
@@ -142,7 +142,7 @@ IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& cos
   const double coupled = idle(costs, kNoCommunication);
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
-  const bool joins = layout.separate_encoders || !work.routes.empty();
+  const bool joins = layout.joins() || !work.routes.empty();
   const bool gathers = job.cost.software().distributed_optimizer;
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;

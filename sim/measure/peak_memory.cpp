@@ -19,7 +19,7 @@ struct Resident {
 class StagePlaces {
  public:
   explicit StagePlaces(const Layout& layout)
-      : positions_(DevicePositions(layout)), first_(layout.degrees.size(), layout.depth) {
+      : positions_(DevicePositions(layout)), first_(layout.pipelines.size(), layout.depth) {
     for (const Stage& stage : layout.stages) {
       for (const ModulePart& part : stage.parts) {
         int& first = first_[static_cast<std::size_t>(part.module)];
@@ -95,7 +95,7 @@ class DeviceMemory {
     auto& chunk = chunks_.emplace_back();
     for (const ModulePart& part : stage.parts) {
       const auto module = static_cast<std::size_t>(part.module);
-      const StateMemory state = cost_.State(part, layout.degrees[module].dp);
+      const StateMemory state = cost_.State(part, layout.copies(part));
       StageMemoryUse use{.module = part.module,
                          .stage = places.StageInModule(stage, part.module),
                          .weights = state.weights,

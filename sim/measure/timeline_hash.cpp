@@ -81,6 +81,7 @@ TimelineHash::TimelineHash(const Layout& layout) : places_(layout.stages.size())
                                            static_cast<int>(std::distance(different.begin(), different.find(parts)))};
     }
     replica_stages_.push_back(stages.bytes());
+    replica_groups_.push_back(layout.stages[Index(replica.stages.front())].group);
   }
   ContentBytes head;
   head.Text("dflop/timeline/1");
@@ -109,7 +110,10 @@ std::vector<TimelineClass> TimelineHash::Classes(const OperationGraph& graph, co
                     .target = inside ? to.stage : to.between});
   }
   std::map<std::string, std::int64_t> counts;
-  for (std::size_t r = 0; r < of_replicas.size(); ++r) ++counts[Digest(replica_stages_[r], of_replicas[r])];
+  for (std::size_t r = 0; r < of_replicas.size(); ++r) {
+    const int copies = graph.copies.empty() ? 1 : graph.copies[Index(replica_groups_[r])];
+    if (copies > 0) counts[Digest(replica_stages_[r], of_replicas[r])] += copies;
+  }
   if (!between.empty()) ++counts[Digest(stages_between_, between)];
   std::vector<TimelineClass> classes;
   for (const auto& [digest, count] : counts) classes.push_back({digest, count});

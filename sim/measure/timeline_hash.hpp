@@ -67,6 +67,7 @@ class TimelineHash {
 
   std::vector<Place> places_;                ///< by stage of the layout
   std::vector<std::string> replica_stages_;  ///< [replica]: what its digest begins with
+  std::vector<int> replica_groups_;          ///< [replica]: the device group of its first stage
   std::string stages_between_;               ///< the same of what belongs to none
   Sha256 hash_;
 };

@@ -113,7 +113,7 @@ std::string WhySamples(const BatchPlan& plan, int samples) {
 
 /// Encoder microbatch k holds what the LLM's microbatches k hold.
 std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e) {
-  const std::string wrong = WhyCounts(encoder, layout.encoder_replicas(static_cast<int>(e)), layout.microbatches);
+  const std::string wrong = WhyCounts(encoder, layout.replicas_of(static_cast<int>(e)), layout.microbatches);
   if (!wrong.empty()) return wrong;
   const auto all_of = [](const Buckets& buckets, std::size_t k) {
     std::vector<int> samples;
@@ -139,7 +139,7 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
   std::string wrong = WhyCounts(plan.buckets, layout.llm_replicas(), layout.microbatches);
   if (wrong.empty()) wrong = WhySamples(plan, samples);
   if (!wrong.empty() || plan.encoder_buckets.empty()) return wrong;
-  if (plan.encoder_buckets.size() + 1 != layout.degrees.size()) return "does not plan every encoder";
+  if (static_cast<int>(plan.encoder_buckets.size()) + 1 != layout.modules()) return "does not plan every encoder";
   for (std::size_t e = 0; wrong.empty() && e < plan.encoder_buckets.size(); ++e) {
     wrong = WhyEncoder(plan.encoder_buckets[e], plan, layout, e);
   }
@@ -147,8 +147,7 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
 }
 
 bool RunsUnion(const BatchPlan& plan, const Layout& layout, int module) {
-  const bool encoder = Index(module) + 1 < layout.degrees.size();
-  return encoder && layout.separate_encoders && plan.encoder_buckets.empty();
+  return layout.feeds(module) && plan.encoder_buckets.empty();
 }
 
 std::vector<int> SamplesIn(const BatchPlan& plan, const Layout& layout, int module, int replica, int k) {
@@ -194,12 +193,13 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
   for (std::size_t e = 0; e < model.encoders.size(); ++e) {
     work.tiles.push_back(TilesOfBuckets(plan.buckets, batch, e));
     const bool planned = !plan.encoder_buckets.empty();
-    if (planned && !layout.separate_encoders) {
+    const bool feeds = layout.feeds(static_cast<int>(e));
+    if (planned && !feeds) {
       work.routes.push_back(RoutesOf(plan.encoder_buckets[e], plan.buckets, batch, e));
     }
-    const auto encoded = planned                    ? TilesOfBuckets(plan.encoder_buckets[e], batch, e)
-                         : layout.separate_encoders ? SharesOfUnion(work.tiles.back(), layout.degrees[e].dp)
-                                                    : work.tiles.back();
+    const auto encoded = planned ? TilesOfBuckets(plan.encoder_buckets[e], batch, e)
+                         : feeds ? SharesOfUnion(work.tiles.back(), layout.replicas_of(static_cast<int>(e)))
+                                 : work.tiles.back();
     for (const auto& replica : encoded) {
       auto& row = work.sequences[e].emplace_back();
       for (const std::int64_t tiles : replica) {

@@ -51,7 +51,7 @@ void DecisionHash::AddLayout(ContentBytes& content) const {
     }
   }
   content.Count(layout_.microbatches);
-  if (layout_.separate_encoders) {
+  if (layout_.joins()) {
     content.Text("communicator");
     content.Text(layout_.communicator.hub() ? "hub" : "direct");
     if (layout_.communicator.blocking) {
@@ -99,7 +99,7 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
 
 void DecisionHash::AddStep(const BatchPlan& plan) {
   ContentBytes content;
-  AddBuckets(content, plan.buckets, static_cast<int>(layout_.degrees.size()) - 1);
+  AddBuckets(content, plan.buckets, layout_.modules() - 1);
   if (!plan.deferred.empty()) {
     content.Text("deferred");
     AddSamples(content, plan.deferred);
@@ -108,8 +108,8 @@ void DecisionHash::AddStep(const BatchPlan& plan) {
     content.Text("encoder_buckets");
     content.Count(static_cast<std::int64_t>(plan.encoder_buckets.size()));
     for (std::size_t e = 0; e < plan.encoder_buckets.size(); ++e) {
-      AddBuckets(content, plan.encoder_buckets[e],
-                 layout_.separate_encoders ? static_cast<int>(e) : static_cast<int>(layout_.degrees.size()) - 1);
+      const int encoder = static_cast<int>(e);
+      AddBuckets(content, plan.encoder_buckets[e], layout_.feeds(encoder) ? encoder : layout_.modules() - 1);
     }
   }
   content.EndFields();

@@ -1,6 +1,7 @@
 #include "sim/plan/layout.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -11,8 +12,7 @@ namespace {
 
 /// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
 /// one projects or computes the loss.
-std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& split, int tp, bool sequence_parallel,
-                                int data_split = 1) {
+std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& split, const Mesh& mesh) {
   std::vector<ModulePart> parts;
   int first = 0;
   for (const int count : split) {
@@ -21,9 +21,7 @@ std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& 
                      .layers = count,
                      .has_input = first == 0,
                      .has_output = first + count == layers,
-                     .tensor_parallel = tp,
-                     .sequence_parallel = sequence_parallel,
-                     .data_split = data_split});
+                     .mesh = mesh});
     first += count;
   }
   return parts;
@@ -108,6 +106,11 @@ std::string DegreeText(const ModuleDegrees& d) {
 
 }  // namespace
 
+bool Layout::feeds(int module) const {
+  const int pipeline = pipelines[Index(module)];
+  return std::any_of(edges.begin(), edges.end(), [&](const Edge& edge) { return edge.from == pipeline; });
+}
+
 int Layout::gpus_used() const {
   int used = 0;
   for (const DeviceGroup& group : groups) used += group.size;
@@ -176,8 +179,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
     const int stages = llm ? depth - llm_first : encoder_pp;
     const int tp = llm ? d.tp : EncoderTp(d);
     const int layers = model.shape(module).layers;
-    auto module_parts = PartsOf(module, layers, SplitLayers(layers, stages, llm ? d.fewer_last : 0), tp,
-                                d.sequence_parallel && tp == d.tp, d.tp / tp);
+    const Mesh mesh{.tp = tp, .data_split = d.tp / tp, .sequence_parallel = d.sequence_parallel && tp == d.tp};
+    const auto module_parts = PartsOf(module, layers, SplitLayers(layers, stages, llm ? d.fewer_last : 0), mesh);
     for (std::size_t s = 0; s < module_parts.size(); ++s) {
       parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
     }
@@ -192,11 +195,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
       layout.stages.push_back({r, s, s % d.pp * d.dp + r, parts[static_cast<std::size_t>(s)]});
     }
   }
-  for (int module = 0; module < model.module_count(); ++module) {
-    const int stages = model.is_llm(module) ? depth - llm_first : encoder_pp;
-    const int tp = model.is_llm(module) ? d.tp : EncoderTp(d);
-    layout.degrees.push_back({tp, std::min(d.pp, stages), d.dp * (d.tp / tp), d.sequence_parallel && tp == d.tp});
-  }
+  layout.pipelines.assign(Index(model.module_count()), 0);
+  layout.replicas = {d.dp};
   layout.microbatches = d.microbatches;
   layout.depth = depth;
   layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
@@ -210,17 +210,15 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
 Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
   DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
   Layout layout;
-  layout.degrees = d.encoders;
-  layout.degrees.push_back(d.llm);
   int encoder_depth = 0;
   for (const ModuleDegrees& encoder : d.encoders) encoder_depth = std::max(encoder_depth, encoder.pp);
 
   int first_gpu = 0;
   for (int module = 0; module < model.module_count(); ++module) {
-    const ModuleDegrees& m = layout.degrees[static_cast<std::size_t>(module)];
+    const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[Index(module)];
     const int layers = model.shape(module).layers;
     const auto split = SplitLayers(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0);
-    const auto parts = PartsOf(module, layers, split, m.tp, m.sequence_parallel);
+    const auto parts = PartsOf(module, layers, split, {.tp = m.tp, .sequence_parallel = m.sequence_parallel});
     const int first_group = static_cast<int>(layout.groups.size());
     for (int g = 0; g < m.pp * m.dp; ++g) layout.groups.push_back({first_gpu + g * m.tp, m.tp});
     first_gpu += m.pp * m.dp * m.tp;
@@ -231,11 +229,13 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
         layout.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[static_cast<std::size_t>(s)]}});
       }
     }
+    layout.pipelines.push_back(module);
+    layout.replicas.push_back(m.dp);
+    if (!model.is_llm(module)) layout.edges.push_back({module, model.llm_module()});
     layout.name += (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m);
   }
   layout.microbatches = d.microbatches;
   layout.depth = encoder_depth + d.llm.pp;
-  layout.separate_encoders = !d.encoders.empty();
   layout.communicator = d.communicator;
   layout.name += CommunicatorText(d.communicator) + FewerText(d.fewer_last);
   layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
@@ -243,16 +243,37 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
 }
 
 std::vector<Chain> ChainsOf(const Layout& layout) {
-  const int llm = static_cast<int>(layout.degrees.size()) - 1;
+  std::vector<int> last_module(layout.replicas.size());  // by pipeline
+  for (int module = 0; module < layout.modules(); ++module)
+    last_module[Index(layout.pipelines[Index(module)])] = module;
   std::vector<Chain> chains;
   for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
     const Stage& stage = layout.stages[static_cast<std::size_t>(s)];
-    const int module = layout.separate_encoders ? stage.parts.front().module : llm;
+    const int module = last_module[Index(layout.pipelines[Index(stage.parts.front().module)])];
     const bool extends = !chains.empty() && chains.back().module == module && chains.back().replica == stage.replica;
     if (!extends) chains.push_back({module, stage.replica, {}});
     chains.back().stages.push_back(s);
   }
   return chains;
+}
+
+std::vector<ModuleDegrees> DegreesOf(const Layout& layout) {
+  std::vector<ModuleDegrees> degrees(Index(layout.modules()));
+  std::vector<std::set<int>> devices(degrees.size());  // of one replica, by module
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (stage.replica == 0) devices[Index(part.module)].insert(stage.group);
+      const Mesh& mesh = part.mesh;
+      degrees[Index(part.module)] = {.tp = mesh.tp,
+                                     .dp = layout.replicas_of(part.module) * mesh.data_split,
+                                     .sequence_parallel = mesh.sequence_parallel,
+                                     .cp = mesh.cp};
+    }
+  }
+  for (std::size_t module = 0; module < degrees.size(); ++module) {
+    degrees[module].pp = std::max(1, static_cast<int>(devices[module].size()));
+  }
+  return degrees;
 }
 
 std::vector<int> DevicePositions(const Layout& layout) {

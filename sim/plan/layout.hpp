@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/index.hpp"
 #include "base/json_reader.hpp"
 #include "models/cost_model.hpp"
 
@@ -26,12 +27,13 @@ struct Stage {
   std::vector<ModulePart> parts;  ///< several where encoders share a stage
 };
 
-/// Degrees of one module, for tables and files; the stages are what counts.
+/// What a planner chooses for one module, and what tables and files say of it.
 struct ModuleDegrees {
   int tp = 1;
   int pp = 1;
-  int dp = 1;
+  int dp = 1;  ///< copies of a microbatch's work that run at once: replicas, and parts of a divided device group
   bool sequence_parallel = false;
+  int cp = 1;
   bool operator==(const ModuleDegrees&) const = default;
 };
 
@@ -61,24 +63,40 @@ inline constexpr Communicator Communicator::kBlockingHub{Communicator::Route::kH
 Json ToJson(const Communicator& communicator);
 Communicator ReadCommunicator(const JsonReader& json);
 
+/// Who feeds whom: the outputs of pipeline `from` are inputs of pipeline `to`. Microbatch k of `from` is the union of
+/// the microbatches k of all replicas of `to`, evenly divided over its own replicas.
+struct Edge {
+  int from = 0;
+  int to = 0;
+  bool operator==(const Edge&) const = default;
+};
+
 struct Layout {
-  std::string name;                    ///< e.g. "uniform tp4 pp2 dp4 (1 encoder stage), 16 microbatches"
-  std::vector<ModuleDegrees> degrees;  ///< per module
+  std::string name;  ///< e.g. "uniform tp4 pp2 dp4 (1 encoder stage), 16 microbatches"
   std::vector<DeviceGroup> groups;
-  std::vector<Stage> stages;       ///< ordered by replica, then depth
-  int microbatches = 1;            ///< per LLM replica
-  int depth = 1;                   ///< number of stages a microbatch passes
-  bool separate_encoders = false;  ///< encoders on their own groups: every LLM replica's microbatch k feeds one union
+  std::vector<Stage> stages;  ///< ordered by replica, then depth
+  int microbatches = 1;       ///< per LLM replica
+  int depth = 1;              ///< number of stages a microbatch passes
+  /// [module]: the pipeline that it is part of. Modules of one pipeline follow each other inside a replica.
+  std::vector<int> pipelines;
+  std::vector<int> replicas;  ///< [pipeline]
+  std::vector<Edge> edges;    ///< between pipelines; none where all modules are in one
   Communicator communicator = Communicator::kHub;
 
-  int llm_replicas() const { return degrees.back().dp; }
-  /// Places that an encoder's microbatch may be at: its own replicas, or those of the LLM that it shares a pipeline
-  /// with.
-  int encoder_replicas(int encoder) const {
-    return separate_encoders ? degrees[static_cast<std::size_t>(encoder)].dp : llm_replicas();
-  }
+  int modules() const { return static_cast<int>(pipelines.size()); }
+  int replicas_of(int module) const { return replicas[Index(pipelines[Index(module)])]; }
+  int llm_replicas() const { return replicas.back(); }
+  /// Several pipelines, joined by messages.
+  bool joins() const { return !edges.empty(); }
+  /// The module's outputs leave its pipeline.
+  bool feeds(int module) const;
+  /// Ranks over all replicas that hold the same weights: what divides a distributed optimizer's state.
+  int copies(const ModulePart& part) const { return replicas_of(part.module) * part.mesh.copies(); }
   int gpus_used() const;
 };
+
+/// [module]: read off the stages.
+std::vector<ModuleDegrees> DegreesOf(const Layout& layout);
 
 /// The only two ways a layout is built (a planner chooses degrees, these place them).
 struct HomogeneousDegrees {
@@ -119,7 +137,7 @@ std::vector<int> SplitLayers(int layers, int stages, int fewer_last = 0);
 /// Stages that a microbatch passes in turn, all of one replica: a whole pipeline in a homogeneous layout; in a separate
 /// one the encoder's way and the LLM's way are chains of their own, joined by the communicator.
 struct Chain {
-  int module = 0;  ///< the encoder's in a separate layout, the LLM's otherwise
+  int module = 0;  ///< the last one that its pipeline holds
   int replica = 0;
   std::vector<int> stages;  ///< indices into Layout::stages by depth
 };

@@ -36,9 +36,8 @@ LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const 
     return {at, "names module " + std::to_string(part.module) + ", the model has " +
                     std::to_string(model.module_count()) + ", numbered from 0"};
   }
-  if (part.tensor_parallel * part.data_split != group.size) {
-    return {at, "uses " + std::to_string(part.tensor_parallel * part.data_split) + " GPUs, its group has " +
-                    std::to_string(group.size)};
+  if (part.mesh.ranks() != group.size) {
+    return {at, "uses " + std::to_string(part.mesh.ranks()) + " GPUs, its group has " + std::to_string(group.size)};
   }
   return {};
 }
@@ -56,7 +55,7 @@ LayoutFault FaultOfStages(const Layout& layout, const ModelSpec& model) {
       const std::string at = At("stages", s) + At("parts", p);
       const LayoutFault fault = FaultOfPart(stage.parts[p], layout.groups[Index(stage.group)], model, at);
       if (!fault.what.empty()) return fault;
-      if (stage.parts.size() > 1 && (layout.separate_encoders || model.is_llm(stage.parts[p].module))) {
+      if (stage.parts.size() > 1 && (layout.feeds(stage.parts[p].module) || model.is_llm(stage.parts[p].module))) {
         return {at, "shares a stage that only encoders of one pipeline may share"};
       }
     }
@@ -87,7 +86,7 @@ LayoutFault FaultOfLayers(const Layout& layout, const ModelSpec& model) {
     }
   }
   for (int module = 0; module < model.module_count(); ++module) {
-    const int replicas = model.is_llm(module) ? layout.llm_replicas() : layout.encoder_replicas(module);
+    const int replicas = layout.replicas_of(module);
     for (int replica = 0; replica < replicas; ++replica) {
       if (next_layer[{module, replica}] != model.shape(module).layers) {
         return {"/stages", "holds " + std::to_string(next_layer[{module, replica}]) + " of the " +
@@ -121,17 +120,47 @@ LayoutFault FaultOfOrder(const Layout& layout, const ModelSpec& model) {
   return {};
 }
 
-/// Degrees say what the stages hold.
-LayoutFault FaultOfDegrees(const Layout& layout, const ModelSpec& model) {
-  for (const Stage& stage : layout.stages) {
-    for (const ModulePart& part : stage.parts) {
-      if (part.module < 0 || part.module >= model.module_count()) continue;  // said of the stage
-      const int tp = layout.degrees[Index(part.module)].tp;
-      if (tp != part.tensor_parallel) {
-        return {At("degrees", Index(part.module)) + "/tp",
-                "is " + std::to_string(tp) + ", the stages say " + std::to_string(part.tensor_parallel)};
+/// A module is divided alike on all of its stages.
+LayoutFault FaultOfMeshes(const Layout& layout) {
+  std::vector<const Mesh*> meshes(Index(layout.modules()));
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    for (std::size_t p = 0; p < layout.stages[s].parts.size(); ++p) {
+      const ModulePart& part = layout.stages[s].parts[p];
+      const std::string at = At("stages", s) + At("parts", p);
+      if (part.mesh.ep > 1 || part.mesh.etp > 1 || part.mesh.shard > 1) {
+        return {at, "divides experts or shards parameters, which nothing prices yet"};
       }
+      const Mesh*& mesh = meshes[Index(part.module)];
+      if (mesh == nullptr) mesh = &part.mesh;
+      if (*mesh != part.mesh) return {at, "is divided otherwise than the first stage of its module"};
     }
+  }
+  return {};
+}
+
+/// Every module is in a pipeline, and only pipelines that there are feed each other.
+LayoutFault FaultOfPipelines(const Layout& layout, const ModelSpec& model) {
+  if (layout.modules() != model.module_count()) {
+    return {"/degrees", "has " + std::to_string(layout.modules()) + " entries, the model " +
+                            std::to_string(model.module_count()) + " modules"};
+  }
+  const int pipelines = static_cast<int>(layout.replicas.size());
+  const auto exists = [&](int pipeline) { return pipeline >= 0 && pipeline < pipelines; };
+  for (int module = 0; module < layout.modules(); ++module) {
+    const int pipeline = layout.pipelines[Index(module)];
+    if (!exists(pipeline)) return {At("degrees", Index(module)), "is in none of the layout's pipelines"};
+    if (layout.replicas[Index(pipeline)] < 1) return {At("degrees", Index(module)), "has a degree below 1"};
+  }
+  for (const Edge& edge : layout.edges) {
+    if (!exists(edge.from) || edge.to != layout.pipelines.back() || edge.from == edge.to) {
+      return {"", "joins pipelines otherwise than encoder to LLM, which no communicator does yet"};
+    }
+  }
+  for (int encoder = 0; encoder < model.llm_module(); ++encoder) {
+    const bool apart = layout.pipelines[Index(encoder)] != layout.pipelines.back();
+    if (apart == layout.feeds(encoder) && apart == layout.joins()) continue;
+    return {At("degrees", Index(encoder)),
+            "neither shares the LLM's pipeline with all encoders nor feeds it as all do"};
   }
   return {};
 }
@@ -139,20 +168,14 @@ LayoutFault FaultOfDegrees(const Layout& layout, const ModelSpec& model) {
 }  // namespace
 
 LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const ClusterSpec& cluster) {
-  if (layout.degrees.size() != Index(model.module_count())) {
-    return {"/degrees", "has " + std::to_string(layout.degrees.size()) + " entries, the model " +
-                            std::to_string(model.module_count()) + " modules"};
-  }
-  for (std::size_t module = 0; module < layout.degrees.size(); ++module) {
-    const ModuleDegrees& degrees = layout.degrees[module];
-    if (degrees.tp < 1 || degrees.pp < 1 || degrees.dp < 1) return {At("degrees", module), "has a degree below 1"};
-  }
+  LayoutFault fault = FaultOfPipelines(layout, model);
+  if (!fault.what.empty()) return fault;
   if (layout.microbatches < 1) return {"/microbatches", "is below 1"};
-  LayoutFault fault = FaultOfGroups(layout, cluster);
+  fault = FaultOfGroups(layout, cluster);
   if (fault.what.empty()) fault = FaultOfStages(layout, model);
   if (fault.what.empty()) fault = FaultOfLayers(layout, model);
   if (fault.what.empty()) fault = FaultOfOrder(layout, model);
-  if (fault.what.empty()) fault = FaultOfDegrees(layout, model);
+  if (fault.what.empty()) fault = FaultOfMeshes(layout);
   return fault;
 }
 

@@ -1,4 +1,7 @@
 // A layout in plan files: stages and groups as they are, so that any plan a planner may invent can be stored.
+#include <array>
+#include <utility>
+
 #include "base/error.hpp"
 #include "sim/plan/layout.hpp"
 
@@ -8,6 +11,12 @@ namespace {
 constexpr int kMaxGpus = 1 << 24;
 constexpr int kMaxCount = 1 << 20;
 
+/// What is written only where it is not 1.
+std::array<std::pair<const char*, int>, 5> OtherDegrees(const Mesh& mesh) {
+  return {
+      {{"data_split", mesh.data_split}, {"cp", mesh.cp}, {"ep", mesh.ep}, {"etp", mesh.etp}, {"shard", mesh.shard}}};
+}
+
 Json PartToJson(const ModulePart& part) {
   Json json;
   json["module"] = part.module;
@@ -15,23 +24,31 @@ Json PartToJson(const ModulePart& part) {
   json["layers"] = part.layers;
   json["has_input"] = part.has_input;
   json["has_output"] = part.has_output;
-  json["tp"] = part.tensor_parallel;
-  json["sequence_parallel"] = part.sequence_parallel;
-  if (part.data_split > 1) json["data_split"] = part.data_split;
+  json["tp"] = part.mesh.tp;
+  json["sequence_parallel"] = part.mesh.sequence_parallel;
+  const Mesh& mesh = part.mesh;
+  for (const auto& [name, degree] : OtherDegrees(mesh)) {
+    if (degree != 1) json[name] = degree;
+  }
   return json;
 }
 
 ModulePart ReadPart(const JsonReader& json) {
-  json.AllowOnly(
-      {"module", "first_layer", "layers", "has_input", "has_output", "tp", "sequence_parallel", "data_split"});
+  json.AllowOnly({"module", "first_layer", "layers", "has_input", "has_output", "tp", "sequence_parallel", "data_split",
+                  "cp", "ep", "etp", "shard"});
+  const auto degree = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
   return {.module = static_cast<int>(json.At("module").Int(0, 16)),
           .first_layer = static_cast<int>(json.At("first_layer").Int(0, kMaxCount)),
           .layers = static_cast<int>(json.At("layers").Int(1, kMaxCount)),
           .has_input = json.At("has_input").Bool(),
           .has_output = json.At("has_output").Bool(),
-          .tensor_parallel = static_cast<int>(json.At("tp").Int(1, 1024)),
-          .sequence_parallel = json.At("sequence_parallel").Bool(),
-          .data_split = static_cast<int>(json.IntOr("data_split", 1, 1, 1024))};
+          .mesh = {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
+                   .cp = degree("cp"),
+                   .data_split = degree("data_split"),
+                   .sequence_parallel = json.At("sequence_parallel").Bool(),
+                   .ep = degree("ep"),
+                   .etp = degree("etp"),
+                   .shard = degree("shard")}};
 }
 
 Json DegreesToJson(const ModuleDegrees& degrees) {
@@ -40,13 +57,43 @@ Json DegreesToJson(const ModuleDegrees& degrees) {
   json["pp"] = degrees.pp;
   json["dp"] = degrees.dp;
   json["sequence_parallel"] = degrees.sequence_parallel;
+  if (degrees.cp != 1) json["cp"] = degrees.cp;
   return json;
 }
 
 ModuleDegrees ReadDegrees(const JsonReader& json) {
-  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel"});
+  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel", "cp"});
   return {static_cast<int>(json.At("tp").Int(1, 1024)), static_cast<int>(json.At("pp").Int(1, kMaxCount)),
-          static_cast<int>(json.At("dp").Int(1, kMaxCount)), json.BoolOr("sequence_parallel", false)};
+          static_cast<int>(json.At("dp").Int(1, kMaxCount)), json.BoolOr("sequence_parallel", false),
+          static_cast<int>(json.IntOr("cp", 1, 1, 1024))};
+}
+
+/// Two sorts of plans are stored: every module in a pipeline of its own that feeds the LLM's, or all in one.
+void ReadPipelines(const JsonReader& json, Layout& layout) {
+  const bool separate = json.At("separate_encoders").Bool();
+  const std::vector<JsonReader> modules = json.At("degrees").Elements();
+  if (modules.empty()) json.At("degrees").Fail("is empty, one entry per module is wanted");
+  const int llm = static_cast<int>(modules.size()) - 1;
+  for (int module = 0; module <= llm; ++module) {
+    const int replicas = ReadDegrees(modules[Index(module)]).dp;
+    layout.pipelines.push_back(separate ? module : 0);
+    if (separate || module == llm) layout.replicas.push_back(replicas);
+    if (separate && module < llm) layout.edges.push_back({module, llm});
+  }
+}
+
+/// Degrees are there for readers: they repeat what the stages say.
+void CheckDegrees(const JsonReader& degrees, const Layout& layout) {
+  std::vector<int> tp;
+  for (const JsonReader& module : degrees.Elements()) tp.push_back(ReadDegrees(module).tp);
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (Index(part.module) >= tp.size() || tp[Index(part.module)] == part.mesh.tp)
+        continue;  // the first is said of it
+      degrees.Elements()[Index(part.module)].At("tp").Fail("is " + std::to_string(tp[Index(part.module)]) +
+                                                           ", the stages say " + std::to_string(part.mesh.tp));
+    }
+  }
 }
 
 Stage ReadStage(const JsonReader& json, int groups) {
@@ -83,10 +130,10 @@ Json ToJson(const Layout& layout) {
   json["name"] = layout.name;
   json["microbatches"] = layout.microbatches;
   json["depth"] = layout.depth;
-  json["separate_encoders"] = layout.separate_encoders;
+  json["separate_encoders"] = layout.joins();
   json["communicator"] = ToJson(layout.communicator);
   json["degrees"] = Json::EmptyArray();
-  for (const ModuleDegrees& degrees : layout.degrees) json["degrees"].push_back(DegreesToJson(degrees));
+  for (const ModuleDegrees& degrees : DegreesOf(layout)) json["degrees"].push_back(DegreesToJson(degrees));
   json["groups"] = Json::EmptyArray();
   for (const DeviceGroup& group : layout.groups) {
     Json entry;
@@ -113,10 +160,8 @@ Layout ReadLayout(const JsonReader& json) {
   layout.name = json.At("name").String();
   layout.microbatches = static_cast<int>(json.At("microbatches").Int(1, kMaxCount));
   layout.depth = static_cast<int>(json.At("depth").Int(1, kMaxCount));
-  layout.separate_encoders = json.At("separate_encoders").Bool();
   layout.communicator = ReadCommunicator(json.At("communicator"));
-  for (const JsonReader& degrees : json.At("degrees").Elements()) layout.degrees.push_back(ReadDegrees(degrees));
-  if (layout.degrees.empty()) json.At("degrees").Fail("is empty, one entry per module is wanted");
+  ReadPipelines(json, layout);
   for (const JsonReader& group : json.At("groups").Elements()) {
     group.AllowOnly({"first_gpu", "gpus"});
     layout.groups.push_back(
@@ -127,6 +172,7 @@ Layout ReadLayout(const JsonReader& json) {
     layout.stages.push_back(ReadStage(stage, static_cast<int>(layout.groups.size())));
   }
   if (layout.stages.empty()) json.At("stages").Fail("is empty, at least one stage is wanted");
+  CheckDegrees(json.At("degrees"), layout);
   return layout;
 }
 

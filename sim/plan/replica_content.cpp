@@ -13,7 +13,7 @@ namespace {
 std::vector<int> StagesInOrder(const Layout& layout) {
   const auto key = [&](int s) {
     const Stage& stage = layout.stages[Index(s)];
-    return std::tuple(layout.separate_encoders ? stage.parts.front().module : 0, stage.replica, stage.depth);
+    return std::tuple(layout.pipelines[Index(stage.parts.front().module)], stage.replica, stage.depth);
   };
   std::vector<int> order(layout.stages.size());
   std::iota(order.begin(), order.end(), 0);
@@ -64,11 +64,16 @@ void AddParts(ContentBytes& content, const Stage& stage, bool degrees) {
     content.Count(part.module);
     content.Count(part.first_layer);
     content.Count(part.layers);
-    if (degrees) content.Field("data_split", part.data_split, 1);
+    const Mesh mesh = degrees ? part.mesh : Mesh{};
+    content.Field("context_parallel", mesh.cp, 1);
+    content.Field("data_split", mesh.data_split, 1);
+    content.Field("expert_parallel", mesh.ep, 1);
+    content.Field("expert_tensor_parallel", mesh.etp, 1);
     content.Field("input", part.has_input ? 1 : 0, 0);
     content.Field("output", part.has_output ? 1 : 0, 0);
-    if (degrees) content.Field("sequence_parallel", part.sequence_parallel ? 1 : 0, 0);
-    if (degrees) content.Field("tensor_parallel", part.tensor_parallel, 1);
+    content.Field("sequence_parallel", mesh.sequence_parallel ? 1 : 0, 0);
+    content.Field("shard", mesh.shard, 1);
+    content.Field("tensor_parallel", mesh.tp, 1);
     content.EndFields();
   }
 }

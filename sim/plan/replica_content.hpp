@@ -20,8 +20,8 @@ struct ReplicaContent {
 std::vector<ReplicaContent> ReplicasByContent(const Layout& layout);
 
 /// The number of a stage's parts, then these by module and first layer: module, first layer, layers and the fields
-/// `input`, `output` (1 where it has them). With `degrees` also the fields `data_split` and `tensor_parallel` (1 by
-/// default), `sequence_parallel` (0).
+/// `input`, `output` (1 where it has them). With `degrees` also the fields `context_parallel`, `data_split`,
+/// `expert_parallel`, `expert_tensor_parallel`, `shard` and `tensor_parallel` (1 by default), `sequence_parallel` (0).
 void AddParts(ContentBytes& content, const Stage& stage, bool degrees);
 
 }  // namespace dflop

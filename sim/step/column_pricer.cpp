@@ -37,7 +37,7 @@ void SortColumn(const OperationGraph& graph, std::vector<int>& operations) {
 ColumnPricer::ColumnPricer(const CostModel& cost, const Layout& layout, const std::vector<DeviceOrder>& orders,
                            const std::vector<SampleShape>& batch, AdjustCosts adjust)
     : cost_(cost), batch_(batch), adjust_(std::move(adjust)) {
-  if (layout.separate_encoders) {
+  if (layout.joins()) {
     excerpts_.push_back(MakeExcerpt(layout, orders, kAllReplicas));
     return;
   }

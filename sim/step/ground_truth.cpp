@@ -106,7 +106,7 @@ class Disturber {
     }
     if (shapes.per_microbatch) hits = std::min(hits, 1.0);
     const bool shared = RunsUnion(step_.plan, step_.layout, shapes.module);
-    return shared ? hits / step_.layout.degrees[Index(shapes.module)].dp : hits;
+    return shared ? hits / step_.layout.replicas_of(shapes.module) : hits;
   }
 
   /// A stage may hold parts of other modules, which keep their time.

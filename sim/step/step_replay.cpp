@@ -30,7 +30,7 @@ StepReplay::StepReplay(const CostModel& cost, const Layout& layout, const std::v
 }
 
 void StepReplay::SortOperations() {
-  const int replicas = layout_.separate_encoders ? 1 : layout_.llm_replicas();
+  const int replicas = layout_.joins() ? 1 : layout_.llm_replicas();
   operations_.resize(Index(replicas * layout_.microbatches));
   for (std::size_t i = 0; i < graph_.operations.size(); ++i) {
     const Operation& operation = graph_.operations[i];

@@ -32,9 +32,9 @@ class StepReplay {
   /// spans all replicas.
   int places() const { return static_cast<int>(columns_.size()); }
   int PlaceOf(int replica, int microbatch) const {
-    return layout_.separate_encoders ? microbatch : replica * layout_.microbatches + microbatch;
+    return layout_.joins() ? microbatch : replica * layout_.microbatches + microbatch;
   }
-  int ReplicaOf(int place) const { return layout_.separate_encoders ? 0 : place / layout_.microbatches; }
+  int ReplicaOf(int place) const { return layout_.joins() ? 0 : place / layout_.microbatches; }
   const std::shared_ptr<const Column>& At(int place) const { return columns_[Index(place)]; }
   Buckets buckets() const;
   Seconds makespan() const { return path_.makespan(); }

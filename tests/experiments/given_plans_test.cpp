@@ -75,10 +75,10 @@ class GivenPlans : public testing::Test {
 TEST_F(GivenPlans, FixedReadsTheReleasedConfiguration) {
   const Layout layout = Plan(Config()).layout;
   EXPECT_EQ(layout.microbatches, 4);
-  EXPECT_EQ(layout.degrees[0].tp, 2);
-  EXPECT_EQ(layout.degrees[0].dp, 2);
-  EXPECT_EQ(layout.degrees[1].pp, 2);
-  EXPECT_EQ(layout.degrees[1].dp, 2);
+  EXPECT_EQ(DegreesOf(layout)[0].tp, 2);
+  EXPECT_EQ(DegreesOf(layout)[0].dp, 2);
+  EXPECT_EQ(DegreesOf(layout)[1].pp, 2);
+  EXPECT_EQ(DegreesOf(layout)[1].dp, 2);
   EXPECT_EQ(layout.gpus_used(), 8);
 }
 

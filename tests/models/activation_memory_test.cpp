@@ -23,7 +23,7 @@ SoftwareStack Megatron(Recompute recompute) {
 double LayerBytes(const ModelSpec& model, const SoftwareStack& software, const SequenceBatch& batch, int ranks = 1,
                   bool sequence_parallel = false) {
   ModulePart part = LayersOnly(model.llm_module(), 1, ranks);
-  part.sequence_parallel = sequence_parallel;
+  part.mesh.sequence_parallel = sequence_parallel;
   return Priced(model, software).cost.Activations(part, batch).value();
 }
 

@@ -110,7 +110,7 @@ TEST(CostModel, TensorParallelRanksAllReduceTwiceAPass) {
 TEST(CostModel, SequenceParallelismDividesNormsAndResiduals) {
   ModulePart part = LayersOnly(0, 1, 4);
   const double whole = Priced(SmallGpt()).cost.Part(part, SmallBatch()).forward.time.value();
-  part.sequence_parallel = true;
+  part.mesh.sequence_parallel = true;
   const double divided = Priced(SmallGpt()).cost.Part(part, SmallBatch()).forward.time.value();
   EXPECT_NEAR(whole - divided, 0.75 * 41.943 * kMicro, 1e-9);
 }

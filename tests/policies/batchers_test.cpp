@@ -11,7 +11,8 @@ namespace {
 
 Layout LayoutOf(const BatchProblem& problem) {
   Layout layout;
-  layout.degrees = {{1, 1, problem.replicas, false}};
+  layout.pipelines = {0};
+  layout.replicas = {problem.replicas};
   layout.microbatches = problem.microbatches;
   return layout;
 }

@@ -83,7 +83,7 @@ class BrokenPlanner final : public LayoutPlanner {
     LayoutDecision decision;
     decision.layout = BuildLayout(degrees, problem.cost.model(), problem.cost.cluster());
     Layout& layout = decision.layout;
-    if (fault_ == "degrees") layout.degrees.pop_back();
+    if (fault_ == "degrees") layout.pipelines.pop_back();
     if (fault_ == "gpu") layout.groups.back().first_gpu = 1000;
     if (fault_ == "group") layout.stages.front().group = 99;
     if (fault_ == "layers") layout.stages.back().parts.front().layers += 3;

@@ -31,7 +31,7 @@ class ExhaustiveSearch {
   /// The same of homogeneous and colocated layouts alone.
   Best OfUniform() {
     MeetUniform();
-    return Least([](const Layout& layout) { return !layout.separate_encoders; });
+    return Least([](const Layout& layout) { return !layout.joins(); });
   }
 
   /// Step time on a planning batch; infinity where it does not fit.

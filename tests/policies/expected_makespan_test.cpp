@@ -221,7 +221,7 @@ TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
   text.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
   for (SampleShape& sample : text.samples) sample.tiles.clear();
   const auto decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(text.problem());
-  EXPECT_FALSE(decision.layout.separate_encoders);
+  EXPECT_FALSE(decision.layout.joins());
 }
 
 TEST(ExpectedMakespan, SaysWhatWouldMakeTheNearestLayoutFit) {

@@ -36,8 +36,8 @@ TEST(UniformTuned, IsNeverSlowerThanThePaperBaselineOnThePlanningSample) {
 TEST(PaperBaseline, HasThePapersDegrees) {
   Setting setting("random", 8);  // 64 GPUs: TP 8, PP 4, DP 2, encoder on stage 0
   const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
-  EXPECT_EQ(layout.degrees[0], (ModuleDegrees{8, 1, 2, false}));
-  EXPECT_EQ(layout.degrees[1], (ModuleDegrees{8, 3, 2, false}));
+  EXPECT_EQ(DegreesOf(layout)[0], (ModuleDegrees{8, 1, 2, false}));
+  EXPECT_EQ(DegreesOf(layout)[1], (ModuleDegrees{8, 3, 2, false}));
 }
 
 TEST(PaperBaseline, EncodersWhoseHeadsForbidTheTpOfTheLlmGetItsLargestDivisorThatTheyAllow) {
@@ -49,8 +49,8 @@ TEST(PaperBaseline, EncodersWhoseHeadsForbidTheTpOfTheLlmGetItsLargestDivisorTha
     setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
     const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
     // TP 8, PP 4, DP 2: the encoder has 8/encoder_tp groups of ranks in each of its two device groups.
-    EXPECT_EQ(layout.degrees[0], (ModuleDegrees{encoder_tp, 1, 16 / encoder_tp, false})) << heads;
-    EXPECT_EQ(layout.degrees[1], (ModuleDegrees{8, 3, 2, false})) << heads;
+    EXPECT_EQ(DegreesOf(layout)[0], (ModuleDegrees{encoder_tp, 1, 16 / encoder_tp, false})) << heads;
+    EXPECT_EQ(DegreesOf(layout)[1], (ModuleDegrees{8, 3, 2, false})) << heads;
   }
 }
 
@@ -59,7 +59,7 @@ TEST(PaperBaseline, InterleavesOnOneNodeWithSmallerGroups) {
   Setting setting("random");
   setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
   const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
-  EXPECT_EQ(layout.degrees[1].tp, 4);
+  EXPECT_EQ(DegreesOf(layout)[1].tp, 4);
   EXPECT_EQ(layout.depth, 4);
 }
 
@@ -80,8 +80,8 @@ TEST_P(YardstickJob, HasARandomFixedPlanThatItsUsersWouldRun) {
   const Feasible& job = GetParam();
   const PlannerJob planner(job.model, job.cluster, job.nodes, job.samples, 64, "random");
   const Layout layout = planner.Plan("paper-baseline").layout;
-  EXPECT_EQ(layout.degrees.back().tp, job.llm_tp) << layout.name;
-  EXPECT_EQ(layout.degrees.front().tp, job.encoder_tp) << layout.name;
+  EXPECT_EQ(DegreesOf(layout).back().tp, job.llm_tp) << layout.name;
+  EXPECT_EQ(DegreesOf(layout).front().tp, job.encoder_tp) << layout.name;
   EXPECT_EQ(layout.gpus_used(), 8 * job.nodes);
 }
 
@@ -108,7 +108,7 @@ TEST(UniformTuned, ColocatedEncodersAreSearchedWhereHeadsForbidASharedTp) {
   LayoutRace race(one, TheseDegrees("layout of one TP", shared), false, 512);
   const std::optional<LayoutDecision> plain = DecideByRace(race);
   const LayoutDecision tuned = job.Plan("uniform-tuned");
-  EXPECT_LT(tuned.layout.degrees.front().tp, tuned.layout.degrees.back().tp) << tuned.layout.name;
+  EXPECT_LT(DegreesOf(tuned.layout).front().tp, DegreesOf(tuned.layout).back().tp) << tuned.layout.name;
   ASSERT_TRUE(plain);
   EXPECT_GT(plain->predicted / tuned.predicted, 1.2) << plain->layout.name;
 }
@@ -158,7 +158,7 @@ TEST(Dflop, PicksTheSmallestFormulaValueOfAll) {
 TEST(Dflop, UsesAllGpusOnDisjointGroups) {
   Setting setting("lpt-2d", 2);
   const Layout layout = Plugin<LayoutPlanner>("dflop")->Plan(setting.problem()).layout;
-  EXPECT_TRUE(layout.separate_encoders);
+  EXPECT_TRUE(layout.joins());
   EXPECT_EQ(layout.gpus_used(), 16);
 }
 

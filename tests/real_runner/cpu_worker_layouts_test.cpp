@@ -56,8 +56,8 @@ BatchPlan RandomAssignment(RandomStream& random, const Layout& layout, int sampl
 
 /// Samples are encoded anywhere: microbatch by microbatch what the LLM runs, on any replica.
 void EncodeElsewhere(RandomStream& random, const Layout& layout, BatchPlan& plan) {
-  for (int e = 0; e + 1 < static_cast<int>(layout.degrees.size()); ++e) {
-    const auto replicas = static_cast<std::uint64_t>(layout.encoder_replicas(e));
+  for (int e = 0; e + 1 < layout.modules(); ++e) {
+    const auto replicas = static_cast<std::uint64_t>(layout.replicas_of(e));
     Buckets buckets(replicas, std::vector<std::vector<int>>(Index(layout.microbatches)));
     for (std::size_t k = 0; k < Index(layout.microbatches); ++k) {
       for (const auto& replica : plan.buckets) {

@@ -136,7 +136,7 @@ TEST_P(EveryPlan, MovesTheBytesThatTheSimulatorPrices) {
   for (const PlannedOperation& operation : plan_.steps[0].operations) {
     if (operation.kind == OpKind::kTransfer) priced += operation.bytes.value();
   }
-  const bool evenly = plan_.layout.separate_encoders && plan_.layout.degrees[0].dp > 1;
+  const bool evenly = plan_.layout.joins() && DegreesOf(plan_.layout)[0].dp > 1;
   EXPECT_NEAR(moved, priced, (evenly ? 0.1 : 1e-9) * priced);
 }
 

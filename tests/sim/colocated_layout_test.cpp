@@ -19,11 +19,11 @@ const ModulePart& EncoderPart(const Layout& layout) { return layout.stages.front
 
 TEST(Colocated, DegreesCountTheGroupsInsideADevice) {
   // Two device groups of four GPUs: the encoder has eight ranks of its own, or four pairs.
-  EXPECT_EQ(Colocated(4, 1, 2, 1).degrees.front(), (ModuleDegrees{1, 1, 8, false}));
-  EXPECT_EQ(Colocated(4, 2, 2, 1).degrees.front(), (ModuleDegrees{2, 1, 4, false}));
-  EXPECT_EQ(Colocated(4, 0, 2, 1).degrees.front(), (ModuleDegrees{4, 1, 2, false}));
-  EXPECT_EQ(Colocated(4, 1, 2, 1).degrees.back(), (ModuleDegrees{4, 1, 2, false}));
-  EXPECT_EQ(Colocated(4, 1, 2, 1).encoder_replicas(0), 2) << "places of a microbatch, not ranks";
+  EXPECT_EQ(DegreesOf(Colocated(4, 1, 2, 1)).front(), (ModuleDegrees{1, 1, 8, false}));
+  EXPECT_EQ(DegreesOf(Colocated(4, 2, 2, 1)).front(), (ModuleDegrees{2, 1, 4, false}));
+  EXPECT_EQ(DegreesOf(Colocated(4, 0, 2, 1)).front(), (ModuleDegrees{4, 1, 2, false}));
+  EXPECT_EQ(DegreesOf(Colocated(4, 1, 2, 1)).back(), (ModuleDegrees{4, 1, 2, false}));
+  EXPECT_EQ(Colocated(4, 1, 2, 1).replicas_of(0), 2) << "places of a microbatch, not ranks";
   HomogeneousDegrees three{.tp = 4, .pp = 1, .dp = 2, .encoder_tp = 3};
   EXPECT_EQ(WhyImpossible(three, SmallVlm(), A100Nodes(1)), "encoder_tp 3 does not divide tp 4");
 }
@@ -35,7 +35,7 @@ TEST(Colocated, TheBusiestRankDecides) {
   const EncoderSpec& encoder = cost.model().encoders.front();
   const ModulePart divided = EncoderPart(Colocated(4, 1, 2, 1));
   ModulePart alone = divided;
-  alone.data_split = 1;
+  alone.mesh.data_split = 1;
   const PartCost nine = cost.Part(divided, EncoderBatch(encoder, 9));
   const PartCost three = cost.Part(alone, EncoderBatch(encoder, 3));
   const Seconds gather = IntraNodeAllGather(cost.cluster(), 4, cost.ProjectedBytes(0, 9));

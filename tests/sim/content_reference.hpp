@@ -59,10 +59,10 @@ struct Relabeled {
 inline Relabeled Relabel(const Layout& layout, RandomStream& random) {
   Relabeled other{layout, Permutation(static_cast<int>(layout.stages.size()), random),
                   Permutation(static_cast<int>(layout.groups.size()), random)};
-  for (std::size_t module = 0; module < layout.degrees.size(); ++module) {
+  for (int module = 0; module < layout.modules(); ++module) {
     const bool first = other.replica.empty();
-    const int replicas = layout.separate_encoders ? layout.degrees[module].dp : layout.llm_replicas();
-    other.replica.push_back(first || layout.separate_encoders ? Permutation(replicas, random) : other.replica[0]);
+    const int replicas = layout.replicas_of(module);
+    other.replica.push_back(first || layout.joins() ? Permutation(replicas, random) : other.replica[0]);
   }
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     other.layout.groups[static_cast<std::size_t>(other.group[g])] = layout.groups[g];

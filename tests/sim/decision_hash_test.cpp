@@ -113,9 +113,9 @@ TEST(DecisionHash, EveryPieceOfTheDecisionChangesIt) {
       {"other layers", [](Decision& d) { ++d.layout.stages.back().parts.back().first_layer; }},
       {"fewer layers", [](Decision& d) { --d.layout.stages.back().parts.back().layers; }},
       {"no output", [](Decision& d) { d.layout.stages.back().parts.back().has_output = false; }},
-      {"tensor parallel", [](Decision& d) { d.layout.stages.back().parts.back().tensor_parallel = 7; }},
-      {"sequence parallel", [](Decision& d) { d.layout.stages.back().parts.back().sequence_parallel ^= true; }},
-      {"tiles divided", [](Decision& d) { d.layout.stages.front().parts.back().data_split = 7; }},
+      {"tensor parallel", [](Decision& d) { d.layout.stages.back().parts.back().mesh.tp = 7; }},
+      {"sequence parallel", [](Decision& d) { d.layout.stages.back().parts.back().mesh.sequence_parallel ^= true; }},
+      {"tiles divided", [](Decision& d) { d.layout.stages.front().parts.back().mesh.data_split = 7; }},
       {"microbatches", [](Decision& d) { ++d.layout.microbatches; }},
       {"an order", [](Decision& d) { std::swap(d.orders.back().front(), d.orders.back().back()); }},
       {"another kind", [](Decision& d) { d.orders.back().back().kind = OpKind::kForward; }},
@@ -139,10 +139,10 @@ TEST(DecisionHash, CommunicatorCountsWhereEncodersHaveDevicesOfTheirOwn) {
     const std::string hash = decision.Hash();
     const bool hub = decision.layout.communicator == Communicator::kHub;
     decision.layout.communicator = hub ? Communicator::kDirect : Communicator::kHub;
-    EXPECT_EQ(decision.Hash() != hash, decision.layout.separate_encoders) << sort.name;
+    EXPECT_EQ(decision.Hash() != hash, decision.layout.joins()) << sort.name;
     const std::string other = decision.Hash();
     decision.layout.communicator.blocking = true;
-    EXPECT_EQ(decision.Hash() != other, decision.layout.separate_encoders) << sort.name;
+    EXPECT_EQ(decision.Hash() != other, decision.layout.joins()) << sort.name;
   }
 }
 

@@ -45,7 +45,7 @@ TEST(Layout, EncoderRanksComeFirst) {
     EXPECT_EQ(gpu < 4, stage.parts.front().module == 0);
   }
   EXPECT_EQ(layout.depth, 3);
-  EXPECT_TRUE(layout.separate_encoders);
+  EXPECT_TRUE(layout.joins());
 }
 
 TEST(Layout, OneDeviceForEverythingHoldsAnEncoderStageAndAnLlmStage) {

@@ -154,14 +154,14 @@ TEST(MetamorphicPairs, AreDrawnFromEveryKindOfStep) {
   int separate = 0, hub = 0, interleaved = 0, overlapped = 0, frozen = 0, padded = 0, colocated = 0, text = 0;
   for (std::uint64_t seed = 1; seed <= kSteps; ++seed) {
     const RandomStep step = RandomStepMaker(seed).Make();
-    const bool apart = step.layout.separate_encoders;
+    const bool apart = step.layout.joins();
     separate += apart;
     hub += apart && step.layout.communicator == Communicator::kHub;
     interleaved += step.pipeline.find("interleaved") != std::string::npos;
     overlapped += step.software.overlap_gradients && step.layout.llm_replicas() > 1;
     frozen += step.model.llm.frozen || (!step.model.encoders.empty() && step.model.encoders.front().frozen);
     padded += step.software.packing == Packing::kPadded;
-    colocated += !apart && !step.model.encoders.empty() && step.layout.degrees.back().pp == 1;
+    colocated += !apart && !step.model.encoders.empty() && DegreesOf(step.layout).back().pp == 1;
     text += step.model.encoders.empty();
   }
   for (const int count : {separate, hub, interleaved, overlapped, frozen, padded, colocated, text}) {

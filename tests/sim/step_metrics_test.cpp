@@ -138,7 +138,7 @@ TEST(IdleByCause, UncoupledHomogeneousReplicasEndAsThoughEachRanAlone) {
   // What lets one graph stand for all replicas of a homogeneous layout: each ends when it would end by itself.
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     const RandomJob job = MakeRandomJob(seed);
-    if (job.layout.separate_encoders) continue;
+    if (job.layout.joins()) continue;
     SCOPED_TRACE(job.text);
     const StepWork work = DivideWork(job.plan, job.layout, job.cost, job.batch);
     const StepCosts costs = PriceStep(job.cost, job.layout, work);

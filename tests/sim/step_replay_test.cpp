@@ -41,7 +41,7 @@ int Draw(RandomStream& random, int bound) { return static_cast<int>(random.Below
 
 /// Two columns of one replica change places.
 Seconds SwapPlaces(StepReplay& replay, const Layout& layout, RandomStream& random) {
-  const int replica = layout.separate_encoders ? 0 : Draw(random, layout.llm_replicas());
+  const int replica = layout.joins() ? 0 : Draw(random, layout.llm_replicas());
   const int a = replay.PlaceOf(replica, Draw(random, layout.microbatches));
   const int b = replay.PlaceOf(replica, Draw(random, layout.microbatches));
   return replay.Apply({{a, replay.At(b)}, {b, replay.At(a)}});

@@ -70,11 +70,9 @@ bool OfAllReplicas(const TimelineEvent& event, const Layout& layout, bool exchan
   if (event.kind == OpKind::kGradientReduction) return event.to_stage < 0;
   if (event.kind != OpKind::kTransfer) return false;
   if (event.stage == event.to_stage) return true;
-  const auto is_llm = [&](int s) {
-    return layout.stages[Index(s)].parts.front().module + 1 == static_cast<int>(layout.degrees.size());
-  };
+  const auto is_llm = [&](int s) { return layout.stages[Index(s)].parts.front().module + 1 == layout.modules(); };
   const bool joins = is_llm(event.stage) != is_llm(event.to_stage);
-  return joins && (layout.separate_encoders || exchanges);
+  return joins && (layout.joins() || exchanges);
 }
 
 std::string KindText(OpKind kind) {
@@ -149,7 +147,7 @@ class BruteForce {
   /// Module, as far as it tells replicas apart, and number.
   std::pair<int, int> ReplicaOf(int s) const {
     const Stage& stage = job_.layout.stages[Index(s)];
-    return {job_.layout.separate_encoders ? stage.parts.front().module : 0, stage.replica};
+    return {job_.layout.joins() ? stage.parts.front().module : 0, stage.replica};
   }
   EventKey Key(const TimelineEvent& event, int device, int stage, int target) const {
     return {device, event.start.value(), KindText(event.kind), event.microbatch, event.end.value(), stage, target};
@@ -248,11 +246,11 @@ TEST(TimelineHash, NumbersAndTheOrderOfOperationsMeanNothing) {
 
 /// What two LLM replicas do changes hands, each event for its counterpart; messages to them as well.
 Job Swapped(const Job& job, int a, int b) {
-  const int llm = static_cast<int>(job.layout.degrees.size()) - 1;
+  const int llm = job.layout.modules() - 1;
   const auto counterpart = [&](int s) {
     if (s < 0) return s;
     const Stage& stage = job.layout.stages[Index(s)];
-    const bool moves = !job.layout.separate_encoders || stage.parts.front().module == llm;
+    const bool moves = !job.layout.joins() || stage.parts.front().module == llm;
     if (!moves || (stage.replica != a && stage.replica != b)) return s;
     for (std::size_t other = 0; other < job.layout.stages.size(); ++other) {
       const Stage& candidate = job.layout.stages[other];

@@ -1,0 +1,95 @@
+// Operations are numbered as they are added; dependencies become compressed rows at the end.
+#include "sim/build/graph_draft.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "sim/build/collectives.hpp"
+
+namespace dflop {
+
+GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCosts& step_costs,
+                       const GraphOptions& graph_options)
+    : cost(job.cost),
+      layout(job.layout),
+      work(step_work),
+      costs(step_costs),
+      options(graph_options),
+      stages_of_group_(job.layout.groups.size()) {
+  graph.groups = static_cast<int>(layout.groups.size());
+  graph.queues.resize(layout.groups.size());
+  if (!options.classes.empty()) CountCopies();
+  for (int s = 0; s < StageCount(); ++s) {
+    if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
+  }
+}
+
+void GraphDraft::CountCopies() {
+  DFLOP_CHECK(!layout.joins() && work.routes.empty() && options.only_replica == kNone,
+              "replicas that send each other messages of their own are not folded");
+  copies_.resize(Index(layout.llm_replicas()));
+  for (const ReplicaClass& one : options.classes) copies_[Index(one.first())] = one.count();
+  graph.copies.resize(layout.groups.size());
+  for (const Stage& stage : layout.stages) graph.copies[Index(stage.group)] = copies_[Index(stage.replica)];
+}
+
+int GraphDraft::Add(const Operation& operation) {
+  const int id = static_cast<int>(graph.operations.size());
+  if (operation.queue != kNone) graph.queues[Index(operation.queue)].push_back(id);
+  graph.operations.push_back(operation);
+  return id;
+}
+
+int GraphDraft::AddCommunication(Operation operation, Communication communication) {
+  if (!communication.flows.empty()) {
+    operation.duration = UncontendedTime(cost.cluster(), communication);
+    operation.communication = static_cast<int>(graph.communications.size());
+    graph.communications.push_back(std::move(communication));
+  }
+  return Add(operation);
+}
+
+void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
+  Seconds duration{0};
+  graph.part_begin.resize(Index(operation) + 1, static_cast<std::int32_t>(graph.parts.size()));
+  for (const CostPart& part : parts) {
+    OperationPart& added = graph.parts.emplace_back(OperationPart{part.computation});
+    Seconds communicating{0};
+    if (!part.communication.flows.empty()) {
+      communicating = UncontendedTime(cost.cluster(), part.communication);
+      added.communication = static_cast<int>(graph.communications.size());
+      graph.communications.push_back(part.communication);
+    }
+    duration += std::max(part.computation, communicating);
+  }
+  graph.operations[Index(operation)].duration = duration;
+}
+
+void GraphDraft::StartBeside(const std::unordered_map<int, int>& beside) {
+  if (beside.empty()) return;
+  const auto begin_with = [&](int other, int needed) {
+    const auto found = beside.find(other);
+    if (found != beside.end()) Need(found->second, needed);
+  };
+  const std::size_t edges = edges_.size();
+  for (std::size_t i = 0; i < edges; ++i) begin_with(edges_[i].first, edges_[i].second);
+  for (const std::vector<int>& queue : graph.queues) {
+    for (std::size_t i = 1; i < queue.size(); ++i) begin_with(queue[i], queue[i - 1]);
+  }
+}
+
+OperationGraph GraphDraft::Finish() {
+  if (!graph.parts.empty()) {
+    graph.part_begin.resize(graph.operations.size() + 1, static_cast<std::int32_t>(graph.parts.size()));
+  }
+  auto& begin = graph.dependency_begin;
+  begin.assign(graph.operations.size() + 1, 0);
+  for (const auto& [waiting, needed] : edges_) ++begin[Index(waiting) + 1];
+  for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
+  graph.dependencies.resize(edges_.size());
+  std::vector<std::int32_t> next(begin.begin(), begin.end() - 1);
+  for (const auto& [waiting, needed] : edges_) graph.dependencies[Index(next[Index(waiting)]++)] = needed;
+  return std::move(graph);
+}
+
+}  // namespace dflop

@@ -1,0 +1,65 @@
+// A graph in the making: what its builders add operations and dependencies to.
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/index.hpp"
+#include "sim/build/graph_builder.hpp"
+#include "sim/build/step_costs.hpp"
+#include "sim/graph/operation_graph.hpp"
+#include "sim/plan/job.hpp"
+
+namespace dflop {
+
+/// No operation, no queue.
+inline constexpr int kNone = -1;
+
+class GraphDraft {
+ public:
+  GraphDraft(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options);
+
+  int StageCount() const { return static_cast<int>(layout.stages.size()); }
+  const Stage& StageAt(int s) const { return layout.stages[Index(s)]; }
+  bool IsLlm(const ModulePart& part) const { return cost.model().is_llm(part.module); }
+  /// With one replica alone, the encoders that feed it stay; of a class of replicas, the one that stands for it.
+  bool Included(int s) const { return Represented(s) && (copies_.empty() || copies_[Index(StageAt(s).replica)] > 0); }
+  /// Included, or another replica of its class is.
+  bool Represented(int s) const {
+    return options.only_replica == kNone || FeedsOthers(s) || StageAt(s).replica == options.only_replica;
+  }
+  bool FeedsOthers(int s) const { return layout.feeds(StageAt(s).parts.front().module); }
+  /// The stages that are included, by device group.
+  const std::vector<int>& StagesOf(int group) const { return stages_of_group_[Index(group)]; }
+
+  int Add(const Operation& operation);
+  void Need(int waiting, int needed) { edges_.emplace_back(waiting, needed); }
+  /// A communication between operations, or a mere dependency when nothing has to move.
+  int AddCommunication(Operation operation, Communication communication);
+  /// Lets an operation run in parts, once. Operations get theirs in the order of their numbers.
+  void RunInParts(int operation, const std::vector<CostPart>& parts);
+  /// What runs beside an operation starts when it does: once all has ended that it waits for.
+  /// `beside`: operation → communication.
+  void StartBeside(const std::unordered_map<int, int>& beside);
+  /// The whole graph; the draft is spent.
+  OperationGraph Finish();
+
+  const CostModel& cost;
+  const Layout& layout;
+  const StepWork& work;
+  const StepCosts& costs;
+  const GraphOptions& options;
+  OperationGraph graph;
+
+ private:
+  void CountCopies();
+
+  /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.
+  std::vector<int> copies_;
+  std::vector<std::vector<int>> stages_of_group_;
+  std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
+};
+
+}  // namespace dflop
