@@ -175,9 +175,10 @@ class VidurTable {
                   const std::vector<std::pair<std::string, double>>& shape) const {
     for (const auto& [dimension, size] : shape) {
       if (size == std::floor(size) && size >= 1 && size <= LargestSize(dimension)) continue;
-      table_.Fail(i, "makes " + dimension + " = " + ShortestNumber(size) + " of " + operation +
-                         ": a whole number up to " + ShortestNumber(LargestSize(dimension)) +
-                         " is wanted, so tp must divide the widths and heads");
+      std::string complaint = "makes " + dimension + " = " + ShortestNumber(size) + " of ";
+      complaint += operation + ": a whole number up to " + ShortestNumber(LargestSize(dimension)) +
+                   " is wanted, so tp must divide the widths and heads";
+      table_.Fail(i, complaint);
     }
   }
 

@@ -129,7 +129,8 @@ std::string DrawJointHistogram(const std::vector<SampleShape>& shapes) {
     text += PadLeft(grid.tiles.Label(row), 8) + " │";
     for (std::size_t column = 0; column < shares.size(); ++column) {
       const std::string shade = Shade(shares[column], fullest);
-      text += " " + shade + shade + Percent(shares[column]);
+      text += " " + shade;
+      text += shade + Percent(shares[column]);
       totals[column] += shares[column];
     }
     text += "   " + Percent(std::accumulate(shares.begin(), shares.end(), 0.0)) + "\n";

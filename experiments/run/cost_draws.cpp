@@ -22,6 +22,7 @@ Seconds StepTimeUnderDraw(const Scenario& scenario, const PlannedJob& job, const
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
                                         const DrawnDisturbance& disturb) {
   std::vector<double> times;
+  times.reserve(kCostDraws);
   for (int number = 0; number < kCostDraws; ++number) {
     times.push_back(StepTimeUnderDraw(scenario, job, work, disturb, DrawCosts(number)).value());
   }

@@ -49,7 +49,7 @@ void MeansFormula::Prepare(int module, const PlanningProblem& problem, double sc
 }
 
 std::size_t MeansFormula::Place(int module, int tp) {
-  return Index(module) * kDegrees + Index(std::bit_width(static_cast<unsigned>(tp)) - 1);
+  return Index(module) * kDegrees + static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(tp)) - 1);
 }
 
 Seconds MeansFormula::Time(int module, int tp, int parts) {

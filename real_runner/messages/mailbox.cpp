@@ -12,7 +12,7 @@ constexpr std::chrono::milliseconds kIdle{100};
 
 }  // namespace
 
-void Mailbox::Put(Parcel parcel) {
+void Mailbox::Put(Parcel&& parcel) {
   {
     const std::lock_guard lock(mutex_);
     const bool is_new = parcels_.try_emplace(parcel.name, std::move(parcel)).second;

@@ -155,7 +155,10 @@ std::string InOrder(const std::vector<std::string>& names) {
 
 std::string Pairs(const std::vector<PolicyPair>& pairs) {
   std::string text;
-  for (const auto& [first, second] : pairs) text += (text.empty() ? "" : "; ") + first + " – " + second;
+  for (const auto& [first, second] : pairs) {
+    text += (text.empty() ? "" : "; ") + first;
+    text += " – " + second;
+  }
   return text.empty() ? "none" : text;
 }
 

@@ -112,6 +112,7 @@ std::vector<TimelineClass> TimelineHash::Classes(const OperationGraph& graph, co
   for (std::size_t r = 0; r < of_replicas.size(); ++r) ++counts[Digest(replica_stages_[r], of_replicas[r])];
   if (!between.empty()) ++counts[Digest(stages_between_, between)];
   std::vector<TimelineClass> classes;
+  classes.reserve(counts.size());
   for (const auto& [digest, count] : counts) classes.push_back({digest, count});
   return classes;
 }
