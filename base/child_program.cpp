@@ -1,3 +1,4 @@
+// What needs memory is laid out before the fork, after which nothing may be allocated; the child ends with its parent.
 #include "base/child_program.hpp"
 
 #include <fcntl.h>

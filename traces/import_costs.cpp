@@ -1,3 +1,5 @@
+// Two sources in three layouts: aiconfigurator's tables, vidur's own and the condensed one. Vidur's rows are whole
+// layers, cut here into the kernels of one rank of the tensor-parallel group.
 #include "traces/import_costs.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Bins are round numbers (RoundTicks), fewer where two quantities are held against each other.
 #include "experiments/profile/data_profile.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Bins end at the 99th percentile and the last one is open, so that a few giants do not squeeze the rest.
 #include "experiments/profile/sample_histogram.hpp"
 
 #include <algorithm>

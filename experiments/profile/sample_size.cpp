@@ -1,3 +1,4 @@
+// Layouts are judged over the pool once and remembered by name: resamples choose the same few again and again.
 #include "experiments/profile/sample_size.hpp"
 
 #include <algorithm>

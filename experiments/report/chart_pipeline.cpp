@@ -1,3 +1,4 @@
+// One step of every policy on one time axis: a row per device group, boxes for its work, thin marks below for messages.
 #include <algorithm>
 #include <map>
 #include <set>

@@ -1,3 +1,4 @@
+// What a page rests on, below its figures: extrapolated costs, assumptions, provenance, hashes of the inputs.
 #include <algorithm>
 
 #include "experiments/report/page.hpp"

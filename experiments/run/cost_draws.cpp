@@ -1,3 +1,4 @@
+// Draws have numbers and one seed for all runs, so that every policy meets the same costs.
 #include "experiments/run/cost_draws.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Every fifth shape in sorted order is held out, of each operation: the fit never sees it and is judged by it.
 #include "models/calibration/reference_tables.hpp"
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// Times are remembered by TP and number of parts: a search over degrees asks for few different ones.
 #include "policies/layout_search/means_formula.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A thread per rank, each of which writes down its own failure; what others learn of it only is not written twice.
 #include "real_runner/execute/run_session.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A waiting rank wakes ten times a second to see whether the others still live.
 #include "real_runner/messages/mailbox.hpp"
 
 #include <chrono>

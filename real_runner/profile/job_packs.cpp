@@ -1,3 +1,4 @@
+// One stream of a fixed seed: a profile made again measures the same packs.
 #include "real_runner/profile/job_packs.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Policies take turns, so executions are compared pair by pair: the same step and repeat.
 #include "real_runner/validate/validation.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tables are padded by columns on a terminal, not by bytes: names may hold any characters.
 #include "real_runner/validate/validation_output.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Plans are tried in a folder of their own first, so that nobody waits for a profile of what cannot be run.
 #include "real_runner/validate/validator.hpp"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Each replica's events are hashed by themselves, and equal hashes counted, so that no order of replicas matters.
 #include "sim/measure/timeline_hash.hpp"
 
 #include <algorithm>

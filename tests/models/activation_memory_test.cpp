@@ -1,3 +1,4 @@
+// Against the published formulas of Megatron (arXiv 2205.05198), and sums by term for what they leave out.
 #include <gtest/gtest.h>
 
 #include "tests/models/model_test_support.hpp"

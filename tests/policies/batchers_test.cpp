@@ -1,3 +1,4 @@
+// What holds of every batch scheduler; the simple ones by hand; and whether sums of samples predict a stage's time.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Schedulers of other papers on examples worked out by hand from their descriptions.
 #include <gtest/gtest.h>
 
 #include <algorithm>

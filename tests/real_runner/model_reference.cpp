@@ -1,3 +1,4 @@
+// Knows neither stages nor ranks: weights, pixels and tokens come from the same named streams as the workers'.
 #include "tests/real_runner/model_reference.hpp"
 
 #include <algorithm>
