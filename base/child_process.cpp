@@ -1,3 +1,4 @@
+// The child leaves by _exit: no destructor of the parent's objects, nor its exit handlers, may run twice.
 #include "base/child_process.hpp"
 
 #include <sys/mman.h>

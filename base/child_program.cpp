@@ -1,3 +1,4 @@
+// What needs memory is laid out before the fork, after which nothing may be allocated; the child ends with its parent.
 #include "base/child_program.hpp"
 
 #include <fcntl.h>
@@ -60,7 +61,7 @@ PointerList EnvironmentOf(const ChildProgram& program) {
     for (const auto& [name, value] : program.environment) replaced |= text.starts_with(name + "=");
     if (!replaced) texts.emplace_back(text);
   }
-  for (const auto& [name, value] : program.environment) texts.push_back(name + "=" + value);
+  for (const auto& [name, value] : program.environment) texts.emplace_back(name + "=").append(value);
   return PointerList(std::move(texts));
 }
 

@@ -1,3 +1,4 @@
+// One pass over the text, record by record, counting lines; a quoted field may span several of them.
 #include "base/csv.hpp"
 
 #include <algorithm>

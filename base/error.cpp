@@ -1,3 +1,4 @@
+// How a complaint is worded, in one place: "FILE:/json/pointer: what".
 #include "base/error.hpp"
 
 #include <cstdio>

@@ -1,3 +1,4 @@
+// Read block by block and not by size, which /proc and others do not tell; errors of the disk come out at the flush.
 #include "base/file.hpp"
 
 #include <unistd.h>

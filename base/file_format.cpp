@@ -1,3 +1,4 @@
+// By the first bytes (the signatures of the formats people have instead of a text) and, for the rest, by a zero byte.
 #include "base/file_format.hpp"
 
 #include <algorithm>

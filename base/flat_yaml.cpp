@@ -1,3 +1,4 @@
+// Lines first (key, value, indentation), mappings from them afterwards; what a scalar means shows in its look.
 #include "base/flat_yaml.hpp"
 
 #include <algorithm>

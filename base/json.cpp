@@ -1,3 +1,5 @@
+// Parse events of the JSON library become our value: repeated keys are refused, which it would let pass, and a long
+// array can be handed on element by element. Numbers are written as the shortest text that reads back the same.
 #include "base/json.hpp"
 
 #include <algorithm>

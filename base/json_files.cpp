@@ -1,3 +1,4 @@
+// Walks through the whole document: a file may be named at any depth.
 #include "base/json_files.hpp"
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// Complaints and their hints: a misspelt name is held against the allowed ones by edit distance (Levenshtein).
 #include "base/json_reader.hpp"
 
 #include <algorithm>

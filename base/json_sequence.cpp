@@ -1,3 +1,4 @@
+// Finds where each value ends by its brackets and quotes alone; whether it is valid JSON is left to whoever takes it.
 #include "base/json_sequence.hpp"
 
 #include <algorithm>

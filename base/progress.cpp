@@ -1,3 +1,4 @@
+// Drawn ten times a second at most, on one line of stderr; what is left is estimated from the mean pace so far.
 #include "base/progress.hpp"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Integers are taken without bias by rejection, normals by Box and Muller; no distribution of <random> is used.
 #include "base/random.hpp"
 
 #include <bit>

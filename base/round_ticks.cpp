@@ -1,3 +1,4 @@
+// Steps are 1, 2, 2.5, 5 or 10 times a power of ten: the smallest that is no shorter than the range over the count.
 #include "base/round_ticks.hpp"
 
 #include <cmath>

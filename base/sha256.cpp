@@ -1,3 +1,4 @@
+// Straight after FIPS 180-4, section 6.2. Numbers enter as eight bytes, the lowest first, on every machine.
 #include "base/sha256.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// ASCII only: letters of other scripts become hyphens, and names that thereby meet are numbered.
 #include "base/slug.hpp"
 
 namespace dflop {

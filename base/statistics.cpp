@@ -1,3 +1,4 @@
+// Student's t by the continued fraction of the incomplete beta function (DLMF 8.17), its quantile by halving.
 #include "base/statistics.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A text is measured before it is laid out, so none is cut; a rounded nothing loses its sign.
 #include "base/text.hpp"
 
 #include <algorithm>

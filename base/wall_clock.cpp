@@ -1,3 +1,4 @@
+// Always UTC, so that dates of results made in different places compare as text.
 #include "base/wall_clock.hpp"
 
 #include <array>

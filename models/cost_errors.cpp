@@ -1,3 +1,4 @@
+// Quantiles are single values, never interpolated: nth_element at the rank rounded down.
 #include "models/cost_errors.hpp"
 
 #include <algorithm>

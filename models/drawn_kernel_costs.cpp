@@ -1,3 +1,4 @@
+// One normal number a kind of kernel and draw; sigma is the larger of what the band's median and its p90 imply.
 #include "models/drawn_kernel_costs.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Shapes are kept as the text that a result shows, each with its longest time.
 #include "models/extrapolated_shapes.hpp"
 
 #include <algorithm>

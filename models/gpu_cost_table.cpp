@@ -1,3 +1,4 @@
+// Files hold efficiencies with four digits, memory holds their logarithms.
 #include "models/gpu_cost_table.hpp"
 
 #include <array>

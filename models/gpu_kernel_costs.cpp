@@ -1,3 +1,5 @@
+// Gradients of a GEMM are looked up as the forward GEMM of their own shape, times a factor of the table; a GPU without
+// a table borrows the one nearest in peak rate, and everything then counts as extrapolated.
 #include "models/gpu_kernel_costs.hpp"
 
 #include <algorithm>

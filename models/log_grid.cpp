@@ -1,3 +1,4 @@
+// Trilinear: eight corners and their weights; outside the grid the nearest edge holds.
 #include "models/log_grid.hpp"
 
 #include <algorithm>

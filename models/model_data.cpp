@@ -1,3 +1,4 @@
+// A missing name is our own mistake and aborts: callers name what the build embeds.
 #include "models/model_data.hpp"
 
 #include "base/error.hpp"

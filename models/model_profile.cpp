@@ -1,3 +1,4 @@
+// Attention alone is the difference of two runs on a device that never waits for its host.
 #include "models/model_profile.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Halved at medians, one axis after the other (Bentley 1975); ties go by index and not by the library's sorting.
 #include "models/nearest_points.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Ring algorithms, by bandwidth and latency: (n − 1)/n of the bytes and n − 1 rounds.
 #include "models/network.hpp"
 
 namespace dflop {

@@ -1,3 +1,4 @@
+// Equal lengths are priced together, in rising order: the sum does not depend on the order in the pack.
 #include "models/packed_attention.hpp"
 
 #include <map>

@@ -1,3 +1,4 @@
+// A microbatch without sequences has linear layers and no attention: that is how attention is skipped.
 #include "models/profiled_batches.hpp"
 
 namespace dflop {

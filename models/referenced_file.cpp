@@ -1,3 +1,4 @@
+// The complaint about a missing file stands at the place that names it, in the document that does.
 #include "models/referenced_file.hpp"
 
 #include <filesystem>

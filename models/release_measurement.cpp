@@ -1,3 +1,4 @@
+// The grid of sizes and the layer counts are the release's own.
 #include "models/release_measurement.hpp"
 
 #include "models/profiled_batches.hpp"

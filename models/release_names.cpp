@@ -1,3 +1,4 @@
+// The table of names, with layers and widths, by which a different model under a known name is noticed.
 #include "models/release_names.hpp"
 
 #include <algorithm>

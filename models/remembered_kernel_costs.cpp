@@ -1,3 +1,4 @@
+// A table of fixed size, one place for a hash, the newest wins: no answer is ever wrong, some are asked for again.
 #include "models/remembered_kernel_costs.hpp"
 
 #include <bit>

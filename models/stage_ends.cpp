@@ -1,3 +1,4 @@
+// The terms of a layer (models/layer_costs.cpp): GEMMs, bytes moved, and the all-reduce that cutting a matrix costs.
 #include "models/stage_ends.hpp"
 
 #include "models/tensor_parallel.hpp"

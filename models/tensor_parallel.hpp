@@ -45,7 +45,8 @@ inline bool DividesAmong(const ModelSpec& model, int module, int ranks) {
 /// `_vocab_size_with_padding`); the rows added are stored, multiplied and reduced like all others.
 inline double PaddedVocabulary(int vocabulary, int multiple, int ranks) {
   const std::int64_t step = std::int64_t{multiple} * ranks;
-  return static_cast<double>((vocabulary + step - 1) / step * step);
+  const std::int64_t steps = (vocabulary + step - 1) / step;
+  return static_cast<double>(steps * step);
 }
 
 }  // namespace dflop

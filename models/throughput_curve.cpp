@@ -1,3 +1,4 @@
+// Rising sizes and positive rates are checked once, on making; a lookup then walks along the few points.
 #include "models/throughput_curve.hpp"
 
 #include <algorithm>

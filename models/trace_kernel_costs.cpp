@@ -1,3 +1,5 @@
+// Inverse-distance weighting (Shepard 1968) of the logarithm of the rate, over the eight nearest shapes. A trace's own
+// error band comes from leaving out one shape at a time.
 #include "models/trace_kernel_costs.hpp"
 
 #include <algorithm>

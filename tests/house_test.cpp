@@ -222,7 +222,8 @@ std::vector<std::string> NamesOfNothing(const Sources& sources) {
     const std::vector<std::string_view> lines = Lines(text);
     for (std::size_t i = 0; i < lines.size(); ++i) {
       for (const std::string& named : NamedSources(lines[i])) {
-        if (!Exists(sources, named)) complaints.push_back(path + ":" + std::to_string(i + 1) + ": names " + named);
+        if (Exists(sources, named)) continue;
+        complaints.emplace_back(path + ":" + std::to_string(i + 1) + ": names ").append(named);
       }
     }
   }

@@ -1,3 +1,4 @@
+// Found by file name among the embedded ones and parsed at each call.
 #include "traces/committed_traces.hpp"
 
 namespace dflop {

@@ -1,3 +1,5 @@
+// Spellings of keys in use, as lists; sizes and lengths come from the medium itself, else from the record. Word lists
+// tell an unread medium from a number or a caption about one.
 #include "traces/conversation_media.hpp"
 
 #include <algorithm>

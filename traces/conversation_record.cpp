@@ -1,3 +1,5 @@
+// Reads tolerantly but counts: places of media in the text must match the media that the keys name, and a key that
+// looks like a medium and was read by nobody is reported.
 #include "traces/conversation_record.hpp"
 
 #include <algorithm>

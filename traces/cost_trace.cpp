@@ -1,3 +1,5 @@
+// The operations of the format with their dimensions, and the strict reading and writing of rows; the ranges of sizes
+// and times are documented ones.
 #include "traces/cost_trace.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Reading and declaring are one call, so the list that `dflop list` shows cannot differ from what is read.
 #include "traces/generator_parameters.hpp"
 
 #include "base/error.hpp"

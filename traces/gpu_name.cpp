@@ -1,3 +1,4 @@
+// Word by word: one known chip, and beside it only what may stand in a GPU's name; any other word makes it no GPU.
 #include "traces/gpu_name.hpp"
 
 #include <algorithm>

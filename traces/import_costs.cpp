@@ -1,3 +1,5 @@
+// Two sources in three layouts: aiconfigurator's tables, vidur's own and the condensed one. Vidur's rows are whole
+// layers, cut here into the kernels of one rank of the tensor-parallel group.
 #include "traces/import_costs.hpp"
 
 #include <algorithm>
@@ -175,9 +177,10 @@ class VidurTable {
                   const std::vector<std::pair<std::string, double>>& shape) const {
     for (const auto& [dimension, size] : shape) {
       if (size == std::floor(size) && size >= 1 && size <= LargestSize(dimension)) continue;
-      table_.Fail(i, "makes " + dimension + " = " + ShortestNumber(size) + " of " + operation +
-                         ": a whole number up to " + ShortestNumber(LargestSize(dimension)) +
-                         " is wanted, so tp must divide the widths and heads");
+      std::string complaint = "makes " + dimension + " = " + ShortestNumber(size) + " of ";
+      complaint += operation + ": a whole number up to " + ShortestNumber(LargestSize(dimension)) +
+                   " is wanted, so tp must divide the widths and heads";
+      table_.Fail(i, complaint);
     }
   }
 

@@ -1,3 +1,4 @@
+// The table itself, counted from per-sample records: one row for each set and number of tiles.
 #include "traces/internvl_sft.hpp"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Checks on reading what its optimizer takes for granted: two points for every line, no row twice, curves that pair up.
 #include "traces/release_profile.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// The parameters of each kind with their defaults and ranges, and how they are drawn: sizes lognormal, counts of images
+// geometric, clips uniform in length.
 #include "traces/sample_contents.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Strict, unlike the importers: a key that is not of the format is an error, and so is a sample that holds nothing.
 #include "traces/sample_record.hpp"
 
 #include <algorithm>

@@ -90,9 +90,7 @@ double PerCharacter(Kind kind) {
     case Kind::kThai:
       return 0.636;
     case Kind::kDigit:
-      return 1.0;
     case Kind::kWideMark:
-      return 1.0;
     case Kind::kQuoteMark:
       return 1.0;
     case Kind::kSymbol:

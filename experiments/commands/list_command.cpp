@@ -120,6 +120,7 @@ void AddListCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "what there is: policies, models, machines, samples");
   const auto arguments = std::make_shared<Arguments>();
   std::vector<std::string> names;
+  names.reserve(kLists.size());
   for (const auto& [name, list] : kLists) names.push_back(name);
   command->add_option("what", arguments->what, "policies are the plug-ins of all four kinds")
       ->required()

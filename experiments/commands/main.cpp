@@ -65,6 +65,7 @@ void CheckCommands(const CLI::App& app, const std::vector<std::string>& words) {
     const std::vector<const CLI::App*> commands = parent->get_subcommands([](const CLI::App*) { return true; });
     if (commands.empty() || word.starts_with("-")) return;
     std::vector<std::string> names;
+    names.reserve(commands.size());
     for (const CLI::App* command : commands) names.push_back(command->get_name());
     const auto found = std::find(names.begin(), names.end(), word);
     if (found == names.end()) {

@@ -1,3 +1,4 @@
+// A name is a generator's or a file's: generators are drawn from, records of a file are taken as they are.
 #include "experiments/commands/sample_commands.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A subcommand each for the options, a function each for the work.
 #include "experiments/commands/trace_commands.hpp"
 
 #include <CLI/CLI.hpp>

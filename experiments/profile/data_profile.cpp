@@ -1,3 +1,4 @@
+// Bins are round numbers (RoundTicks), fewer where two quantities are held against each other.
 #include "experiments/profile/data_profile.hpp"
 
 #include <algorithm>
@@ -15,7 +16,7 @@ constexpr int kBins = 24;
 constexpr int kJointBins = 16;
 
 SampleQuantity SizesOf(const std::vector<SampleShape>& shapes, const ModelSpec& model, int module) {
-  const std::string name = model.module_name(module);
+  const std::string& name = model.module_name(module);
   SampleQuantity sizes{name + (model.is_llm(module) ? "-tokens" : "-tiles"),
                        (model.is_llm(module) ? "LLM tokens per sample, " : "tiles per sample, ") + name,
                        model.is_llm(module) ? "tokens" : "tiles",
@@ -79,7 +80,7 @@ DataProfile ProfileData(const CostModel& cost, const Layout& layout, std::vector
   const ModelSpec& model = cost.model();
   for (int module = 0; module < model.module_count(); ++module) {
     profile.quantities.push_back(SizesOf(profile.shapes, model, module));
-    const std::string name = model.module_name(module);
+    const std::string& name = model.module_name(module);
     profile.quantities.push_back({name + "-seconds", "seconds per sample on a stage of " + name, "s",
                                   model.is_llm(module), problem.module_costs[static_cast<std::size_t>(module)]});
   }

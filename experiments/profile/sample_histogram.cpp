@@ -1,3 +1,4 @@
+// Bins end at the 99th percentile and the last one is open, so that a few giants do not squeeze the rest.
 #include "experiments/profile/sample_histogram.hpp"
 
 #include <algorithm>
@@ -129,7 +130,8 @@ std::string DrawJointHistogram(const std::vector<SampleShape>& shapes) {
     text += PadLeft(grid.tiles.Label(row), 8) + " │";
     for (std::size_t column = 0; column < shares.size(); ++column) {
       const std::string shade = Shade(shares[column], fullest);
-      text += " " + shade + shade + Percent(shares[column]);
+      text += " " + shade;
+      text += shade + Percent(shares[column]);
       totals[column] += shares[column];
     }
     text += "   " + Percent(std::accumulate(shares.begin(), shares.end(), 0.0)) + "\n";

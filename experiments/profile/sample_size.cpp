@@ -1,3 +1,4 @@
+// Layouts are judged over the pool once and remembered by name: resamples choose the same few again and again.
 #include "experiments/profile/sample_size.hpp"
 
 #include <algorithm>
@@ -6,6 +7,7 @@
 #include <optional>
 #include <set>
 
+#include "base/index.hpp"
 #include "policies/layout_search/plan_simulator.hpp"
 
 namespace dflop {
@@ -36,6 +38,7 @@ class Bootstrap {
 
   std::vector<SampleShape> Resample(RandomStream& random, int count) const {
     std::vector<SampleShape> samples;
+    samples.reserve(Index(count));
     for (int i = 0; i < count; ++i) samples.push_back(pool_[random.Below(pool_.size())]);
     return samples;
   }

@@ -1,3 +1,4 @@
+// Rates count what a row's operation does: FLOPs, parameters, logits, tokens, launches or bytes.
 #include "experiments/profile/trace_report.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Cells carry the bare number, by which the page's script sorts.
 #include "experiments/report/cells.hpp"
 
 #include "base/json.hpp"

@@ -1,3 +1,4 @@
+// Shares of samples in round bins; text at the mean stands where there is room for it.
 #include "experiments/report/chart_histogram.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Stacked bars, a policy each: causes of idle time side by side; what a cause saves (below 0) goes to the left.
 #include <algorithm>
 #include <numeric>
 

@@ -1,3 +1,4 @@
+// Load of every microbatch over the mean, a panel per side of the model; too many bars are drawn as one outline.
 #include <algorithm>
 #include <numeric>
 

@@ -1,3 +1,4 @@
+// Stacked bars of what a stage's devices hold, a panel per policy, with a line at the capacity of one device.
 #include <algorithm>
 
 #include "experiments/report/charts.hpp"

@@ -1,3 +1,4 @@
+// One step of every policy on one time axis: a row per device group, boxes for its work, thin marks below for messages.
 #include <algorithm>
 #include <map>
 #include <set>
@@ -44,6 +45,7 @@ std::vector<Row> RowsOf(const StepPicture& picture) {
     if (event.stage >= 0) ++rows.at(picture.stages[static_cast<std::size_t>(event.stage)].group).events;
   }
   std::vector<Row> ordered;
+  ordered.reserve(rows.size());
   for (const auto& [group, row] : rows) ordered.push_back(row);
   std::stable_sort(ordered.begin(), ordered.end(), [](const Row& a, const Row& b) {
     return std::pair(a.first.replica, a.first.depth) < std::pair(b.first.replica, b.first.depth);

@@ -1,3 +1,4 @@
+// A row per scenario and point, a column per policy, on a square-root axis; many policies are drawn in blocks.
 #include <algorithm>
 #include <cmath>
 

@@ -1,3 +1,4 @@
+// Bars from 1, a group per policy with a bar per baseline, and the 95 % interval on each.
 #include <algorithm>
 
 #include "experiments/report/charts.hpp"

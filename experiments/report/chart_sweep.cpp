@@ -1,3 +1,4 @@
+// Step time, or speedup over a baseline, along one axis of a sweep: a line per policy, crosses where one is infeasible.
 #include <algorithm>
 #include <cmath>
 

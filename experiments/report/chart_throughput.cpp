@@ -1,3 +1,4 @@
+// Sizes lie on a logarithmic axis at the points that were profiled, joined by straight lines as the planner reads them.
 #include "experiments/report/chart_throughput.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
+// What a page rests on, below its figures: extrapolated costs, assumptions, provenance, hashes of the inputs.
 #include <algorithm>
-#include <ranges>
 
 #include "experiments/report/page.hpp"
 #include "experiments/results/figure_text.hpp"
@@ -55,7 +55,9 @@ std::string Footer(const Report& report) {
   if (report.assumptions.empty()) html += "<p class=\"note\">The result states no assumptions.</p>\n";
   // A sweep repeats them at every point: closed, they leave the page readable.
   const bool few = report.assumptions.size() <= 3;
-  for (const auto& [place, stated] : report.assumptions | std::views::take(kMostDetailedPoints)) {
+  const std::size_t shown = std::min(report.assumptions.size(), kMostDetailedPoints);
+  for (std::size_t i = 0; i < shown; ++i) {
+    const auto& [place, stated] = report.assumptions[i];
     html += Block("Assumptions and defaults: " + place, stated, few);
   }
   html += Block("Where it comes from", report.provenance, true);

@@ -1,3 +1,4 @@
+// Section by section in the order of the page; every figure is kept as a file under the name of its point.
 #include "experiments/report/page.hpp"
 
 #include <algorithm>

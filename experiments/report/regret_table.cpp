@@ -1,3 +1,4 @@
+// Text and tip of every cell are made here, so that the chart only places them; means are over full rows.
 #include "experiments/report/regret_table.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The template is filled in one pass, and assets are embedded: a report needs nothing but the result.
 #include "experiments/report/report.hpp"
 
 #include <map>

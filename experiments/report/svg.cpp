@@ -1,3 +1,4 @@
+// Widths of text are estimated by classes of characters, as no font is at hand; coordinates have two decimals.
 #include "experiments/report/svg.hpp"
 
 #include <algorithm>

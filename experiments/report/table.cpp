@@ -1,3 +1,4 @@
+// The table of one point, as HTML: a policy per row with its layouts below its name, figures with their intervals.
 #include <algorithm>
 #include <array>
 #include <cmath>

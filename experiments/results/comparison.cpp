@@ -1,3 +1,4 @@
+// A change counts when the paired interval over the seeds leaves no doubt or every seed shows it, beyond the tolerance.
 #include "experiments/results/comparison.hpp"
 
 #include <algorithm>

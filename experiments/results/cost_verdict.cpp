@@ -1,3 +1,4 @@
+// Draws are compared one by one, summed over seeds: both policies met the same costs in each.
 #include "experiments/results/cost_verdict.hpp"
 
 #include <limits>

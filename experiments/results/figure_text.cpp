@@ -1,3 +1,4 @@
+// Digits follow from the size of a number: four in a duration, three decimals in a ratio.
 #include "experiments/results/figure_text.hpp"
 
 #include <algorithm>

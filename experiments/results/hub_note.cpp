@@ -1,3 +1,4 @@
+// Said from a tenth of the step on.
 #include "experiments/results/hub_note.hpp"
 
 #include "experiments/results/figure_text.hpp"

@@ -1,3 +1,4 @@
+// Runs are compared as text without what differs anyhow: the wall clock, the place on the axis, a planner's thoughts.
 #include "experiments/results/no_effect.hpp"
 
 #include <algorithm>

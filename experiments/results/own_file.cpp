@@ -1,3 +1,4 @@
+// Links are followed before the folder is compared, or one could lead out of it.
 #include "experiments/results/own_file.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The LLM is the last of the timeline's modules; whatever stands before it is an encoder.
 #include "experiments/results/picture.hpp"
 
 #include <algorithm>

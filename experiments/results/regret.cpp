@@ -1,3 +1,4 @@
+// The ratio of step times is that of SpeedupOver, seeds paired, minus one.
 #include "experiments/results/regret.hpp"
 
 #include <algorithm>

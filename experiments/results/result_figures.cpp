@@ -1,3 +1,4 @@
+// Read tolerantly where older results lack a key; means over seeds are sums divided at the end, a peak is the largest.
 #include "experiments/results/result_figures.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Rows are found by a key of scenario, policy and the axes by name, whatever order a file writes them in.
 #include "experiments/results/result_rows.hpp"
 
 #include <limits>

@@ -1,3 +1,4 @@
+// Where two policies do not have the same seeds in the same order there is a ratio, but no interval.
 #include "experiments/results/seed_figures.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Where runs of one policy differ, the last that names a stand-in counts.
 #include "experiments/results/shown_name.hpp"
 
 namespace dflop {

@@ -1,3 +1,4 @@
+// Rows follow the order of the runs; speedups and regrets are added once all rows are there.
 #include "experiments/results/summary.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Policies are listed by what they change, so that a note says each change once.
 #include "experiments/results/training_changes.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Figures are bounded when read, so that nothing drawn from them can overflow.
 #include "experiments/results/validation_figures.hpp"
 
 #include <filesystem>

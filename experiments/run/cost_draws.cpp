@@ -1,3 +1,4 @@
+// Draws have numbers and one seed for all runs, so that every policy meets the same costs.
 #include "experiments/run/cost_draws.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@ Seconds StepTimeUnderDraw(const Scenario& scenario, const PlannedJob& job, const
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
                                         const DrawnDisturbance& disturb) {
   std::vector<double> times;
+  times.reserve(kCostDraws);
   for (int number = 0; number < kCostDraws; ++number) {
     times.push_back(StepTimeUnderDraw(scenario, job, work, disturb, DrawCosts(number)).value());
   }

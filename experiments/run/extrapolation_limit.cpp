@@ -1,3 +1,4 @@
+// Shapes are those of one step, priced once more with a list behind the costs.
 #include "experiments/run/extrapolation_limit.hpp"
 
 #include <memory>

@@ -1,3 +1,4 @@
+// flock on the folder's own descriptor, closed on exec so that no program started meanwhile keeps it.
 #include "experiments/run/folder_lock.hpp"
 
 #include <fcntl.h>

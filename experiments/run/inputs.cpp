@@ -1,3 +1,4 @@
+// A unit's hash holds all that its result depends on and no more: the experiment's file may change beside it.
 #include "experiments/run/inputs.hpp"
 
 #include <filesystem>

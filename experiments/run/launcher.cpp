@@ -1,3 +1,4 @@
+// A launcher is known by its pair of variables; a rank that is no number below the size is none.
 #include "experiments/run/launcher.hpp"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Files are named by a unit's hash and hold it in full; the runs are written last: where they stand, all is there.
 #include "experiments/run/partial_store.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Every stream is named by what it draws, so policies and clusters of one seed meet the same samples.
 #include "experiments/run/planning.hpp"
 
 #include <chrono>

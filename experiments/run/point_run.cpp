@@ -1,3 +1,4 @@
+// Steps follow each other: a correction and deferred samples carry over from one to the next.
 #include "experiments/run/point_run.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Messages are cut to what a pipe's buffer holds: a worker never waits for its reader. Workers die with their parent.
 #include "experiments/run/process_pool.hpp"
 
 #include <signal.h>

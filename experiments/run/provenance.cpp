@@ -1,3 +1,4 @@
+// What the build has written down, and of the running program its own bytes.
 #include "experiments/run/provenance.hpp"
 
 #include <CLI/Version.hpp>

@@ -1,3 +1,4 @@
+// Speedups compare runs that met the same samples; a model's profile is written once for all points that share it.
 #include "experiments/run/result.hpp"
 
 #include <filesystem>

@@ -1,3 +1,4 @@
+// Shares are weighted by the seconds of their steps: a mean of shares would not add up to the run.
 #include "experiments/run/run_metrics.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A unit is one policy at one point with one seed; rank 0 holds the folder's lock, waits for the others and assembles.
 #include "experiments/run/runner.hpp"
 
 #include <algorithm>

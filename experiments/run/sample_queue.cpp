@@ -1,3 +1,4 @@
+// Those that wait stand first and in their order, each with the number of steps that it has waited.
 #include "experiments/run/sample_queue.hpp"
 
 #include <algorithm>

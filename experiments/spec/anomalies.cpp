@@ -1,3 +1,4 @@
+// Each kind is read, and told in words, by a function of its own; words stand in results as assumptions do.
 #include "experiments/spec/anomalies.hpp"
 
 #include <algorithm>

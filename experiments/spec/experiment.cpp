@@ -1,3 +1,4 @@
+// A complaint about a scenario at a point of the sweep is shown at the axis that brought the value.
 #include "experiments/spec/experiment.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Plug-ins are made once on reading, to find mistakes early; paths among their parameters become absolute.
 #include "experiments/spec/policy_spec.hpp"
 
 #include <algorithm>

@@ -1,3 +1,5 @@
+// Traces and samples named in equal words are read once over all points of a sweep; a first draw shows early whether
+// model and samples go together.
 #include "experiments/spec/scenario.hpp"
 
 #include <algorithm>

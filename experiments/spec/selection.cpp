@@ -1,3 +1,4 @@
+// One search for both options, so that their complaints read alike.
 #include "experiments/spec/selection.hpp"
 
 #include <vector>

@@ -1,3 +1,4 @@
+// JSON pointers (RFC 6901), read and written; missing keys are made on the way, missing array elements are not.
 #include "experiments/spec/sweep.hpp"
 
 #include <charconv>

@@ -1,3 +1,5 @@
+// Observations are efficiencies in logarithms. What a GPU lacks is derived from another one's surface, times the ratio
+// of what both have measured.
 #include "models/calibration/fit_gpu.hpp"
 
 #include <algorithm>

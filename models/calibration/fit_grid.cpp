@@ -1,3 +1,4 @@
+// Conjugate gradients with a diagonal preconditioner inside Huber's reweighting; sums run in a fixed order.
 #include "models/calibration/fit_grid.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A layer is the difference of a profile of two and of one, so that what stands at the module's ends cancels.
 #include "models/calibration/measured_layers.hpp"
 
 #include <map>

@@ -1,3 +1,4 @@
+// Every fifth shape in sorted order is held out, of each operation: the fit never sees it and is judged by it.
 #include "models/calibration/reference_tables.hpp"
 
 #include <filesystem>
@@ -37,11 +38,12 @@ const std::vector<std::string>& CalibratedOperations() {
 }
 
 CostTrace LoadReferenceTrace(const std::string& folder, const ReferenceGpu& gpu) {
-  const std::string prefix = folder + "/aiconfigurator/";
-  const std::string suffix = "_bf16_" + gpu.device + ".csv";
-  std::vector<std::string> paths = {prefix + "gemm" + suffix};
+  const auto path_of = [&](const std::string& table) {
+    return folder + "/aiconfigurator/" + table + "_bf16_" + gpu.device + ".csv";
+  };
+  std::vector<std::string> paths = {path_of("gemm")};
   for (const char* table : {"context_attention", "encoder_attention"}) {
-    const std::string path = prefix + table + suffix;
+    const std::string path = path_of(table);
     if (std::filesystem::exists(path)) paths.push_back(path);
   }
   return ImportAiconfigurator(paths);

@@ -1,3 +1,4 @@
+// A wrapper for each interface with the same calls; what goes wrong is said with the plug-in's kind and name.
 #include "policies/api/checked_plugins.hpp"
 
 #include <cmath>

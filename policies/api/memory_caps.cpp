@@ -1,3 +1,4 @@
+// Walks a device's order to see how many mean buckets it holds at once; a module's cap is that of its tightest stage.
 #include "policies/api/memory_caps.hpp"
 
 #include <algorithm>

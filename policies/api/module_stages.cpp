@@ -1,3 +1,4 @@
+// Replica 0 stands for all: replicas have the same stages.
 #include "policies/api/module_stages.hpp"
 
 #include <numeric>

@@ -1,3 +1,4 @@
+// One visit of the declared type for each use: checking, JSON, a line of text.
 #include "policies/api/parameter.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What is said when a batch cannot be scheduled: sample, dimension, and by how much a cap is exceeded.
 #include "policies/batching_search/batch_checks.hpp"
 
 #include <algorithm>

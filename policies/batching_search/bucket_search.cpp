@@ -1,3 +1,4 @@
+// Compiled once for every number of dimensions (W). A descent stops at the floor, the mean in whole granules.
 #include "policies/batching_search/bucket_search.hpp"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// A problem's costs bear the factors already, so what was predicted is found by dividing.
 #include "policies/batching_search/corrected_costs.hpp"
 
 #include "base/index.hpp"

@@ -1,3 +1,4 @@
+// Bucket b is microbatch b / replicas of replica b mod replicas.
 #include "policies/batching_search/equal_counts.hpp"
 
 #include <numeric>

@@ -1,3 +1,4 @@
+// The plan says that it stands in, and why: figures must not pass as the integer program's.
 #include "policies/batching_search/ilp_fallback.hpp"
 
 #include "base/text.hpp"

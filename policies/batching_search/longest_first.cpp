@@ -1,3 +1,4 @@
+// A heap of places; with equal counts a place that has its quota leaves it.
 #include "policies/batching_search/longest_first.hpp"
 
 #include <algorithm>

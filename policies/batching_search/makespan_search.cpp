@@ -1,3 +1,4 @@
+// Every evaluation is one replay; a step that is longer is undone, unless it is one of the kicks after a restart.
 #include "policies/batching_search/makespan_search.hpp"
 
 #include "policies/batching_search/start_orders.hpp"

@@ -1,3 +1,4 @@
+// The slowest stage of a module speaks for it, chosen at the mean microbatch of the batch.
 #include "policies/batching_search/packed_costs.hpp"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// The worst bucket meets the partners with which it could go down furthest; three exchanges of it are priced.
 #include "policies/batching_search/packed_polish.hpp"
 
 #include <algorithm>

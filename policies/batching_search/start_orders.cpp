@@ -1,3 +1,4 @@
+// Shapes are made of one ascending ranking, which dealt to both ends in turn is a hill, or of its reverse.
 #include "policies/batching_search/start_orders.hpp"
 
 #include <algorithm>

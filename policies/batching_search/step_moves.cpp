@@ -1,3 +1,4 @@
+// Draws depend on the random stream alone; a change that would break a cap comes out empty.
 #include "policies/batching_search/step_moves.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The time of a step that defers samples is divided by the share of the corrected work that it runs.
 #include "policies/correction/corrected_step.hpp"
 
 #include <map>

@@ -1,3 +1,4 @@
+// Solved by rows (Kaczmarz), but each range moves by the median over its last equations, so that outliers move nothing.
 #include "policies/correction/residual_table.hpp"
 
 #include <algorithm>

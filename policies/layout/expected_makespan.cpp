@@ -63,6 +63,7 @@ class ExpectedMakespan final : public LayoutPlanner {
       labels.push_back(StackText(stack, options_));
     }
     std::vector<PlanningProblem> variants;
+    variants.reserve(costs.size());
     for (const CostModel& cost : costs) variants.push_back(problem.With(cost));
     const std::size_t budget = options_.budget.value_or(DefaultRaceBudget(problem.cost.cluster()));
     LayoutRace race(variants, AllLayouts(), options_.uneven_layers, budget);

@@ -1,3 +1,4 @@
+// Costs of a part are remembered by module, TP and size of the microbatch, small ones on a logarithmic grid.
 #include "policies/layout_search/choice_estimate.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Microbatch counts are worked out once for each number of replicas: degrees come by the million.
 #include "policies/layout_search/layout_choice.hpp"
 
 #include <algorithm>

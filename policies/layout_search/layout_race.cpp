@@ -1,3 +1,4 @@
+// Margins and shares of the budget stand on top, each with what it is for.
 #include "policies/layout_search/layout_race.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Times are remembered by TP and number of parts: a search over degrees asks for few different ones.
 #include "policies/layout_search/means_formula.hpp"
 
 #include <algorithm>
@@ -49,7 +50,7 @@ void MeansFormula::Prepare(int module, const PlanningProblem& problem, double sc
 }
 
 std::size_t MeansFormula::Place(int module, int tp) {
-  return Index(module) * kDegrees + Index(std::bit_width(static_cast<unsigned>(tp)) - 1);
+  return Index(module) * kDegrees + static_cast<std::size_t>(std::bit_width(static_cast<unsigned>(tp)) - 1);
 }
 
 Seconds MeansFormula::Time(int module, int tp, int parts) {

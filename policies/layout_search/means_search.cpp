@@ -1,3 +1,4 @@
+// One queue of bounds and of evaluated choices: a bound that comes up is evaluated, a choice is the next best.
 #include "policies/layout_search/means_search.hpp"
 
 #include <algorithm>

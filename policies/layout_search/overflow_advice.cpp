@@ -1,3 +1,4 @@
+// What is advised has been tried: the layout is judged anew with recompute, a distributed optimizer, both.
 #include "policies/layout_search/overflow_advice.hpp"
 
 #include "base/text.hpp"

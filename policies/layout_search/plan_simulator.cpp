@@ -1,3 +1,4 @@
+// The cheap tests come first: state alone, then memory, then time; what the batch scheduler refuses does not fit.
 #include "policies/layout_search/plan_simulator.hpp"
 
 #include <algorithm>

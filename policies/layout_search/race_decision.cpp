@@ -1,3 +1,4 @@
+// The runner-up is told by the paired difference over the planning batches, as the two have met the same ones.
 #include "policies/layout_search/race_decision.hpp"
 
 #include <algorithm>

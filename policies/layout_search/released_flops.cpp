@@ -1,3 +1,4 @@
+// Three passes are six operations a multiplication, so 6 and its multiples stand before most terms.
 #include "policies/layout_search/released_flops.hpp"
 
 namespace dflop {

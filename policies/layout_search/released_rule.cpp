@@ -1,3 +1,4 @@
+// Rounding to two decimals, the memory factor of 1.25 and the tolerance of 1.1 are the released code's.
 #include "policies/layout_search/released_rule.hpp"
 
 #include <algorithm>

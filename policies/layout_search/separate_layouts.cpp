@@ -1,3 +1,4 @@
+// Encoders take the first GPUs and the LLM the rest; degrees are factorisations of either number.
 #include "policies/layout_search/separate_layouts.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// First the layouts with one TP for everything, then those whose encoder has a smaller one.
 #include "policies/layout_search/uniform_layouts.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Options are checked to the end before the first kernel runs; a signal ends a profile with what is there.
 #include "real_runner/commands/profile_command.hpp"
 
 #include <CLI/CLI.hpp>

@@ -1,3 +1,4 @@
+// Says beforehand how long it will take, as the plans predict, and wants --force beyond an hour.
 #include "real_runner/commands/run_command.hpp"
 
 #include <CLI/CLI.hpp>

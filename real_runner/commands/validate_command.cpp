@@ -1,3 +1,4 @@
+// Options only; the work is real_runner/validate/validator.cpp.
 #include "real_runner/commands/validate_command.hpp"
 
 #include <CLI/CLI.hpp>

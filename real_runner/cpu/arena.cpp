@@ -1,3 +1,4 @@
+// Only grows; a block begins at a cache line, and a limit of memory is told as what is not supported.
 #include "real_runner/cpu/arena.hpp"
 
 #include <cstdint>

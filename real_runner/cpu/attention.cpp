@@ -1,3 +1,4 @@
+// Tiles of 128 queries by 512 keys; the backward makes the scores anew from log Σ exp instead of keeping them.
 #include "real_runner/cpu/attention.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Values come from a pool of normal numbers made once: drawing each anew would take longer than measuring.
 #include "real_runner/cpu/cpu_kernel.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Every file may be missing, as in containers: what is not told is assumed or left out.
 #include "real_runner/cpu/machine.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// One call of sgemm behind all three; the widths of its integers depend on how OpenBLAS was built.
 #include "real_runner/cpu/matrix.hpp"
 
 #include <cblas.h>

@@ -1,3 +1,4 @@
+// Neighbours of one length run as one batch, each over its own rows of the pack.
 #include "real_runner/cpu/packed_attention.hpp"
 
 #include "real_runner/cpu/cpu_operation.hpp"

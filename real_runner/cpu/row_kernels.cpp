@@ -1,3 +1,4 @@
+// Plain loops that the compiler makes vectors of; angles of the rotary embedding follow from each other by rotation.
 #include "real_runner/cpu/row_kernels.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Hands nearly every call on to the kernels that are measured one by one, so that training runs what was profiled.
 #include "real_runner/cpu/training_kernels.hpp"
 
 #include "base/error.hpp"

@@ -1,3 +1,4 @@
+// A rank has one core: OpenBLAS is held to one thread.
 #include "real_runner/cpu/worker.hpp"
 
 #include <cblas.h>

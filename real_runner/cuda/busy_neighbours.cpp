@@ -1,3 +1,4 @@
+// A thread per part, each with a stream of its own; measuring begins when all have run their load once.
 #include "real_runner/cuda/busy_neighbours.hpp"
 
 #include <chrono>

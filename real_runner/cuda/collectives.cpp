@@ -1,3 +1,4 @@
+// All ranks are started behind kernels that spin, since one host thread starts them one after the other.
 #include "real_runner/cuda/collectives.hpp"
 
 #include <nccl.h>

@@ -1,3 +1,4 @@
+// What is not known is left out: without NVML there are neither clocks nor power.
 #include "real_runner/cuda/device_info.hpp"
 
 #include <cublasLt.h>

@@ -1,3 +1,4 @@
+// Ranks tell each other where their values are by the transport; the sums themselves stay on the device.
 #include "real_runner/cuda/gradient_sum.hpp"
 
 #include <algorithm>

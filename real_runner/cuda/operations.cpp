@@ -1,3 +1,4 @@
+// Each operation names its tensors and how to launch on them; sets, timing and checks are TensorKernel's.
 #include "real_runner/cuda/operations.hpp"
 
 #include <algorithm>

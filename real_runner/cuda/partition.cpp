@@ -1,3 +1,4 @@
+// The driver's functions are looked up when they are wanted, as the plug-in opens on machines without them.
 #include "real_runner/cuda/partition.hpp"
 
 #include <cuda.h>

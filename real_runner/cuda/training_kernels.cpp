@@ -1,3 +1,4 @@
+// Short operations are timed by events, long ones by the host's clock, which all ranks share.
 #include "real_runner/cuda/training_kernels.hpp"
 
 #include <algorithm>

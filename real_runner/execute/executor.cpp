@@ -1,3 +1,4 @@
+// Seconds are told apart on the way: waiting, moving messages, and those lost because a thread woke late.
 #include "real_runner/execute/executor.hpp"
 
 #include <algorithm>

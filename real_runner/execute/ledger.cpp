@@ -1,3 +1,5 @@
+// A rank's doing is one atomic word, and an event counts only once it is written: others read a page without a lock,
+// also of a rank that has died.
 #include "real_runner/execute/ledger.hpp"
 
 #include <fcntl.h>

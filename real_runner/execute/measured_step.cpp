@@ -1,3 +1,4 @@
+// Events of several ranks become one operation by name: it starts when its last part does and ends with the last.
 #include "real_runner/execute/measured_step.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Rank 0 judges each execution and tells the others; only then are pages cleared, so all attempt the same one next.
 #include "real_runner/execute/rank_session.hpp"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// What is complete early waits for its turn: messages of one hub queue go one after the other, as in the simulator.
 #include "real_runner/execute/relay_station.hpp"
 
 #include <algorithm>

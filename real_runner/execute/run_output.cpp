@@ -1,3 +1,4 @@
+// Executions of one plan and step share a line: the median of their times, the worst of their shares.
 #include "real_runner/execute/run_output.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A thread per rank, each of which writes down its own failure; what others learn of it only is not written twice.
 #include "real_runner/execute/run_session.hpp"
 
 #include <algorithm>
@@ -30,10 +31,12 @@ SessionResult RunAsThreads(const std::vector<Plan>& plans, const StageBackend& b
   Ledger ledger(ranks, MostEvents(plans));
   const auto transports = MakeThreadTransports(ranks);
   std::vector<std::unique_ptr<RankSession>> sessions;
+  sessions.reserve(transports.size());
   for (const auto& transport : transports) {
     sessions.push_back(std::make_unique<RankSession>(plans, backend, options, *transport, ledger));
   }
   std::vector<std::thread> threads;
+  threads.reserve(sessions.size());
   for (int rank = 0; rank < ranks; ++rank) {
     threads.emplace_back([&session = *sessions[static_cast<std::size_t>(rank)], &ledger, &page = ledger.page(rank)] {
       try {

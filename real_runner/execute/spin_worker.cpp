@@ -1,3 +1,4 @@
+// Operations are looked up by kind, stages and microbatch, as the plan's file lists them.
 #include "real_runner/execute/spin_worker.hpp"
 
 #include <algorithm>

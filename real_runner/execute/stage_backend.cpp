@@ -1,3 +1,4 @@
+// Entries of one table, each with what it needs of ranks, clock and devices.
 #include "real_runner/execute/stage_backend.hpp"
 
 #include <thread>

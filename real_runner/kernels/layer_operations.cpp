@@ -1,3 +1,4 @@
+// Bytes of the memory-bound parts are counted by the values that each kernel reads and writes.
 #include "real_runner/kernels/layer_operations.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Sizes are rounded as a trace holds them, so that what is planned and what is measured have one key.
 #include "real_runner/kernels/row_shapes.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// CLOCK_MONOTONIC by its name, for it counts the same in every process; waiting sleeps first and then may spin.
 #include "real_runner/kernels/steady_clock.hpp"
 
 #include <sys/prctl.h>

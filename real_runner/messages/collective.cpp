@@ -1,3 +1,4 @@
+// Two phases: shares go out and are added up by their owners, then the sums go round.
 #include "real_runner/messages/collective.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A waiting rank wakes ten times a second to see whether the others still live.
 #include "real_runner/messages/mailbox.hpp"
 
 #include <chrono>
@@ -12,7 +13,7 @@ constexpr std::chrono::milliseconds kIdle{100};
 
 }  // namespace
 
-void Mailbox::Put(Parcel parcel) {
+void Mailbox::Put(Parcel&& parcel) {
   {
     const std::lock_guard lock(mutex_);
     const bool is_new = parcels_.try_emplace(parcel.name, std::move(parcel)).second;

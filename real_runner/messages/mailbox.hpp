@@ -32,7 +32,7 @@ struct Parcel {
 
 class Mailbox {
  public:
-  void Put(Parcel parcel);
+  void Put(Parcel&& parcel);
 
   /// Blocks until the parcel is here. Calls `idle` about ten times a second meanwhile, which throws when there is
   /// nothing to wait for any more.

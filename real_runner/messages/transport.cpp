@@ -1,3 +1,4 @@
+// What all transports share: names beyond the step's messages are negative, and a start is agreed on through rank 0.
 #include "real_runner/messages/transport.hpp"
 
 #include <cstdlib>

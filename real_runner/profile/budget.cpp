@@ -1,3 +1,4 @@
+// Read by hand: a number and at most one letter.
 #include "real_runner/profile/budget.hpp"
 
 #include <charconv>

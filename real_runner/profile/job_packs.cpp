@@ -1,3 +1,4 @@
+// One stream of a fixed seed: a profile made again measures the same packs.
 #include "real_runner/profile/job_packs.hpp"
 
 #include <algorithm>
@@ -23,7 +24,7 @@ std::vector<std::vector<std::int64_t>> JobPacks(const ModelSpec& model) {
   const std::unique_ptr<SampleSource> source = ReadSampleSource(JsonReader(name, "samples of a profile"));
   RandomStream random(0, "profile packs");
   std::vector<std::vector<std::int64_t>> packs;
-  for (const std::size_t samples : {4, 8, 16}) {
+  for (const std::size_t samples : {4u, 8u, 16u}) {
     std::vector<std::int64_t>& pack = packs.emplace_back();
     while (pack.size() < samples) {
       const int tokens = ShapeOf(source->Draw(random), model).llm_tokens;

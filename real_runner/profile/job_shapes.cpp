@@ -1,3 +1,4 @@
+// The shapes of a job, by their share of its time on a reference cluster: their order matters, their times do not.
 #include "real_runner/profile/job_shapes.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Grids go from coarse to fine, shuffled within a step, so that one cut short is still spread evenly.
 #include "real_runner/profile/profile_plan.hpp"
 
 #include <algorithm>

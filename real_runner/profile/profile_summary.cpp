@@ -1,3 +1,4 @@
+// A trace is held against itself: layers against the sum of their kernels, packs against the sum of their sequences.
 #include "real_runner/profile/profile_summary.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Launches come five at a time until they agree, a row's share of the budget is spent, or most of them are disturbed.
 #include "real_runner/profile/profiler.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Layout, orders and batches first, since the graph that the operations are compared with is built from them.
 #include "real_runner/program/plan_check.hpp"
 
 #include <algorithm>

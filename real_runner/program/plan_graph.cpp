@@ -1,3 +1,4 @@
+// Kernel costs that refuse every question make sure that nothing here is priced anew.
 #include "real_runner/program/plan_graph.hpp"
 
 #include <memory>

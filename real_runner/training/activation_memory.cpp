@@ -1,3 +1,4 @@
+// The places of one step are found by first fit in the order in which its blocks come and go.
 #include "real_runner/training/activation_memory.hpp"
 
 #include <algorithm>

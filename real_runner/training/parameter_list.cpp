@@ -1,3 +1,4 @@
+// A name says module, layer and tensor, and seeds the first values; a tied head begins as the embedding does.
 #include "real_runner/training/parameter_list.hpp"
 
 #include <cmath>

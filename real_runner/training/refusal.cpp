@@ -1,3 +1,4 @@
+// Bytes of activations are a lower bound: what does not fit by them cannot fit.
 #include "real_runner/training/refusal.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Every sample and tile has a random stream named after it, so neither order nor place changes what it holds.
 #include "real_runner/training/step_data.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// A tile keeps its place when it is announced again, as several messages may name it.
 #include "real_runner/training/tile_rows.hpp"
 
 #include <string>

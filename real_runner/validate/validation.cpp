@@ -1,8 +1,10 @@
+// Policies take turns, so executions are compared pair by pair: the same step and repeat.
 #include "real_runner/validate/validation.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
 #include <tuple>
 
 #include "base/error.hpp"
@@ -82,8 +84,8 @@ PolicyComparison ComparePolicy(const PolicyMeasurement& policy, const PolicyMeas
 
 /// Names, shortest time first; equal times in the order given.
 std::vector<std::string> Order(const std::vector<PolicyMeasurement>& policies, const std::vector<double>& times) {
-  std::vector<std::size_t> indices;
-  for (std::size_t i = 0; i < policies.size(); ++i) indices.push_back(i);
+  std::vector<std::size_t> indices(policies.size());
+  std::iota(indices.begin(), indices.end(), std::size_t{0});
   std::stable_sort(indices.begin(), indices.end(), [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
   std::vector<std::string> names;
   for (const std::size_t i : indices) names.push_back(policies[i].policy);

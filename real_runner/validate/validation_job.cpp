@@ -1,3 +1,4 @@
+// Policies that are not wanted are taken out of the experiment itself, which the simulator then runs as it stands.
 #include "real_runner/validate/validation_job.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Tables are padded by columns on a terminal, not by bytes: names may hold any characters.
 #include "real_runner/validate/validation_output.hpp"
 
 #include <algorithm>
@@ -155,7 +156,10 @@ std::string InOrder(const std::vector<std::string>& names) {
 
 std::string Pairs(const std::vector<PolicyPair>& pairs) {
   std::string text;
-  for (const auto& [first, second] : pairs) text += (text.empty() ? "" : "; ") + first + " – " + second;
+  for (const auto& [first, second] : pairs) {
+    text += (text.empty() ? "" : "; ") + first;
+    text += " – " + second;
+  }
   return text.empty() ? "none" : text;
 }
 

@@ -1,3 +1,4 @@
+// Runs are matched with plans by their paths, operations with predicted ones by name.
 #include "real_runner/validate/validation_runs.hpp"
 
 #include <limits>

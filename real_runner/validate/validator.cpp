@@ -1,3 +1,4 @@
+// Plans are tried in a folder of their own first, so that nobody waits for a profile of what cannot be run.
 #include "real_runner/validate/validator.hpp"
 
 #include <unistd.h>
@@ -158,6 +159,7 @@ class Validator {
     std::error_code error;
     fs::create_directory(folder + "/plans", error);
     if (error) throw RunError(folder + "/plans cannot be made: " + error.message());
+    const std::string inside = folder + "/";
     std::vector<ScenarioPlans> all;
     std::vector<std::string> refused;
     UniqueSlugs slugs;
@@ -170,7 +172,7 @@ class Validator {
             Dflop({"plan", kExperiment, "--scenario", scenario.name, "--policy", policy, "--out", path}, folder);
         program.log = log;
         RunProgramOrFail(program);
-        const Json json = ReadJsonFile(folder + "/" + path);
+        const Json json = ReadJsonFile(inside + path);
         plans.plans.push_back(ReadPlan(JsonReader(json, path)));
         CheckPlan(plans.plans.back(), path);
         PadVocabulary(plans.plans.back());

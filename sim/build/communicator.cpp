@@ -1,3 +1,4 @@
+// Flows and latency of every message, by who holds a copy and who wants one.
 #include "sim/build/communicator.hpp"
 
 #include <algorithm>

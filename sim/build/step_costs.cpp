@@ -1,3 +1,4 @@
+// Parts that cost the same are priced once, and all stages of a module share the price of a layer.
 #include "sim/build/step_costs.hpp"
 
 #include <map>

@@ -1,3 +1,4 @@
+// Engines by name; which of them there are depends on the build.
 #include "sim/engine/engine.hpp"
 
 #include "base/error.hpp"

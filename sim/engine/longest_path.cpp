@@ -1,3 +1,4 @@
+// Sorted by first start times and not merely topologically: a change late in the step then sweeps little.
 #include "sim/engine/longest_path.hpp"
 
 #include <algorithm>

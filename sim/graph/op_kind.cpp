@@ -1,3 +1,4 @@
+// Names stand in the enum's order, so that a kind's number is its place among them.
 #include "sim/graph/op_kind.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Rows are counted, summed up and filled from the back; the order is Kahn's, so a cycle shows as operations left over.
 #include "sim/graph/precedence.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Slices of a thread may not overlap: devices have a thread each, messages take the first free lane of their node.
 #include "sim/measure/chrome_trace.hpp"
 
 #include <algorithm>

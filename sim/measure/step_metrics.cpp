@@ -1,3 +1,4 @@
+// The figures of one step, put together: times from the timeline, work from the costs, idle time from SplitIdle.
 #include <algorithm>
 
 #include "base/index.hpp"

@@ -1,3 +1,4 @@
+// Events in order of their start, ties in the order of the graph; dflop/timeline/1 is written and read here.
 #include "sim/measure/timeline.hpp"
 
 #include <algorithm>

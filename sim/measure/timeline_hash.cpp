@@ -1,3 +1,4 @@
+// Each replica's events are hashed by themselves, and equal hashes counted, so that no order of replicas matters.
 #include "sim/measure/timeline_hash.hpp"
 
 #include <algorithm>
@@ -116,6 +117,7 @@ std::vector<TimelineClass> TimelineHash::Classes(const OperationGraph& graph, co
   }
   if (!between.empty()) ++counts[Digest(stages_between_, between)];
   std::vector<TimelineClass> classes;
+  classes.reserve(counts.size());
   for (const auto& [digest, count] : counts) classes.push_back({digest, count});
   return classes;
 }

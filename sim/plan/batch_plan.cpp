@@ -1,3 +1,4 @@
+// Validity first, then the division of work: sequences by replica and microbatch, tiles by where they are encoded.
 #include "sim/plan/batch_plan.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What holds of every batch is checked when read, what depends on the experiment when a step is asked for.
 #include "sim/plan/buckets_file.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Names of kinds here belong to the encoding: they stay when files call a kind otherwise.
 #include "sim/plan/content_bytes.hpp"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Everything is sorted by content before it is hashed: replicas, a group's stages, samples of a bucket.
 #include "sim/plan/decision_hash.hpp"
 
 #include <algorithm>

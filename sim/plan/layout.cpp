@@ -1,3 +1,4 @@
+// From degrees to stages and groups, and why some degrees are impossible, in words that name the nearest possible ones.
 #include "sim/plan/layout.hpp"
 
 #include <algorithm>

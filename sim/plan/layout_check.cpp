@@ -1,3 +1,4 @@
+// Each check may count on those before it: groups, stages, layers, their order, degrees.
 #include "sim/plan/layout_check.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// What follows from the rest of a plan, such as gradient weights, is written for others and checked when read.
 #include "sim/plan/plan_file.hpp"
 
 #include <algorithm>

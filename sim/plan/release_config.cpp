@@ -1,3 +1,4 @@
+// Read strictly, then held against the scenario: its models by layers and width, its batch by size.
 #include "sim/plan/release_config.hpp"
 
 #include <filesystem>

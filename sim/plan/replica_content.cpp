@@ -1,3 +1,4 @@
+// Chains are found in a copy whose stages stand in order, and numbered back.
 #include "sim/plan/replica_content.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Builds the graph of a layout cut down to one microbatch, and of a homogeneous one to one replica.
 #include "sim/step/column_pricer.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// An anomaly changes the costs of a step in place; which shapes are slow is drawn from a stream of its own.
 #include "sim/step/ground_truth.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Predicted costs are kept beside those that the engine runs, which a disturbance may have changed.
 #include "sim/step/step.hpp"
 
 #include <algorithm>

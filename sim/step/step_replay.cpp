@@ -1,3 +1,4 @@
+// Which operations belong to a place is found once, in the order in which ColumnPricer gives their durations.
 #include "sim/step/step_replay.hpp"
 
 #include <algorithm>

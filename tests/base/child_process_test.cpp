@@ -1,3 +1,4 @@
+// What comes back from a forked child: shared memory, exceptions, signals, and text printed only once.
 #include "base/child_process.hpp"
 
 #include <gtest/gtest.h>

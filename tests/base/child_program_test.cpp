@@ -1,3 +1,4 @@
+// Programs of the shell: how they end, what they say, and what becomes of it.
 #include "base/child_program.hpp"
 
 #include <gtest/gtest.h>

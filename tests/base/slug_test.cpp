@@ -1,3 +1,4 @@
+// Names by hand: what stays, what becomes a hyphen, what gets a number.
 #include "base/slug.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Layout of long and rounded texts, and characters against bytes.
 #include "base/text.hpp"
 
 #include <gtest/gtest.h>

@@ -22,7 +22,7 @@ void SetRate(benchmark::State& state) {
 
 void BackendGemm(benchmark::State& state) {
   const std::unique_ptr<Backend> backend = MakeCpuBackend();
-  const auto size = [&](int i) { return static_cast<double>(state.range(i)); };
+  const auto size = [&](std::size_t i) { return static_cast<double>(state.range(i)); };
   const std::unique_ptr<PreparedKernel> kernel =
       backend->Prepare(GemmRow(size(0), size(1), size(2), "forward", "fp32"));
   for (auto step : state) backend->Time(*kernel, 1);

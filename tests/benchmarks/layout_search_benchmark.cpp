@@ -9,6 +9,7 @@
 // `evaluations` microbatch counts worked out for one of them.
 #include <benchmark/benchmark.h>
 
+#include "base/index.hpp"
 #include "policies/api/registry.hpp"
 #include "policies/layout_search/means_search.hpp"
 #include "traces/samples.hpp"
@@ -34,6 +35,7 @@ std::vector<SampleShape> Samples(const ModelSpec& model, int count) {
   const auto source = ReadSampleSource(JsonReader(name, "samples"));
   RandomStream random(1, "benchmark");
   std::vector<SampleShape> samples;
+  samples.reserve(Index(count));
   for (int i = 0; i < count; ++i) samples.push_back(ShapeOf(source->Draw(random), model));
   return samples;
 }

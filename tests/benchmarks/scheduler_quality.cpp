@@ -130,8 +130,9 @@ void Cbc() {
         seconds = std::min(seconds, SecondsOf([&] { plan = Solve(problem, kDflop); }));
       }
       const double ours = LargestBucket(problem, plan);
+      const IntegerProgram program{problem.costs, buckets, false, {}};
       IntegerProgramAnswer alone;
-      const double taken = SecondsOf([&] { alone = SolveIntegerProgram({problem.costs, buckets, false, {}}, limits); });
+      const double taken = SecondsOf([&] { alone = SolveIntegerProgram(program, limits); });
       const auto warm = SolveIntegerProgram({problem.costs, buckets, false, plan.buckets[0]}, limits);
       const double best = warm.buckets.empty() ? ours : std::min(ours, warm.largest);
       std::printf("| %s | %d | %d / %d | %.6f | %.3f | %s | %.1f | %.6f | %.4f | %.0f |\n", mix.name, number, samples,

@@ -152,6 +152,7 @@ class SampleStreams : public testing::Test {
   }
   static std::vector<std::int64_t> Tokens(const std::vector<SampleShape>& batch) {
     std::vector<std::int64_t> tokens;
+    tokens.reserve(batch.size());
     for (const SampleShape& shape : batch) tokens.push_back(shape.llm_tokens);
     return tokens;
   }

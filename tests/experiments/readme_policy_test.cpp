@@ -3,6 +3,7 @@
 // largest-apart: deals samples by falling cost, to and fro over the buckets, like cards.
 #include <algorithm>
 
+#include "base/index.hpp"
 #include "policies/api/registry.hpp"
 #include "policies/batching_search/equal_counts.hpp"
 
@@ -14,12 +15,12 @@ class LargestApart final : public BatchScheduler {
   BatchPlan Schedule(const BatchProblem& problem, RandomStream&) override {
     std::vector<int> order = InOrder(problem.samples());
     const std::vector<double>& cost = problem.costs.back();  // the LLM's, in seconds
-    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return cost[a] > cost[b]; });
+    std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return cost[Index(a)] > cost[Index(b)]; });
     BatchPlan plan = EmptyPlan(problem);
     for (int i = 0; i < problem.samples(); ++i) {
       const int turn = i % (2 * problem.buckets());
       const int bucket = turn < problem.buckets() ? turn : 2 * problem.buckets() - 1 - turn;
-      plan.buckets[bucket % problem.replicas][bucket / problem.replicas].push_back(order[i]);
+      plan.buckets[Index(bucket % problem.replicas)][Index(bucket / problem.replicas)].push_back(order[Index(i)]);
     }
     return plan;
   }

@@ -77,6 +77,7 @@ inline Json Run(const std::string& scenario, const Json& point, const Policy& po
   // The batches are those of the scenario and seed; only the noise is the policy's own.
   RandomStream batches(std::uint64_t(seed), "batches/" + scenario);
   std::vector<double> weight;
+  weight.reserve(std::size_t(steps));
   for (int i = 0; i < steps; ++i) weight.push_back(1 + 0.05 * batches.Normal());
   RandomStream noise(std::uint64_t(seed), "noise/" + scenario + policy.name);
   Json run;
@@ -95,6 +96,7 @@ inline Json Run(const std::string& scenario, const Json& point, const Policy& po
 /// One replica's 1F1B: stage s runs min(m, p − s) forwards ahead, then alternates.
 inline std::vector<std::pair<bool, int>> OneForwardOneBackward(int stage, int stages, int microbatches) {
   std::vector<std::pair<bool, int>> order;  // forward?, microbatch
+  order.reserve(std::size_t(2 * microbatches));
   const int ahead = std::min(microbatches, stages - stage);
   for (int k = 0; k < ahead; ++k) order.emplace_back(true, k);
   for (int k = 0; k < microbatches; ++k) {
@@ -127,6 +129,7 @@ inline double AddReplica(Json& events, const Policy& policy, int replica, Random
   const int p = policy.stages;
   const int m = policy.microbatches;
   std::vector<double> load;
+  load.reserve(std::size_t(m));
   for (int k = 0; k < m; ++k) load.push_back(0.05 * random.LogNormal(1, policy.unevenness));
   std::vector<std::vector<double>> forward_end(std::size_t(p), std::vector<double>(std::size_t(m), -1));
   std::vector<std::vector<double>> backward_end = forward_end;

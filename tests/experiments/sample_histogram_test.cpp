@@ -21,6 +21,7 @@ TEST(SampleHistogram, CellsHoldSharesAndMarginals) {
 // 200 ordinary samples and one giant: the 99th percentile rules the bins, the giant lands in an open last one.
 TEST(SampleHistogram, OneGiantDoesNotSqueezeTheRest) {
   std::vector<SampleShape> shapes;
+  shapes.reserve(201);
   for (int i = 0; i < 200; ++i) shapes.push_back({{1 + i % 5}, 100 + i, 0});
   shapes.push_back({{37}, 1'000'000, 0});
   const std::string text = DrawJointHistogram(shapes);

@@ -1,3 +1,4 @@
+// Against the published formulas of Megatron (arXiv 2205.05198), and sums by term for what they leave out.
 #include <gtest/gtest.h>
 
 #include "tests/models/model_test_support.hpp"
@@ -112,7 +113,7 @@ TEST(Transient, LogitsAreKeptInTwoPrecisions) {
   const ModulePart head{0, 0, 4, false, true, 2, false};
   // 1,000 tokens × 128,256/2 logits × (4 + 2) bytes.
   // four of which wait for the backward (arXiv 2205.05198, section 4.3).
-  const double logits = 1000 * 128256 / 2;
+  const int logits = 1000 * 128256 / 2;
   EXPECT_EQ(Priced(model).cost.Transient(head, Sequences(1000, 1)).value(), logits * 2);
   const ModulePart layers{0, 0, 4, false, false, 2, false};
   const CostModel cost = Priced(model).cost;

@@ -1,3 +1,4 @@
+// Built-in, inline and filed clusters, and the place that each mistake is told at.
 #include "models/cluster_spec.hpp"
 
 #include <gtest/gtest.h>

@@ -193,7 +193,7 @@ TEST(CostModel, StagesAddUpToTheirModule) {
     const int module = static_cast<int>(random.Below(2));
     const int ranks = 1 << random.Below(4);
     const ModulePart whole = WholeModule(model, module, ranks);
-    const int first = static_cast<int>(random.Below(static_cast<std::uint64_t>(whole.layers + 1)));
+    const int first = static_cast<int>(random.Below(static_cast<std::uint64_t>(whole.layers) + 1));
     const ModulePart head{module, 0, first, true, false, ranks, false};
     const ModulePart tail{module, first, whole.layers - first, false, true, ranks, false};
     const SequenceBatch batch =

@@ -1,3 +1,4 @@
+// Against the published equation of Megatron (arXiv 2104.04473), and by hand for what it does not know.
 #include <gtest/gtest.h>
 
 #include "tests/models/model_test_support.hpp"

@@ -234,6 +234,7 @@ TEST(MeasuredTimes, LeavingOneShapeOutShowsWhatTheOthersMakeOfIt) {
 
 TEST(MeasuredKernelCosts, HaveTheirOwnErrorBandOrNone) {
   std::vector<CostRow> rows;
+  rows.reserve(12);
   for (int i = 0; i < 12; ++i) rows.push_back(GemmRow(64 << i, 256, 512, 1e-3 * (1 << i)));  // one rate: no error
   const Json band = FromRows(rows).error_band();
   EXPECT_EQ(band.find("gemm")->find("rows")->number(), 10);

@@ -38,8 +38,9 @@ TEST(MeasuredLayers, CurvesAgreeWithVidursLayersAsFarAsItsKernelsAllow) {
   if (!std::filesystem::exists(kTable)) GTEST_SKIP() << "no reference data";
   const auto layers = ReadMeasuredLayers(kTable);
   for (const auto& [device, median, p90] : {std::tuple("a100", 0.11, 0.16), std::tuple("h100", 0.19, 0.33)}) {
-    const auto gpu = std::find_if(ReferenceGpus().begin(), ReferenceGpus().end(),
-                                  [&](const ReferenceGpu& candidate) { return candidate.device.starts_with(device); });
+    const auto gpu =
+        std::find_if(ReferenceGpus().begin(), ReferenceGpus().end(),
+                     [name = device](const ReferenceGpu& candidate) { return candidate.device.starts_with(name); });
     std::vector<double> errors;
     for (const LayerError& error : LayerErrors(layers, device, gpu->spec)) errors.push_back(std::abs(error.relative));
     ASSERT_GT(errors.size(), 3000u);

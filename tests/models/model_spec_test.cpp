@@ -1,3 +1,4 @@
+// Built-in, inline and filed models, shapes as published, and the place that each mistake is told at.
 #include "models/model_spec.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Flows and collectives against closed forms, and all-reduce against measured NCCL tables.
 #include "models/network.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Against published parameter counts and Megatron's formula; what a rank stores of them, by hand.
 #include <gtest/gtest.h>
 
 #include "tests/models/model_test_support.hpp"

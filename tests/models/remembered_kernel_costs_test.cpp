@@ -1,3 +1,4 @@
+// Remembered answers are those of the costs behind them, and each is asked for once.
 #include "models/remembered_kernel_costs.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Defaults, every key there and back, and the place that each mistake is told at.
 #include "models/software_stack.hpp"
 
 #include <gtest/gtest.h>

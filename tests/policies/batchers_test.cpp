@@ -1,3 +1,4 @@
+// What holds of every batch scheduler; the simple ones by hand; and whether sums of samples predict a stage's time.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -139,7 +140,7 @@ TEST(BatchProblem, SumsPredictTheStageTimeOfEqualBuckets) {
   const BatchPlan plan = Plugin<BatchScheduler>("in-order")->Schedule(problem, random);
   const StepCosts costs = PriceStep(cost, layout, DivideWork(plan, layout, cost, batch));
   double time = 0;  // of the encoder's stage and the LLM's on the first device
-  for (const std::size_t s : {0, 1}) {
+  for (const std::size_t s : {0u, 1u}) {
     const PartCost& stage = costs.stages[s][0];
     time += (stage.forward.time + stage.backward.time + stage.weight_gradient.time).value();
   }

@@ -1,3 +1,4 @@
+// Each part of the lower bound by hand, and the whole against enumeration.
 #include <gtest/gtest.h>
 
 #include "tests/policies/scheduler_support.hpp"

@@ -93,7 +93,7 @@ TEST(CorrectedTime, DeferringCostlySamplesIsNoGain) {
 /// A small job over many steps: planned with the correction, run under a ground truth.
 class Job {
  public:
-  Job(const std::string& correction, std::vector<Anomaly> anomalies)
+  Job(const std::string& correction, const std::vector<Anomaly>& anomalies)
       : correction_(Plugin<Correction>(correction)), truth_(anomalies, 1) {}
 
   void Run(int steps) {

@@ -1,3 +1,4 @@
+// dflop's search against hand-made optima, enumeration, proven optima of bin completion and the lower bound.
 #include <gtest/gtest.h>
 
 #include <functional>

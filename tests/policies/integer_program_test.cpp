@@ -1,3 +1,4 @@
+// The solver against enumeration, and the schedulers that use it: what they report, and what stands in without it.
 #include "policies/batching_search/integer_program.hpp"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// Schedulers of other papers on examples worked out by hand from their descriptions.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -89,10 +90,11 @@ TEST(WlbLlm, EverySampleRunsExactlyOnceOverRunAndQueue) {
   RandomStream random(5, "queue");
   const auto batcher = Plugin<BatchScheduler>("wlb-llm");
   SampleQueue queue;
-  std::vector<int> seen(16 * 24);
+  std::vector<int> seen(std::size_t{16} * 24);
   std::size_t waited = 0;
   for (int step = 0; step < 16; ++step) {
     std::vector<SampleShape> fresh;
+    fresh.reserve(24);
     for (int i = 0; i < 24; ++i) fresh.push_back({{1}, step * 24 + i, 10});
     const StepBatch batch = queue.With(fresh);
     BatchProblem problem{2, 4, {{}}};

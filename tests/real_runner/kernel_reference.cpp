@@ -1,3 +1,4 @@
+// A function per operation from named inputs to named outputs, out of the building blocks of layer_reference.hpp.
 #include "tests/real_runner/kernel_reference.hpp"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Derivatives are written out from the formulas, not taken from any kernel.
 #include "tests/real_runner/layer_reference.hpp"
 
 #include <algorithm>

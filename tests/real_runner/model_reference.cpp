@@ -1,3 +1,4 @@
+// Knows neither stages nor ranks: weights, pixels and tokens come from the same named streams as the workers'.
 #include "tests/real_runner/model_reference.hpp"
 
 #include <algorithm>
@@ -48,7 +49,7 @@ class StepReference {
   const Values& W(const std::string& name) const { return weights_.at(name); }
   void Gain(const std::string& name, const Values& gradient) { AddTo(result_.gradients[name], gradient); }
 
-  std::vector<Layer> Layers(int module, Values x) const {
+  std::vector<Layer> Layers(int module, const Values& x) const {
     const TransformerShape& shape = model_.shape(module);
     const auto tokens = static_cast<std::int64_t>(x.size()) / shape.hidden;
     const CostRow row = LayerRow(shape, model_.is_llm(module), tokens, tokens, "backward", "fp32");
@@ -191,6 +192,7 @@ class StepReference {
     RandomStream random(static_cast<std::uint64_t>(plan_.seed),
                         std::string(what) + "/" + std::to_string(number_) + "/" + std::to_string(sample));
     std::vector<std::size_t> draws;
+    draws.reserve(Index(count));
     for (int i = 0; i < count; ++i) draws.push_back(random.Below(static_cast<std::uint64_t>(model_.llm.vocab)));
     return draws;
   }

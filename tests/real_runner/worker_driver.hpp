@@ -38,8 +38,8 @@ inline std::string MicroEncoder(const std::string& name, const std::string& more
 }
 
 /// A plan of one step for each batch plan.
-inline Plan MicroPlan(ModelSpec model, Layout layout, std::vector<SampleShape> batch, std::vector<BatchPlan> plans,
-                      const std::string& schedule = "1f1b") {
+inline Plan MicroPlan(ModelSpec model, Layout layout, const std::vector<SampleShape>& batch,
+                      std::vector<BatchPlan> plans, const std::string& schedule = "1f1b") {
   Plan plan;
   plan.seed = 7;
   plan.model = std::move(model);

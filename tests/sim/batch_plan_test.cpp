@@ -1,3 +1,4 @@
+// Encoder buckets that differ from the LLM's: validity, routes, waiting and bytes by hand; the weights of the gradient.
 #include <gtest/gtest.h>
 
 #include <cmath>

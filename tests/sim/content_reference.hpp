@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/index.hpp"
 #include "base/random.hpp"
 #include "tests/sim/plan_support.hpp"
 
@@ -43,6 +44,7 @@ namespace dflop {
 /// 0 … count−1 in random order.
 inline std::vector<int> Permutation(int count, RandomStream& random) {
   std::vector<int> order;
+  order.reserve(Index(count));
   for (int i = 0; i < count; ++i) order.push_back(i);
   random.Shuffle(order);
   return order;

@@ -1,3 +1,4 @@
+// Layers, ranks and groups of layouts by hand, why degrees are impossible, and how a batch plan is divided over them.
 #include "sim/plan/layout.hpp"
 
 #include <gtest/gtest.h>

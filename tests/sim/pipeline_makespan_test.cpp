@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "tests/sim/plan_support.hpp"
 
@@ -93,8 +94,8 @@ TEST(PipelineMakespan, InterleavingRunsEveryChunkOfEveryMicrobatchOnce) {
     for (const DeviceOrder& order : OrdersOf(*schedule, layout)) {
       std::vector<int> seen(static_cast<std::size_t>(2 * chunks * 8));
       for (const ScheduledOp& op : order) {
-        ++seen[static_cast<std::size_t>(((op.kind == OpKind::kForward ? 0 : 1) * chunks + op.chunk) * 8 +
-                                        op.microbatch)];
+        const int chunk = (op.kind == OpKind::kForward ? 0 : chunks) + op.chunk;
+        ++seen[Index(chunk * 8 + op.microbatch)];
       }
       EXPECT_EQ(std::count(seen.begin(), seen.end(), 1), 2 * chunks * 8);
     }

@@ -35,7 +35,7 @@ struct Setting {
 };
 
 Layout Homogeneous(HomogeneousDegrees degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
-Layout Separate(SeparateDegrees degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
+Layout Separate(const SeparateDegrees& degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
 
 int Draw(RandomStream& random, int bound) { return static_cast<int>(random.Below(static_cast<std::uint64_t>(bound))); }
 

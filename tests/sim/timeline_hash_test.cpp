@@ -206,7 +206,7 @@ TEST(TimelineHash, ClassesAreThoseOfItsDescription) {
 TEST(TimelineHash, JobsOfTheseTestsHaveWhatBelongsToNoReplica) {
   std::map<std::string, std::set<OpKind>> kinds;
   for (const Sort& sort : SortsOfLayouts()) {
-    for (const std::uint64_t seed : {1, 2}) {
+    for (const std::uint64_t seed : {1u, 2u}) {
       const Job job = RunJob(sort, seed);
       for (const Operation& operation : job.graph.operations) {
         if (operation.of_all_replicas && IsEvent(job.graph, operation)) kinds[sort.name].insert(operation.kind);

@@ -232,10 +232,17 @@ TEST(ImportConversations, EveryContainerHoldsTheSameRecords) {
   const std::string mark = "\xef\xbb\xbf";
   const std::string pretty =
       "{\n  \"conversations\": [\n    {\"value\": \"a b\"},\n    {\"value\": \"one two\"}\n  ]\n}\n";
-  for (const std::string& text :
-       {"[" + a + "," + a + "]", mark + "[" + a + "," + a + "]", a + "\n" + a, mark + a + "\r\n" + a + "\r\n",
-        "[" + a + "]\n[" + a + "]", a + "\n\n" + a + "\n", pretty + pretty, "{\"data\": [" + a + "," + a + "]}",
-        "{\"version\": 2, \"note\": \"x\", \"annotations\": [" + a + "," + a + "]}"}) {
+  const std::vector<std::string> containers = {
+      "[" + a + "," + a + "]",
+      mark + "[" + a + "," + a + "]",
+      a + "\n" + a,
+      mark + a + "\r\n" + a + "\r\n",
+      "[" + a + "]\n[" + a + "]",
+      a + "\n\n" + a + "\n",
+      pretty + pretty,
+      "{\"data\": [" + a + "," + a + "]}",
+      "{\"version\": 2, \"note\": \"x\", \"annotations\": [" + a + "," + a + "]}"};
+  for (const std::string& text : containers) {
     EXPECT_EQ(Import(text), two) << text;
   }
 }
@@ -243,23 +250,24 @@ TEST(ImportConversations, EveryContainerHoldsTheSameRecords) {
 TEST(ImportConversations, WhatIsNoContainerIsNamedForWhatItIs) {
   using std::string_literals::operator""s;
   const std::string a = Record("", "a b");
-  for (const auto& [text, cause] : std::vector<std::pair<std::string, std::string>>{
-           {"PAR1\x15\x04\x15PAR1", "Parquet"},
-           {"\x1f\x8b\x08\x00"s, "gzip"},
-           {"PK\x03\x04xx", "zip"},
-           {"\xff\xfe[\0]\0"s, "UTF-16"},
-           {"ARROW1\0\0"s, "Arrow"},
-           {"{\0}"s, "binary"},
-           {"image,width\na.jpg,3\n", "begins with \"image,width\""},
-           {"[" + a + ",\n]", "comma after the last element"},
-           {a + ",\n" + a, "comma between its values"},
-           {R"({"images": [{"id": 1}], "annotations": [{"id": 2}]})", "several lists"},
-           {"", "empty"},
-           {"\xef\xbb\xbf \n", "empty"},
-           {"[]", "no records"},
-           {"[3]", "/0: is a number"},
-           {a + "\n" + R"({"conversations": [)", "set.json:2"},
-           {a + "\n" + R"({"conversations": 3})", "set.json:2:/conversations"}}) {
+  const std::vector<std::pair<std::string, std::string>> strangers = {
+      {"PAR1\x15\x04\x15PAR1", "Parquet"},
+      {"\x1f\x8b\x08\x00"s, "gzip"},
+      {"PK\x03\x04xx", "zip"},
+      {"\xff\xfe[\0]\0"s, "UTF-16"},
+      {"ARROW1\0\0"s, "Arrow"},
+      {"{\0}"s, "binary"},
+      {"image,width\na.jpg,3\n", "begins with \"image,width\""},
+      {"[" + a + ",\n]", "comma after the last element"},
+      {a + ",\n" + a, "comma between its values"},
+      {R"({"images": [{"id": 1}], "annotations": [{"id": 2}]})", "several lists"},
+      {"", "empty"},
+      {"\xef\xbb\xbf \n", "empty"},
+      {"[]", "no records"},
+      {"[3]", "/0: is a number"},
+      {a + "\n" + R"({"conversations": [)", "set.json:2"},
+      {a + "\n" + R"({"conversations": 3})", "set.json:2:/conversations"}};
+  for (const auto& [text, cause] : strangers) {
     ExpectError(Complaint(text), cause);
   }
 }

@@ -8,6 +8,7 @@
 
 #include "base/csv.hpp"
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "test_paths.hpp"
 #include "traces/samples.hpp"
 
@@ -21,6 +22,7 @@ std::vector<Sample> Draw(const std::string& generator, int count = kDraws, std::
   const auto source = ReadSampleSource(JsonReader(document, "test"));
   RandomStream random(seed, "generator");
   std::vector<Sample> samples;
+  samples.reserve(Index(count));
   for (int i = 0; i < count; ++i) samples.push_back(source->Draw(random));
   return samples;
 }
@@ -33,6 +35,7 @@ double Quantile(std::vector<double> values, double share) {
 template <typename Value>
 std::vector<double> Collect(const std::vector<Sample>& samples, Value value) {
   std::vector<double> values;
+  values.reserve(samples.size());
   for (const Sample& sample : samples) values.push_back(static_cast<double>(value(sample)));
   return values;
 }
