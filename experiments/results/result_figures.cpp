@@ -119,19 +119,6 @@ class PointIndex {
   std::map<std::string, std::size_t> places_;
 };
 
-PlanningFigures ReadPlanning(const JsonReader& planning) {
-  PlanningFigures figures;
-  figures.reason = Text(planning, "reason");
-  figures.considered = static_cast<int>(planning.IntOr("considered", 0, 0, std::numeric_limits<int>::max()));
-  const auto candidates = planning.Find("candidates");
-  if (!candidates) return figures;
-  for (const JsonReader& entry : candidates->Elements()) {
-    figures.candidates.push_back({entry.StringOr("layout", ""), entry.NumberOr("predicted_s", 0, 0, kAny),
-                                  entry.NumberOr("peak_memory_bytes", 0, 0, kAny), Text(entry, "note")});
-  }
-  return figures;
-}
-
 void AddToPoint(const JsonReader& run, PointIndex& points) {
   PointFigures& point = points.FindOrAdd(run);
   const std::string name = run.StringOr("policy", "");

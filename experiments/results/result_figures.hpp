@@ -10,6 +10,7 @@
 #include "base/json.hpp"
 #include "experiments/results/cost_verdict.hpp"
 #include "experiments/results/picture.hpp"
+#include "experiments/results/planning_figures.hpp"
 #include "experiments/results/seed_figures.hpp"
 #include "experiments/results/shown_name.hpp"
 #include "experiments/results/validation_figures.hpp"
@@ -30,21 +31,6 @@ struct StageMemory {
   int stage = 0;
   std::array<double, kMemoryParts.size()> bytes{};
   double total() const;
-};
-
-/// One layout that a planner looked at.
-struct LayoutCandidate {
-  std::string layout;
-  double predicted_s = 0;        ///< 0 = not worked out
-  double peak_memory_bytes = 0;  ///< 0 = not worked out
-  std::string note;
-};
-
-/// How a policy's layout was chosen.
-struct PlanningFigures {
-  std::string reason;
-  int considered = 0;
-  std::vector<LayoutCandidate> candidates;  ///< the best ones
 };
 
 /// One policy at one point. Means over the seeds, but the step times of every seed are there.
