@@ -23,12 +23,12 @@ std::vector<double> Ticks(const Scale& y) {
 
 void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const Scale& y) {
   double sum = 0;
-  for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
-    const double bytes = stage.bytes[part];
+  for (std::size_t i = 0; i < kMemoryParts.size(); ++i) {
+    const double bytes = (stage.*kMemoryParts[i].bytes).value();
     if (bytes <= 0) continue;
-    svg.Rect(x, y(sum + bytes), width, y(sum) - y(sum + bytes), "memory" + std::to_string(part),
-             stage.module + " stage " + std::to_string(stage.stage) + ": " + kMemoryParts[part] + " " +
-                 Gibibytes(bytes) + " of " + Gibibytes(stage.total()));
+    svg.Rect(x, y(sum + bytes), width, y(sum) - y(sum + bytes), "memory" + std::to_string(i),
+             stage.module + " stage " + std::to_string(stage.stage) + ": " + kMemoryParts[i].name + " " +
+                 Gibibytes(bytes) + " of " + Gibibytes(stage.total().value()));
     sum += bytes;
   }
 }
@@ -70,11 +70,11 @@ Svg MemoryChart(const PointFigures& point) {
   for (const PolicyFigures& policy : point.policies) {
     if (policy.memory.empty()) continue;
     shown.push_back(&policy);
-    for (const StageMemory& stage : policy.memory) highest = std::max(highest, stage.total());
+    for (const StageMemory& stage : policy.memory) highest = std::max(highest, stage.total().value());
   }
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < kMemoryParts.size(); ++i) {
-    legend.push_back({"memory" + std::to_string(i), kMemoryParts[i]});
+    legend.push_back({"memory" + std::to_string(i), kMemoryParts[i].name});
   }
   double top = DrawLegend(svg, 0, 2, kWidth - 200, legend) + 4;
   if (point.device_memory_bytes) {

@@ -4,7 +4,6 @@
 #include <initializer_list>
 #include <limits>
 #include <map>
-#include <numeric>
 
 #include "base/json_reader.hpp"
 #include "experiments/results/hub_note.hpp"
@@ -34,8 +33,8 @@ std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
     StageMemory& entry = memory.emplace_back();
     entry.module = Plain(stage.At("module").json());
     entry.stage = static_cast<int>(stage.At("stage").Int(0, 1'000'000));
-    for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
-      entry.bytes[part] = stage.NumberOr(std::string(kMemoryParts[part]) + "_bytes", 0, 0, kAny);
+    for (const MemoryPart& part : kMemoryParts) {
+      entry.*part.bytes = Bytes(stage.NumberOr(std::string(part.name) + "_bytes", 0, 0, kAny));
     }
   }
   return memory;
@@ -192,8 +191,6 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
 }
 
 }  // namespace
-
-double StageMemory::total() const { return std::accumulate(bytes.begin(), bytes.end(), 0.0); }
 
 std::string PointFigures::title() const {
   std::string text = scenario;

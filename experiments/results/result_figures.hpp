@@ -15,22 +15,19 @@
 #include "experiments/results/shown_name.hpp"
 #include "experiments/results/validation_figures.hpp"
 #include "models/model_profile.hpp"
+#include "sim/measure/memory_parts.hpp"
 
 namespace dflop {
 
-/// The causes of idle time, the kinds of communication that are the last of them, and the parts of memory, in the order
-/// in which every table and chart shows them.
+/// The causes of idle time and the kinds of communication that are the last of them, in the order in which every table
+/// and chart shows them.
 inline constexpr std::array<const char*, 3> kComputeCauses = {"bubble", "imbalance", "data_parallel_wait"};
 inline constexpr std::array<const char*, 4> kCommunicationKinds = {"encoder_llm", "stage", "gradients", "parameters"};
 inline constexpr std::size_t kIdleParts = kComputeCauses.size() + kCommunicationKinds.size();
-inline constexpr std::array<const char*, 5> kMemoryParts = {"weights", "gradients", "optimizer", "activations",
-                                                            "other"};
 
-struct StageMemory {
+struct StageMemory : MemoryParts {
   std::string module;
   int stage = 0;
-  std::array<double, kMemoryParts.size()> bytes{};
-  double total() const;
 };
 
 /// One policy at one point. Means over the seeds, but the step times of every seed are there.

@@ -79,11 +79,7 @@ void RunMetrics::AddMemory(Json& metrics, const ModelSpec& model) const {
     Json stage;
     stage["module"] = model.module_name(use.module);
     stage["stage"] = use.stage;
-    stage["weights_bytes"] = use.weights.value();
-    stage["gradients_bytes"] = use.gradients.value();
-    stage["optimizer_bytes"] = use.optimizer.value();
-    stage["activations_bytes"] = use.activations.value();
-    stage["other_bytes"] = use.other.value();
+    for (const MemoryPart& part : kMemoryParts) stage[std::string(part.name) + "_bytes"] = (use.*part.bytes).value();
     stages.push_back(std::move(stage));
   }
   metrics["memory_by_stage"] = std::move(stages);
