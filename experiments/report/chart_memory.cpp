@@ -53,10 +53,11 @@ void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, d
 void DrawPanel(Svg& svg, const PolicyFigures& policy, double left, double top, double width, const Scale& y,
                std::optional<double> capacity) {
   svg.FittedText(left, top + 14, width, policy.shown(), "strong");
-  const std::string peak = "peak " + Gibibytes(policy.peak_memory_bytes);
-  svg.Text(left, top + 29, policy.fits ? peak : peak + ", does not fit", policy.fits ? "small muted" : "small bad");
+  const std::string peak = "peak " + Gibibytes(policy.figures.peak_memory_bytes);
+  svg.Text(left, top + 29, policy.figures.fits ? peak : peak + ", does not fit",
+           policy.figures.fits ? "small muted" : "small bad");
   for (const double tick : Ticks(y)) svg.Line(left, y(tick), left + width, y(tick), "grid");
-  DrawStages(svg, policy.memory, left, width, y);
+  DrawStages(svg, policy.figures.memory, left, width, y);
   svg.Line(left, y(0), left + width, y(0), "axis");
   if (capacity) svg.Line(left, y(*capacity), left + width, y(*capacity), "capacity");
 }
@@ -68,9 +69,9 @@ Svg MemoryChart(const PointFigures& point) {
   std::vector<const PolicyFigures*> shown;
   double highest = point.device_memory_bytes.value_or(1);
   for (const PolicyFigures& policy : point.policies) {
-    if (policy.memory.empty()) continue;
+    if (policy.figures.memory.empty()) continue;
     shown.push_back(&policy);
-    for (const StageMemory& stage : policy.memory) highest = std::max(highest, stage.total().value());
+    for (const StageMemory& stage : policy.figures.memory) highest = std::max(highest, stage.total().value());
   }
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < kMemoryParts.size(); ++i) {

@@ -106,7 +106,7 @@ class SeedRun {
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
     run["planning"] = PlanningToJson(job_.decision);
-    run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    run["metrics"] = ToJson(metrics_.Figures(layout(), job_.cost));
     run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
