@@ -7,13 +7,14 @@
 namespace dflop {
 namespace {
 
-std::string Row(const LayoutCandidate& candidate) {
-  std::string row = "<tr><td data-value=\"" + EscapeXml(candidate.layout) + "\">" + EscapeXml(candidate.layout);
+std::string Row(const Candidate& candidate) {
+  std::string row = "<tr><td data-value=\"" + EscapeXml(candidate.name) + "\">" + EscapeXml(candidate.name);
   if (!candidate.note.empty()) row += "<small>" + EscapeXml(candidate.note) + "</small>";
   row += "</td>";
-  row += candidate.predicted_s > 0 ? Cell(candidate.predicted_s, Fixed(candidate.predicted_s, 3)) : EmptyCell();
-  const double gibibytes = candidate.peak_memory_bytes / kGibibyte;
-  row += candidate.peak_memory_bytes > 0 ? Cell(gibibytes, Fixed(gibibytes, 1)) : EmptyCell();
+  const double predicted_s = candidate.predicted.value();
+  row += predicted_s > 0 ? Cell(predicted_s, Fixed(predicted_s, 3)) : EmptyCell();
+  const double gibibytes = candidate.peak_memory.value() / kGibibyte;
+  row += gibibytes > 0 ? Cell(gibibytes, Fixed(gibibytes, 1)) : EmptyCell();
   return row + "</tr>\n";
 }
 
@@ -24,7 +25,7 @@ std::string CandidatesOf(const PolicyFigures& policy) {
                      " considered</summary>\n<p class=\"note\">Why this one: " + EscapeXml(policy.planning.reason) +
                      ".</p>\n<div class=\"scroll\"><table>\n<thead>" +
                      HeaderRow({"Layout", "Predicted s/step", "Peak memory, GiB"}) + "</thead>\n<tbody>\n";
-  for (const LayoutCandidate& candidate : policy.planning.candidates) html += Row(candidate);
+  for (const Candidate& candidate : policy.planning.candidates) html += Row(candidate);
   return html + "</tbody></table></div>\n</details>\n";
 }
 

@@ -12,21 +12,31 @@ constexpr double kWidth = 520;
 constexpr double kLabels = 168;
 constexpr double kFigures = 52;
 constexpr double kBar = 22;
-constexpr std::array<const char*, kIdleParts> kNames = {"bubble",          "imbalance",       "data-parallel wait",
-                                                        "encoder → LLM",   "stage transfers", "gradient reduction",
-                                                        "parameter gather"};
 
-double Sum(const PolicyFigures& policy, bool positive) {
-  return std::accumulate(policy.idle.begin(), policy.idle.end(), 0.0,
-                         [&](double sum, double part) { return (part > 0) == positive ? sum + part : sum; });
+/// What the bars stack.
+std::vector<const FigureField*> Parts() {
+  std::vector<const FigureField*> parts;
+  for (const FigureField& field : FigureFields()) {
+    if (field.idle_chart != nullptr) parts.push_back(&field);
+  }
+  return parts;
+}
+
+double Sum(const RunFigures& figures, bool positive) {
+  double sum = 0;
+  for (const FigureField* field : Parts()) {
+    const double part = figures.*field->value;
+    if ((part > 0) == positive) sum += part;
+  }
+  return sum;
 }
 
 Scale MakeScale(const PointFigures& point) {
   double low = 0;
   double high = 0.01;
   for (const PolicyFigures& policy : point.policies) {
-    low = std::min(low, Sum(policy, false));
-    high = std::max({high, Sum(policy, true), policy.idle_fraction});
+    low = std::min(low, Sum(policy.figures, false));
+    high = std::max({high, Sum(policy.figures, true), policy.figures.idle_fraction});
   }
   return {low, high, kLabels + 8, kWidth - kFigures};
 }
@@ -34,17 +44,18 @@ Scale MakeScale(const PointFigures& point) {
 void DrawParts(Svg& svg, const PolicyFigures& policy, double y, const Scale& x) {
   double right = 0;
   double left = 0;
-  for (std::size_t i = 0; i < kIdleParts; ++i) {
-    const double part = policy.idle[i];
+  const std::vector<const FigureField*> parts = Parts();
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const double part = policy.figures.*parts[i]->value;
     if (part == 0) continue;
     double& edge = part > 0 ? right : left;
     const double from = x(std::min(edge, edge + part));
     const double to = x(std::max(edge, edge + part));
     svg.Rect(from, y, to - from, kBar - 6, "idle" + std::to_string(i),
-             policy.policy + ": " + kNames[i] + " " + Percent(part, 2) + " of all device time");
+             policy.policy + ": " + parts[i]->idle_chart + " " + Percent(part, 2) + " of all device time");
     edge += part;
   }
-  const double total = policy.idle_fraction;
+  const double total = policy.figures.idle_fraction;
   const double middle = y + kBar / 2 - 3;
   const std::string place = Coordinate(x(total)) + " " + Coordinate(middle);
   svg.Path("M" + place + "m-4 0l4 -5l4 5l-4 5z", "total", policy.policy + ": idle " + Percent(total, 2));
@@ -66,7 +77,7 @@ void DrawRow(Svg& svg, const PolicyFigures& policy, const std::vector<std::strin
 Svg IdleChart(const PointFigures& point) {
   Svg svg(kWidth, "Idle device time by cause, " + point.title());
   std::vector<LegendEntry> legend;
-  for (std::size_t i = 0; i < kNames.size(); ++i) legend.push_back({"idle" + std::to_string(i), kNames[i]});
+  for (const FigureField* part : Parts()) legend.push_back({"idle" + std::to_string(legend.size()), part->idle_chart});
   const double top = DrawLegend(svg, 0, 2, kWidth, legend) + 12;
   const Scale x = MakeScale(point);
   std::vector<std::vector<std::string>> labels;

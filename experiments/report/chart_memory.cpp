@@ -24,12 +24,12 @@ std::vector<double> Ticks(const Scale& y) {
 
 void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const Scale& y) {
   double sum = 0;
-  for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
-    const double bytes = stage.bytes[part];
+  for (std::size_t i = 0; i < kMemoryParts.size(); ++i) {
+    const double bytes = (stage.*kMemoryParts[i].bytes).value();
     if (bytes <= 0) continue;
-    svg.Rect(x, y(sum + bytes), width, y(sum) - y(sum + bytes), "memory" + std::to_string(part),
-             stage.module + " stage " + std::to_string(stage.stage) + ": " + kMemoryParts[part] + " " +
-                 Gibibytes(bytes) + " of " + Gibibytes(stage.total()));
+    svg.Rect(x, y(sum + bytes), width, y(sum) - y(sum + bytes), "memory" + std::to_string(i),
+             stage.module + " stage " + std::to_string(stage.stage) + ": " + kMemoryParts[i].name + " " +
+                 Gibibytes(bytes) + " of " + Gibibytes(stage.total().value()));
     sum += bytes;
   }
 }
@@ -54,10 +54,11 @@ void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, d
 void DrawPanel(Svg& svg, const PolicyFigures& policy, double left, double top, double width, const Scale& y,
                std::optional<double> capacity) {
   svg.FittedText(left, top + 14, width, policy.shown(), "strong");
-  const std::string peak = "peak " + Gibibytes(policy.peak_memory_bytes);
-  svg.Text(left, top + 29, policy.fits ? peak : peak + ", does not fit", policy.fits ? "small muted" : "small bad");
+  const std::string peak = "peak " + Gibibytes(policy.figures.peak_memory_bytes);
+  svg.Text(left, top + 29, policy.figures.fits ? peak : peak + ", does not fit",
+           policy.figures.fits ? "small muted" : "small bad");
   for (const double tick : Ticks(y)) svg.Line(left, y(tick), left + width, y(tick), "grid");
-  DrawStages(svg, policy.memory, left, width, y);
+  DrawStages(svg, policy.figures.memory, left, width, y);
   svg.Line(left, y(0), left + width, y(0), "axis");
   if (capacity) svg.Line(left, y(*capacity), left + width, y(*capacity), "capacity");
 }
@@ -69,13 +70,13 @@ Svg MemoryChart(const PointFigures& point) {
   std::vector<const PolicyFigures*> shown;
   double highest = point.device_memory_bytes.value_or(1);
   for (const PolicyFigures& policy : point.policies) {
-    if (policy.memory.empty()) continue;
+    if (policy.figures.memory.empty()) continue;
     shown.push_back(&policy);
-    for (const StageMemory& stage : policy.memory) highest = std::max(highest, stage.total());
+    for (const StageMemory& stage : policy.figures.memory) highest = std::max(highest, stage.total().value());
   }
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < kMemoryParts.size(); ++i) {
-    legend.push_back({"memory" + std::to_string(i), kMemoryParts[i]});
+    legend.push_back({"memory" + std::to_string(i), kMemoryParts[i].name});
   }
   double top = DrawLegend(svg, 0, 2, kWidth - 200, legend) + 4;
   if (point.device_memory_bytes) {

@@ -38,8 +38,8 @@ std::string ExtrapolatedNote(const Report& report) {
   std::string where;
   for (const PointFigures& point : report.points) {
     for (const PolicyFigures& policy : point.policies) {
-      if (policy.extrapolated_fraction <= largest) continue;
-      largest = policy.extrapolated_fraction;
+      if (policy.figures.extrapolated_fraction <= largest) continue;
+      largest = policy.figures.extrapolated_fraction;
       where = policy.policy + " in " + point.title();
     }
   }

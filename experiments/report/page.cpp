@@ -66,7 +66,7 @@ class PageWriter {
     html += StepFigures(point, slug);
     html += CandidateTables(point);
     const bool any_memory = std::any_of(point.policies.begin(), point.policies.end(),
-                                        [](const PolicyFigures& policy) { return !policy.memory.empty(); });
+                                        [](const PolicyFigures& policy) { return !policy.figures.memory.empty(); });
     if (any_memory) {
       html +=
           "<h3>Memory of every stage (largest replica)</h3>\n<p class=\"note\">Numbers under the bars are stages of "

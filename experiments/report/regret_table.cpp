@@ -39,7 +39,7 @@ std::string InsteadOf(std::span<const PointFigures> points, const std::string& n
 
 std::vector<std::optional<SeedInterval>> RegretsAt(const PointFigures& point) {
   std::vector<Contender> contenders;
-  for (const PolicyFigures& policy : point.policies) contenders.push_back({&policy.seeds, policy.fits});
+  for (const PolicyFigures& policy : point.policies) contenders.push_back({&policy.seeds, policy.figures.fits});
   return Regrets(contenders);
 }
 
@@ -58,7 +58,7 @@ std::string Number(double regret) { return Fixed(100 * regret, regret < 0.9995 ?
 RegretCell MakeCell(const PointFigures& point, const PolicyFigures& policy, const std::optional<SeedInterval>& regret) {
   const std::string name = policy.shown() + ", " + point.title() + ": ";
   if (!policy.infeasible.empty()) return {{}, "infeasible", name + "infeasible, " + policy.infeasible};
-  if (!policy.fits) return {{}, "does not fit", name + "does not fit, " + policy.too_large};
+  if (!policy.figures.fits) return {{}, "does not fit", name + "does not fit, " + policy.too_large};
   if (!regret) return {};
   const std::string time = DurationWithInterval(StepTime(policy));
   if (regret->mean == 0) return {regret, "best", name + "the best, " + time};

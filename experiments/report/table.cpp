@@ -1,7 +1,5 @@
 // The table of one point, as HTML: a policy per row with its layouts below its name, figures with their intervals.
 #include <algorithm>
-#include <array>
-#include <cmath>
 
 #include "base/text.hpp"
 #include "experiments/report/cells.hpp"
@@ -22,18 +20,17 @@ std::string HalfWidth(const SeedInterval& interval) {
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
-  for (const char* name :
-       {"TFLOP/s per GPU", "MFU, %", "Idle, %", "Bubble, %", "Im\u00ADbalance, %", "DP wait, %",
-        "Commu\u00ADnication, %", "Balance gap, %", "Peak memory, GiB", "Extra\u00ADpolated, %", "Planning"}) {
-    names.emplace_back(name);
+  for (const FigureField& field : FigureFields()) {
+    if (field.page != nullptr) names.emplace_back(field.page);
   }
+  names.emplace_back("Planning");
   return names;
 }
 
 std::string PolicyCell(const PolicyFigures& policy) {
   std::string cell = "<td data-value=\"" + EscapeXml(policy.shown()) + "\"><strong>" + EscapeXml(policy.shown()) +
                      (policy.changes_training.empty() ? "" : kTrainingMark) +
-                     (IsMuchExtrapolated(policy.extrapolated_fraction) ? kExtrapolatedMark : "") + "</strong>";
+                     (IsMuchExtrapolated(policy.figures.extrapolated_fraction) ? kExtrapolatedMark : "") + "</strong>";
   for (const auto& [layout, seeds] : ChosenLayouts(policy.seeds)) {
     const bool all = StepTime(policy.seeds).seeds_agree;
     const std::string count =
@@ -42,7 +39,7 @@ std::string PolicyCell(const PolicyFigures& policy) {
   }
   if (!policy.infeasible.empty())
     cell += "<small class=\"bad\">infeasible: " + EscapeXml(policy.infeasible) + "</small>";
-  if (!policy.fits) {
+  if (!policy.figures.fits) {
     cell += "<small class=\"bad\">does not fit";
     cell += (policy.too_large.empty() ? "" : ": " + EscapeXml(policy.too_large)) + "</small>";
   }
@@ -60,34 +57,29 @@ std::string SpeedupCell(const PolicyFigures* baseline, const PolicyFigures& poli
   return Cell(speedup->mean, Fixed(speedup->mean, 3), detail);
 }
 
-/// The column's name carries the unit.
-std::string PercentCell(double fraction) { return Cell(fraction, Fixed(100 * fraction, 1)); }
-
-/// The whole, and below it the kinds that it is made of.
-std::string CommunicationCell(const PolicyFigures& policy) {
-  constexpr std::array<const char*, kCommunicationKinds.size()> kNames = {"encoder → LLM", "stages", "gradients",
-                                                                          "parameters"};
+/// The column's name carries the unit; below the figure stands what it is made of.
+std::string FigureCell(const FigureField& field, const RunFigures& figures) {
   std::string detail;
-  for (std::size_t i = 0; i < kNames.size(); ++i) {
-    const double part = policy.idle[kComputeCauses.size() + i];
-    if (std::abs(part) < 0.0005) continue;
-    detail += (detail.empty() ? "" : ", ") + std::string(kNames[i]) + " " + Fixed(100 * part, 1);
+  for (const FigureField* part : PartsOf(field)) {
+    if (RoundsToNothing(figures.*part->value)) continue;
+    detail += (detail.empty() ? "" : ", ") + std::string(part->part_name) + " " + InUnitOfTables(*part, figures);
   }
-  return Cell(policy.communication, Fixed(100 * policy.communication, 1), detail);
+  return Cell(figures.*field.value, InUnitOfTables(field, figures), detail);
 }
 
-std::string MetricCells(const PolicyFigures& policy) {
-  std::string cells = Cell(policy.tflops_per_gpu, Fixed(policy.tflops_per_gpu, 1)) + PercentCell(policy.mfu) +
-                      PercentCell(policy.idle_fraction);
-  for (std::size_t i = 0; i < kComputeCauses.size(); ++i) cells += PercentCell(policy.idle[i]);
-  cells += CommunicationCell(policy);
-  cells += PercentCell(policy.balance_gap);
-  cells += "<td data-value=\"" + ShortestNumber(policy.peak_memory_bytes) + "\">" +
-           Fixed(policy.peak_memory_bytes / kGibibyte, 1) +
-           (policy.fits ? "" : "<small class=\"bad\">does not fit</small>") + "</td>";
-  cells += PercentCell(policy.extrapolated_fraction);
-  return cells + Cell(policy.planning_time_s, Duration(policy.planning_time_s),
-                      Duration(policy.planning_exposed_s) + " exposed");
+std::string PeakCell(const FigureField& field, const RunFigures& figures) {
+  return "<td data-value=\"" + ShortestNumber(figures.*field.value) + "\">" + InUnitOfTables(field, figures) +
+         (figures.fits ? "" : "<small class=\"bad\">does not fit</small>") + "</td>";
+}
+
+std::string FigureCells(const RunFigures& figures) {
+  std::string cells;
+  for (const FigureField& field : FigureFields()) {
+    if (field.page == nullptr) continue;
+    cells += field.value == &RunFigures::peak_memory_bytes ? PeakCell(field, figures) : FigureCell(field, figures);
+  }
+  return cells + Cell(figures.planning_time_s, Duration(figures.planning_time_s),
+                      Duration(figures.planning_exposed_s) + " exposed");
 }
 
 /// nullptr where there is nothing to compare.
@@ -95,7 +87,7 @@ const PolicyFigures* Fastest(const PointFigures& point) {
   const PolicyFigures* fastest = nullptr;
   if (point.policies.size() < 2) return fastest;
   for (const PolicyFigures& policy : point.policies) {
-    if (policy.seeds.empty() || !policy.fits) continue;
+    if (policy.seeds.empty() || !policy.figures.fits) continue;
     if (fastest == nullptr || StepTime(policy).mean < StepTime(*fastest).mean) fastest = &policy;
   }
   return fastest;
@@ -110,7 +102,7 @@ std::string Row(const PointFigures& point, const PolicyFigures& policy, const st
   const SeedInterval time = StepTime(policy);
   row += Cell(time.mean, Fixed(time.mean, 3), HalfWidth(time));
   for (const std::string& baseline : baselines) row += SpeedupCell(point.Find(baseline), policy);
-  return row + MetricCells(policy);
+  return row + FigureCells(policy.figures);
 }
 
 }  // namespace
@@ -126,14 +118,14 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
   table += "</tbody></table></div>\n";
   HubNote hub;
   for (const PolicyFigures& policy : point.policies) {
-    hub.Add(policy.policy, policy.through_hub, policy.idle[kComputeCauses.size()]);
+    hub.Add(policy.policy, policy.through_hub, policy.figures.communication_encoder_llm);
   }
   table += NoteLine(hub.Text());
   TrainingNote training;
   for (const PolicyFigures& policy : point.policies) training.Add(policy.policy, policy.changes_training);
   table += NoteLine(training.Text());
   const bool much = std::any_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {
-    return IsMuchExtrapolated(policy.extrapolated_fraction);
+    return IsMuchExtrapolated(policy.figures.extrapolated_fraction);
   });
   if (much) table += NoteLine(kExtrapolatedNote);
   const bool agree = std::all_of(point.policies.begin(), point.policies.end(), [](const PolicyFigures& policy) {

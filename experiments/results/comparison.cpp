@@ -9,6 +9,7 @@
 #include "base/error.hpp"
 #include "base/statistics.hpp"
 #include "base/text.hpp"
+#include "experiments/results/figure_fields.hpp"
 #include "experiments/results/figure_text.hpp"
 #include "experiments/results/result_rows.hpp"
 
@@ -128,7 +129,7 @@ class RowJudge {
   explicit RowJudge(double tolerance) : tolerance_(tolerance) {}
 
   /// Either may be nullptr, but not both.
-  void Add(std::int64_t seed, const RunFigures* stored, const RunFigures* fresh) {
+  void Add(std::int64_t seed, const StoredRun* stored, const StoredRun* fresh) {
     seeds_.push_back(seed);
     if (stored == nullptr) {
       new_.push_back(seed);
@@ -140,7 +141,7 @@ class RowJudge {
   }
 
   /// Of entries that stand for every seed.
-  void AddInfeasible(const RunFigures& stored, const RunFigures& fresh) {
+  void AddInfeasible(const StoredRun& stored, const StoredRun& fresh) {
     AddDifferingKeys(stored.run.json(), fresh.run.json(), differing_);
   }
 
@@ -162,7 +163,7 @@ class RowJudge {
   }
 
  private:
-  void Compare(std::int64_t seed, const RunFigures& stored, const RunFigures& fresh) {
+  void Compare(std::int64_t seed, const StoredRun& stored, const StoredRun& fresh) {
     AddDifferingKeys(stored.run.json(), fresh.run.json(), differing_);
     if (!stored.infeasible.empty() && !fresh.infeasible.empty()) return;
     if (!stored.infeasible.empty()) return feasible_.push_back(seed);
@@ -170,10 +171,12 @@ class RowJudge {
       if (infeasible_.empty()) reason_ = fresh.infeasible;
       return infeasible_.push_back(seed);
     }
-    if (stored.fits != fresh.fits) (stored.fits ? too_large_ : fitting_).push_back(seed);
-    AddPair(stored.step_s, fresh.step_s, step_);
-    AddPair(stored.mfu, fresh.mfu, mfu_);
-    AddPair(stored.peak_memory_bytes, fresh.peak_memory_bytes, peak_);
+    const RunFigures& before = stored.figures;
+    const RunFigures& after = fresh.figures;
+    if (before.fits != after.fits) (before.fits ? too_large_ : fitting_).push_back(seed);
+    AddPair(before.iteration_time_s, after.iteration_time_s, step_);
+    AddPair(before.mfu, after.mfu, mfu_);
+    AddPair(before.peak_memory_bytes, after.peak_memory_bytes, peak_);
   }
 
   static void AddPair(double stored, double fresh, Pairs& pairs) {
@@ -283,8 +286,6 @@ std::size_t Comparison::Count(Verdict verdict) const {
   return static_cast<std::size_t>(
       std::count_if(rows.begin(), rows.end(), [&](const RowComparison& row) { return row.verdict == verdict; }));
 }
-
-bool IsWallClock(const std::string& metric) { return metric == "planning_time_s" || metric == "planning_exposed_s"; }
 
 Comparison CompareResults(const JsonReader& stored, const JsonReader& fresh, double tolerance) {
   const std::vector<ResultRow> stored_rows = ReadRows(stored);

@@ -31,9 +31,6 @@ struct Comparison {
   std::size_t Count(Verdict verdict) const;
 };
 
-/// Whether a metric of this name is measured by the clock on the wall, and so differs from run to run.
-bool IsWallClock(const std::string& metric);
-
 /// Step time and MFU are judged by the paired ratio R = Σ fresh/Σ stored over the seeds that both results have, with
 /// its 95 % interval R ± h (RatioOfMeans; a seed is the unit). Worse is
 ///   R beyond the tolerance, and either the whole interval on that side of 1 or every seed worse beyond the tolerance.

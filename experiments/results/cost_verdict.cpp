@@ -32,14 +32,13 @@ bool Comparable(const DrawTimes& a, const DrawTimes& b) {
 
 }  // namespace
 
-std::vector<double> TimesUnderDraws(const JsonReader& run) {
+std::vector<double> TimesUnderDraws(const JsonReader& run, double mean_step_s) {
   constexpr double kLeast = std::numeric_limits<double>::min();
   constexpr double kMost = std::numeric_limits<double>::max();
   std::vector<double> times;
   const auto draws = run.Find("under_cost_draws");
   if (!draws) return times;
-  const double mean = run.At("metrics").At("iteration_time_s").At("mean").Number(kLeast, kMost);
-  const double scale = mean / draws->At("as_predicted_s").Number(kLeast, kMost);
+  const double scale = mean_step_s / draws->At("as_predicted_s").Number(kLeast, kMost);
   for (const JsonReader& time : draws->At("iteration_time_s").Elements()) {
     times.push_back(time.Number(kLeast, kMost) * scale);
   }

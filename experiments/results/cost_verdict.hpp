@@ -15,10 +15,10 @@ namespace dflop {
 /// Seconds by [seed][draw].
 using DrawTimes = std::vector<std::vector<double>>;
 
-/// What a run of dflop/result/1 says: the seed's mean step time by draw. Draws replay one step; each is scaled by the
-/// run's mean step over that step at the costs as they are, so that the luck of one batch (or a sample that it
-/// deferred) does not pass for an error of the costs. Empty where the run was stored without draws.
-std::vector<double> TimesUnderDraws(const JsonReader& run);
+/// What a run of dflop/result/1 says, whose mean step takes so many seconds: that time by draw. Draws replay one step;
+/// each is scaled by the run's mean step over that step at the costs as they are, so that the luck of one batch (or a
+/// sample that it deferred) does not pass for an error of the costs. Empty where the run was stored without draws.
+std::vector<double> TimesUnderDraws(const JsonReader& run, double mean_step_s);
 
 /// The share of the draws in which the baseline's sum over the seeds is larger, ties counting half. Nothing where the
 /// two have no equal numbers of seeds and draws.

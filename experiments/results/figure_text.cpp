@@ -90,6 +90,12 @@ std::string DurationWithInterval(const Interval& seconds) {
   return text + unit.name;
 }
 
+std::string InUnitOfTables(const FigureField& field, const RunFigures& figures) {
+  const double value = figures.*field.value;
+  if (field.unit == FigureUnit::kShare) return Fixed(100 * value, 1);
+  return Fixed(field.unit == FigureUnit::kBytes ? value / kGibibyte : value, 1);
+}
+
 std::string Gibibytes(double bytes) { return Fixed(bytes / kGibibyte, 1) + " GiB"; }
 
 std::string Ratio(double value) { return Fixed(value, 3) + "×"; }
@@ -103,7 +109,7 @@ std::string Summary(const PointFigures& point, const std::vector<std::string>& b
   std::vector<const PolicyFigures*> order = BySpeed(point);
   if (order.empty()) return "No policy is feasible here.";
   std::string unfit;
-  const auto too_large = [](const PolicyFigures* policy) { return !policy->fits; };
+  const auto too_large = [](const PolicyFigures* policy) { return !policy->figures.fits; };
   for (const PolicyFigures* policy : order) {
     if (too_large(policy)) unfit += (unfit.empty() ? "" : ", ") + policy->shown();
   }

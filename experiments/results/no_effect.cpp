@@ -5,7 +5,7 @@
 #include <map>
 #include <set>
 
-#include "experiments/results/comparison.hpp"
+#include "experiments/results/figure_fields.hpp"
 
 namespace dflop {
 namespace {

@@ -5,17 +5,12 @@
 #include <initializer_list>
 #include <limits>
 #include <map>
-#include <numeric>
 
 #include "base/json_reader.hpp"
-#include "experiments/results/hub_note.hpp"
 #include "experiments/results/own_file.hpp"
-#include "experiments/results/training_changes.hpp"
 
 namespace dflop {
 namespace {
-
-constexpr double kAny = 1e18;  // of any unit: sums and ratios of such figures stay finite
 
 Json Member(const JsonReader& object, std::string_view key) {
   const auto member = object.Find(key);
@@ -25,61 +20,6 @@ Json Member(const JsonReader& object, std::string_view key) {
 std::string Text(const JsonReader& object, std::string_view key) {
   const auto member = object.Find(key);
   return member && member->json().is<std::string>() ? member->json().as<std::string>() : "";
-}
-
-std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
-  std::vector<StageMemory> memory;
-  const auto stages = metrics.Find("memory_by_stage");
-  if (!stages) return memory;
-  for (const JsonReader& stage : stages->Elements()) {
-    StageMemory& entry = memory.emplace_back();
-    entry.module = Plain(stage.At("module").json());
-    entry.stage = static_cast<int>(stage.At("stage").Int(0, 1'000'000));
-    for (std::size_t part = 0; part < kMemoryParts.size(); ++part) {
-      entry.bytes[part] = stage.NumberOr(std::string(kMemoryParts[part]) + "_bytes", 0, 0, kAny);
-    }
-  }
-  return memory;
-}
-
-/// Adds one seed's figures; FinishMeans divides by the number of seeds.
-void AddSeed(const JsonReader& metrics, PolicyFigures& policy) {
-  const auto add = [&](const char* key, double& sum) { sum += metrics.NumberOr(key, 0, -kAny, kAny); };
-  add("samples_per_s", policy.samples_per_s);
-  add("tokens_per_s", policy.tokens_per_s);
-  add("tflops_per_gpu", policy.tflops_per_gpu);
-  add("mfu", policy.mfu);
-  add("idle_fraction", policy.idle_fraction);
-  add("balance_gap", policy.balance_gap);
-  add("planning_time_s", policy.planning_time_s);
-  add("planning_exposed_s", policy.planning_exposed_s);
-  add("extrapolated_fraction", policy.extrapolated_fraction);
-  if (const auto causes = metrics.Find("idle_by_cause")) {
-    for (std::size_t i = 0; i < kComputeCauses.size(); ++i) {
-      policy.idle[i] += causes->NumberOr(kComputeCauses[i], 0, -10, 10);
-    }
-    policy.communication += causes->NumberOr("communication", 0, -10, 10);
-  }
-  if (const auto kinds = metrics.Find("communication_by_kind")) {
-    for (std::size_t i = 0; i < kCommunicationKinds.size(); ++i) {
-      policy.idle[kComputeCauses.size() + i] += kinds->NumberOr(kCommunicationKinds[i], 0, -10, 10);
-    }
-  }
-  const double peak = metrics.NumberOr("peak_memory_bytes", 0, 0, kAny);
-  if (policy.memory.empty() || peak > policy.peak_memory_bytes) policy.memory = ReadMemory(metrics);
-  policy.peak_memory_bytes = std::max(policy.peak_memory_bytes, peak);
-  policy.fits = policy.fits && metrics.BoolOr("fits", true);
-}
-
-void FinishMeans(PolicyFigures& policy) {
-  if (policy.seeds.empty()) return;
-  const auto seeds = static_cast<double>(policy.seeds.seeds.size());
-  for (double* sum : {&policy.samples_per_s, &policy.tokens_per_s, &policy.tflops_per_gpu, &policy.mfu,
-                      &policy.idle_fraction, &policy.communication, &policy.balance_gap, &policy.planning_time_s,
-                      &policy.planning_exposed_s, &policy.extrapolated_fraction}) {
-    *sum /= seeds;
-  }
-  for (double& part : policy.idle) part /= seeds;
 }
 
 std::vector<std::pair<std::string, Json>> ReadPoint(const JsonReader& run) {
@@ -120,19 +60,6 @@ class PointIndex {
   std::map<std::string, std::size_t> places_;
 };
 
-PlanningFigures ReadPlanning(const JsonReader& planning) {
-  PlanningFigures figures;
-  figures.reason = Text(planning, "reason");
-  figures.considered = static_cast<int>(planning.IntOr("considered", 0, 0, std::numeric_limits<int>::max()));
-  const auto candidates = planning.Find("candidates");
-  if (!candidates) return figures;
-  for (const JsonReader& entry : candidates->Elements()) {
-    figures.candidates.push_back({entry.StringOr("layout", ""), entry.NumberOr("predicted_s", 0, 0, kAny),
-                                  entry.NumberOr("peak_memory_bytes", 0, 0, kAny), Text(entry, "note")});
-  }
-  return figures;
-}
-
 void AddToPoint(const JsonReader& run, PointIndex& points) {
   PointFigures& point = points.FindOrAdd(run);
   const std::string name = run.StringOr("policy", "");
@@ -142,17 +69,9 @@ void AddToPoint(const JsonReader& run, PointIndex& points) {
     point.policies.emplace_back().policy = name;
     found = std::prev(point.policies.end());
   }
-  found->infeasible = Text(run, "infeasible");
-  if (!found->infeasible.empty()) return;
+  found->Add(run);
   if (found->too_large.empty()) found->too_large = Text(run, "too_large");
   if (const auto planning = run.Find("planning")) found->planning = ReadPlanning(*planning);
-  const JsonReader metrics = run.At("metrics");
-  AddRun(run, found->seeds);
-  AddSeed(metrics, *found);
-  found->through_hub = found->through_hub || GoesThroughHub(run);
-  found->under_draws.push_back(TimesUnderDraws(run));
-  AddTrainingChanges(run, found->changes_training);
-  AddInstead(run, found->instead);
 }
 
 const Json* Descend(const Json* value, std::initializer_list<std::string_view> keys) {
@@ -207,8 +126,6 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
 
 }  // namespace
 
-double StageMemory::total() const { return std::accumulate(bytes.begin(), bytes.end(), 0.0); }
-
 std::string PointFigures::title() const {
   std::string text = scenario;
   for (const auto& [axis, value] : point) {
@@ -240,7 +157,7 @@ Report ReadReport(const std::string& folder) {
   PointIndex points(report.points);
   for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
   for (PointFigures& point : report.points) {
-    for (PolicyFigures& policy : point.policies) FinishMeans(policy);
+    for (PolicyFigures& policy : point.policies) policy.Finish();
   }
   ReadAssumptions(result, points, report);
   ReadProfiles(result, report);

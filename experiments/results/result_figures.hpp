@@ -1,79 +1,24 @@
 // What a report shows: the stored result, gathered over seeds, and one timeline per scenario and policy.
 #pragma once
 
-#include <array>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/json.hpp"
-#include "experiments/results/cost_verdict.hpp"
 #include "experiments/results/picture.hpp"
-#include "experiments/results/seed_figures.hpp"
-#include "experiments/results/shown_name.hpp"
+#include "experiments/results/planning_figures.hpp"
+#include "experiments/results/policy_runs.hpp"
 #include "experiments/results/validation_figures.hpp"
 #include "models/model_profile.hpp"
 
 namespace dflop {
 
-/// The causes of idle time, the kinds of communication that are the last of them, and the parts of memory, in the order
-/// in which every table and chart shows them.
-inline constexpr std::array<const char*, 3> kComputeCauses = {"bubble", "imbalance", "data_parallel_wait"};
-inline constexpr std::array<const char*, 4> kCommunicationKinds = {"encoder_llm", "stage", "gradients", "parameters"};
-inline constexpr std::size_t kIdleParts = kComputeCauses.size() + kCommunicationKinds.size();
-inline constexpr std::array<const char*, 5> kMemoryParts = {"weights", "gradients", "optimizer", "activations",
-                                                            "other"};
-
-struct StageMemory {
-  std::string module;
-  int stage = 0;
-  std::array<double, kMemoryParts.size()> bytes{};
-  double total() const;
-};
-
-/// One layout that a planner looked at.
-struct LayoutCandidate {
-  std::string layout;
-  double predicted_s = 0;        ///< 0 = not worked out
-  double peak_memory_bytes = 0;  ///< 0 = not worked out
-  std::string note;
-};
-
-/// How a policy's layout was chosen.
-struct PlanningFigures {
-  std::string reason;
-  int considered = 0;
-  std::vector<LayoutCandidate> candidates;  ///< the best ones
-};
-
-/// One policy at one point. Means over the seeds, but the step times of every seed are there.
-struct PolicyFigures {
-  std::string policy;
-  std::string instead;     ///< the batch scheduler that stood in for the policy's; empty when none did
-  std::string infeasible;  ///< why there are no figures; empty when there are
-  SeedFigures seeds;
-  double samples_per_s = 0;
-  double tokens_per_s = 0;
-  double tflops_per_gpu = 0;
-  double mfu = 0;
-  double idle_fraction = 0;
-  std::array<double, kIdleParts> idle{};  ///< causes, then kinds of communication
-  double communication = 0;               ///< all kinds
-  bool through_hub = false;               ///< with some seed
-  double balance_gap = 0;
-  double planning_time_s = 0;
-  double planning_exposed_s = 0;
-  double extrapolated_fraction = 0;
-  double peak_memory_bytes = 0;  ///< largest over the seeds
-  bool fits = true;              ///< with every seed
-  std::string too_large;         ///< when it does not fit: what is too large, where, by how much
-  std::vector<StageMemory> memory;
+/// One policy at one point.
+struct PolicyFigures : PolicyRuns {
+  std::string too_large;  ///< when it does not fit: what is too large, where, by how much
   PlanningFigures planning;
-  DrawTimes under_draws;                      ///< of every seed, where the result has them
-  std::vector<std::string> changes_training;  ///< what the policy does to the training itself
-
-  std::string shown() const { return ShownName(policy, instead); }
 };
 
 /// One scenario at one point of its sweep: what one table compares.

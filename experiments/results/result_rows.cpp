@@ -1,15 +1,11 @@
 // Rows are found by a key of scenario, policy and the axes by name, whatever order a file writes them in.
 #include "experiments/results/result_rows.hpp"
 
-#include <limits>
-
 #include "experiments/results/result_figures.hpp"
 #include "experiments/spec/experiment.hpp"
 
 namespace dflop {
 namespace {
-
-constexpr double kAny = std::numeric_limits<double>::max();
 
 // Two rows are the same whichever axis of their point is written first.
 std::string Key(const JsonReader& run) {
@@ -32,36 +28,25 @@ std::string Name(const JsonReader& run) {
   return name + ", " + run.At("policy").String();
 }
 
-RunFigures ReadFigures(const JsonReader& run) {
-  RunFigures figures{run, "", 0, 0, 0, true};
-  if (const auto reason = run.Find("infeasible")) {
-    figures.infeasible = reason->String();
-    return figures;
-  }
-  const JsonReader metrics = run.At("metrics");
-  const JsonReader step = metrics.At("iteration_time_s").At("mean");
-  figures.step_s = step.Number(0, kAny);
-  if (figures.step_s == 0) step.Fail("is 0, a step takes some time");
-  figures.mfu = metrics.At("mfu").Number(0, kAny);
-  figures.peak_memory_bytes = metrics.At("peak_memory_bytes").Number(0, kAny);
-  figures.fits = metrics.At("fits").Bool();
-  return figures;
+StoredRun ReadRun(const JsonReader& run) {
+  if (const auto reason = run.Find("infeasible")) return {run, reason->String(), {}};
+  return {run, "", ReadRunFigures(run.At("metrics"))};
 }
 
 void AddRun(const JsonReader& run, ResultRow& row) {
-  RunFigures figures = ReadFigures(run);
-  if (!figures.infeasible.empty() && !run.Has("seed")) {
-    row.of_all_seeds.emplace(std::move(figures));
+  StoredRun stored = ReadRun(run);
+  if (!stored.infeasible.empty() && !run.Has("seed")) {
+    row.of_all_seeds.emplace(std::move(stored));
     return;
   }
   const JsonReader seed = run.At("seed");
-  const bool is_new = row.by_seed.emplace(seed.Int(0, kLargestSeed), std::move(figures)).second;
+  const bool is_new = row.by_seed.emplace(seed.Int(0, kLargestSeed), std::move(stored)).second;
   if (!is_new) seed.Fail("is " + seed.json().Dump() + ", as in an earlier run of " + row.name);
 }
 
 }  // namespace
 
-const RunFigures* ResultRow::Find(std::int64_t seed) const {
+const StoredRun* ResultRow::Find(std::int64_t seed) const {
   const auto found = by_seed.find(seed);
   if (found != by_seed.end()) return &found->second;
   return of_all_seeds ? &*of_all_seeds : nullptr;

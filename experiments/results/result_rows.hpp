@@ -9,27 +9,25 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
+#include "experiments/results/run_figures.hpp"
 
 namespace dflop {
 
 /// What a verdict rests on.
-struct RunFigures {
+struct StoredRun {
   JsonReader run;
   std::string infeasible;  ///< why; empty for a run with figures
-  double step_s = 0;       ///< mean over the run's steps, above 0
-  double mfu = 0;
-  double peak_memory_bytes = 0;
-  bool fits = true;
+  RunFigures figures;
 };
 
 struct ResultRow {
   std::string key;   ///< scenario, point and policy, whatever the order of the axes
   std::string name;  ///< the same in words: "llama3-8b, cluster/nodes 4, dflop"
-  std::map<std::int64_t, RunFigures> by_seed;
-  std::optional<RunFigures> of_all_seeds;  ///< an infeasible entry without a seed stands for every seed
+  std::map<std::int64_t, StoredRun> by_seed;
+  std::optional<StoredRun> of_all_seeds;  ///< an infeasible entry without a seed stands for every seed
 
   /// The run of this seed, else what stands for every seed, else nullptr.
-  const RunFigures* Find(std::int64_t seed) const;
+  const StoredRun* Find(std::int64_t seed) const;
 };
 
 /// In the order of the file. InputError with the pointer when a run lacks a figure or two runs are the same. The

@@ -2,7 +2,7 @@
 #include "experiments/results/seed_figures.hpp"
 
 #include <algorithm>
-#include <limits>
+#include <numeric>
 
 #include "base/text.hpp"
 #include "experiments/spec/experiment.hpp"
@@ -22,17 +22,12 @@ bool SeedsAgree(const SeedFigures& figures) { return ChosenLayouts(figures).size
 
 }  // namespace
 
-void AddRun(const JsonReader& run, SeedFigures& figures) {
-  double sum = 0;
-  const std::vector<JsonReader> steps = run.At("metrics").At("iteration_time_s").At("per_step").Elements();
-  if (steps.empty()) run.At("metrics").At("iteration_time_s").At("per_step").Fail("is empty, a run has a step");
-  for (const JsonReader& step : steps) {
-    sum += step.Number(std::numeric_limits<double>::min(), std::numeric_limits<double>::max());
-  }
-  figures.seeds.push_back(run.At("seed").Int(0, kLargestSeed));
-  figures.step_s.push_back(sum / static_cast<double>(steps.size()));
-  figures.layouts.push_back(LayoutOf(run));
-  figures.steps += steps.size();
+void AddRun(const JsonReader& run, const RunFigures& figures, SeedFigures& seeds) {
+  const std::vector<double>& steps = figures.step_s;
+  seeds.seeds.push_back(run.At("seed").Int(0, kLargestSeed));
+  seeds.step_s.push_back(std::accumulate(steps.begin(), steps.end(), 0.0) / static_cast<double>(steps.size()));
+  seeds.layouts.push_back(LayoutOf(run));
+  seeds.steps += steps.size();
 }
 
 std::vector<std::pair<std::string, int>> ChosenLayouts(const SeedFigures& figures) {

@@ -12,6 +12,7 @@
 
 #include "base/json_reader.hpp"
 #include "base/statistics.hpp"
+#include "experiments/results/run_figures.hpp"
 
 namespace dflop {
 
@@ -24,8 +25,8 @@ struct SeedFigures {
   bool empty() const { return seeds.empty(); }
 };
 
-/// Adds one entry of a result's `runs` that has metrics.
-void AddRun(const JsonReader& run, SeedFigures& figures);
+/// Adds one entry of a result's `runs` that has metrics, which read `figures`.
+void AddRun(const JsonReader& run, const RunFigures& figures, SeedFigures& seeds);
 
 /// Different layouts, the most frequent first, with the number of seeds that chose each.
 std::vector<std::pair<std::string, int>> ChosenLayouts(const SeedFigures& figures);

@@ -2,17 +2,12 @@
 #include "experiments/results/summary.hpp"
 
 #include <algorithm>
-#include <array>
-#include <limits>
 
-#include "experiments/results/hub_note.hpp"
+#include "experiments/results/figure_fields.hpp"
 #include "experiments/results/regret.hpp"
-#include "experiments/results/training_changes.hpp"
 
 namespace dflop {
 namespace {
-
-constexpr double kHuge = std::numeric_limits<double>::max();
 
 std::string PointText(const JsonReader& run) {
   const auto point = run.Find("point");
@@ -35,36 +30,6 @@ SummaryRow& RowOf(const JsonReader& run, std::vector<SummaryRow>& rows) {
                     rows.back().policy == row.policy;
   if (!same) rows.push_back(std::move(row));
   return rows.back();
-}
-
-constexpr char kPeakMemory[] = "peak_memory_bytes";
-
-// Adds up; divided by the number of seeds once all runs are in. A peak is the largest.
-void AddNumbers(const JsonReader& metrics, std::map<std::string, double>& sums, const std::string& prefix = "") {
-  for (const std::string& key : metrics.Keys()) {
-    const JsonReader value = metrics.At(key);
-    if (!value.json().is_number()) continue;
-    const double number = value.Number(-kHuge, kHuge);
-    double& sum = sums[prefix + key];
-    sum = key == kPeakMemory ? std::max(sum, number) : sum + number;
-  }
-}
-
-void AddToRow(const JsonReader& run, SummaryRow& row) {
-  if (const auto infeasible = run.Find("infeasible")) {
-    row.infeasible = infeasible->String();
-    return;
-  }
-  AddRun(run, row.seeds);
-  const JsonReader metrics = run.At("metrics");
-  AddNumbers(metrics, row.metrics);
-  AddNumbers(metrics.At("idle_by_cause"), row.metrics);
-  AddNumbers(metrics.At("communication_by_kind"), row.metrics, "communication_");
-  row.fits = row.fits && metrics.At("fits").Bool();
-  row.through_hub = row.through_hub || GoesThroughHub(run);
-  row.under_draws.push_back(TimesUnderDraws(run));
-  AddTrainingChanges(run, row.changes_training);
-  AddInstead(run, row.instead);
 }
 
 void AddSpeedups(std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
@@ -94,7 +59,7 @@ void AddRegrets(std::vector<SummaryRow>& rows) {
   for (auto begin = rows.begin(); begin != rows.end();) {
     const auto end = std::find_if(begin, rows.end(), [&](const SummaryRow& row) { return !together(*begin, row); });
     std::vector<Contender> policies;
-    for (auto row = begin; row != end; ++row) policies.push_back({&row->seeds, row->fits});
+    for (auto row = begin; row != end; ++row) policies.push_back({&row->seeds, row->figures.fits});
     const std::vector<std::optional<SeedInterval>> regrets = Regrets(policies);
     for (const std::optional<SeedInterval>& regret : regrets) (begin++)->regret = regret;
   }
@@ -107,9 +72,6 @@ Json IntervalToJson(const SeedInterval& interval) {
   if (!interval.seeds_agree) json["seeds_agree"] = false;
   return json;
 }
-
-// What every table shows beside times and speedups.
-constexpr std::array<const char*, 4> kSummarised = {"mfu", "idle_fraction", kPeakMemory, "extrapolated_fraction"};
 
 Json RowToJson(const SummaryRow& row) {
   Json json;
@@ -128,10 +90,10 @@ Json RowToJson(const SummaryRow& row) {
   json["faster_than"] = Json::EmptyObject();
   for (const auto& [baseline, share] : row.faster) json["faster_than"][baseline] = share;
   json["regret"] = row.regret ? IntervalToJson(*row.regret) : Json();
-  for (const char* metric : kSummarised) {
-    if (const auto found = row.metrics.find(metric); found != row.metrics.end()) json[metric] = found->second;
+  for (const FigureField& field : FigureFields()) {
+    if (field.in_summary) json[field.name] = row.figures.*field.value;
   }
-  json["fits"] = row.fits;
+  json["fits"] = row.figures.fits;
   json["layouts"] = Json::EmptyArray();
   for (const auto& [layout, seeds] : ChosenLayouts(row.seeds)) {
     Json entry;
@@ -154,13 +116,10 @@ Json ToJson(const std::vector<SummaryRow>& rows) {
 
 std::vector<SummaryRow> Summarise(const JsonReader& result) {
   std::vector<SummaryRow> rows;
-  for (const JsonReader& run : result.At("runs").Elements()) AddToRow(run, RowOf(run, rows));
+  for (const JsonReader& run : result.At("runs").Elements()) RowOf(run, rows).Add(run);
   for (SummaryRow& row : rows) {
-    if (row.seeds.empty()) continue;
-    row.step = StepTime(row.seeds);
-    for (auto& [name, value] : row.metrics) {
-      if (name != kPeakMemory) value /= static_cast<double>(row.seeds.seeds.size());
-    }
+    row.Finish();
+    if (!row.seeds.empty()) row.step = StepTime(row.seeds);
   }
   std::vector<std::string> baselines;
   if (const auto names = result.Find("baselines")) {

@@ -7,37 +7,17 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
-#include "experiments/results/cost_verdict.hpp"
-#include "experiments/results/seed_figures.hpp"
-#include "experiments/results/shown_name.hpp"
+#include "experiments/results/policy_runs.hpp"
 
 namespace dflop {
 
-struct SummaryRow {
+struct SummaryRow : PolicyRuns {
   std::string scenario;
   std::string point;  ///< "/cluster/nodes = 4, …", "" without a sweep
-  std::string policy;
-  std::string instead;     ///< the batch scheduler that stood in for the policy's, "" otherwise
-  std::string infeasible;  ///< why there are no figures, "" otherwise
-  SeedFigures seeds;
   SeedInterval step;
   std::map<std::string, SeedInterval> speedup;  ///< by baseline
   std::optional<SeedInterval> regret;           ///< against the best policy here (regret.hpp), where there are several
-  /// The metrics' plain numbers over the seeds: means ("idle_fraction", "bubble", "mfu", …), of "peak_memory_bytes" the
-  /// largest, which is what must fit.
-  std::map<std::string, double> metrics;
-  bool fits = true;                           ///< with every seed
-  bool through_hub = false;                   ///< with some seed its encoders reach the LLM through one rank
-  DrawTimes under_draws;                      ///< of every seed, where the result has them
-  std::map<std::string, double> faster;       ///< by baseline: the share of the draws in which it is slower
-  std::vector<std::string> changes_training;  ///< what the policy does to the training itself
-
-  std::string shown() const { return ShownName(policy, instead); }
-  /// Share of the busy time that was priced beyond the measured shapes; 0 where the result does not say.
-  double extrapolated() const {
-    const auto found = metrics.find("extrapolated_fraction");
-    return found == metrics.end() ? 0 : found->second;
-  }
+  std::map<std::string, double> faster;         ///< by baseline: the share of the draws in which it is slower
 };
 
 /// Rows in the order of the runs. `result` is a dflop/result/1 document.

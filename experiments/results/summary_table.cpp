@@ -1,13 +1,12 @@
 // The two texts made of a summary: the terminal's table and table.csv.
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
 #include <span>
 #include <string_view>
 
 #include "base/text.hpp"
 #include "experiments/results/extrapolation.hpp"
+#include "experiments/results/figure_fields.hpp"
 #include "experiments/results/figure_text.hpp"
 #include "experiments/results/hub_note.hpp"
 #include "experiments/results/summary.hpp"
@@ -18,22 +17,14 @@ namespace {
 
 using Cells = std::vector<std::string>;
 
-struct IdlePart {
-  const char* key;
-  const char* heading;
-};
-constexpr std::array<IdlePart, 4> kIdleParts = {
-    {{"idle_fraction", "idle %"}, {"bubble", "bubble"}, {"imbalance", "imbalance"}, {"data_parallel_wait", "dp wait"}}};
-constexpr std::array<const char*, 4> kCommunicationKinds = {"communication_encoder_llm", "communication_stage",
-                                                            "communication_gradients", "communication_parameters"};
-
-/// The whole and, where there is one, what it is made of: "5.5 = 3.1+0.4+2.0+0.0".
-std::string CommunicationCell(const SummaryRow& row) {
-  const double whole = row.metrics.at("communication");
-  std::string text = Fixed(100 * whole, 1);
-  if (std::abs(whole) < 0.0005) return text;
-  for (const char* kind : kCommunicationKinds) {
-    text += (kind == kCommunicationKinds.front() ? " = " : " + ") + Fixed(100 * row.metrics.at(kind), 1);
+/// As the terminal's column heads it, and what it is made of: "5.5 = 3.1 + 0.4 + 2.0 + 0.0".
+std::string FigureCell(const FigureField& field, const RunFigures& figures) {
+  std::string text = InUnitOfTables(field, figures);
+  if (RoundsToNothing(figures.*field.value)) return text;
+  const char* sign = " = ";
+  for (const FigureField* part : PartsOf(field)) {
+    text += sign + InUnitOfTables(*part, figures);
+    sign = " + ";
   }
   return text;
 }
@@ -41,14 +32,16 @@ std::string CommunicationCell(const SummaryRow& row) {
 Cells Heading(const std::vector<std::string>& baselines) {
   Cells cells = {"policy", "s/step"};
   for (const std::string& baseline : baselines) cells.insert(cells.end(), {"vs " + baseline, "faster in"});
-  for (const IdlePart& part : kIdleParts) cells.push_back(part.heading);
-  cells.insert(cells.end(), {"comm. = enc/llm + stage + grad + param", "peak GiB", "fits"});
+  for (const FigureField& field : FigureFields()) {
+    if (field.terminal != nullptr) cells.push_back(field.terminal);
+  }
+  cells.push_back("fits");
   return cells;
 }
 
 Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
   if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
-  const std::string mark = IsMuchExtrapolated(row.extrapolated()) ? kExtrapolatedMark : "";
+  const std::string mark = IsMuchExtrapolated(row.figures.extrapolated_fraction) ? kExtrapolatedMark : "";
   Cells cells = {row.shown() + (row.changes_training.empty() ? "" : kTrainingMark) + mark,
                  WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
   for (const std::string& baseline : baselines) {
@@ -57,10 +50,10 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     const auto share = row.faster.find(baseline);
     cells.push_back(share == row.faster.end() ? "–" : VerdictCell(share->second));
   }
-  for (const IdlePart& part : kIdleParts) cells.push_back(Fixed(100 * row.metrics.at(part.key), 1));
-  cells.push_back(CommunicationCell(row));
-  cells.push_back(Fixed(row.metrics.at("peak_memory_bytes") / kGibibyte, 1));
-  cells.push_back(row.fits ? "yes" : "NO");
+  for (const FigureField& field : FigureFields()) {
+    if (field.terminal != nullptr) cells.push_back(FigureCell(field, row.figures));
+  }
+  cells.push_back(row.figures.fits ? "yes" : "NO");
   return cells;
 }
 
@@ -96,8 +89,9 @@ std::string Notes(const std::vector<SummaryRow>& rows) {
   std::string notes;
   if (drawn)
     notes += "faster in: of the draws of the kernel costs in their error band; ?: not decided by these costs\n";
-  const bool much = std::any_of(rows.begin(), rows.end(),
-                                [](const SummaryRow& row) { return IsMuchExtrapolated(row.extrapolated()); });
+  const bool much = std::any_of(rows.begin(), rows.end(), [](const SummaryRow& row) {
+    return IsMuchExtrapolated(row.figures.extrapolated_fraction);
+  });
   if (much) notes.append(kExtrapolatedNote).append("\n");
   const std::string changes = training.Text();
   return changes.empty() ? notes : notes + changes + "\n";
@@ -158,7 +152,7 @@ std::string ExtrapolatedLine(std::span<const SummaryRow> block) {
   bool any = false;
   for (const SummaryRow& row : block) {
     if (row.seeds.empty()) continue;
-    const double fraction = row.extrapolated();
+    const double fraction = row.figures.extrapolated_fraction;
     any = any || fraction > 0;
     text += (text.empty() ? "" : ", ") + row.policy + " " + Fixed(100 * fraction, 1) + " %" +
             (IsMuchExtrapolated(fraction) ? kExtrapolatedMark : "");
@@ -170,26 +164,6 @@ void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr ? ShortestNumber(interval->mean) : "");
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
 }
-
-constexpr std::array<const char*, 19> kCsvMetrics = {"samples_per_s",
-                                                     "tokens_per_s",
-                                                     "tflops_per_gpu",
-                                                     "mfu",
-                                                     "idle_fraction",
-                                                     "bubble",
-                                                     "imbalance",
-                                                     "data_parallel_wait",
-                                                     "communication",
-                                                     "communication_encoder_llm",
-                                                     "communication_stage",
-                                                     "communication_gradients",
-                                                     "communication_parameters",
-                                                     "balance_gap",
-                                                     "planning_time_s",
-                                                     "planning_exposed_s",
-                                                     "peak_memory_bytes",
-                                                     "extrapolated_fraction",
-                                                     "tensor_parallel_communication_fraction"};
 
 }  // namespace
 
@@ -205,7 +179,7 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
       lines.push_back(RowCells(rows[begin], baselines));
       if (rows[begin].infeasible.empty()) {
-        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].metrics.at("communication_encoder_llm"));
+        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].figures.communication_encoder_llm);
       }
       if (!rows[begin].step.seeds_agree) disagreeing.push_back(SeedsByLayout(rows[begin]));
     }
@@ -224,7 +198,9 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
                                    "faster_than " + baseline + " share"});
   }
   heading.insert(heading.end(), {"regret", "regret_half_width"});
-  heading.insert(heading.end(), kCsvMetrics.begin(), kCsvMetrics.end());
+  for (const FigureField& field : FigureFields()) {
+    if (field.in_csv) heading.emplace_back(field.name);
+  }
   heading.insert(heading.end(), {"fits", "infeasible", "changes_training"});
   std::string text = CsvLine(heading);
   for (const SummaryRow& row : rows) {
@@ -243,9 +219,11 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
       cells.push_back(share != row.faster.end() ? ShortestNumber(share->second) : "");
     }
     AppendInterval(cells, row.regret ? &*row.regret : nullptr);
-    for (const char* metric : kCsvMetrics) cells.push_back(figures ? ShortestNumber(row.metrics.at(metric)) : "");
+    for (const FigureField& field : FigureFields()) {
+      if (field.in_csv) cells.push_back(figures ? ShortestNumber(row.figures.*field.value) : "");
+    }
     cells.insert(cells.end(),
-                 {figures ? (row.fits ? "true" : "false") : "", row.infeasible, Joined(row.changes_training)});
+                 {figures ? (row.figures.fits ? "true" : "false") : "", row.infeasible, Joined(row.changes_training)});
     text += CsvLine(cells);
   }
   return text;

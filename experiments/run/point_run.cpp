@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "base/text.hpp"
+#include "experiments/results/planning_figures.hpp"
 #include "experiments/results/training_changes.hpp"
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/extrapolation_limit.hpp"
@@ -74,25 +75,6 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   return json;
 }
 
-/// The best candidates only: a search may look at a hundred thousand.
-Json DescribePlanning(const LayoutDecision& decision) {
-  constexpr std::size_t kKept = 10;
-  Json json;
-  json["reason"] = decision.reason;
-  json["considered"] = decision.candidates.size();
-  json["candidates"] = Json::EmptyArray();
-  for (std::size_t i = 0; i < std::min(kKept, decision.candidates.size()); ++i) {
-    const Candidate& candidate = decision.candidates[i];
-    Json entry;
-    entry["layout"] = candidate.name;
-    if (candidate.predicted > Seconds(0)) entry["predicted_s"] = candidate.predicted.value();
-    if (candidate.peak_memory > Bytes(0)) entry["peak_memory_bytes"] = candidate.peak_memory.value();
-    if (!candidate.note.empty()) entry["note"] = candidate.note;
-    json["candidates"].push_back(std::move(entry));
-  }
-  return json;
-}
-
 Json RunHead(const Unit& unit) {
   Json run;
   run["scenario"] = unit.point->scenario.name;
@@ -125,8 +107,8 @@ class SeedRun {
     Json run = RunHead(unit_);
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
-    run["planning"] = DescribePlanning(job_.decision);
-    run["metrics"] = metrics_.ToJson(layout(), job_.cost);
+    run["planning"] = PlanningToJson(job_.decision);
+    run["metrics"] = ToJson(metrics_.Figures(layout(), job_.cost));
     run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);

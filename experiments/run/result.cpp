@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "experiments/results/no_effect.hpp"
+#include "experiments/results/run_figures.hpp"
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/provenance.hpp"
 #include "experiments/spec/anomalies.hpp"
@@ -24,7 +25,9 @@ std::string ComparisonKey(const Json& run) {
   return key.Dump();
 }
 
-double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_time_s")->find("mean")->number(); }
+double MeanTime(const Json& run) {
+  return ReadRunFigures(JsonReader(*run.find("metrics"), "the result's metrics")).iteration_time_s;
+}
 
 void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
   std::map<std::string, std::map<std::string, double>> times;  // comparison → policy → seconds

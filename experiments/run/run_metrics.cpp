@@ -30,64 +30,52 @@ void RunMetrics::Add(const StepMetrics& step, const MemoryUse& memory, double ba
   balance_gap_ += balance_gap;
 }
 
-Json RunMetrics::ToJson(const Layout& layout, const CostModel& cost) const {
+RunFigures RunMetrics::Figures(const Layout& layout, const CostModel& cost) const {
   DFLOP_CHECK(!step_s_.empty(), "a run has a step");
   const auto steps = static_cast<double>(step_s_.size());
-  Json metrics;
-  metrics["iteration_time_s"]["mean"] = sum_.step.value() / steps;
-  metrics["iteration_time_s"]["per_step"] = Json::ArrayOf(step_s_);
-  AddThroughput(metrics, layout, cost);
-  AddIdle(metrics);
-  metrics["balance_gap"] = balance_gap_ / steps;
-  metrics["planning_time_s"] = planning_s_;
-  metrics["planning_exposed_s"] = exposed_s_;
-  AddMemory(metrics, cost.model());
-  metrics["extrapolated_fraction"] = extrapolated_fraction();
-  metrics["tensor_parallel_communication_fraction"] = busy_s_ > 0 ? tensor_parallel_s_ / busy_s_ : 0.0;
-  return metrics;
+  RunFigures figures;
+  figures.iteration_time_s = sum_.step.value() / steps;
+  figures.step_s = step_s_;
+  AddThroughput(figures, layout, cost);
+  AddIdle(figures);
+  figures.balance_gap = balance_gap_ / steps;
+  figures.planning_time_s = planning_s_;
+  figures.planning_exposed_s = exposed_s_;
+  AddMemory(figures, cost.model());
+  figures.extrapolated_fraction = extrapolated_fraction();
+  figures.tensor_parallel_communication_fraction = busy_s_ > 0 ? tensor_parallel_s_ / busy_s_ : 0.0;
+  return figures;
 }
 
-void RunMetrics::AddThroughput(Json& metrics, const Layout& layout, const CostModel& cost) const {
+void RunMetrics::AddThroughput(RunFigures& figures, const Layout& layout, const CostModel& cost) const {
   const double gpus = layout.gpus_used();
-  metrics["samples_per_s"] = sum_.samples / sum_.step.value();
-  metrics["tokens_per_s"] = sum_.tokens / sum_.step.value();
-  metrics["tflops_per_gpu"] = (sum_.hardware_flops / (sum_.step - sum_.optimizer)).value() / gpus / 1e12;
-  metrics["mfu"] = sum_.model_flops / sum_.step / cost.cluster().node.gpu.peak / gpus;
+  figures.samples_per_s = sum_.samples / sum_.step.value();
+  figures.tokens_per_s = sum_.tokens / sum_.step.value();
+  figures.tflops_per_gpu = (sum_.hardware_flops / (sum_.step - sum_.optimizer)).value() / gpus / 1e12;
+  figures.mfu = sum_.model_flops / sum_.step / cost.cluster().node.gpu.peak / gpus;
 }
 
-void RunMetrics::AddIdle(Json& metrics) const {
+void RunMetrics::AddIdle(RunFigures& figures) const {
   const double seconds = sum_.step.value();
   const IdleByCause parts = idle_by_cause_s_.Scaled(1 / seconds);
-  metrics["idle_fraction"] = idle_s_ / seconds;
-  Json& by_cause = metrics["idle_by_cause"];
-  by_cause["bubble"] = parts.bubble;
-  by_cause["imbalance"] = parts.imbalance;
-  by_cause["data_parallel_wait"] = parts.data_parallel_wait;
-  by_cause["communication"] = parts.communication();
-  Json& by_kind = metrics["communication_by_kind"];
-  by_kind["encoder_llm"] = parts.by_kind.encoder_llm;
-  by_kind["stage"] = parts.by_kind.stage;
-  by_kind["gradients"] = parts.by_kind.gradients;
-  by_kind["parameters"] = parts.by_kind.parameters;
-  DFLOP_CHECK(std::abs(parts.sum() - idle_s_ / seconds) <= 1e-9, "the parts of the idle time add up to the whole");
+  figures.idle_fraction = idle_s_ / seconds;
+  figures.bubble = parts.bubble;
+  figures.imbalance = parts.imbalance;
+  figures.data_parallel_wait = parts.data_parallel_wait;
+  figures.communication = parts.communication();
+  figures.communication_encoder_llm = parts.by_kind.encoder_llm;
+  figures.communication_stage = parts.by_kind.stage;
+  figures.communication_gradients = parts.by_kind.gradients;
+  figures.communication_parameters = parts.by_kind.parameters;
+  DFLOP_CHECK(std::abs(parts.sum() - figures.idle_fraction) <= 1e-9, "the parts of the idle time add up to the whole");
 }
 
-void RunMetrics::AddMemory(Json& metrics, const ModelSpec& model) const {
-  metrics["peak_memory_bytes"] = memory_.peak.value();
-  metrics["fits"] = memory_.fits;
-  Json stages = Json::EmptyArray();
+void RunMetrics::AddMemory(RunFigures& figures, const ModelSpec& model) const {
+  figures.peak_memory_bytes = memory_.peak.value();
+  figures.fits = memory_.fits;
   for (const StageMemoryUse& use : memory_.stages) {
-    Json stage;
-    stage["module"] = model.module_name(use.module);
-    stage["stage"] = use.stage;
-    stage["weights_bytes"] = use.weights.value();
-    stage["gradients_bytes"] = use.gradients.value();
-    stage["optimizer_bytes"] = use.optimizer.value();
-    stage["activations_bytes"] = use.activations.value();
-    stage["other_bytes"] = use.other.value();
-    stages.push_back(std::move(stage));
+    figures.memory.push_back({use, model.module_name(use.module), use.stage});
   }
-  metrics["memory_by_stage"] = std::move(stages);
 }
 
 }  // namespace dflop

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "base/json.hpp"
+#include "experiments/results/run_figures.hpp"
 #include "models/cost_model.hpp"
 #include "sim/measure/metrics.hpp"
 #include "sim/plan/layout.hpp"
@@ -19,17 +19,17 @@ class RunMetrics {
   /// one (arXiv 2603.25120, section 3.4): exposed is only what outlasts the step before it, and the first batch.
   void Add(const StepMetrics& step, const MemoryUse& memory, double balance_gap, double scheduling_s);
 
-  /// The `metrics` object of dflop/result/1, without speedup_vs. Shares of time are weighted by the steps' lengths.
-  Json ToJson(const Layout& layout, const CostModel& cost) const;
+  /// Shares of time are weighted by the steps' lengths.
+  RunFigures Figures(const Layout& layout, const CostModel& cost) const;
   /// Of the busy time of all steps.
   double extrapolated_fraction() const { return busy_s_ > 0 ? extrapolated_s_ / busy_s_ : 0.0; }
   bool fits() const { return memory_.fits; }
   const std::string& too_large() const { return memory_.too_large; }
 
  private:
-  void AddThroughput(Json& metrics, const Layout& layout, const CostModel& cost) const;
-  void AddIdle(Json& metrics) const;
-  void AddMemory(Json& metrics, const ModelSpec& model) const;
+  void AddThroughput(RunFigures& figures, const Layout& layout, const CostModel& cost) const;
+  void AddIdle(RunFigures& figures) const;
+  void AddMemory(RunFigures& figures, const ModelSpec& model) const;
 
   std::vector<double> step_s_;
   StepMetrics sum_;              ///< plain sums over the steps

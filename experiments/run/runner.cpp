@@ -228,14 +228,15 @@ class Runner {
     std::vector<const SummaryRow*> worst;  // of each scenario
     for (const SummaryRow& row : rows) {
       if (worst.empty() || worst.back()->scenario != row.scenario) worst.push_back(&row);
-      if (row.extrapolated() > worst.back()->extrapolated()) worst.back() = &row;
+      if (row.figures.extrapolated_fraction > worst.back()->figures.extrapolated_fraction) worst.back() = &row;
     }
     for (const SummaryRow* row : worst) {
-      if (!IsMuchExtrapolated(row->extrapolated())) continue;
+      if (!IsMuchExtrapolated(row->figures.extrapolated_fraction)) continue;
       std::fprintf(stderr,
                    "warning: scenario %s: up to %.1f %% of the busy time (policy %s) is priced beyond the measured "
                    "shapes\n",
-                   JsonQuote(row->scenario).c_str(), 100 * row->extrapolated(), JsonQuote(row->policy).c_str());
+                   JsonQuote(row->scenario).c_str(), 100 * row->figures.extrapolated_fraction,
+                   JsonQuote(row->policy).c_str());
     }
   }
 

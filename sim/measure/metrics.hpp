@@ -7,6 +7,7 @@
 
 #include "base/json.hpp"
 #include "sim/build/graph_builder.hpp"
+#include "sim/measure/memory_parts.hpp"
 #include "sim/step/step.hpp"
 
 namespace dflop {
@@ -40,23 +41,9 @@ struct IdleByCause {
   IdleByCause& operator+=(const IdleByCause& more);
 };
 
-struct StageMemoryUse {
+struct StageMemoryUse : MemoryParts {
   int module = 0;
   int stage = 0;  ///< device within the module's pipeline
-  Bytes weights{0};
-  Bytes gradients{0};
-  Bytes optimizer{0};
-  Bytes activations{0};
-  Bytes other{0};
-  Bytes total() const { return weights + gradients + optimizer + activations + other; }
-  StageMemoryUse& operator+=(const StageMemoryUse& more) {
-    weights += more.weights;
-    gradients += more.gradients;
-    optimizer += more.optimizer;
-    activations += more.activations;
-    other += more.other;
-    return *this;
-  }
 };
 
 struct MemoryUse {

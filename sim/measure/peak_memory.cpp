@@ -96,11 +96,8 @@ class DeviceMemory {
     for (const ModulePart& part : stage.parts) {
       const auto module = static_cast<std::size_t>(part.module);
       const StateMemory state = cost_.State(part, layout.copies(part));
-      StageMemoryUse use{.module = part.module,
-                         .stage = places.StageInModule(stage, part.module),
-                         .weights = state.weights,
-                         .gradients = state.gradients,
-                         .optimizer = state.optimizer};
+      const MemoryParts held{.weights = state.weights, .gradients = state.gradients, .optimizer = state.optimizer};
+      const StageMemoryUse use{held, part.module, places.StageInModule(stage, part.module)};
       const auto& batches = work[module][static_cast<std::size_t>(stage.replica)];
       chunk.push_back({&part, &batches, use});
     }
@@ -140,15 +137,11 @@ std::string Explain(const DeviceMemory& device, const CostModel& cost) {
   std::string term;
   Bytes largest{0};
   device.ForEach([&](const StageMemoryUse& use) {
-    const std::pair<const char*, Bytes> terms[] = {{"weights", use.weights},
-                                                   {"gradients", use.gradients},
-                                                   {"optimizer state", use.optimizer},
-                                                   {"activations", use.activations},
-                                                   {"workspace", use.other}};
-    for (const auto& [name, bytes] : terms) {
-      if (bytes <= largest) continue;
-      largest = bytes;
-      term = std::string(name) + " of " + cost.model().module_name(use.module) + " stage " + std::to_string(use.stage);
+    for (const MemoryPart& part : kMemoryParts) {
+      if (use.*part.bytes <= largest) continue;
+      largest = use.*part.bytes;
+      term = std::string(part.words) + " of " + cost.model().module_name(use.module) + " stage " +
+             std::to_string(use.stage);
     }
   });
   const Bytes limit = cost.cluster().node.gpu.memory;

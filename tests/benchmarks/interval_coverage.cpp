@@ -29,7 +29,8 @@ std::vector<SeedRun> RunSeeds(const Experiment& experiment, const PolicySpec& po
   for (std::int64_t seed = 0; seed < count; ++seed) {
     const UnitResult result = RunUnit({&experiment, &experiment.points.front(), &policy, false, {seed}});
     SeedFigures figures;
-    AddRun(JsonReader(result.runs.as<Json::Array>().front(), experiment.file), figures);
+    const JsonReader run(result.runs.as<Json::Array>().front(), experiment.file);
+    AddRun(run, ReadRunFigures(run.At("metrics")), figures);
     runs.push_back({figures.step_s.front(), figures.layouts.front()});
   }
   return runs;

@@ -76,12 +76,11 @@ TEST(CostVerdict, SpeaksPlainly) {
 
 // Draws replay one step that took 2 s as predicted, while the run's mean is 3 s.
 TEST(CostVerdict, ScalesTheReplayedStepToTheMeanOfTheRun) {
-  const Json run = ParseJson(R"({"metrics": {"iteration_time_s": {"mean": 3.0}},
-                                 "under_cost_draws": {"step": 0, "as_predicted_s": 2.0, "iteration_time_s": [2.0, 4.0]}})",
-                             "run");
-  EXPECT_EQ(TimesUnderDraws(JsonReader(run, "run")), (std::vector<double>{3, 6}));
-  const Json older = ParseJson(R"({"metrics": {"iteration_time_s": {"mean": 3.0}}})", "run");
-  EXPECT_TRUE(TimesUnderDraws(JsonReader(older, "run")).empty());
+  const Json run =
+      ParseJson(R"({"under_cost_draws": {"step": 0, "as_predicted_s": 2.0, "iteration_time_s": [2.0, 4.0]}})", "run");
+  EXPECT_EQ(TimesUnderDraws(JsonReader(run, "run"), 3), (std::vector<double>{3, 6}));
+  const Json older = Json::EmptyObject();
+  EXPECT_TRUE(TimesUnderDraws(JsonReader(older, "run"), 3).empty());
 }
 
 Experiment Read(const Json& json) {

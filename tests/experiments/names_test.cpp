@@ -8,7 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
-#include "experiments/results/comparison.hpp"
+#include "experiments/results/figure_fields.hpp"
 #include "experiments/run/planning.hpp"
 #include "experiments/run/point_run.hpp"
 #include "experiments/spec/experiment.hpp"

@@ -7,6 +7,8 @@
 
 #include "base/json.hpp"
 #include "base/random.hpp"
+#include "base/statistics.hpp"
+#include "experiments/results/run_figures.hpp"
 
 namespace dflop::report_fixture {
 
@@ -21,56 +23,45 @@ struct Policy {
   bool fits = true;
 };
 
+inline StageMemory MemoryOf(const Policy& policy, int stage) {
+  StageMemory memory;
+  memory.module = stage == 0 ? "siglip-2.4b" : "llama3-8b";
+  memory.stage = stage == 0 ? 0 : stage - 1;
+  memory.weights = Bytes(4e9 + 1e9 * stage);
+  memory.gradients = Bytes(8e9);
+  memory.optimizer = Bytes(policy.fits ? 24e9 : 48e9);
+  memory.activations = Bytes(25e9 / (1 + stage));
+  memory.other = Bytes(2.1e9);
+  return memory;
+}
+
 inline Json Metrics(const Policy& policy, RandomStream& noise, const std::vector<double>& batch_weight) {
-  Json metrics;
-  Json::Array steps;
-  double sum = 0;
+  RunFigures figures;
   for (const double weight : batch_weight) {
-    const double step = policy.step_s * weight * (1 + 0.01 * noise.Normal());
-    steps.emplace_back(step);
-    sum += step;
+    figures.step_s.push_back(policy.step_s * weight * (1 + 0.01 * noise.Normal()));
   }
-  const double mean = sum / double(steps.size());
-  metrics["iteration_time_s"]["mean"] = mean;
-  metrics["iteration_time_s"]["per_step"] = Json(steps);
-  metrics["samples_per_s"] = 256 / mean;
-  metrics["tokens_per_s"] = 1.5e6 / mean;
-  metrics["tflops_per_gpu"] = 700 / mean;
-  metrics["mfu"] = 1.6 / mean;
-  const double idle[] = {0.09 / policy.replicas, 0.31 * policy.unevenness, 0.12 * policy.unevenness - 0.03, 0.021};
-  Json parts;
-  parts["bubble"] = idle[0];
-  parts["imbalance"] = idle[1];
-  parts["data_parallel_wait"] = idle[2];
-  parts["communication"] = idle[3];
-  metrics["idle_fraction"] = idle[0] + idle[1] + idle[2] + idle[3];
-  metrics["idle_by_cause"] = parts;
-  Json kinds;
-  kinds["encoder_llm"] = 0.5 * idle[3];
-  kinds["stage"] = 0.2 * idle[3];
-  kinds["gradients"] = 0.3 * idle[3];
-  kinds["parameters"] = 0.0;
-  metrics["communication_by_kind"] = kinds;
-  metrics["balance_gap"] = 0.8 * policy.unevenness;
-  metrics["planning_time_s"] = 0.0123;
-  metrics["planning_exposed_s"] = 0.0004;
-  metrics["peak_memory_bytes"] = policy.fits ? 71.3e9 : 93.6e9;
-  metrics["fits"] = policy.fits;
-  Json memory;
-  for (int stage = 0; stage < policy.stages; ++stage) {
-    Json entry;
-    entry["module"] = stage == 0 ? "siglip-2.4b" : "llama3-8b";
-    entry["stage"] = stage == 0 ? 0 : stage - 1;
-    entry["weights_bytes"] = 4e9 + 1e9 * stage;
-    entry["gradients_bytes"] = 8e9;
-    entry["optimizer_bytes"] = policy.fits ? 24e9 : 48e9;
-    entry["activations_bytes"] = 25e9 / (1 + stage);
-    entry["other_bytes"] = 2.1e9;
-    memory.push_back(entry);
-  }
-  metrics["memory_by_stage"] = memory;
-  metrics["extrapolated_fraction"] = 0.034;
-  return metrics;
+  const double mean = MeanInterval(figures.step_s).mean;
+  figures.iteration_time_s = mean;
+  figures.samples_per_s = 256 / mean;
+  figures.tokens_per_s = 1.5e6 / mean;
+  figures.tflops_per_gpu = 700 / mean;
+  figures.mfu = 1.6 / mean;
+  figures.bubble = 0.09 / policy.replicas;
+  figures.imbalance = 0.31 * policy.unevenness;
+  figures.data_parallel_wait = 0.12 * policy.unevenness - 0.03;
+  figures.communication = 0.021;
+  figures.idle_fraction = figures.bubble + figures.imbalance + figures.data_parallel_wait + figures.communication;
+  figures.communication_encoder_llm = 0.5 * figures.communication;
+  figures.communication_stage = 0.2 * figures.communication;
+  figures.communication_gradients = 0.3 * figures.communication;
+  figures.balance_gap = 0.8 * policy.unevenness;
+  figures.planning_time_s = 0.0123;
+  figures.planning_exposed_s = 0.0004;
+  figures.peak_memory_bytes = policy.fits ? 71.3e9 : 93.6e9;
+  figures.fits = policy.fits;
+  for (int stage = 0; stage < policy.stages; ++stage) figures.memory.push_back(MemoryOf(policy, stage));
+  figures.extrapolated_fraction = 0.034;
+  return ToJson(figures);
 }
 
 inline Json Run(const std::string& scenario, const Json& point, const Policy& policy, int seed, int steps) {

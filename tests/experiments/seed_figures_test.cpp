@@ -16,17 +16,10 @@ Json StoredRun(const std::string& policy, int seed, const std::vector<double>& s
   run["policy"] = policy;
   run["seed"] = seed;
   run["layout"]["name"] = layout;
-  Json& metrics = run["metrics"];
-  metrics["iteration_time_s"]["per_step"] = Json::ArrayOf(steps);
-  metrics["idle_by_cause"] = Json::EmptyObject();
-  metrics["fits"] = true;
-  for (const char* key : {"idle_fraction", "peak_memory_bytes"}) metrics[key] = 0.5;
-  for (const char* key : {"bubble", "imbalance", "data_parallel_wait", "communication"}) {
-    metrics["idle_by_cause"][key] = 0.1;
-  }
-  for (const char* key : {"encoder_llm", "stage", "gradients", "parameters"}) {
-    metrics["communication_by_kind"][key] = 0.025;
-  }
+  RunFigures figures;
+  figures.iteration_time_s = MeanInterval(steps).mean;
+  figures.step_s = steps;
+  run["metrics"] = ToJson(figures);
   return run;
 }
 

@@ -1,0 +1,59 @@
+// The figures of one run (a scenario under one policy with one seed), or of one policy's runs over their seeds.
+//
+// A figure is a member here, a line in the table of figure_fields.cpp, and the line in run/run_metrics.cpp that works
+// it out; whatever writes, reads, gathers or shows figures goes by the table.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json_reader.hpp"
+#include "sim/measure/memory_parts.hpp"
+
+namespace dflop {
+
+struct StageMemory : MemoryParts {
+  std::string module;
+  int stage = 0;  ///< device within the module's pipeline
+};
+
+/// Shares of time are of all device time of the steps (idle) or of the busy time (the last two), longer steps counting
+/// more; the parts of the idle time may be negative and add up to it.
+struct RunFigures {
+  double iteration_time_s = 0;  ///< mean over the steps
+  std::vector<double> step_s;   ///< of each step, seconds; empty in figures over several seeds
+  double samples_per_s = 0;
+  double tokens_per_s = 0;    ///< LLM tokens without padding
+  double tflops_per_gpu = 0;  ///< 1e12 FLOP/s, recomputation counted, the optimizer's time not
+  double mfu = 0;             ///< share of the GPUs' peak, recomputation not counted
+  double idle_fraction = 0;
+  double bubble = 0;
+  double imbalance = 0;
+  double data_parallel_wait = 0;
+  double communication = 0;  ///< the sum of the four below
+  double communication_encoder_llm = 0;
+  double communication_stage = 0;
+  double communication_gradients = 0;
+  double communication_parameters = 0;
+  double balance_gap = 0;         ///< of the largest bucket over the lower bound, mean over the steps
+  double planning_time_s = 0;     ///< wall clock of layout search and batch scheduler
+  double planning_exposed_s = 0;  ///< part of it that the GPUs wait for
+  double peak_memory_bytes = 0;   ///< of the fullest device in any step
+  bool fits = true;
+  std::vector<StageMemory> memory;  ///< of the step with the peak
+  double extrapolated_fraction = 0;
+  double tensor_parallel_communication_fraction = 0;
+};
+
+/// The `metrics` of a run in dflop/result/1, without speedup_vs.
+Json ToJson(const RunFigures& figures);
+
+/// Reads them back; InputError on what is missing or malformed. What older results lack is 0.
+RunFigures ReadRunFigures(const JsonReader& metrics);
+
+/// Every figure over the seeds as the table says; one run at least. Fits only what fits with every seed; the memory of
+/// the stages is that of the seed with the largest peak.
+RunFigures OverSeeds(std::span<const RunFigures> seeds);
+
+}  // namespace dflop
