@@ -97,7 +97,7 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
   }
 }
 
-void DecisionHash::AddStep(const BatchPlan& plan) {
+void DecisionHash::AddStep(const BatchPlan& plan, const std::vector<DeviceOrder>& own) {
   ContentBytes content;
   AddBuckets(content, plan.buckets, static_cast<int>(layout_.degrees.size()) - 1);
   if (!plan.deferred.empty()) {
@@ -111,6 +111,10 @@ void DecisionHash::AddStep(const BatchPlan& plan) {
       AddBuckets(content, plan.encoder_buckets[e],
                  layout_.separate_encoders ? static_cast<int>(e) : static_cast<int>(layout_.degrees.size()) - 1);
     }
+  }
+  if (!own.empty()) {
+    content.Text("orders");
+    AddOrders(content, own);
   }
   content.EndFields();
   hash_.Add(content.bytes());
