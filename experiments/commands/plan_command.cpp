@@ -70,13 +70,15 @@ void PrintMemory(const MemoryUse& memory, const ModelSpec& model) {
 
 struct Prepared {
   BatchPlan plan;
+  std::vector<DeviceOrder> own;  ///< orders where they are not those of the job
   StepWork work;
   StepCosts costs;
   OperationGraph graph;
 };
 
-Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchScheduler& batcher, RandomStream random,
-                     std::int64_t seed, int number, bool may_defer) {
+Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchScheduler& batcher,
+                     const PipelineSchedule& schedule, RandomStream random, std::int64_t seed, int number,
+                     bool may_defer) {
   const Layout& layout = job.decision.layout;
   Prepared step;
   BatchProblem problem = MakeBatchProblem(BatchContext{job.cost, layout, job.orders, batch.shapes});
@@ -87,7 +89,8 @@ Prepared PrepareStep(const PlannedJob& job, const StepBatch& batch, BatchSchedul
   step.plan = batcher.Schedule(problem, random);
   step.work = DivideWork(step.plan, layout, job.cost, batch.shapes);
   step.costs = PriceStep(job.cost, layout, step.work);
-  step.graph = BuildGraph(job.job(), step.work, step.costs);
+  step.own = OrdersOfStep(schedule, job.job(), step.work);
+  step.graph = BuildGraph(job.job().With(step.own), step.work, step.costs);
   return step;
 }
 
@@ -97,15 +100,17 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
   Plan plan{experiment.name,    scenario.name,       policy.name,         seed,       scenario.model,
             job.cost.cluster(), job.cost.software(), job.decision.layout, job.orders, {}};
   const std::unique_ptr<BatchScheduler> batcher = policy.MakeBatcher();
+  const std::unique_ptr<PipelineSchedule> schedule = policy.MakeSchedule();
   SampleQueue queue;
   for (int number = 0; number < experiment.steps; ++number) {
     StepBatch batch = queue.With(DrawBatch(scenario, seed, number));
     Prepared step = TellingWhere("step " + std::to_string(number), [&] {
-      return PrepareStep(job, batch, *batcher, BatchingStream(scenario, seed, number), seed, number,
+      return PrepareStep(job, batch, *batcher, *schedule, BatchingStream(scenario, seed, number), seed, number,
                          number + 1 < experiment.steps);
     });
     queue.Keep(batch, step.plan.deferred);
-    plan.steps.push_back({std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph)});
+    plan.steps.push_back(
+        {std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph), std::move(step.own)});
   }
   WriteJsonFile(path, ToJson(plan));
   std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
@@ -150,9 +155,9 @@ void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Sc
   PrintDegrees(layout, scenario.model);
   const Prepared first = OrExplain(policy, "/batching", [&] {
     return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
-                       BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
+                       *policy.MakeSchedule(), BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);
   });
-  PrintMemory(PeakMemory(job.job(), first.work), scenario.model);
+  PrintMemory(PeakMemory(job.job().With(first.own), first.work), scenario.model);
   TellExtrapolation(scenario, policy, job, first);
   if (arguments.out.empty()) return;
   OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });

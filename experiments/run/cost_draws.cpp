@@ -11,16 +11,16 @@ namespace dflop {
 
 // Every draw is priced anew: a sum of shares by kind would be quicker, but not where the host's launches outlast the
 // device, nor equal bit for bit. Of the step only times are wanted, so nothing is measured beside them.
-Seconds StepTimeUnderDraw(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
+Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const StepWork& work,
                           const DrawnDisturbance& disturb, const CostDraw& draw) {
   const auto kernels = std::make_shared<DrawnKernelCosts>(scenario.kernels, SpreadOf(*scenario.kernels), draw);
   const CostModel drawn(scenario.model, scenario.cluster, kernels, job.cost.software());
-  StepCosts costs = PriceStep(drawn, job.decision.layout, work);
+  StepCosts costs = PriceStep(drawn, job.layout, work);
   if (disturb) disturb(drawn, costs);
-  return MakeReplayEngine()->Run(BuildGraph({drawn, job.decision.layout, job.orders}, work, costs)).makespan;
+  return MakeReplayEngine()->Run(BuildGraph({drawn, job.layout, job.orders}, work, costs)).makespan;
 }
 
-std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
+std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const StepWork& work,
                                         const DrawnDisturbance& disturb) {
   std::vector<double> times;
   times.reserve(kCostDraws);

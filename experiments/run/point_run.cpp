@@ -139,21 +139,29 @@ class SeedRun {
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
-    const Step step = SimulateStep(job_.job(), plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
+    const std::vector<DeviceOrder> own = OwnOrders(plan, batch);
+    const Job job = job_.job().With(own);
+    const Step step = SimulateStep(job, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
       Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
     });
-    if (number == 0) ReplayUnderDraws(plan, batch, step);
-    decisions_.AddStep(plan);
+    if (number == 0) ReplayUnderDraws(job, plan, batch, step);
+    decisions_.AddStep(plan, own);
     timelines_.AddStep(step.graph, step.times);
     if (correction_->tracking()) {
       correction_->Observe(
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
-    const StepMetrics measured = MeasureStep(job_.job(), step, engine_);
+    const StepMetrics measured = MeasureStep(job, step, engine_);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
-    metrics_.Add(measured, PeakMemory(job_.job(), step.work), BalanceGap(job_, batch, plan), scheduling_s);
+    metrics_.Add(measured, PeakMemory(job, step.work), BalanceGap(job_, batch, plan), scheduling_s);
     if (drawn != nullptr) Draw(plan, step, *drawn);
+  }
+
+  /// Of a schedule that is asked per step, where they are not those of the job.
+  std::vector<DeviceOrder> OwnOrders(const BatchPlan& plan, const std::vector<SampleShape>& batch) const {
+    if (!schedule_->per_step()) return {};
+    return OrdersOfStep(*schedule_, job_.job(), DivideWork(plan, layout(), job_.cost, batch));
   }
 
   void Disturb(GroundTruth& truth, const GroundTruth::PlannedStep& step, StepCosts& costs) const {
@@ -162,7 +170,8 @@ class SeedRun {
   }
 
   /// The first step again with drawn kernel costs; what disturbs it counts in the durations of the draw.
-  void ReplayUnderDraws(const BatchPlan& plan, const std::vector<SampleShape>& batch, const Step& step) {
+  void ReplayUnderDraws(const Job& job, const BatchPlan& plan, const std::vector<SampleShape>& batch,
+                        const Step& step) {
     const GroundTruth undisturbed(scenario().anomalies, static_cast<std::uint64_t>(seed_));
     const auto disturb = [&](const CostModel& drawn, StepCosts& costs) {
       GroundTruth truth = undisturbed;
@@ -170,7 +179,7 @@ class SeedRun {
     };
     under_draws_["step"] = 0;
     under_draws_["as_predicted_s"] = MakeReplayEngine()->Run(step.graph).makespan.value();
-    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job_, step.work, disturb));
+    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job, step.work, disturb));
   }
 
   void LimitExtrapolation(double fraction, const std::string& of) const {
@@ -224,6 +233,7 @@ class SeedRun {
   RunMetrics metrics_;
   GroundTruth truth_{scenario().anomalies, static_cast<std::uint64_t>(seed_)};
   std::unique_ptr<BatchScheduler> batcher_ = unit_.policy->MakeBatcher();
+  std::unique_ptr<PipelineSchedule> schedule_ = unit_.policy->MakeSchedule();
   std::unique_ptr<Correction> correction_ = unit_.policy->MakeCorrection();
   std::unique_ptr<BatchScheduler> plain_batcher_ = unit_.policy->MakeBatcher();
   SampleQueue queue_;

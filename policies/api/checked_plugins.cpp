@@ -64,7 +64,7 @@ class CheckedBatcher final : public BatchScheduler {
   std::string who_;
 };
 
-/// Pure, so that a pipeline of one size is looked at once.
+/// Pure, so that a pipeline of one shape is looked at once; where a schedule knows times, every answer is.
 class CheckedSchedule final : public PipelineSchedule {
  public:
   CheckedSchedule(std::unique_ptr<PipelineSchedule> schedule, const std::string& name)
@@ -75,24 +75,30 @@ class CheckedSchedule final : public PipelineSchedule {
     if (chunks < 1) throw PluginError(who_ + " wants " + std::to_string(chunks) + " chunks of layers on a device");
     return chunks;
   }
-  DeviceOrder Order(int depth, int position, int microbatches) const override {
-    if (sound_.contains({depth, microbatches})) return schedule_->Order(depth, position, microbatches);
-    std::vector<DeviceOrder> orders;
-    orders.reserve(static_cast<std::size_t>(depth));
-    for (int device = 0; device < depth; ++device) orders.push_back(schedule_->Order(depth, device, microbatches));
-    const std::string wrong = WhyOrdersFail(orders, chunks(), microbatches);
+  Placement placement(int devices) const override {
+    Placement placement = schedule_->placement(devices);
+    const std::string wrong = WhyPlacementFails(placement, devices, chunks());
+    if (!wrong.empty()) throw PluginError(who_ + " " + wrong);
+    return placement;
+  }
+  bool per_step() const override { return schedule_->per_step(); }
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
+    std::vector<DeviceOrder> orders = schedule_->Orders(problem);
+    const std::pair<int, int> shape(problem.devices, problem.microbatches);
+    if (problem.HasShapeOnly() && sound_.contains(shape)) return orders;
+    const std::string wrong = WhyOrdersFail(orders, problem);
     if (!wrong.empty()) {
-      throw PluginError(who_ + " fails for " + std::to_string(microbatches) + " microbatches on " +
-                        std::to_string(depth) + " devices: " + wrong);
+      throw PluginError(who_ + " fails for " + std::to_string(problem.microbatches) + " microbatches on " +
+                        std::to_string(problem.devices) + " devices: " + wrong);
     }
-    sound_.emplace(depth, microbatches);
-    return std::move(orders[static_cast<std::size_t>(position)]);
+    if (problem.HasShapeOnly()) sound_.insert(shape);
+    return orders;
   }
 
  private:
   std::unique_ptr<PipelineSchedule> schedule_;
   std::string who_;
-  mutable std::set<std::pair<int, int>> sound_;  ///< by depth and microbatches
+  mutable std::set<std::pair<int, int>> sound_;  ///< by devices and microbatches
 };
 
 bool IsFinite(const Json& json) {

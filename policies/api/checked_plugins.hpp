@@ -19,8 +19,10 @@ std::unique_ptr<BatchScheduler> Checked(std::unique_ptr<BatchScheduler> batcher,
 std::unique_ptr<PipelineSchedule> Checked(std::unique_ptr<PipelineSchedule> schedule, const std::string& name);
 std::unique_ptr<Correction> Checked(std::unique_ptr<Correction> correction, const std::string& name);
 
-/// "" when these orders of a pipeline's devices run every operation of every chunk and microbatch once, and can end;
-/// otherwise what is wrong. Stage s of a microbatch's way is chunk s / devices of device s mod devices.
-std::string WhyOrdersFail(const std::vector<DeviceOrder>& orders, int chunks, int microbatches);
+/// "" when every device has its chunks; otherwise what is wrong.
+std::string WhyPlacementFails(const Placement& placement, int devices, int chunks);
+/// "" when these orders of a pipeline's devices run every operation of every chunk and microbatch once, hold no more
+/// than they may, and can end where the problem places the stages; otherwise what is wrong.
+std::string WhyOrdersFail(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem);
 
 }  // namespace dflop

@@ -1,8 +1,9 @@
-// Whether the orders of a pipeline's devices are whole and can end, by running them without times.
+// Whether the orders of a pipeline's devices are whole, keep to the memory and can end, by running them without times.
 #include <algorithm>
 #include <array>
 
 #include "base/index.hpp"
+#include "base/text.hpp"
 #include "policies/api/checked_plugins.hpp"
 #include "sim/graph/op_kind.hpp"
 #include "sim/measure/timeline.hpp"
@@ -15,16 +16,20 @@ constexpr std::array<OpKind, 4> kKinds = {OpKind::kForward, OpKind::kBackward, O
 
 class OrderCheck {
  public:
-  OrderCheck(const std::vector<DeviceOrder>& orders, int chunks, int microbatches)
+  OrderCheck(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem)
       : orders_(orders),
-        devices_(static_cast<int>(orders.size())),
-        chunks_(chunks),
-        microbatches_(microbatches),
-        done_(kKinds.size() * orders.size() * Index(chunks) * Index(microbatches)) {}
+        problem_(problem),
+        stages_(problem.StagesOfDevices()),
+        devices_(problem.devices),
+        chunks_(problem.chunks),
+        microbatches_(problem.microbatches),
+        done_(kKinds.size() * Index(problem.stages()) * Index(problem.microbatches)) {}
 
   std::string Why() {
+    if (static_cast<int>(orders_.size()) != devices_) return "orders " + std::to_string(orders_.size()) + " devices";
     for (int device = 0; device < devices_; ++device) {
       if (std::string why = WhyNotWhole(device); !why.empty()) return why;
+      if (std::string why = WhyTooLarge(device); !why.empty()) return why;
     }
     return WhyStuck();
   }
@@ -69,6 +74,20 @@ class OrderCheck {
     return "";
   }
 
+  std::string WhyTooLarge(int device) const {
+    double held = 0;
+    for (const ScheduledOp& op : orders_[Index(device)]) {
+      const double of_stage = problem_.Held(stages_[Index(device)][Index(op.chunk)]);
+      if (op.kind == OpKind::kForward) held += of_stage;
+      if (held > problem_.memory_limit * (1 + 1e-12)) {  // sums round
+        return "holds " + Format("%g", held) + " on device " + std::to_string(device) + ", the limit is " +
+               Format("%g", problem_.memory_limit);
+      }
+      if (GivesWeightGradient(op.kind)) held -= of_stage;
+    }
+    return "";
+  }
+
   bool Ready(const ScheduledOp& op, int stage) const {
     const auto ended = [&](OpKind kind, int at) { return done_[Cell(kind, at, op.microbatch)] != 0; };
     if (op.kind == OpKind::kForward) return stage == 0 || ended(OpKind::kForward, stage - 1);
@@ -87,7 +106,7 @@ class OrderCheck {
       for (int device = 0; device < devices_; ++device) {
         const DeviceOrder& order = orders_[Index(device)];
         for (std::size_t& at = next[Index(device)]; at < order.size(); ++at, moved = true) {
-          const int stage = order[at].chunk * devices_ + device;
+          const int stage = stages_[Index(device)][Index(order[at].chunk)];
           if (!Ready(order[at], stage)) break;
           done_[Cell(order[at].kind, stage, order[at].microbatch)] = 1;
         }
@@ -102,6 +121,8 @@ class OrderCheck {
   }
 
   const std::vector<DeviceOrder>& orders_;
+  const ScheduleProblem& problem_;
+  std::vector<std::vector<int>> stages_;  ///< [device][chunk]
   int devices_;
   int chunks_;
   int microbatches_;
@@ -110,8 +131,26 @@ class OrderCheck {
 
 }  // namespace
 
-std::string WhyOrdersFail(const std::vector<DeviceOrder>& orders, int chunks, int microbatches) {
-  return OrderCheck(orders, chunks, microbatches).Why();
+std::string WhyPlacementFails(const Placement& placement, int devices, int chunks) {
+  if (static_cast<int>(placement.size()) != devices * chunks) {
+    return "places " + std::to_string(placement.size()) + " stages, " + std::to_string(devices) + " devices have " +
+           std::to_string(devices * chunks);
+  }
+  std::vector<int> held(Index(devices));
+  int met = 0;
+  for (const int device : placement) {
+    if (device < 0 || device > met || device >= devices) {
+      return "names device " + std::to_string(device) + " where a microbatch has met " + std::to_string(met) + " of " +
+             std::to_string(devices);
+    }
+    met = std::max(met, device + 1);
+    if (++held[Index(device)] > chunks) return "gives device " + std::to_string(device) + " too many stages";
+  }
+  return "";
+}
+
+std::string WhyOrdersFail(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem) {
+  return OrderCheck(orders, problem).Why();
 }
 
 }  // namespace dflop

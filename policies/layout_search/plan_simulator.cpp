@@ -62,9 +62,8 @@ PlanSimulator::PlanSimulator(const PlanningProblem& problem)
 PlanSimulator::PlanSimulator(const PlanningProblem& problem, std::vector<std::vector<SampleShape>> batches)
     : problem_(problem), batches_(std::move(batches)) {}
 
-bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
-                               Candidate& candidate) {
-  const MemoryUse use = PeakMemory({problem_.cost, layout, orders}, work);
+bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, Candidate& candidate) {
+  const MemoryUse use = PeakMemory(job, work);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
   if (use.peak <= problem_.cost.cluster().node.gpu.memory * (1.0 - kMemoryReserve)) return true;
   const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
@@ -72,14 +71,15 @@ bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrd
   candidate.note = "does not fit: " + why;
   if (use.peak < least_peak_) {
     least_peak_ = use.peak;
-    least_bad_ = layout.name + ": " + why;
+    least_bad_ = job.layout.name + ": " + why;
   }
   return false;
 }
 
 /// A cheap test before any batch is scheduled: weights, gradients and optimizer state alone.
 bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
-  return MemoryFits(layout, std::vector<DeviceOrder>(layout.groups.size()), NoWork(layout), candidate);
+  const std::vector<DeviceOrder> orders(layout.groups.size());
+  return MemoryFits({problem_.cost, layout, orders}, NoWork(layout), candidate);
 }
 
 std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, std::size_t first,
@@ -95,6 +95,8 @@ std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& la
       problem.rehearsal = true;
       const BatchPlan plan = problem_.batcher.Schedule(problem, random);
       scheduled.work.push_back(DivideWork(plan, layout, problem_.cost, batch));
+      const Job job{problem_.cost, layout, scheduled.orders};
+      scheduled.own.push_back(OrdersOfStep(problem_.schedule, job, scheduled.work.back()));
     }
     return scheduled;
   } catch (const Infeasible& reason) {
@@ -111,8 +113,8 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
   if (!StateFits(layout, candidate)) return candidate;
   const std::optional<Scheduled> scheduled = Schedule(layout, 0, batches_.size(), candidate);
   if (!scheduled) return candidate;
-  for (const StepWork& work : scheduled->work) {
-    if (!MemoryFits(layout, scheduled->orders, work, candidate)) break;
+  for (std::size_t b = 0; b < scheduled->work.size(); ++b) {
+    if (!MemoryFits(scheduled->JobOf(b, problem_.cost, layout), scheduled->work[b], candidate)) break;
   }
   return candidate;
 }
@@ -134,15 +136,17 @@ Candidate PlanSimulator::JudgeOver(std::size_t first, std::size_t last, const La
   const auto batches = static_cast<double>(last - first);
   Seconds sum{0};
   Seconds bound{0};
-  for (const StepWork& work : scheduled->work) {
-    if (!MemoryFits(layout, scheduled->orders, work, candidate)) return candidate;
+  for (std::size_t b = 0; b < scheduled->work.size(); ++b) {
+    const Job job = scheduled->JobOf(b, problem_.cost, layout);
+    const StepWork& work = scheduled->work[b];
+    if (!MemoryFits(job, work, candidate)) return candidate;
     const StepCosts costs = PriceStep(problem_.cost, layout, work);
     bound += WorkOfBusiestStage(costs);
     if (bound >= worth_below * batches) {
       candidate.note = "its busiest device alone needs longer than the best layout";
       return candidate;
     }
-    sum += replay_->Run(BuildGraph({problem_.cost, layout, scheduled->orders}, work, costs)).makespan;
+    sum += replay_->Run(BuildGraph(job, work, costs)).makespan;
     ++simulated_;
   }
   candidate.predicted = sum / batches;

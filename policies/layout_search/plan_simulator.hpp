@@ -44,14 +44,17 @@ class PlanSimulator {
   /// Planning batches under a layout.
   struct Scheduled {
     std::vector<DeviceOrder> orders;
-    std::vector<StepWork> work;  ///< per planning batch
+    std::vector<StepWork> work;                 ///< per planning batch
+    std::vector<std::vector<DeviceOrder>> own;  ///< likewise: its orders where they are not those above
+    Job JobOf(std::size_t batch, const CostModel& cost, const Layout& layout) const {
+      return Job{cost, layout, orders}.With(own[batch]);
+    }
   };
   bool StateFits(const Layout& layout, Candidate& candidate);
   /// Batches `first` … `last` − 1. Nothing when the batcher cannot keep its limits; the candidate then says so.
   std::optional<Scheduled> Schedule(const Layout& layout, std::size_t first, std::size_t last, Candidate& candidate);
   Candidate JudgeOver(std::size_t first, std::size_t last, const Layout& layout, Seconds worth_below);
-  bool MemoryFits(const Layout& layout, const std::vector<DeviceOrder>& orders, const StepWork& work,
-                  Candidate& candidate);
+  bool MemoryFits(const Job& job, const StepWork& work, Candidate& candidate);
 
   const PlanningProblem& problem_;
   std::vector<std::vector<SampleShape>> batches_;

@@ -10,12 +10,12 @@ namespace {
 
 class GPipe final : public PipelineSchedule {
  public:
-  DeviceOrder Order(int, int, int microbatches) const override {
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
     DeviceOrder order;
     for (const OpKind kind : {OpKind::kForward, OpKind::kBackward}) {
-      for (int k = 0; k < microbatches; ++k) order.push_back({kind, k});
+      for (int k = 0; k < problem.microbatches; ++k) order.push_back({kind, k});
     }
-    return order;
+    return std::vector<DeviceOrder>(Index(problem.devices), order);
   }
 };
 

@@ -19,11 +19,20 @@ class Interleaved final : public PipelineSchedule {
 
   int chunks() const override { return chunks_; }
 
-  DeviceOrder Order(int depth, int position, int microbatches) const override {
-    if (microbatches % depth != 0) {
-      throw Infeasible("interleaving wants a multiple of the " + std::to_string(depth) +
-                       " devices in a pipeline, not " + std::to_string(microbatches) + " microbatches");
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
+    if (problem.microbatches % problem.devices != 0) {
+      throw Infeasible("interleaving wants a multiple of the " + std::to_string(problem.devices) +
+                       " devices in a pipeline, not " + std::to_string(problem.microbatches) + " microbatches");
     }
+    std::vector<DeviceOrder> orders;
+    for (int device = 0; device < problem.devices; ++device) {
+      orders.push_back(Order(problem.devices, device, problem.microbatches));
+    }
+    return orders;
+  }
+
+ private:
+  DeviceOrder Order(int depth, int position, int microbatches) const {
     const int all = microbatches * chunks_;
     const int warm_up = std::min(all, 2 * (depth - 1 - position) + (chunks_ - 1) * depth);
     DeviceOrder order;
@@ -35,7 +44,6 @@ class Interleaved final : public PipelineSchedule {
     return order;
   }
 
- private:
   ScheduledOp Nth(OpKind kind, int n, int depth) const {
     const int round = n / (depth * chunks_);
     const int chunk = n / depth % chunks_;

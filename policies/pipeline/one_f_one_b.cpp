@@ -12,8 +12,17 @@ namespace {
 
 class OneFOneB final : public PipelineSchedule {
  public:
-  DeviceOrder Order(int depth, int position, int microbatches) const override {
-    const int warm_up = std::min(depth - 1 - position, microbatches);
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
+    std::vector<DeviceOrder> orders;
+    for (int device = 0; device < problem.devices; ++device) {
+      orders.push_back(Order(problem.devices - 1 - device, problem.microbatches));
+    }
+    return orders;
+  }
+
+ private:
+  static DeviceOrder Order(int later_devices, int microbatches) {
+    const int warm_up = std::min(later_devices, microbatches);
     DeviceOrder order;
     for (int k = 0; k < warm_up; ++k) order.push_back({OpKind::kForward, k});
     for (int k = 0; k < microbatches; ++k) {

@@ -31,10 +31,11 @@ class PlanChecker {
     if (plan_.layout.joins() && plan_.layout.communicator.blocking) {
       Fail("/layout/communicator", "blocks, which only the simulator can: the runner's messages go beside computation");
     }
-    CheckOrders();
+    CheckOrders(plan_.orders, "/orders");
     if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");
     for (std::size_t step = 0; step < plan_.steps.size(); ++step) {
       CheckBatch(step);
+      if (HasOwnOrders(step)) CheckOrders(plan_.steps[step].orders, PlaceOfOrders(step));
       CheckOperations(step);
     }
   }
@@ -44,19 +45,25 @@ class PlanChecker {
     throw InputError(file_, pointer, what);
   }
 
-  void CheckOrders() const {
+  bool HasOwnOrders(std::size_t step) const { return !plan_.steps[step].orders.empty(); }
+  /// Where the file has the orders that the step runs.
+  std::string PlaceOfOrders(std::size_t step) const {
+    return HasOwnOrders(step) ? "/steps/" + std::to_string(step) + "/orders" : "/orders";
+  }
+
+  void CheckOrders(const std::vector<DeviceOrder>& orders, const std::string& place) const {
     std::vector<std::vector<int>> stages_of(plan_.layout.groups.size());
     for (std::size_t s = 0; s < plan_.layout.stages.size(); ++s) {
       stages_of[Index(plan_.layout.stages[s].group)].push_back(static_cast<int>(s));
     }
-    for (std::size_t g = 0; g < stages_of.size(); ++g) CheckOrder(g, stages_of[g]);
+    for (std::size_t g = 0; g < stages_of.size(); ++g) {
+      CheckOrder(orders[g], stages_of[g], place + "/" + std::to_string(g));
+    }
   }
 
-  void CheckOrder(std::size_t group, const std::vector<int>& stages) const {
+  void CheckOrder(const DeviceOrder& order, const std::vector<int>& stages, const std::string& here) const {
     const CostModel cost = UnpricedCosts(plan_);
     std::map<std::tuple<OpKind, int, int>, int> times;  // by kind, chunk, microbatch
-    const DeviceOrder& order = plan_.orders[group];
-    const std::string here = "/orders/" + std::to_string(group);
     for (std::size_t i = 0; i < order.size(); ++i) {
       const std::string at = here + "/" + std::to_string(i);
       const ScheduledOp& op = order[i];
@@ -105,7 +112,7 @@ class PlanChecker {
   void CheckOperations(std::size_t step) const {
     const OperationGraph graph = BareGraphOf(plan_, step);
     const std::string stuck = Precedence::WhyStuck(graph);
-    if (!stuck.empty()) Fail("/orders", stuck);
+    if (!stuck.empty()) Fail(PlaceOfOrders(step), stuck);
     const auto& planned = plan_.steps[step].operations;
     const std::string here = "/steps/" + std::to_string(step) + "/operations";
     const std::vector<PlannedOperation> expected = PlannedOperations(graph);

@@ -10,6 +10,7 @@ namespace dflop {
 /// InputError with `file` and a JSON pointer unless
 ///   - the layout holds every layer of the model once per replica, on device groups of the cluster that do not overlap,
 ///   - every device group's order runs each of its operations once, and the orders can be followed without deadlock,
+///     those of a single step likewise,
 ///   - the batches fit the model, and the operations are those that the simulator makes of layout, orders and batches,
 ///     bytes included.
 void CheckPlan(const Plan& plan, const std::string& file);

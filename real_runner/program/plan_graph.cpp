@@ -48,7 +48,7 @@ OperationGraph BareGraphOf(const Plan& plan, std::size_t step) {
   const CostModel cost = UnpricedCosts(plan);
   const PlannedStep& planned = plan.steps[step];
   const StepWork work = DivideWork(planned.plan, plan.layout, cost, planned.batch);
-  return BuildGraph({cost, plan.layout, plan.orders}, work, NoCosts(cost, plan.layout));
+  return BuildGraph({cost, plan.layout, plan.OrdersIn(step)}, work, NoCosts(cost, plan.layout));
 }
 
 OperationGraph GraphOf(const Plan& plan, std::size_t step) {

@@ -49,7 +49,11 @@ std::vector<TileRange> Only(const std::vector<TileRange>& tiles, const std::vect
 class ProgramBuilder {
  public:
   ProgramBuilder(const Plan& plan, std::size_t step)
-      : plan_(plan), layout_(plan.layout), step_(plan.steps[step]), cost_(UnpricedCosts(plan)) {}
+      : plan_(plan),
+        layout_(plan.layout),
+        step_(plan.steps[step]),
+        orders_(plan.OrdersIn(step)),
+        cost_(UnpricedCosts(plan)) {}
 
   StepProgram Build() {
     DivideSamples();
@@ -97,7 +101,7 @@ class ProgramBuilder {
     std::vector<std::vector<int>> stages_of(layout_.groups.size());
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) stages_of[Index(RankOf(s))].push_back(s);
     for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
-      const DeviceOrder& order = plan_.orders[g];
+      const DeviceOrder& order = orders_[g];
       auto& actions = program_.ranks.emplace_back().actions;
       for (const ScheduledOp& op : order) {
         const int s = stages_of[g][Index(op.chunk)];
@@ -221,7 +225,7 @@ class ProgramBuilder {
     }
     const bool hub = layout_.communicator.hub();
     // A hub serves microbatches in the order in which the first LLM stage runs them.
-    for (const ScheduledOp& op : plan_.orders[Index(RankOf(llms.front().stages.front()))]) {
+    for (const ScheduledOp& op : orders_[Index(RankOf(llms.front().stages.front()))]) {
       if (op.chunk != 0 || op.kind == OpKind::kBackwardWeight) continue;
       for (int e = 0; e < plan_.model.llm_module(); ++e) {
         hub ? ThroughHub(encoders, llms, e, op.microbatch, GivesInputGradient(op.kind))
@@ -367,6 +371,7 @@ class ProgramBuilder {
   const Plan& plan_;
   const Layout& layout_;
   const PlannedStep& step_;
+  const std::vector<DeviceOrder>& orders_;
   const CostModel cost_;
   StepProgram program_;
   /// (backward, stage, microbatch) → place in its rank's actions: what receives and sends

@@ -98,7 +98,7 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
   }
 }
 
-void DecisionHash::AddStep(const BatchPlan& plan) {
+void DecisionHash::AddStep(const BatchPlan& plan, const std::vector<DeviceOrder>& own) {
   ContentBytes content;
   AddBuckets(content, plan.buckets, layout_.modules() - 1);
   if (!plan.deferred.empty()) {
@@ -112,6 +112,10 @@ void DecisionHash::AddStep(const BatchPlan& plan) {
       const int encoder = static_cast<int>(e);
       AddBuckets(content, plan.encoder_buckets[e], layout_.feeds(encoder) ? encoder : layout_.modules() - 1);
     }
+  }
+  if (!own.empty()) {
+    content.Text("orders");
+    AddOrders(content, own);
   }
   content.EndFields();
   hash_.Add(content.bytes());

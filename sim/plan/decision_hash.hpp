@@ -20,7 +20,8 @@
 //   the LLM's buckets: count of replicas in the order above, each: count of microbatches, each: a set of samples, which
 //     is a count and the samples' indices in ascending order
 //   fields: `deferred`: a set of samples, by default empty;
-//     `encoder_buckets`, where the plan has them: count of encoders, each its buckets as above
+//     `encoder_buckets`, where the plan has them: count of encoders, each its buckets as above;
+//     `orders`, where the step has orders of its own: of the device groups, as above
 #pragma once
 
 #include <string>
@@ -37,8 +38,8 @@ class DecisionHash {
  public:
   /// `orders[group]`, as BuildGraph takes them. The layout must outlive the hash.
   DecisionHash(const Layout& layout, const std::vector<DeviceOrder>& orders);
-  /// A valid plan (WhyInvalid) of the next step.
-  void AddStep(const BatchPlan& plan);
+  /// A valid plan (WhyInvalid) of the next step; `own`: its orders where they are not those of the job.
+  void AddStep(const BatchPlan& plan, const std::vector<DeviceOrder>& own = {});
   /// 64 hexadecimal digits; the object is spent afterwards.
   std::string Hex() { return hash_.Hex(); }
 

@@ -14,6 +14,9 @@ struct Job {
   const CostModel& cost;
   const Layout& layout;
   const std::vector<DeviceOrder>& orders;  ///< [device group]: what it runs, from the pipeline schedule
+
+  /// The job in a step with orders of its own; none: those of the job.
+  Job With(const std::vector<DeviceOrder>& own) const { return {cost, layout, own.empty() ? orders : own}; }
 };
 
 }  // namespace dflop

@@ -70,6 +70,16 @@ DeviceOrder ReadOrder(const JsonReader& json) {
   return order;
 }
 
+std::vector<DeviceOrder> ReadOrders(const JsonReader& json, const Layout& layout) {
+  std::vector<DeviceOrder> orders;
+  for (const JsonReader& order : json.Elements()) orders.push_back(ReadOrder(order));
+  if (orders.size() != layout.groups.size()) {
+    json.Fail("has " + std::to_string(orders.size()) + " orders, the layout has " +
+              std::to_string(layout.groups.size()) + " device groups");
+  }
+  return orders;
+}
+
 Json OperationToJson(const PlannedOperation& operation) {
   Json json;
   json["kind"] = KindName(operation.kind);
@@ -106,6 +116,7 @@ Json StepToJson(const PlannedStep& step) {
   for (const auto& replica : GradientWeights(step.plan, step.batch)) {
     json["gradient_weights"].push_back(Json::ArrayOf(replica));
   }
+  if (!step.orders.empty()) json["orders"] = OrdersToJson(step.orders);
   json["operations"] = Json::EmptyArray();
   for (const PlannedOperation& operation : step.operations) json["operations"].push_back(OperationToJson(operation));
   return json;
@@ -147,7 +158,9 @@ PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
     step.operations.push_back(ReadOperation(operation));
   }
   CheckWeights(json.At("gradient_weights"), step);
-  json.AllowOnly({"batch", "batch_plan", "encoder_batch_plans", "deferred", "gradient_weights", "operations"});
+  if (const auto orders = json.Find("orders")) step.orders = ReadOrders(*orders, layout);
+  json.AllowOnly(
+      {"batch", "batch_plan", "encoder_batch_plans", "deferred", "gradient_weights", "orders", "operations"});
   return step;
 }
 
@@ -199,11 +212,7 @@ Plan ReadPlan(const JsonReader& json) {
   plan.cluster = ReadCluster(json.At("cluster"));
   plan.software = ReadSoftwareStack(json);
   plan.layout = ReadLayout(json.At("layout"));
-  for (const JsonReader& order : json.At("orders").Elements()) plan.orders.push_back(ReadOrder(order));
-  if (plan.orders.size() != plan.layout.groups.size()) {
-    json.At("orders").Fail("has " + std::to_string(plan.orders.size()) + " orders, the layout has " +
-                           std::to_string(plan.layout.groups.size()) + " device groups");
-  }
+  plan.orders = ReadOrders(json.At("orders"), plan.layout);
   for (const JsonReader& step : json.At("steps").Elements()) plan.steps.push_back(ReadStep(step, plan.layout));
   return plan;
 }

@@ -28,6 +28,7 @@ struct PlannedStep {
   std::vector<SampleShape> batch;
   BatchPlan plan;
   std::vector<PlannedOperation> operations;
+  std::vector<DeviceOrder> orders{};  ///< of this step alone; empty: those of the plan
 };
 
 struct Plan {
@@ -39,8 +40,12 @@ struct Plan {
   ClusterSpec cluster;     ///< that the times were predicted for
   SoftwareStack software;  ///< as the planner decided, where it decides
   Layout layout;
-  std::vector<DeviceOrder> orders;  ///< [device group], the same in every step
+  std::vector<DeviceOrder> orders;  ///< [device group], of every step that has none of its own
   std::vector<PlannedStep> steps;
+
+  const std::vector<DeviceOrder>& OrdersIn(std::size_t step) const {
+    return steps[step].orders.empty() ? orders : steps[step].orders;
+  }
 };
 
 /// The predicted costs of a step's operations, in the order of the graph.

@@ -147,8 +147,8 @@ TEST(StepTimeUnderDraw, OfZerosIsTheStepBitForBit) {
       const BatchPlan plan =
           policy.MakeBatcher()->Schedule(MakeBatchProblem(job.cost, job.decision.layout, batch), random);
       const Step step = SimulateStep(job.job(), plan, batch, *MakeReplayEngine());
-      EXPECT_EQ(StepTimeUnderDraw(read, job, step.work, {}, {}), step.times.makespan);
-      EXPECT_NE(StepTimeUnderDraw(read, job, step.work, {}, {1, 1, 1, 1}), step.times.makespan);
+      EXPECT_EQ(StepTimeUnderDraw(read, job.job(), step.work, {}, {}), step.times.makespan);
+      EXPECT_NE(StepTimeUnderDraw(read, job.job(), step.work, {}, {1, 1, 1, 1}), step.times.makespan);
     }
   }
 }

@@ -53,11 +53,26 @@ class BrokenSchedule final : public PipelineSchedule {
  public:
   explicit BrokenSchedule(const std::string& fault) : fault_(fault) {}
   int chunks() const override { return fault_ == "chunks" ? 0 : 1; }
-  DeviceOrder Order(int, int position, int microbatches) const override {
+  Placement placement(int devices) const override {
+    Placement placement = InTurn(devices, 1);
+    if (fault_ == "stages") placement.push_back(0);
+    if (fault_ == "stranger") placement.back() = devices;
+    if (fault_ == "one device") placement.assign(Index(devices), 0);
+    return placement;
+  }
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
+    std::vector<DeviceOrder> orders;
+    for (int device = 0; device < problem.devices; ++device) orders.push_back(Order(device, problem.microbatches));
+    if (fault_ == "devices") orders.pop_back();
+    return orders;
+  }
+
+ private:
+  DeviceOrder Order(int device, int microbatches) const {
     DeviceOrder order;
     for (int k = 0; k < microbatches; ++k) {
       // The first device waits for the backward of microbatch 0, the second for the forward of the last one.
-      const int turned = fault_ == "deadlock" && position == 1 ? microbatches - 1 - k : k;
+      const int turned = fault_ == "deadlock" && device == 1 ? microbatches - 1 - k : k;
       order.push_back({OpKind::kForward, turned, 0});
       order.push_back({OpKind::kBackward, turned, 0});
     }
@@ -69,7 +84,6 @@ class BrokenSchedule final : public PipelineSchedule {
     return order;
   }
 
- private:
   std::string fault_;
 };
 
@@ -166,7 +180,8 @@ TEST(BrokenPlugin, BatchPlansAreLookedAtInEveryStep) {
 }
 
 TEST(BrokenPlugin, OrdersAreLookedAtBeforeTheyRun) {
-  for (const char* fault : {"deadlock", "twice", "missing", "chunk", "microbatch", "kind", "chunks"}) {
+  for (const char* fault : {"deadlock", "twice", "missing", "chunk", "microbatch", "kind", "chunks", "devices",
+                            "stages", "stranger", "one device"}) {
     ExpectNamed("pipeline", fault, "while planning: ");
   }
 }
@@ -189,15 +204,61 @@ TEST(OrderCheck, KnowsADeadlockByHand) {
   // One microbatch on two devices: a backward before its own forward never starts, and the first device's waits for it.
   const DeviceOrder sound = {{kForward, 0, 0}, {kBackward, 0, 0}};
   const DeviceOrder backward_first = {{kBackward, 0, 0}, {kForward, 0, 0}};
-  EXPECT_EQ(WhyOrdersFail({sound, sound}, 1, 1), "");
-  EXPECT_EQ(WhyOrdersFail({sound, backward_first}, 1, 1),
+  const ScheduleProblem problem{2, 1, 1, InTurn(2, 1)};
+  EXPECT_EQ(WhyOrdersFail({sound, sound}, problem), "");
+  EXPECT_EQ(WhyOrdersFail({sound, backward_first}, problem),
             "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0");
   const DeviceOrder split = {{kForward, 0, 0}, {kBackwardInput, 0, 0}, {kBackwardWeight, 0, 0}};
-  EXPECT_EQ(WhyOrdersFail({split, sound}, 1, 1), "");
+  EXPECT_EQ(WhyOrdersFail({split, sound}, problem), "");
   const DeviceOrder half = {{kForward, 0, 0}, {kBackwardInput, 0, 0}};
-  EXPECT_EQ(WhyOrdersFail({half, sound}, 1, 1), "never runs backward_weight of microbatch 0, chunk 0, on device 0");
+  EXPECT_EQ(WhyOrdersFail({half, sound}, problem), "never runs backward_weight of microbatch 0, chunk 0, on device 0");
   const DeviceOrder both = {{kForward, 0, 0}, {kBackward, 0, 0}, {kBackwardInput, 0, 0}, {kBackwardWeight, 0, 0}};
-  EXPECT_EQ(WhyOrdersFail({both, sound}, 1, 1), "a second time runs backward of microbatch 0, chunk 0, on device 0");
+  EXPECT_EQ(WhyOrdersFail({both, sound}, problem), "a second time runs backward of microbatch 0, chunk 0, on device 0");
+}
+
+TEST(OrderCheck, FollowsThePlacement) {
+  using enum OpKind;
+  // A V of two chunks: device 1 runs its second stage right after its first.
+  const DeviceOrder outside = {{kForward, 0, 0}, {kForward, 0, 1}, {kBackward, 0, 1}, {kBackward, 0, 0}};
+  const DeviceOrder turning = {{kForward, 0, 0}, {kForward, 0, 1}, {kBackward, 0, 1}, {kBackward, 0, 0}};
+  EXPECT_EQ(WhyOrdersFail({outside, turning}, {2, 1, 2, {0, 1, 1, 0}}), "");
+  const DeviceOrder back_first = {{kForward, 0, 0}, {kBackward, 0, 0}, {kForward, 0, 1}, {kBackward, 0, 1}};
+  EXPECT_EQ(WhyOrdersFail({back_first, turning}, {2, 1, 2, {0, 1, 1, 0}}),
+            "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0");
+  // Device 0 ends microbatch 1 before 0, device 1 runs 0 through both of its stages before 1: with stages in turn the
+  // one waits for the other.
+  const DeviceOrder turned = {{kForward, 0, 0},  {kForward, 1, 0},  {kForward, 1, 1},  {kForward, 0, 1},
+                              {kBackward, 1, 1}, {kBackward, 0, 1}, {kBackward, 0, 0}, {kBackward, 1, 0}};
+  const DeviceOrder straight = {{kForward, 0, 0},  {kForward, 0, 1},  {kForward, 1, 0},  {kForward, 1, 1},
+                                {kBackward, 0, 1}, {kBackward, 0, 0}, {kBackward, 1, 1}, {kBackward, 1, 0}};
+  EXPECT_EQ(WhyOrdersFail({turned, straight}, {2, 2, 2, {0, 1, 1, 0}}), "");
+  EXPECT_EQ(WhyOrdersFail({turned, straight}, {2, 2, 2, {0, 1, 0, 1}}),
+            "deadlock, waits for ever: forward of microbatch 1, chunk 1, on device 0");
+}
+
+TEST(OrderCheck, PlacementsGiveEveryDeviceItsChunks) {
+  EXPECT_EQ(WhyPlacementFails({0, 1, 1, 0}, 2, 2), "");
+  EXPECT_EQ(WhyPlacementFails(InTurn(3, 2), 3, 2), "");
+  EXPECT_EQ(WhyPlacementFails({0, 1}, 2, 2), "places 2 stages, 2 devices have 4");
+  EXPECT_EQ(WhyPlacementFails({1, 0}, 2, 1), "names device 1 where a microbatch has met 0 of 2");
+  EXPECT_EQ(WhyPlacementFails({0, 0, 0, 1}, 2, 2), "gives device 0 too many stages");
+}
+
+TEST(OrderCheck, CountsWhatWaitsAgainstTheLimit) {
+  using enum OpKind;
+  const DeviceOrder all_first = {{kForward, 0}, {kForward, 1}, {kBackward, 0}, {kBackward, 1}};
+  const DeviceOrder in_turn = {{kForward, 0}, {kBackward, 0}, {kForward, 1}, {kBackward, 1}};
+  ScheduleProblem problem{1, 2, 1, {0}};
+  problem.memory_limit = 1;
+  EXPECT_EQ(WhyOrdersFail({all_first}, problem), "holds 2 on device 0, the limit is 1");
+  EXPECT_EQ(WhyOrdersFail({in_turn}, problem), "");
+  problem.held = {1.5};
+  EXPECT_EQ(WhyOrdersFail({in_turn}, problem), "holds 1.5 on device 0, the limit is 1");
+  // The half that gives the weights' gradient needs the activations too.
+  const DeviceOrder halves = {{kForward, 0},       {kBackwardInput, 0},  {kForward, 1},
+                              {kBackwardInput, 1}, {kBackwardWeight, 0}, {kBackwardWeight, 1}};
+  problem.memory_limit = 2;
+  EXPECT_EQ(WhyOrdersFail({halves}, problem), "holds 3 on device 0, the limit is 2");
 }
 
 }  // namespace

@@ -25,7 +25,8 @@ struct PlanRecipe {
 inline Plan MakePlan(const CostModel& cost, const PlanRecipe& recipe) {
   Plan plan{"test",         "test",          recipe.layout.name, 1,  cost.model(),
             cost.cluster(), cost.software(), recipe.layout,      {}, {}};
-  plan.orders = OrdersOf(*Plugin<PipelineSchedule>(recipe.pipeline), plan.layout);
+  const auto schedule = Plugin<PipelineSchedule>(recipe.pipeline);
+  plan.orders = OrdersOf(*schedule, plan.layout);
   const auto batcher = Plugin<BatchScheduler>(recipe.batching);
   for (int step = 0; step < recipe.steps; ++step) {
     PlannedStep planned;
@@ -35,8 +36,10 @@ inline Plan MakePlan(const CostModel& cost, const PlanRecipe& recipe) {
     planned.plan =
         batcher->Schedule(MakeBatchProblem(BatchContext{cost, plan.layout, plan.orders, planned.batch}), random);
     const StepWork work = DivideWork(planned.plan, plan.layout, cost, planned.batch);
+    const Job job{cost, plan.layout, plan.orders};
+    planned.orders = OrdersOfStep(*schedule, job, work);
     planned.operations =
-        PlannedOperations(BuildGraph({cost, plan.layout, plan.orders}, work, PriceStep(cost, plan.layout, work)));
+        PlannedOperations(BuildGraph(job.With(planned.orders), work, PriceStep(cost, plan.layout, work)));
     plan.steps.push_back(std::move(planned));
   }
   return plan;

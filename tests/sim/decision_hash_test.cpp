@@ -183,6 +183,30 @@ TEST(DecisionHash, BytesAreThoseOfItsDescription) {
   EXPECT_EQ(HashOf(layout, {order, order, order, order, whole}, {plan}), Sha256Hex(bytes));
 }
 
+// One stage of a text-only model; the second step runs its two microbatches the other way round.
+TEST(DecisionHash, BytesOfAStepNameOrdersOfItsOwn) {
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const Layout layout = BuildLayout(HomogeneousDegrees{.microbatches = 2}, model, A100Nodes(1));
+  const DeviceOrder order = {{OpKind::kForward, 0}, {OpKind::kForward, 1}};
+  const DeviceOrder turned = {{OpKind::kForward, 1}, {OpKind::kForward, 0}};
+  const std::string end = Text("");
+  const std::string ends = Text("input") + Count(1) + Text("output") + Count(1) + end;
+  const std::string group = Count(1) + Count(0) + Count(1) + Count(2);
+  const auto forward = [&](int k) { return Text("forward") + Count(k) + end; };
+  const std::string buckets = Count(1) + Count(2) + Set({0}) + Set({1});
+  const std::string bytes = Text("dflop/decision/1") + Count(1) + Count(1)                             //
+                            + Count(0) + Count(1) + Count(1) + Count(0) + Count(0) + Count(12) + ends  //
+                            + Count(2) + end + group + forward(0) + forward(1)                         //
+                            + buckets + end                                                            //
+                            + buckets + Text("orders") + group + forward(1) + forward(0) + end;
+  const std::vector<DeviceOrder> orders = {order};
+  DecisionHash hash(layout, orders);
+  hash.AddStep({.buckets = {{{0}, {1}}}});
+  hash.AddStep({.buckets = {{{0}, {1}}}}, {turned});
+  EXPECT_EQ(hash.Hex(), Sha256Hex(bytes));
+}
+
 // Two stages of one device: the second is chunk 1, tensor parallelism 2 is no default.
 TEST(DecisionHash, BytesNameChunksAndDegreesThatAreNoDefault) {
   const Layout layout =

@@ -1,0 +1,95 @@
+#include "policies/api/layout_pipeline.hpp"
+
+#include <algorithm>
+#include <string>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "policies/api/infeasible.hpp"
+
+namespace dflop {
+namespace {
+
+/// With several stages per chunk, every forward runs through them in turn, every backward back.
+DeviceOrder OverStages(const DeviceOrder& order, int stages) {
+  DeviceOrder all;
+  for (const ScheduledOp& op : order) {
+    for (int s = 0; s < stages; ++s) {
+      const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
+      all.push_back({op.kind, op.microbatch, op.chunk * stages + in_chunk});
+    }
+  }
+  return all;
+}
+
+std::string Listed(const Placement& placement) {
+  std::string text;
+  for (const int device : placement) text += " " + std::to_string(device);
+  return text;
+}
+
+}  // namespace
+
+LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& layout)
+    : layout_(layout), positions_(DevicePositions(layout)), held_(layout.groups.size()) {
+  for (const Stage& stage : layout.stages) ++held_[Index(stage.group)];
+  CheckChunks(schedule.chunks());
+  const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
+  shape_ = ShapeOf(schedule, devices, layout.microbatches);
+  const Placement built = PlacementOfLayout();
+  if (built == shape_.placement) return;
+  throw Infeasible("the schedule wants its stages on devices" + Listed(shape_.placement) + " of a pipeline, layout " +
+                   layout.name + " has them on" + Listed(built));
+}
+
+void LayoutPipeline::CheckChunks(int chunks) const {
+  if (layout_.joins() && chunks > 1) {
+    throw Infeasible("the schedule wants " + std::to_string(chunks) +
+                     " chunks of layers on every device; a layout with encoders on devices of their own (" +
+                     layout_.name + ") has one stage on each, only a uniform layout has chunks");
+  }
+  for (const Stage& stage : layout_.stages) {
+    const int held = held_[Index(stage.group)];
+    if (held % chunks == 0) continue;
+    throw Infeasible("the schedule wants " + std::to_string(chunks) + " chunks on every device, layout " +
+                     layout_.name + " has " + std::to_string(held));
+  }
+}
+
+/// As if each run of a chunk's stages were one; a chunk torn apart counts several times.
+Placement LayoutPipeline::PlacementOfLayout() const {
+  std::vector<int> depths(Index(shape_.devices));
+  for (const int device : positions_) ++depths[Index(device)];
+  std::vector<int> met(depths.size());
+  Placement placement;
+  for (const int device : positions_) {
+    const int per_chunk = std::max(1, depths[Index(device)] / shape_.chunks);
+    const bool begins = met[Index(device)]++ % per_chunk == 0;
+    if (begins || placement.back() != device) placement.push_back(device);
+  }
+  return placement;
+}
+
+std::vector<int> LayoutPipeline::ScheduleStages() const {
+  const std::vector<std::vector<int>> stages = shape_.StagesOfDevices();
+  std::vector<int> met(held_.size());
+  std::vector<int> places;
+  for (const Stage& stage : layout_.stages) {
+    const int chunk = met[Index(stage.group)]++ / (held_[Index(stage.group)] / shape_.chunks);
+    places.push_back(stages[Index(positions_[Index(stage.depth)])][Index(chunk)]);
+  }
+  return places;
+}
+
+void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica,
+                          std::vector<DeviceOrder>& orders) const {
+  DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
+  for (const Stage& stage : layout_.stages) {
+    if (replica != kAllReplicas && stage.replica != replica) continue;
+    DeviceOrder& order = orders[Index(stage.group)];
+    if (!order.empty()) continue;
+    order = OverStages(by_device[Index(positions_[Index(stage.depth)])], held_[Index(stage.group)] / shape_.chunks);
+  }
+}
+
+}  // namespace dflop

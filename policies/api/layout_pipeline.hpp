@@ -1,0 +1,33 @@
+// How the stages and device groups of a layout are those of a schedule's pipeline.
+#pragma once
+
+#include <vector>
+
+#include "policies/api/pipeline_schedule.hpp"
+
+namespace dflop {
+
+class LayoutPipeline {
+ public:
+  static constexpr int kAllReplicas = -1;
+
+  /// Throws Infeasible as OrdersOf does. The layout must outlive it.
+  LayoutPipeline(const PipelineSchedule& schedule, const Layout& layout);
+
+  const ScheduleProblem& shape() const { return shape_; }
+  /// [stage of the layout]: the stage of the pipeline that it is, or is a part of.
+  std::vector<int> ScheduleStages() const;
+  /// Writes the orders of a pipeline's devices to the device groups of one replica or of all.
+  void Give(const std::vector<DeviceOrder>& by_device, int replica, std::vector<DeviceOrder>& orders) const;
+
+ private:
+  void CheckChunks(int chunks) const;
+  Placement PlacementOfLayout() const;
+
+  const Layout& layout_;
+  std::vector<int> positions_;  ///< [depth]: device of the pipeline
+  std::vector<int> held_;       ///< [group]: stages
+  ScheduleProblem shape_;
+};
+
+}  // namespace dflop

@@ -1,0 +1,60 @@
+// What a pipeline schedule is asked: where the stages stand, and how long each of them takes on every microbatch.
+#pragma once
+
+#include <limits>
+#include <vector>
+
+#include "base/index.hpp"
+#include "base/units.hpp"
+
+namespace dflop {
+
+/// [stage]: its device. A microbatch passes the stages in turn, forward from 0; the stages of one device are its
+/// chunks, numbered likewise. Every device has as many, and devices are numbered as a microbatch first meets them.
+using Placement = std::vector<int>;
+
+/// Stage s on device s mod devices: one chunk per device, or the interleaving of Megatron-LM (arXiv 2104.04473).
+Placement InTurn(int devices, int chunks);
+
+/// Seconds of one stage on one microbatch. A whole backward takes its two halves together.
+struct StageTimes {
+  Seconds forward{1};
+  Seconds backward_input{1};   ///< 0, like the other half, where no gradient is wanted
+  Seconds backward_weight{1};  ///< 0 where nothing is trained
+  Seconds backward() const { return backward_input + backward_weight; }
+};
+
+/// One pipeline; several replicas that have to go alike are one, as slow as the slowest.
+struct ScheduleProblem {
+  int devices = 1;
+  int microbatches = 1;
+  int chunks = 1;         ///< stages on every device
+  Placement placement{};  ///< of devices·chunks stages, as the schedule itself places them
+  /// [stage][microbatch]; empty, as always before the batches are known: all alike.
+  std::vector<std::vector<StageTimes>> times{};
+  /// [stage][microbatch] for every stage but the last: seconds from the end of its forward to where the next stage may
+  /// begin, and as many for the gradient on its way back, with the links otherwise idle. Empty: none takes time.
+  std::vector<std::vector<Seconds>> transfers{};
+  /// [stage]: what a device holds of one microbatch from the forward's start to the end of its (weight's) backward.
+  /// Empty: 1 each, so that the limit counts microbatches of one stage.
+  std::vector<double> held{};
+  double memory_limit = std::numeric_limits<double>::infinity();  ///< of every device, in the unit of `held`
+
+  int stages() const { return devices * chunks; }
+  StageTimes At(int stage, int microbatch) const {
+    return times.empty() ? StageTimes{} : times[Index(stage)][Index(microbatch)];
+  }
+  Seconds Transfer(int stage, int microbatch) const {
+    return transfers.empty() ? Seconds(0) : transfers[Index(stage)][Index(microbatch)];
+  }
+  double Held(int stage) const { return held.empty() ? 1.0 : held[Index(stage)]; }
+  /// Nothing but the shape of the pipeline: what is asked once per job.
+  bool HasShapeOnly() const {
+    return times.empty() && transfers.empty() && held.empty() &&
+           memory_limit == std::numeric_limits<double>::infinity();
+  }
+  /// [device][chunk]: the stage.
+  std::vector<std::vector<int>> StagesOfDevices() const;
+};
+
+}  // namespace dflop
