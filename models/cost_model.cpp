@@ -81,7 +81,7 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) c
   LayerCost cost;
   if (whole.empty() || part.layers == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{*kernels_, cluster_.only_node(), software_, part.tensor_parallel, part.sequence_parallel};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
   cost.forward = layer.Forward();
@@ -97,7 +97,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{*kernels_, cluster_.only_node(), software_, part.tensor_parallel, part.sequence_parallel};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;
@@ -108,7 +108,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   cost.weight_gradient += Times(layer.weight_gradient, part.layers);
   if (part.has_output && part.data_split > 1) {
     const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
-    const Seconds gather = IntraNodeAllGather(cluster_, part.data_split, ProjectedBytes(part.module, tiles));
+    const Seconds gather = IntraNodeAllGather(place.node, part.data_split, ProjectedBytes(part.module, tiles));
     cost.forward.time += gather;
     cost.forward.tensor_parallel_communication += gather;
   }

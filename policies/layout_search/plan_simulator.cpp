@@ -65,7 +65,7 @@ bool PlanSimulator::MemoryFits(const Layout& layout, const std::vector<DeviceOrd
                                Candidate& candidate) {
   const MemoryUse use = PeakMemory({problem_.cost, layout, orders}, work);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
-  if (use.peak <= problem_.cost.cluster().node.gpu.memory * (1.0 - kMemoryReserve)) return true;
+  if (use.peak <= problem_.cost.cluster().smallest_memory() * (1.0 - kMemoryReserve)) return true;
   const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
   candidate.fits = false;
   candidate.note = "does not fit: " + why;

@@ -61,7 +61,7 @@ struct Shares {
 class Survey {
  public:
   Survey(const ModelSpec& model, Shares& shares)
-      : kernels_(std::make_shared<RecordingKernelCosts>(BuiltInKernelCosts(Reference().node.gpu))),
+      : kernels_(std::make_shared<RecordingKernelCosts>(BuiltInKernelCosts(Reference().only_node().gpu))),
         cost_(model, Reference(), kernels_, SoftwareStack{}),
         shares_(shares) {}
 

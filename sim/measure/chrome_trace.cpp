@@ -133,7 +133,7 @@ class TraceWriter {
     Json arguments = Json::EmptyObject();
     arguments["predicted_s"] = operation.duration.value();
     if (operation.microbatch < 0) {
-      arguments["cost_source"] = "memory bandwidth of " + cost_.cluster().node.gpu.name;
+      arguments["cost_source"] = "memory bandwidth of " + cost_.cluster().only_node().gpu.name;
       return arguments;
     }
     const Stage& stage = StageAt(operation.stage);
@@ -166,7 +166,7 @@ class TraceWriter {
     if (operation.microbatch >= 0) arguments["microbatch"] = operation.microbatch;
     arguments["bytes"] = bytes.value();
     arguments["predicted_s"] = operation.duration.value();
-    arguments["cost_source"] = "links of " + cost_.cluster().name + ", without contention";
+    arguments["cost_source"] = "links of " + cost_.cluster().name() + ", without contention";
     return arguments;
   }
 

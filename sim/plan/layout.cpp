@@ -79,7 +79,7 @@ std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) 
     const int gpu = first + g * tp;
     if (!cluster.same_node(gpu, gpu + tp - 1)) {
       return "the tensor-parallel group of GPUs " + std::to_string(gpu) + " to " + std::to_string(gpu + tp - 1) +
-             " would cross nodes of " + std::to_string(cluster.node.gpus);
+             " would cross nodes of " + std::to_string(cluster.node_at(gpu).gpus);
     }
   }
   return "";

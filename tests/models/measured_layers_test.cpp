@@ -18,7 +18,7 @@ const std::string kTable = DFLOP_SHARED_DIR "/reference-data/vidur/llm_layer_non
 
 TEST(ProfiledLayer, IsOneForwardOfTheLinearPartWithoutCollectives) {
   const TransformerShape shape{4096, 14336, 32, 32, 8, true};
-  const GpuSpec gpu = A100Nodes(1).node.gpu;
+  const GpuSpec gpu = A100Nodes(1).only_node().gpu;
   const ProfiledLayer layer(shape, gpu);
   ModelSpec model;
   model.llm = {"llm", shape, 32000, false, true};
