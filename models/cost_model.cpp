@@ -62,11 +62,16 @@ OperationCost& OperationCost::operator+=(const OperationCost& other) {
   return *this;
 }
 
-CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
+CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::vector<std::shared_ptr<const KernelCosts>> kernels,
                      SoftwareStack software)
     : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {
-  DFLOP_CHECK(kernels_ != nullptr, "a cost model needs kernel costs");
+  DFLOP_CHECK(static_cast<int>(kernels_.size()) == cluster_.kinds(), "kernel costs for every kind of nodes");
+  for (const auto& costs : kernels_) DFLOP_CHECK(costs != nullptr, "a cost model needs kernel costs");
 }
+
+CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
+                     SoftwareStack software)
+    : CostModel(std::move(model), std::move(cluster), std::vector{std::move(kernels)}, software) {}
 
 // The mean of many microbatches need not hold whole tiles; then nothing is rounded.
 SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
@@ -77,11 +82,12 @@ SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const
   return EncoderBatch(encoder, tiles == std::floor(tiles) ? std::ceil(even) : even);
 }
 
-LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) const {
+LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, KindId kind) const {
   LayerCost cost;
   if (whole.empty() || part.layers == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_.only_node(), software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.tensor_parallel,
+                    part.sequence_parallel};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
   cost.forward = layer.Forward();
@@ -93,11 +99,13 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) c
   return cost;
 }
 
-PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, const LayerCost& layer) const {
+PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, const LayerCost& layer,
+                         KindId kind) const {
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_.only_node(), software_, part.tensor_parallel, part.sequence_parallel};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.tensor_parallel,
+                    part.sequence_parallel};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;

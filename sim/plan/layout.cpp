@@ -114,6 +114,10 @@ int Layout::gpus_used() const {
   return used;
 }
 
+KindId KindOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster) {
+  return cluster.kind_of(layout.groups[Index(stage.group)].first_gpu);
+}
+
 std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {
   if (fewer_last > 0 && stages > 1) {
     const int last = std::max(1, layers / stages - fewer_last);
