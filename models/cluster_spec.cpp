@@ -1,6 +1,9 @@
 // Reading GPUs and clusters: built-in tables (models/data/gpus.json, clusters.json), inline objects, and files.
 #include "models/cluster_spec.hpp"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/error.hpp"
 #include "models/model_data.hpp"
 #include "models/referenced_file.hpp"
@@ -62,16 +65,14 @@ void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node) {
 
 ClusterSpec BuiltInCluster(const JsonReader& name) {
   const JsonReader row = Clusters().At(name.OneOf(BuiltInClusterNames()));
-  ClusterSpec cluster;
-  cluster.name = name.String();
-  cluster.source = row.At("source").String();
-  ReadNodeInto(row.At("node"), false, cluster.node);
-  return cluster;
+  NodeSpec node;
+  ReadNodeInto(row.At("node"), false, node);
+  return {name.String(), row.At("source").String(), {{.node = node}}};
 }
 
 /// A built-in cluster's node by name, or an inline or {"file": …} one.
 NodeSpec ReadNode(const JsonReader& json) {
-  if (json.IsString()) return BuiltInCluster(json).node;
+  if (json.IsString()) return BuiltInCluster(json).only_node();
   NodeSpec node;
   node.intra_efficiency = kAssumedIntraEfficiency;
   node.nic_efficiency = kAssumedNicEfficiency;
@@ -88,24 +89,23 @@ NodeSpec ReadNode(const JsonReader& json) {
 ClusterSpec ReadClusterObject(const JsonReader& json) {
   json.AllowOnly({"schema", "name", "source", "nodes", "node"});
   json.CheckSchema("dflop/cluster/1", false);
-  const auto node = json.Find("node");
+  const auto own = json.Find("node");
   const bool built_in = json.Has("name") && Clusters().Has(json.At("name").String());
-  ClusterSpec cluster;
-  if (built_in || !node) {
-    cluster = BuiltInCluster(json.At("name"));
-    if (node && node->IsObject() && !node->Has("file")) {
-      ReadNodeInto(*node, true, cluster.node);
-    } else if (node) {
-      cluster.node = ReadNode(*node);
-    }
-  } else {
-    cluster.node = ReadNode(*node);
-    cluster.source = "given inline";
+  std::string source = "given inline";
+  NodeSpec node;
+  if (built_in || !own) {
+    const ClusterSpec standard = BuiltInCluster(json.At("name"));
+    source = standard.source();
+    node = standard.only_node();
   }
-  cluster.name = json.StringOr("name", "inline");
-  cluster.source = json.StringOr("source", cluster.source);
-  cluster.nodes = static_cast<int>(json.IntOr("nodes", 1, 1, kMaxNodes));
-  return cluster;
+  if (built_in && own && own->IsObject() && !own->Has("file")) {
+    ReadNodeInto(*own, true, node);
+  } else if (own) {
+    node = ReadNode(*own);
+  }
+  const std::string name = json.StringOr("name", "inline");
+  source = json.StringOr("source", source);
+  return {name, source, {{.count = static_cast<int>(json.IntOr("nodes", 1, 1, kMaxNodes)), .node = node}}};
 }
 
 Json GpuJson(const GpuSpec& gpu) {
@@ -119,6 +119,56 @@ Json GpuJson(const GpuSpec& gpu) {
 }
 
 }  // namespace
+
+ClusterSpec::ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds)
+    : name_(std::move(name)), source_(std::move(source)), kinds_(std::move(kinds)) {
+  DFLOP_CHECK(!kinds_.empty(), "a cluster has a kind of nodes");
+}
+
+int ClusterSpec::nodes() const {
+  int nodes = 0;
+  for (const NodeKind& kind : kinds_) nodes += kind.count;
+  return nodes;
+}
+
+int ClusterSpec::gpus() const {
+  int gpus = 0;
+  for (const NodeKind& kind : kinds_) gpus += kind.gpus();
+  return gpus;
+}
+
+int ClusterSpec::nics() const {
+  int nics = 0;
+  for (const NodeKind& kind : kinds_) nics += kind.count * kind.node.nics;
+  return nics;
+}
+
+Seconds ClusterSpec::latency(int source, int target) const {
+  const NodeSpec& from = node_at(source);
+  if (same_node(source, target)) return from.intra_latency;
+  return std::max(from.nic_latency, node_at(target).nic_latency);
+}
+
+const NodeSpec& ClusterSpec::only_node() const {
+  DFLOP_CHECK(kinds_.size() == 1, "one kind of nodes, where rules know no more");
+  return kinds_.front().node;
+}
+
+NodeSpec& ClusterSpec::only_node() {
+  DFLOP_CHECK(kinds_.size() == 1, "one kind of nodes to change");
+  return kinds_.front().node;
+}
+
+void ClusterSpec::set_nodes(int nodes) {
+  DFLOP_CHECK(kinds_.size() == 1, "a number of nodes says nothing about several kinds");
+  kinds_.front().count = nodes;
+}
+
+Bytes ClusterSpec::smallest_memory() const {
+  Bytes smallest = kinds_.front().node.gpu.memory;
+  for (const NodeKind& kind : kinds_) smallest = std::min(smallest, kind.node.gpu.memory);
+  return smallest;
+}
 
 GpuSpec ReadGpu(const JsonReader& json) {
   if (json.IsString()) {
@@ -137,7 +187,7 @@ ClusterSpec ReadCluster(const JsonReader& json) {
   json.AllowOnly({"file", "nodes"});
   const ReferencedFile file(json.At("file"), "dflop/cluster/1");
   ClusterSpec cluster = ReadClusterObject(file.reader());
-  cluster.nodes = static_cast<int>(json.IntOr("nodes", cluster.nodes, 1, kMaxNodes));
+  cluster.set_nodes(static_cast<int>(json.IntOr("nodes", cluster.nodes(), 1, kMaxNodes)));
   return cluster;
 }
 
@@ -147,20 +197,21 @@ std::string ClusterSource(const std::string& name) { return Clusters().At(name).
 std::string GpuSource(const std::string& name) { return Gpus().At(name).At("source").String(); }
 
 Json ToJson(const ClusterSpec& cluster) {
+  const NodeSpec& node = cluster.only_node();
   Json json;
-  json["name"] = cluster.name;
-  json["source"] = cluster.source;
-  json["nodes"] = cluster.nodes;
-  Json& node = json["node"];
-  node["gpu"] = GpuJson(cluster.node.gpu);
-  node["gpus"] = cluster.node.gpus;
-  node["intra_node_bytes_per_s"] = cluster.node.intra_bandwidth.value();
-  node["intra_node_latency_s"] = cluster.node.intra_latency.value();
-  node["intra_efficiency"] = cluster.node.intra_efficiency;
-  node["nics"] = cluster.node.nics;
-  node["nic_bytes_per_s"] = cluster.node.nic_bandwidth.value();
-  node["nic_latency_s"] = cluster.node.nic_latency.value();
-  node["nic_efficiency"] = cluster.node.nic_efficiency;
+  json["name"] = cluster.name();
+  json["source"] = cluster.source();
+  json["nodes"] = cluster.nodes();
+  Json& own = json["node"];
+  own["gpu"] = GpuJson(node.gpu);
+  own["gpus"] = node.gpus;
+  own["intra_node_bytes_per_s"] = node.intra_bandwidth.value();
+  own["intra_node_latency_s"] = node.intra_latency.value();
+  own["intra_efficiency"] = node.intra_efficiency;
+  own["nics"] = node.nics;
+  own["nic_bytes_per_s"] = node.nic_bandwidth.value();
+  own["nic_latency_s"] = node.nic_latency.value();
+  own["nic_efficiency"] = node.nic_efficiency;
   return json;
 }
 

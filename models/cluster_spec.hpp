@@ -1,6 +1,8 @@
-// The machine: GPUs in nodes, NVLink inside a node, NICs between nodes. Bandwidths are per GPU or NIC and direction.
+// The machine: GPUs in nodes of one or several kinds, NVLink inside a node, NICs between nodes. Bandwidths are per GPU
+// or NIC and direction.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -28,21 +30,93 @@ struct NodeSpec {
   /// Share of the nominal link rate that large messages reach (fit to measured collectives; see the data file).
   double intra_efficiency = 1.0;
   double nic_efficiency = 1.0;
+
+  BytesPerSecond intra_rate() const { return intra_bandwidth * intra_efficiency; }
+  BytesPerSecond nic_rate() const { return nic_bandwidth * nic_efficiency; }
 };
 
-struct ClusterSpec {
-  std::string name;
-  std::string source;
-  int nodes = 1;
-  NodeSpec node;
+/// Nodes that are alike.
+struct NodeKind {
+  std::string name{};  ///< tells kinds of one cluster apart; may be empty where there is one
+  int count = 1;
+  NodeSpec node{};
 
-  int gpus() const { return nodes * node.gpus; }
-  int node_of(int gpu) const { return gpu / node.gpus; }
+  int gpus() const { return count * node.gpus; }
+};
+
+/// Which of its cluster's kinds; no plain int, which the numbers beside it (replicas, GPUs) could be taken for.
+enum class KindId : int {};
+inline constexpr KindId kFirstKind{0};
+
+/// Nodes are numbered kind after kind, GPUs and NICs node after node. A GPU past the last counts as one more of the
+/// last kind: whether a layout wants too many is another question than where they would stand.
+class ClusterSpec {
+ public:
+  ClusterSpec() : ClusterSpec("", "", {NodeKind{}}) {}
+  /// At least one kind.
+  ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds);
+
+  const std::string& name() const { return name_; }
+  const std::string& source() const { return source_; }
+
+  int kinds() const { return static_cast<int>(kinds_.size()); }
+  int nodes() const;
+  int gpus() const;
+  int nics() const;
+
+  KindId kind_of(int gpu) const { return KindId{static_cast<int>(SeatOf(gpu).kind)}; }
+  int node_of(int gpu) const { return SeatOf(gpu).node; }
   /// The NIC of its node that a GPU uses; GPUs share NICs in turn where there are fewer.
-  int nic_of(int gpu) const { return (gpu % node.gpus) % node.nics; }
+  int nic_of(int gpu) const { return SeatOf(gpu).nic; }
+  /// The same NIC counted over all nodes.
+  int nic_number(int gpu) const {
+    const Seat seat = SeatOf(gpu);
+    return seat.first_nic + seat.nic;
+  }
   bool same_node(int a, int b) const { return node_of(a) == node_of(b); }
-  BytesPerSecond intra_rate() const { return node.intra_bandwidth * node.intra_efficiency; }
-  BytesPerSecond nic_rate() const { return node.nic_bandwidth * node.nic_efficiency; }
+
+  const NodeSpec& node_at(int gpu) const { return kinds_[SeatOf(gpu).kind].node; }
+  const NodeSpec& node_of_kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)].node; }
+  BytesPerSecond intra_rate(int gpu) const { return node_at(gpu).intra_rate(); }
+  BytesPerSecond nic_rate(int gpu) const { return node_at(gpu).nic_rate(); }
+  /// Of a message from one GPU to another; between nodes of two kinds that of the slower end.
+  Seconds latency(int source, int target) const;
+
+  /// The node of a cluster that has one kind, for rules and searches that know no more; aborts where there are several.
+  const NodeSpec& only_node() const;
+  NodeSpec& only_node();
+  /// As many nodes of the only kind.
+  void set_nodes(int nodes);
+  /// Of a GPU: what fits into it fits wherever it comes to lie.
+  Bytes smallest_memory() const;
+
+ private:
+  /// Where a GPU is.
+  struct Seat {
+    std::size_t kind;
+    int node;
+    int nic;        ///< of its node
+    int first_nic;  ///< of its node, over all nodes
+  };
+  /// One division by the node's size (callers drop what they do not ask for) after a search over the few kinds, which
+  /// is none where there is one: collectives ask for every flow.
+  Seat SeatOf(int gpu) const {
+    std::size_t kind = 0;
+    int nodes = 0;
+    int nics = 0;
+    for (; kind + 1 < kinds_.size() && gpu >= kinds_[kind].gpus(); ++kind) {
+      gpu -= kinds_[kind].gpus();
+      nodes += kinds_[kind].count;
+      nics += kinds_[kind].count * kinds_[kind].node.nics;
+    }
+    const NodeSpec& node = kinds_[kind].node;
+    const int before = gpu / node.gpus;
+    return {kind, nodes + before, gpu % node.gpus % node.nics, nics + before * node.nics};
+  }
+
+  std::string name_;
+  std::string source_;
+  std::vector<NodeKind> kinds_;
 };
 
 /// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"

@@ -62,11 +62,16 @@ OperationCost& OperationCost::operator+=(const OperationCost& other) {
   return *this;
 }
 
-CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
+CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::vector<std::shared_ptr<const KernelCosts>> kernels,
                      SoftwareStack software)
     : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {
-  DFLOP_CHECK(kernels_ != nullptr, "a cost model needs kernel costs");
+  DFLOP_CHECK(static_cast<int>(kernels_.size()) == cluster_.kinds(), "kernel costs for every kind of nodes");
+  for (const auto& costs : kernels_) DFLOP_CHECK(costs != nullptr, "a cost model needs kernel costs");
 }
+
+CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
+                     SoftwareStack software)
+    : CostModel(std::move(model), std::move(cluster), std::vector{std::move(kernels)}, software) {}
 
 namespace {
 
@@ -90,16 +95,18 @@ SequenceBatch MostTiles(const EncoderSpec& encoder, int groups, const SequenceBa
 
 SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
   const Mesh& mesh = part.mesh;
-  const auto module = static_cast<std::size_t>(part.module);
-  SequenceBatch share = mesh.data_split == 1 ? batch : MostTiles(model.encoders[module], mesh.data_split, batch);
-  return mesh.cp == 1 ? share : Divided(std::move(share), mesh.cp);
+  const auto tiles = [&] {
+    return MostTiles(model.encoders[static_cast<std::size_t>(part.module)], mesh.data_split, batch);
+  };
+  if (mesh.cp > 1) return Divided(mesh.data_split > 1 ? tiles() : batch, mesh.cp);
+  return mesh.data_split > 1 ? tiles() : batch;
 }
 
-LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) const {
+LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, KindId kind) const {
   LayerCost cost;
   if (whole.empty() || part.layers == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.mesh.tp, part.mesh.sequence_parallel};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh.tp, part.mesh.sequence_parallel};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
   cost.forward = layer.Forward();
@@ -111,11 +118,12 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole) c
   return cost;
 }
 
-PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, const LayerCost& layer) const {
+PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, const LayerCost& layer,
+                         KindId kind) const {
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{*kernels_, cluster_, software_, part.mesh.tp, part.mesh.sequence_parallel};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh.tp, part.mesh.sequence_parallel};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;
@@ -126,7 +134,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   cost.weight_gradient += Times(layer.weight_gradient, part.layers);
   if (part.has_output && part.mesh.data_split > 1) {
     const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
-    const Seconds gather = IntraNodeAllGather(cluster_, part.mesh.data_split, ProjectedBytes(part.module, tiles));
+    const Seconds gather = IntraNodeAllGather(place.node, part.mesh.data_split, ProjectedBytes(part.module, tiles));
     cost.forward.time += gather;
     cost.forward.tensor_parallel_communication += gather;
   }

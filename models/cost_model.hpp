@@ -108,22 +108,29 @@ struct StateMemory {
 
 class CostModel {
  public:
+  /// What kernels cost on each kind of the cluster's nodes, in their order.
+  CostModel(ModelSpec model, ClusterSpec cluster, std::vector<std::shared_ptr<const KernelCosts>> kernels,
+            SoftwareStack software);
+  /// The same of a cluster with one kind.
   CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels, SoftwareStack software);
 
   const ModelSpec& model() const { return model_; }
   const ClusterSpec& cluster() const { return cluster_; }
   const SoftwareStack& software() const { return software_; }
-  const KernelCosts& kernels() const { return *kernels_; }
+  const KernelCosts& kernels(KindId kind = kFirstKind) const { return *kernels_[static_cast<std::size_t>(kind)]; }
   /// The same job trained another way.
   CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, software}; }
 
-  /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all.
-  PartCost Part(const ModulePart& part, const SequenceBatch& batch) const {
-    return Part(part, batch, Layer(part, batch));
+  /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all. `kind` is that of the
+  /// nodes the part lies on, here and below; all ranks of a part lie inside one node.
+  PartCost Part(const ModulePart& part, const SequenceBatch& batch, KindId kind = kFirstKind) const {
+    return Part(part, batch, Layer(part, batch, kind), kind);
   }
-  /// One layer of the part. Parts of one module that differ in nothing but their layers and ends share it.
-  LayerCost Layer(const ModulePart& part, const SequenceBatch& batch) const;
-  PartCost Part(const ModulePart& part, const SequenceBatch& batch, const LayerCost& layer) const;
+  /// One layer of the part. Parts of one module that differ in nothing but their layers and ends share it on nodes of
+  /// one kind.
+  LayerCost Layer(const ModulePart& part, const SequenceBatch& batch, KindId kind = kFirstKind) const;
+  PartCost Part(const ModulePart& part, const SequenceBatch& batch, const LayerCost& layer,
+                KindId kind = kFirstKind) const;
   /// False for a part that has nothing to do in the backward: it is frozen and nothing before it trains. The last part
   /// of a frozen encoder does have something to do where its projector trains, though its layers do not.
   bool NeedsBackward(const ModulePart& part) const;
@@ -145,7 +152,7 @@ class CostModel {
   Bytes ProjectedBytes(int encoder, double tiles) const;
 
   /// Optimizer step of a part: state over memory bandwidth.
-  Seconds OptimizerStep(const ModulePart& part, int replicas) const;
+  Seconds OptimizerStep(const ModulePart& part, int replicas, KindId kind = kFirstKind) const;
   /// Bytes of gradients that one rank reduces over its replicas.
   Bytes GradientBytes(const ModulePart& part) const;
   /// Bytes of gradients that one rank of the LLM's first and last stage add up, where both hold the embedding: the tied
@@ -155,7 +162,7 @@ class CostModel {
  private:
   ModelSpec model_;
   ClusterSpec cluster_;
-  std::shared_ptr<const KernelCosts> kernels_;
+  std::vector<std::shared_ptr<const KernelCosts>> kernels_;  ///< [kind]
   SoftwareStack software_;
 };
 

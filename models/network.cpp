@@ -3,14 +3,14 @@
 
 namespace dflop {
 
-Seconds IntraNodeAllGather(const ClusterSpec& cluster, int ranks, Bytes bytes) {
+Seconds IntraNodeAllGather(const NodeSpec& node, int ranks, Bytes bytes) {
   if (ranks < 2) return Seconds(0);
   const double rounds = ranks - 1.0;
-  return bytes * (rounds / ranks) / cluster.intra_rate() + rounds * cluster.node.intra_latency;
+  return bytes * (rounds / ranks) / node.intra_rate() + rounds * node.intra_latency;
 }
 
-Seconds IntraNodeAllReduce(const ClusterSpec& cluster, int ranks, Bytes bytes) {
-  return 2.0 * IntraNodeAllGather(cluster, ranks, bytes);
+Seconds IntraNodeAllReduce(const NodeSpec& node, int ranks, Bytes bytes) {
+  return 2.0 * IntraNodeAllGather(node, ranks, bytes);
 }
 
 }  // namespace dflop

@@ -7,11 +7,11 @@
 
 namespace dflop {
 
-/// Ring all-gather inside one node among `ranks` GPUs that hold 1/ranks of `bytes` each.
-Seconds IntraNodeAllGather(const ClusterSpec& cluster, int ranks, Bytes bytes);
+/// Ring all-gather inside such a node among `ranks` GPUs that hold 1/ranks of `bytes` each.
+Seconds IntraNodeAllGather(const NodeSpec& node, int ranks, Bytes bytes);
 
-/// All-reduce inside one node among `ranks` GPUs, as tensor parallelism does twice a layer: a reduce-scatter and an
+/// All-reduce inside such a node among `ranks` GPUs, as tensor parallelism does twice a layer: a reduce-scatter and an
 /// all-gather.
-Seconds IntraNodeAllReduce(const ClusterSpec& cluster, int ranks, Bytes bytes);
+Seconds IntraNodeAllReduce(const NodeSpec& node, int ranks, Bytes bytes);
 
 }  // namespace dflop

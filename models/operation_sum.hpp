@@ -14,7 +14,7 @@ inline constexpr double kElementBytes = 2;
 /// Where an operation runs: everything about it but its shapes.
 struct Place {
   const KernelCosts& kernels;
-  const ClusterSpec& cluster;
+  const NodeSpec& node;
   const SoftwareStack& software;
   int ranks;               ///< tensor parallel
   bool sequence_parallel;  ///< norms and residuals see 1/ranks of the tokens (arXiv 2205.05198, section 4.2)
@@ -35,7 +35,7 @@ class OperationSum {
   /// Memory-bound passes over so many bytes; priced together at the end.
   void Move(double bytes) { moved_bytes_ += bytes; }
   /// All-reduce over the tensor-parallel ranks. Sequence parallelism's reduce-scatter and all-gather move the same.
-  void AllReduce(double bytes) { communication_ += IntraNodeAllReduce(place_.cluster, place_.ranks, Bytes(bytes)); }
+  void AllReduce(double bytes) { communication_ += IntraNodeAllReduce(place_.node, place_.ranks, Bytes(bytes)); }
 
   /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer.
   OperationCost Finish(int host_kernels) const {

@@ -117,12 +117,12 @@ Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
 /// Reads gradients, weights and optimizer state once and writes the latter two; fp16 reads and writes the gradients
 /// once more to take the loss scale off and to find overflows. A distributed optimizer does so for its share of the
 /// parameters.
-Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas) const {
+Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas, KindId kind) const {
   DFLOP_CHECK(replicas > 0, "a part has a replica");
   const double trainable = CountOnRank(model_, software_, part, part.mesh.tp).trainable;
   const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
   const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
-  return kernels_->MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;
+  return kernels(kind).MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;
 }
 
 }  // namespace dflop

@@ -20,8 +20,7 @@ Seconds TimeOf(const PartCost& cost) { return cost.forward.time + cost.backward.
 CostModel WithoutHost(const CostModel& cost) {
   SoftwareStack software = cost.software();
   software.host_per_kernel = Seconds(0);
-  return {cost.model(), cost.cluster(), std::shared_ptr<const KernelCosts>(std::shared_ptr<void>(), &cost.kernels()),
-          software};
+  return cost.With(software);
 }
 
 }  // namespace dflop

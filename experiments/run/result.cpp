@@ -101,7 +101,7 @@ Json ModelProfiles(const Experiment& experiment) {
     entry["scenario"] = point.scenario.name;
     if (!point.values.is_null()) entry["point"] = point.values;
     entry["points"] = std::int64_t{1};
-    entry["gpu"] = point.scenario.cluster.node.gpu.name;
+    entry["gpu"] = point.scenario.cluster.only_node().gpu.name;
     entry["profile"] = ToJson(ProfileModel(point.scenario.MakeCostModel()));
   }
   return Json(std::move(profiles));

@@ -3,10 +3,26 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.hpp"
 
 namespace dflop {
+namespace {
+
+/// Where GPUs differ the largest device need not be the one that overflows.
+bool IsTighter(const MemoryUse& a, const MemoryUse& b) { return a.fits == b.fits ? a.peak > b.peak : b.fits; }
+
+/// Of the GPUs in use.
+FlopsPerSecond MeanPeak(const Layout& layout, const ClusterSpec& cluster) {
+  std::map<KindId, double> gpus;
+  for (const DeviceGroup& group : layout.groups) gpus[cluster.kind_of(group.first_gpu)] += group.size;
+  FlopsPerSecond mean{0};
+  for (const auto& [kind, count] : gpus) mean += cluster.node_of_kind(kind).gpu.peak * (count / layout.gpus_used());
+  return mean;
+}
+
+}  // namespace
 
 void RunMetrics::Add(const StepMetrics& step, const MemoryUse& memory, double balance_gap, double scheduling_s) {
   DFLOP_CHECK(std::abs(step.idle.sum() - step.idle_fraction) <= 1e-9, "the parts of the idle time add up to the whole");
@@ -14,7 +30,7 @@ void RunMetrics::Add(const StepMetrics& step, const MemoryUse& memory, double ba
   exposed_s_ += step_s_.empty() ? scheduling_s : std::max(0.0, scheduling_s - step_s_.back());
   const double seconds = step.step.value();
   const double busy = seconds * (1 - step.idle_fraction);
-  if (step_s_.empty() || memory.peak > memory_.peak) memory_ = memory;
+  if (step_s_.empty() || IsTighter(memory, memory_)) memory_ = memory;
   step_s_.push_back(seconds);
   sum_.step += step.step;
   sum_.samples += step.samples;
@@ -52,7 +68,7 @@ void RunMetrics::AddThroughput(RunFigures& figures, const Layout& layout, const 
   figures.samples_per_s = sum_.samples / sum_.step.value();
   figures.tokens_per_s = sum_.tokens / sum_.step.value();
   figures.tflops_per_gpu = (sum_.hardware_flops / (sum_.step - sum_.optimizer)).value() / gpus / 1e12;
-  figures.mfu = sum_.model_flops / sum_.step / cost.cluster().node.gpu.peak / gpus;
+  figures.mfu = sum_.model_flops / sum_.step / MeanPeak(layout, cost.cluster()) / gpus;
 }
 
 void RunMetrics::AddIdle(RunFigures& figures) const {

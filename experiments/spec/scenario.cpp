@@ -27,7 +27,7 @@ std::shared_ptr<const T> Once(const std::string& words, const std::function<std:
 }
 
 std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster) {
-  const GpuSpec& gpu = cluster.node.gpu;
+  const GpuSpec& gpu = cluster.only_node().gpu;
   const auto costs = scenario.Find("costs");
   const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {

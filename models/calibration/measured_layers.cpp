@@ -27,9 +27,10 @@ ModuleProfile ProfileFrozen(TransformerShape shape, int layers, const GpuSpec& g
   model.name = "measured layers";
   model.llm = {"llm", shape, 32000, false, true};
   ClusterSpec cluster;
-  cluster.node.gpu = gpu;
-  cluster.node.intra_bandwidth = BytesPerSecond(1e30);
-  cluster.node.nic_bandwidth = BytesPerSecond(1e30);
+  NodeSpec& node = cluster.only_node();
+  node.gpu = gpu;
+  node.intra_bandwidth = BytesPerSecond(1e30);
+  node.nic_bandwidth = BytesPerSecond(1e30);
   return ProfileModel(CostModel(model, cluster, BuiltInKernelCosts(gpu), {}), grid).modules.front();
 }
 

@@ -19,7 +19,7 @@ class SamplePricer {
   SamplePricer(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& mean)
       : cost_(cost), part_(SlowestPart(cost, layout, module, mean)) {
     mean_tokens_ = mean.tokens;
-    mean_time_ = WholeTime(cost.Part(part_, mean)).value();
+    mean_time_ = WholeTime(cost.Part(part_.part, mean, part_.kind)).value();
   }
   double PerToken() const { return mean_time_ / mean_tokens_; }
   double Sequence(double length) {
@@ -27,14 +27,14 @@ class SamplePricer {
     if (is_new) {
       SequenceBatch full;
       full.Add(length, mean_tokens_ / length);
-      entry->second = WholeTime(cost_.Part(part_, full)).value() * (length / mean_tokens_);
+      entry->second = WholeTime(cost_.Part(part_.part, full, part_.kind)).value() * (length / mean_tokens_);
     }
     return entry->second;
   }
 
  private:
   const CostModel& cost_;
-  ModulePart part_;
+  PlacedPart part_;
   double mean_tokens_ = 0;
   double mean_time_ = 0;
   std::unordered_map<double, double> known_;  ///< seconds by length: many samples are alike

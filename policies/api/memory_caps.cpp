@@ -49,7 +49,8 @@ SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const
 }
 
 double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& stages) {
-  double free = context.cost.cluster().node.gpu.memory.value() - context.cost.software().workspace_bytes;
+  // Any replica may get the bucket.
+  double free = context.cost.cluster().smallest_memory().value() - context.cost.software().workspace_bytes;
   for (const Stage* stage : stages) {
     for (const ModulePart& part : stage->parts) {
       const StateMemory state = context.cost.State(part, context.layout.copies(part));

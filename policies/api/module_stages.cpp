@@ -2,6 +2,7 @@
 #include "policies/api/module_stages.hpp"
 
 #include <numeric>
+#include <optional>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -11,29 +12,34 @@ namespace dflop {
 namespace {
 
 /// Whether one layer costs the same in both parts.
-bool SharesLayers(const ModulePart& a, const ModulePart& b) { return a.module == b.module && a.mesh == b.mesh; }
+bool SharesLayers(const PlacedPart& one, const PlacedPart& other) {
+  const ModulePart& a = one.part;
+  const ModulePart& b = other.part;
+  return one.kind == other.kind && a.module == b.module && a.mesh == b.mesh;
+}
 
 }  // namespace
 
 Seconds WholeTime(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
 
-ModulePart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch) {
-  ModulePart slowest;
+PlacedPart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch) {
+  PlacedPart slowest;
   Seconds longest{-1};
   bool found = false;
   LayerCost layer;
-  const ModulePart* priced = nullptr;  // the part that the layer was priced for
+  std::optional<PlacedPart> priced;  // the part that the layer was priced for
   for (const Stage& stage : layout.stages) {
-    if (stage.replica != 0) continue;
+    if (stage.replica != 0 && cost.cluster().kinds() == 1) continue;
+    const KindId kind = KindOf(stage, layout, cost.cluster());
     for (const ModulePart& part : stage.parts) {
       if (part.module != module) continue;
-      if (part.layers > 0 && (priced == nullptr || !SharesLayers(*priced, part))) {
-        layer = cost.Layer(part, batch);
-        priced = &part;
+      if (part.layers > 0 && (!priced || !SharesLayers(*priced, {part, kind}))) {
+        layer = cost.Layer(part, batch, kind);
+        priced = {part, kind};
       }
-      const Seconds time = WholeTime(cost.Part(part, batch, part.layers > 0 ? layer : LayerCost{}));
+      const Seconds time = WholeTime(cost.Part(part, batch, part.layers > 0 ? layer : LayerCost{}, kind));
       // No number is slowest of all: it must reach whoever checks the costs.
-      if (!(time <= longest)) longest = time, slowest = part, found = true;
+      if (!(time <= longest)) longest = time, slowest = {part, kind}, found = true;
     }
   }
   DFLOP_CHECK(found, "every module has a stage");

@@ -11,8 +11,14 @@ namespace dflop {
 /// Forward, backward and weight gradient.
 Seconds WholeTime(const PartCost& cost);
 
-/// The module's part that takes longest on that batch.
-ModulePart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch);
+/// A part with the kind of the nodes that run it.
+struct PlacedPart {
+  ModulePart part;
+  KindId kind = kFirstKind;
+};
+
+/// The module's part that takes longest on that batch, over all replicas where their nodes may differ.
+PlacedPart SlowestPart(const CostModel& cost, const Layout& layout, int module, const SequenceBatch& batch);
 
 /// [module]: modules that share a device are of one kind; kinds are named by their first module.
 std::vector<int> DeviceKinds(const Layout& layout);

@@ -87,7 +87,7 @@ class MakespanBatcher final : public BatchScheduler {
   Buckets Search(const BatchProblem& problem, const Buckets& start, const AdjustCosts& adjust,
                  RandomStream& random) const {
     const BatchContext& context = *problem.context;
-    const Bytes allowed = std::max(context.cost.cluster().node.gpu.memory, Peak(context, start));
+    const Bytes allowed = std::max(context.cost.cluster().smallest_memory(), Peak(context, start));
     const auto fits = [&](const Buckets& buckets) { return Peak(context, buckets) <= allowed; };
     Buckets found = SearchShorterStep(problem, start, options_.evaluations, adjust, {}, random);
     if (fits(found)) return found;

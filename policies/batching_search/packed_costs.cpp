@@ -6,7 +6,6 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "policies/api/correction.hpp"
-#include "policies/api/module_stages.hpp"
 
 namespace dflop {
 namespace {
@@ -94,14 +93,15 @@ double PackedCosts::Llm(const Module& module, const std::vector<int>& samples) c
   tokens.reserve(samples.size());
   for (const int i : samples) tokens.push_back(context.batch[Index(i)].llm_tokens);
   const SequenceBatch packed = LlmBatch(tokens, context.cost.software().packing);
-  return WholeTime(context.cost.Part(module.part, packed)).value() * Factor(module, {&samples});
+  return WholeTime(context.cost.Part(module.placed.part, packed, module.placed.kind)).value() *
+         Factor(module, {&samples});
 }
 
 double PackedCosts::Encoder(const Module& module, double tiles,
                             const std::vector<const std::vector<int>*>& buckets) const {
   const BatchContext& context = *problem_.context;
   const SequenceBatch packed = EncoderBatch(context.cost.model().encoders[Index(module.module)], tiles);
-  return WholeTime(context.cost.Part(module.part, packed)).value() * Factor(module, buckets);
+  return WholeTime(context.cost.Part(module.placed.part, packed, module.placed.kind)).value() * Factor(module, buckets);
 }
 
 /// The mean of the samples' factors, weighted by what they cost without.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "policies/api/batch_scheduler.hpp"
+#include "policies/api/module_stages.hpp"
 
 namespace dflop {
 
@@ -23,7 +24,7 @@ class PackedCosts {
  private:
   struct Module {
     int module = 0;
-    ModulePart part;
+    PlacedPart placed;
     std::vector<double> uncorrected;  ///< [i]: problem.module_costs without the correction's factors
   };
   double Llm(const Module& module, const std::vector<int>& samples) const;

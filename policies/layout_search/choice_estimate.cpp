@@ -64,7 +64,7 @@ ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector
   totals_.push_back(llm.tokens);
   largest_share_ = largest / llm.tokens;
   whole_.push_back(std::move(llm));
-  memory_ = cost_.cluster().node.gpu.memory.value() * (1 - kMemoryReserve) - cost_.software().workspace_bytes;
+  memory_ = cost_.cluster().only_node().gpu.memory.value() * (1 - kMemoryReserve) - cost_.software().workspace_bytes;
   cells_.resize(whole_.size() * kTensorDegrees);
   last_sides_.resize(whole_.size());
   rates_.resize(whole_.size() * kTensorDegrees);
@@ -137,12 +137,11 @@ const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
 /// As models/network.hpp's ring, by the busiest link alone.
 double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) const {
   if (replicas == 1) return 0;
-  const ClusterSpec& cluster = cost_.cluster();
-  const NodeSpec& node = cluster.node;
+  const NodeSpec& node = cost_.cluster().only_node();
   const double bytes = 2 * cost_.GradientBytes(part).value() * (replicas - 1) / replicas;
   const bool inside = part.mesh.tp * replicas <= node.gpus;
   const double rate =
-      inside ? cluster.intra_rate().value() : cluster.nic_rate().value() * std::max(1, node.nics / part.mesh.tp);
+      inside ? node.intra_rate().value() : node.nic_rate().value() * std::max(1, node.nics / part.mesh.tp);
   const double hops = 2.0 * (replicas - 1);
   const double share = cost_.software().overlap_gradients ? 1.0 / std::max(1, part.layers) : 1.0;
   return share * (bytes / rate + hops * (inside ? node.intra_latency : node.nic_latency).value());
@@ -194,7 +193,8 @@ int ChoiceEstimate::BusiestParts(int module, int parts, int groups) const {
 /// Of the projected tiles of a microbatch that was divided.
 double ChoiceEstimate::GatherSeconds(int module, int parts, int groups) const {
   if (groups == 1) return 0;
-  return IntraNodeAllGather(cost_.cluster(), groups, cost_.ProjectedBytes(module, totals_[Index(module)] / parts))
+  return IntraNodeAllGather(cost_.cluster().only_node(), groups,
+                            cost_.ProjectedBytes(module, totals_[Index(module)] / parts))
       .value();
 }
 
@@ -227,9 +227,9 @@ void ChoiceEstimate::SetMemory(StepEstimate& estimate, double state, double peak
 }
 
 double ChoiceEstimate::HopSeconds(double bytes, int tp) const {
-  const ClusterSpec& cluster = cost_.cluster();
+  const NodeSpec& node = cost_.cluster().only_node();
   const double share = cost_.software().scatter_transfers ? bytes / tp : bytes;
-  return cluster.node.nic_latency.value() + share / cluster.nic_rate().value();
+  return node.nic_latency.value() + share / node.nic_rate().value();
 }
 
 StepEstimate ChoiceEstimate::Of(const LayoutChoice& choice) {
@@ -287,10 +287,10 @@ StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
   const int m = choice.microbatches;
   const Module encoder = At(0, choice.encoder, choice.encoder.pp, 0, m * choice.encoder.dp);
   const Module llm = At(1, choice.llm, choice.llm.pp, choice.fewer_last, m * choice.llm.dp);
-  const ClusterSpec& cluster = cost_.cluster();
+  const NodeSpec& node = cost_.cluster().only_node();
   const double union_bytes = cost_.ProjectedBytes(0, totals_[0] / m).value();
-  const double nic = cluster.nic_rate().value();
-  const double latency = cluster.node.nic_latency.value();
+  const double nic = node.nic_rate().value();
+  const double latency = node.nic_latency.value();
   double join =
       union_bytes / choice.llm.dp / nic / std::min(choice.llm.tp, choice.encoder.dp * choice.encoder.tp) + latency;
   double way = join;  // of the first microbatch to the LLM

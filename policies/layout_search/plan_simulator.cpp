@@ -65,7 +65,7 @@ PlanSimulator::PlanSimulator(const PlanningProblem& problem, std::vector<std::ve
 bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, Candidate& candidate) {
   const MemoryUse use = PeakMemory(job, work);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
-  if (use.peak <= problem_.cost.cluster().node.gpu.memory * (1.0 - kMemoryReserve)) return true;
+  if (use.peak <= problem_.cost.cluster().smallest_memory() * (1.0 - kMemoryReserve)) return true;
   const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
   candidate.fits = false;
   candidate.note = "does not fit: " + why;

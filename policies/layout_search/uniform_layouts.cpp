@@ -28,9 +28,10 @@ void AddDegrees(int tp, int encoder_tp, int chunks, const ModelSpec& model, cons
 }  // namespace
 
 std::vector<int> GroupSizes(const ClusterSpec& cluster) {
+  const int node = cluster.only_node().gpus;
   std::vector<int> sizes;
-  for (int tp = 1; tp <= std::min(8, cluster.node.gpus); tp *= 2) {
-    if (cluster.node.gpus % tp == 0 && cluster.gpus() % tp == 0) sizes.push_back(tp);
+  for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
+    if (node % tp == 0 && cluster.gpus() % tp == 0) sizes.push_back(tp);
   }
   return sizes;
 }

@@ -62,14 +62,14 @@ struct Shares {
 class Survey {
  public:
   Survey(const ModelSpec& model, Shares& shares)
-      : kernels_(std::make_shared<RecordingKernelCosts>(BuiltInKernelCosts(Reference().node.gpu))),
+      : kernels_(std::make_shared<RecordingKernelCosts>(BuiltInKernelCosts(Reference().only_node().gpu))),
         cost_(model, Reference(), kernels_, SoftwareStack{}),
         shares_(shares) {}
 
   void Price(int module, int ranks, const SequenceBatch& batch) {
     const int layers = cost_.model().shape(module).layers;
-    const ModulePart layer{module, 0, 1, false, false, ranks, false};
-    const ModulePart ends{module, 0, 0, true, true, ranks, false};
+    const ModulePart layer{module, 0, 1, false, false, {.tp = ranks}};
+    const ModulePart ends{module, 0, 0, true, true, {.tp = ranks}};
     const double layer_time = Time(layer, batch);
     Shares times;
     kernels_->MoveTo(times.gemms, times.attentions, layers);

@@ -41,7 +41,8 @@ StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
 }  // namespace
 
 CostModel UnpricedCosts(const Plan& plan) {
-  return CostModel(plan.model, plan.cluster, std::make_shared<NoKernelCosts>(plan.cluster.node.gpu), plan.software);
+  return CostModel(plan.model, plan.cluster, std::make_shared<NoKernelCosts>(plan.cluster.only_node().gpu),
+                   plan.software);
 }
 
 OperationGraph BareGraphOf(const Plan& plan, std::size_t step) {

@@ -16,23 +16,22 @@ struct Port {
   double seconds = 0;  ///< that the bytes need at this port's rate
 };
 
-/// Numbers every port: NVLink out and in of each GPU first, then NIC out and in of each node.
+/// Numbers every port: NVLink out and in of each GPU first, then out and in of each NIC.
 std::int64_t NvLinkPort(int gpu, int direction) { return 2 * std::int64_t{gpu} + direction; }
 std::int64_t NicPort(const ClusterSpec& cluster, int gpu, int direction) {
-  const std::int64_t nic = std::int64_t{cluster.node_of(gpu)} * cluster.node.nics + cluster.nic_of(gpu);
-  return 2 * (cluster.gpus() + nic) + direction;
+  return 2 * (std::int64_t{cluster.gpus()} + cluster.nic_number(gpu)) + direction;
 }
 
 void AddPorts(const ClusterSpec& cluster, const Flow& flow, std::vector<Port>& ports) {
   if (flow.source_gpu == flow.target_gpu) return;  // stays in the GPU's own memory
   if (cluster.same_node(flow.source_gpu, flow.target_gpu)) {
-    const double seconds = (flow.bytes / cluster.intra_rate()).value();
+    const double seconds = (flow.bytes / cluster.intra_rate(flow.source_gpu)).value();
     ports.push_back({NvLinkPort(flow.source_gpu, 0), seconds});
     ports.push_back({NvLinkPort(flow.target_gpu, 1), seconds});
   } else {
-    const double seconds = (flow.bytes / cluster.nic_rate()).value();
-    ports.push_back({NicPort(cluster, flow.source_gpu, 0), seconds});
-    ports.push_back({NicPort(cluster, flow.target_gpu, 1), seconds});
+    const auto seconds = [&](int gpu) { return (flow.bytes / cluster.nic_rate(gpu)).value(); };
+    ports.push_back({NicPort(cluster, flow.source_gpu, 0), seconds(flow.source_gpu)});
+    ports.push_back({NicPort(cluster, flow.target_gpu, 1), seconds(flow.target_gpu)});
   }
 }
 
@@ -51,19 +50,24 @@ double BusiestBySorting(std::vector<Port>& ports) {
   return busiest;
 }
 double BusiestByTable(const ClusterSpec& cluster, const std::vector<Port>& ports) {
-  const std::int64_t nics = std::int64_t{cluster.nodes} * cluster.node.nics;
-  std::vector<double> sums(static_cast<std::size_t>(2 * (cluster.gpus() + nics)));
+  std::vector<double> sums(static_cast<std::size_t>(2 * (std::int64_t{cluster.gpus()} + cluster.nics())));
   double busiest = 0;
   for (const Port& port : ports) busiest = std::max(busiest, sums[static_cast<std::size_t>(port.id)] += port.seconds);
   return busiest;
 }
 
-/// The latency of the slowest hop among the flows.
+/// The latency of the slowest hop among the flows; one between nodes counts as slower than any inside a node.
 Seconds HopLatency(const ClusterSpec& cluster, const std::vector<Flow>& flows) {
-  const bool leaves_node = std::any_of(flows.begin(), flows.end(), [&](const Flow& flow) {
-    return !cluster.same_node(flow.source_gpu, flow.target_gpu);
-  });
-  return leaves_node ? cluster.node.nic_latency : cluster.node.intra_latency;
+  bool leaves_node = false;
+  Seconds slowest{0};
+  for (const Flow& flow : flows) {
+    const bool inside = cluster.same_node(flow.source_gpu, flow.target_gpu);
+    if (inside && leaves_node) continue;
+    const Seconds hop = cluster.latency(flow.source_gpu, flow.target_gpu);
+    slowest = inside || leaves_node ? std::max(slowest, hop) : hop;
+    leaves_node = !inside;
+  }
+  return slowest;
 }
 
 /// Joins flows between the same two GPUs, so that an engine has fewer to share links among.

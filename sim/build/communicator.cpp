@@ -46,7 +46,7 @@ Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, co
   const double copies = sequence_parallel || gathers ? 1.0 : std::min(source.size, target.size);
   Communication transfer =
       GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
-  if (gathers) transfer.latency += IntraNodeAllGather(cost.cluster(), target.size, bytes);
+  if (gathers) transfer.latency += IntraNodeAllGather(cost.cluster().node_at(target.first_gpu), target.size, bytes);
   return transfer;
 }
 
@@ -113,9 +113,13 @@ Communication TileExchange::AllToAll(const StepWork& work, int microbatch, bool 
       received[target.first_gpu] += bytes;
     }
   }
-  Bytes most{0};
-  for (const auto& [gpu, bytes] : received) most = std::max(most, bytes);
-  all.latency += IntraNodeAllGather(cost_.cluster(), llms_.front().size, most);
+  // Replicas are equally large groups, and where nobody receives anything they wait for each other all the same.
+  const auto gather = [&](int gpu, Bytes bytes) {
+    return IntraNodeAllGather(cost_.cluster().node_at(gpu), llms_.front().size, bytes);
+  };
+  Seconds slowest = gather(llms_.front().first_gpu, Bytes(0));
+  for (const auto& [gpu, bytes] : received) slowest = std::max(slowest, gather(gpu, bytes));
+  all.latency += slowest;
   return all;
 }
 
@@ -136,14 +140,12 @@ Communicate::Communicate(const CostModel& cost, const Layout& layout)
 Communication Communicate::Messages(std::vector<Flow> flows, bool within_group) const {
   Communication communication;
   const ClusterSpec& cluster = cost_.cluster();
-  Bytes largest{0};
+  Seconds handed_on{0};
   for (const Flow& flow : flows) {
-    const Seconds latency =
-        cluster.same_node(flow.source_gpu, flow.target_gpu) ? cluster.node.intra_latency : cluster.node.nic_latency;
-    communication.latency = std::max(communication.latency, latency);
-    largest = std::max(largest, flow.bytes);
+    communication.latency = std::max(communication.latency, cluster.latency(flow.source_gpu, flow.target_gpu));
+    handed_on = std::max(handed_on, flow.bytes / cluster.intra_rate(flow.target_gpu));
   }
-  if (within_group) communication.latency += largest / cluster.intra_rate();
+  if (within_group) communication.latency += handed_on;
   communication.flows = std::move(flows);
   return communication;
 }
@@ -161,8 +163,12 @@ Communication Communicate::Gather(int encoder, Bytes bytes) const {
 Communication Communicate::Scatter(int encoder, Bytes bytes) const {
   Communication scatter = Gather(encoder, bytes);
   for (Flow& flow : scatter.flows) std::swap(flow.source_gpu, flow.target_gpu);
-  const bool shared = !scatter.flows.empty() && outputs_[static_cast<std::size_t>(encoder)].front().size > 1;
-  if (shared) scatter.latency += scatter.flows.front().bytes / cost_.cluster().intra_rate();
+  if (outputs_[static_cast<std::size_t>(encoder)].front().size == 1) return scatter;
+  Seconds handed_on{0};
+  for (const Flow& flow : scatter.flows) {
+    handed_on = std::max(handed_on, flow.bytes / cost_.cluster().intra_rate(flow.target_gpu));
+  }
+  scatter.latency += handed_on;
   return scatter;
 }
 
@@ -173,7 +179,7 @@ Communication Communicate::Send(int encoder, int llm_replica, Bytes bytes) const
   const DeviceGroup target = llm_inputs_[static_cast<std::size_t>(llm_replica)];
   if (hub_) return Messages({{outputs[0].first_gpu, target.first_gpu, bytes}}, target.size > 1);
   Communication all = Direct(outputs, target, bytes);
-  all.latency += IntraNodeAllGather(cost_.cluster(), target.size, bytes);
+  all.latency += IntraNodeAllGather(cost_.cluster().node_at(target.first_gpu), target.size, bytes);
   return all;
 }
 
@@ -186,7 +192,12 @@ Communication Communicate::Return(int encoder, int llm_replica, Bytes bytes) con
   }
   Communication all = Direct(outputs, source, bytes);
   for (Flow& flow : all.flows) std::swap(flow.source_gpu, flow.target_gpu);
-  all.latency += IntraNodeAllGather(cost_.cluster(), outputs[0].size, bytes / static_cast<double>(outputs.size()));
+  const Bytes share = bytes / static_cast<double>(outputs.size());
+  Seconds slowest{0};
+  for (const DeviceGroup& output : outputs) {
+    slowest = std::max(slowest, IntraNodeAllGather(cost_.cluster().node_at(output.first_gpu), outputs[0].size, share));
+  }
+  all.latency += slowest;
   return all;
 }
 

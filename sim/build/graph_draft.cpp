@@ -2,6 +2,8 @@
 #include "sim/build/graph_draft.hpp"
 
 #include <algorithm>
+#include <map>
+#include <tuple>
 
 #include "base/error.hpp"
 #include "sim/build/collectives.hpp"
@@ -15,6 +17,7 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
       work(step_work),
       costs(step_costs),
       options(graph_options),
+      orders_(job.orders),
       stages_of_group_(job.layout.groups.size()) {
   graph.groups = static_cast<int>(layout.groups.size());
   graph.queues.resize(layout.groups.size());
@@ -28,9 +31,31 @@ void GraphDraft::CountCopies() {
   DFLOP_CHECK(!layout.joins() && work.routes.empty() && options.only_replica == kNone,
               "replicas that send each other messages of their own are not folded");
   copies_.resize(Index(layout.llm_replicas()));
-  for (const ReplicaClass& one : options.classes) copies_[Index(one.first())] = one.count();
+  std::vector<int> stands_for(copies_.size());  // [replica]
+  for (const ReplicaClass& one : options.classes) {
+    copies_[Index(one.first())] = one.count();
+    for (const int replica : one.replicas) stands_for[Index(replica)] = one.first();
+  }
+  CheckAlike(stands_for);
   graph.copies.resize(layout.groups.size());
   for (const Stage& stage : layout.stages) graph.copies[Index(stage.group)] = copies_[Index(stage.replica)];
+}
+
+/// Work alike need not cost alike where something disturbs it, nor run in the same order.
+void GraphDraft::CheckAlike(const std::vector<int>& stands_for) const {
+  std::map<std::pair<int, int>, int> stage_of;  // by replica and depth
+  for (int s = 0; s < StageCount(); ++s) stage_of[{StageAt(s).replica, StageAt(s).depth}] = s;
+  const auto times = [](const PartCost& priced) {
+    return std::tuple(priced.forward.time, priced.backward.time, priced.weight_gradient.time);
+  };
+  for (int s = 0; s < StageCount(); ++s) {
+    const int other = stage_of.at({stands_for[Index(StageAt(s).replica)], StageAt(s).depth});
+    const auto& row = costs.stages[Index(s)];
+    const bool alike = std::equal(row.begin(), row.end(), costs.stages[Index(other)].begin(),
+                                  [&](const PartCost& a, const PartCost& b) { return times(a) == times(b); });
+    DFLOP_CHECK(alike && orders_[Index(StageAt(s).group)] == orders_[Index(StageAt(other).group)],
+                "replicas of one class cost the same and run in the same order");
+  }
 }
 
 int GraphDraft::Add(const Operation& operation) {
@@ -79,7 +104,7 @@ void GraphDraft::StartBeside(const std::unordered_map<int, int>& beside) {
 }
 
 OperationGraph GraphDraft::Finish() {
-  if (!graph.parts.empty()) {
+  if (!graph.part_begin.empty()) {
     graph.part_begin.resize(graph.operations.size() + 1, static_cast<std::int32_t>(graph.parts.size()));
   }
   auto& begin = graph.dependency_begin;

@@ -55,7 +55,9 @@ class GraphDraft {
 
  private:
   void CountCopies();
+  void CheckAlike(const std::vector<int>& stands_for) const;
 
+  const std::vector<DeviceOrder>& orders_;
   /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.
   std::vector<int> copies_;
   std::vector<std::vector<int>> stages_of_group_;

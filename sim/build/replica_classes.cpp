@@ -1,6 +1,7 @@
 // Equal replicas are found by their content as bytes, in one pass.
 #include "sim/build/replica_classes.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
 
@@ -31,13 +32,18 @@ void AddStages(ContentBytes& content, const CostModel& cost, const Layout& layou
   for (std::size_t i = 0; i < replica.stages.size(); ++i) {
     const Stage& stage = layout.stages[Index(replica.stages[i])];
     content.Count(replica.devices[i]);
+    content.Count(static_cast<int>(cost.cluster().kind_of(layout.groups[Index(stage.group)].first_gpu)));
     AddParts(content, stage, true);
     if (i == 0) continue;
     const Stage& before = layout.stages[Index(replica.stages[i - 1])];
     AddMessage(content, cost, layout, before, stage);
     AddMessage(content, cost, layout, stage, before);
   }
-  const Communication tied = TiedEmbeddingReduction(cost, layout, replica.stages.front(), replica.stages.back());
+  const auto embeds = std::find_if(replica.stages.begin(), replica.stages.end(), [&](int s) {
+    const ModulePart& part = layout.stages[Index(s)].parts.back();
+    return part.has_input && cost.model().is_llm(part.module);
+  });
+  const Communication tied = TiedEmbeddingReduction(cost, layout, *embeds, replica.stages.back());
   content.Time(UncontendedTime(cost.cluster(), tied));
 }
 

@@ -24,23 +24,23 @@ class PartPricer {
  public:
   PartPricer(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
 
-  const std::vector<PartCost>& Row(const ModulePart& part, int replica) {
-    const LayerKey layer_key{part.module, replica, part.mesh};
+  const std::vector<PartCost>& Row(const ModulePart& part, int replica, KindId kind) {
+    const LayerKey layer_key{part.module, replica, kind, part.mesh};
     const auto [entry, is_new] = rows_.try_emplace({layer_key, part.layers, part.has_input, part.has_output});
     if (!is_new) return entry->second;
     const std::vector<SequenceBatch>& batches = work_[Index(part.module)][Index(replica)];
     std::vector<LayerCost>& layers = layers_[layer_key];
     for (std::size_t k = 0; part.layers > 0 && layers.size() < batches.size(); ++k) {
-      layers.push_back(cost_.Layer(part, batches[k]));
+      layers.push_back(cost_.Layer(part, batches[k], kind));
     }
     for (std::size_t k = 0; k < batches.size(); ++k) {
-      entry->second.push_back(cost_.Part(part, batches[k], part.layers > 0 ? layers[k] : LayerCost{}));
+      entry->second.push_back(cost_.Part(part, batches[k], part.layers > 0 ? layers[k] : LayerCost{}, kind));
     }
     return entry->second;
   }
 
  private:
-  using LayerKey = std::tuple<int, int, Mesh>;
+  using LayerKey = std::tuple<int, int, KindId, Mesh>;
   using Key = std::tuple<LayerKey, int, bool, bool>;
   const CostModel& cost_;
   const StepWork& work_;
@@ -55,12 +55,13 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
   StepCosts costs;
   for (const Stage& stage : layout.stages) {
     auto& row = costs.stages.emplace_back(static_cast<std::size_t>(layout.microbatches));
+    const KindId kind = KindOf(stage, layout, cost.cluster());
     Seconds optimizer{0};
     bool needs_backward = false;
     for (const ModulePart& part : stage.parts) {
-      const auto& part_row = pricer.Row(part, stage.replica);
+      const auto& part_row = pricer.Row(part, stage.replica, kind);
       for (std::size_t k = 0; k < row.size(); ++k) row[k] += part_row[k];
-      optimizer += cost.OptimizerStep(part, layout.copies(part));
+      optimizer += cost.OptimizerStep(part, layout.copies(part), kind);
       needs_backward = needs_backward || cost.NeedsBackward(part);
     }
     costs.optimizer.push_back(optimizer);

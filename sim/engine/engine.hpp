@@ -10,7 +10,7 @@
 
 namespace dflop {
 
-struct ClusterSpec;
+class ClusterSpec;
 
 /// Start and end of every operation, from the start of the step.
 struct OperationTimes {

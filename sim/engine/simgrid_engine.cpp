@@ -92,7 +92,8 @@ class Platform {
     hosts_[gpu] = host;
     const std::pair nic(cluster_.node_of(gpu), cluster_.nic_of(gpu));
     if (!nics_.contains(nic)) {
-      nics_[nic] = AddLinks("nic-" + std::to_string(nic.first) + "-" + std::to_string(nic.second), cluster_.nic_rate());
+      nics_[nic] =
+          AddLinks("nic-" + std::to_string(nic.first) + "-" + std::to_string(nic.second), cluster_.nic_rate(gpu));
     }
     zone_->add_route(host->get_netpoint(), nullptr, nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].up)}, false);
     zone_->add_route(nullptr, host->get_netpoint(), nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].down)}, false);
@@ -100,7 +101,7 @@ class Platform {
 
   void AddNodeRoute(int source, int target) {
     for (const int gpu : {source, target}) {
-      if (!nvlinks_.contains(gpu)) nvlinks_[gpu] = AddLinks("nvlink-" + std::to_string(gpu), cluster_.intra_rate());
+      if (!nvlinks_.contains(gpu)) nvlinks_[gpu] = AddLinks("nvlink-" + std::to_string(gpu), cluster_.intra_rate(gpu));
     }
     zone_->add_bypass_route(hosts_[source]->get_netpoint(), hosts_[target]->get_netpoint(), nullptr, nullptr,
                             {s4u::LinkInRoute(nvlinks_[source].up), s4u::LinkInRoute(nvlinks_[target].down)});

@@ -133,11 +133,12 @@ class TraceWriter {
   Json ComputeArguments(const Operation& operation) const {
     Json arguments = Json::EmptyObject();
     arguments["predicted_s"] = operation.duration.value();
+    const Stage& stage = StageAt(operation.stage);
+    const KindId kind = KindOf(stage, layout_, cost_.cluster());
     if (operation.microbatch < 0) {
-      arguments["cost_source"] = "memory bandwidth of " + cost_.cluster().node.gpu.name;
+      arguments["cost_source"] = "memory bandwidth of " + cost_.cluster().node_of_kind(kind).gpu.name;
       return arguments;
     }
-    const Stage& stage = StageAt(operation.stage);
     arguments["microbatch"] = operation.microbatch;
     arguments["samples"] =
         Json::ArrayOf(SamplesIn(plan_, layout_, stage.parts.back().module, stage.replica, operation.microbatch));
@@ -150,7 +151,7 @@ class TraceWriter {
     // What disturbs a step stretches the parts of an operation alike.
     const double stretch = part.time > Seconds(0) ? CostOf(step_.predicted, operation).time / part.time : 1.0;
     arguments["predicted_s"] = operation.duration.value() * stretch;
-    arguments["cost_source"] = cost_.kernels().description();
+    arguments["cost_source"] = cost_.kernels(kind).description();
     arguments["extrapolated_s"] = part.extrapolated.value();
     return arguments;
   }
@@ -167,7 +168,7 @@ class TraceWriter {
     if (operation.microbatch >= 0) arguments["microbatch"] = operation.microbatch;
     arguments["bytes"] = bytes.value();
     arguments["predicted_s"] = operation.duration.value();
-    arguments["cost_source"] = "links of " + cost_.cluster().name + ", without contention";
+    arguments["cost_source"] = "links of " + cost_.cluster().name() + ", without contention";
     return arguments;
   }
 

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/error.hpp"
 #include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/measure/metrics.hpp"
@@ -129,6 +130,7 @@ Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& tim
 
 IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
                       const OperationTimes& times, Engine& engine) {
+  DFLOP_CHECK(graph.copies.empty(), "the idle time of folded replicas is not told apart yet");
   const Layout& layout = job.layout;
   const double whole = times.makespan.value() * layout.gpus_used();
   if (whole <= 0) return {};

@@ -49,8 +49,8 @@ struct StageMemoryUse : MemoryParts {
 struct MemoryUse {
   std::vector<StageMemoryUse> stages;  ///< the largest replica of every (module, stage)
   Bytes peak{0};                       ///< largest device
-  bool fits = true;
-  std::string too_large;  ///< when it does not fit: which term, on which stage, by how much
+  bool fits = true;                    ///< every device into the memory of its own GPUs
+  std::string too_large;               ///< of the device that lacks most: which term, on which stage, by how much
 };
 
 struct StepMetrics {

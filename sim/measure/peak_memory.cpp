@@ -132,8 +132,8 @@ class DeviceMemory {
 
 std::string GiB(Bytes bytes) { return Fixed(bytes.value() / (1024.0 * 1024.0 * 1024.0), 1) + " GiB"; }
 
-/// The largest term of the fullest device, and by how much the device overflows.
-std::string Explain(const DeviceMemory& device, const CostModel& cost) {
+/// The largest term of a device, and by how much it exceeds the limit.
+std::string Explain(const DeviceMemory& device, const CostModel& cost, Bytes limit) {
   std::string term;
   Bytes largest{0};
   device.ForEach([&](const StageMemoryUse& use) {
@@ -144,7 +144,6 @@ std::string Explain(const DeviceMemory& device, const CostModel& cost) {
              std::to_string(use.stage);
     }
   });
-  const Bytes limit = cost.cluster().node.gpu.memory;
   return GiB(device.total()) + " wanted, " + GiB(limit) + " there, " + GiB(device.total() - limit) +
          " too much; the largest term is " + GiB(largest) + " of " + term;
 }
@@ -159,13 +158,16 @@ MemoryUse PeakMemory(const Job& job, const StepWork& work) {
   const StagePlaces places(layout);
   std::map<std::pair<int, int>, StageMemoryUse> largest;
   MemoryUse use;
+  Bytes most_over{0};
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     DeviceMemory device(cost, layout, work, stages_of_group[g], places);
     device.Walk(job.orders[g]);
-    if (device.total() > use.peak) {
-      use.peak = device.total();
-      use.fits = use.peak <= cost.cluster().node.gpu.memory;
-      use.too_large = use.fits ? "" : Explain(device, cost);
+    use.peak = std::max(use.peak, device.total());
+    const Bytes limit = cost.cluster().node_at(layout.groups[g].first_gpu).gpu.memory;
+    if (device.total() - limit > most_over) {
+      most_over = device.total() - limit;
+      use.fits = false;
+      use.too_large = Explain(device, cost, limit);
     }
     for (const auto& [module, stage] : device.ByModule()) {
       const auto [entry, is_new] = largest.try_emplace({module, stage.stage}, stage);

@@ -78,7 +78,7 @@ std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) 
     const int gpu = first + g * tp;
     if (!cluster.same_node(gpu, gpu + tp - 1)) {
       return "the tensor-parallel group of GPUs " + std::to_string(gpu) + " to " + std::to_string(gpu + tp - 1) +
-             " would cross nodes of " + std::to_string(cluster.node.gpus);
+             " would cross nodes of " + std::to_string(cluster.node_at(gpu).gpus);
     }
   }
   return "";
@@ -116,6 +116,10 @@ int Layout::gpus_used() const {
   int used = 0;
   for (const DeviceGroup& group : groups) used += group.size;
   return used;
+}
+
+KindId KindOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster) {
+  return cluster.kind_of(layout.groups[Index(stage.group)].first_gpu);
 }
 
 std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {

@@ -146,6 +146,9 @@ std::vector<Chain> ChainsOf(const Layout& layout);
 /// [depth]: which device of the pipeline a stage is on, counted in the order in which a microbatch first meets them.
 std::vector<int> DevicePositions(const Layout& layout);
 
+/// Of the nodes that a stage runs on.
+KindId KindOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster);
+
 Json ToJson(const Layout& layout);
 Layout ReadLayout(const JsonReader& json);
 

@@ -37,8 +37,13 @@ LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const 
     return {at, "names module " + std::to_string(part.module) + ", the model has " +
                     std::to_string(model.module_count()) + ", numbered from 0"};
   }
-  if (part.mesh.ranks() != group.size) {
-    return {at, "uses " + std::to_string(part.mesh.ranks()) + " GPUs, its group has " + std::to_string(group.size)};
+  const Mesh& mesh = part.mesh;
+  if (std::min({mesh.tp, mesh.cp, mesh.data_split, mesh.ep, mesh.etp, mesh.shard}) < 1) {
+    return {at, "has a degree below 1"};
+  }
+  if (model.is_llm(part.module) && mesh.data_split > 1) return {at, "divides tiles in the LLM, which has none"};
+  if (mesh.ranks() != group.size) {
+    return {at, "uses " + std::to_string(mesh.ranks()) + " GPUs, its group has " + std::to_string(group.size)};
   }
   return {};
 }
@@ -139,29 +144,23 @@ LayoutFault FaultOfMeshes(const Layout& layout) {
   return {};
 }
 
-/// Every module is in a pipeline, and only pipelines that there are feed each other.
+/// Two sorts of layouts are known: all modules in one pipeline, or every module in one of its own that feeds the LLM's.
 LayoutFault FaultOfPipelines(const Layout& layout, const ModelSpec& model) {
   if (layout.modules() != model.module_count()) {
     return {"/degrees", "has " + std::to_string(layout.modules()) + " entries, the model " +
                             std::to_string(model.module_count()) + " modules"};
   }
-  const int pipelines = static_cast<int>(layout.replicas.size());
-  const auto exists = [&](int pipeline) { return pipeline >= 0 && pipeline < pipelines; };
+  std::vector<int> pipelines;
+  std::vector<Edge> edges;
   for (int module = 0; module < layout.modules(); ++module) {
-    const int pipeline = layout.pipelines[Index(module)];
-    if (!exists(pipeline)) return {At("degrees", Index(module)), "is in none of the layout's pipelines"};
-    if (layout.replicas[Index(pipeline)] < 1) return {At("degrees", Index(module)), "has a degree below 1"};
+    pipelines.push_back(layout.joins() ? module : 0);
+    if (layout.joins() && !model.is_llm(module)) edges.push_back({module, model.llm_module()});
   }
-  for (const Edge& edge : layout.edges) {
-    if (!exists(edge.from) || edge.to != layout.pipelines.back() || edge.from == edge.to) {
-      return {"", "joins pipelines otherwise than encoder to LLM, which no communicator does yet"};
-    }
+  if (layout.pipelines != pipelines || layout.edges != edges || Index(pipelines.back()) + 1 != layout.replicas.size()) {
+    return {"", "joins its modules otherwise than in one pipeline, or in one each that feeds the LLM's"};
   }
-  for (int encoder = 0; encoder < model.llm_module(); ++encoder) {
-    const bool apart = layout.pipelines[Index(encoder)] != layout.pipelines.back();
-    if (apart == layout.feeds(encoder) && apart == layout.joins()) continue;
-    return {At("degrees", Index(encoder)),
-            "neither shares the LLM's pipeline with all encoders nor feeds it as all do"};
+  for (int module = 0; module < layout.modules(); ++module) {
+    if (layout.replicas_of(module) < 1) return {At("degrees", Index(module)), "has a degree below 1"};
   }
   return {};
 }

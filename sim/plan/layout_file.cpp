@@ -82,16 +82,18 @@ void ReadPipelines(const JsonReader& json, Layout& layout) {
   }
 }
 
-/// Degrees are there for readers: they repeat what the stages say.
+/// Degrees are there for readers: they repeat what the stages say. A part that fits neither module nor group is told of
+/// by itself.
 void CheckDegrees(const JsonReader& degrees, const Layout& layout) {
   std::vector<int> tp;
   for (const JsonReader& module : degrees.Elements()) tp.push_back(ReadDegrees(module).tp);
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {
-      if (Index(part.module) >= tp.size() || tp[Index(part.module)] == part.mesh.tp)
-        continue;  // the first is said of it
-      degrees.Elements()[Index(part.module)].At("tp").Fail("is " + std::to_string(tp[Index(part.module)]) +
-                                                           ", the stages say " + std::to_string(part.mesh.tp));
+      const auto module = Index(part.module);
+      const bool fits = module < tp.size() && part.mesh.ranks() == layout.groups[Index(stage.group)].size;
+      if (!fits || tp[module] == part.mesh.tp) continue;
+      degrees.Elements()[module].At("tp").Fail("is " + std::to_string(tp[module]) + ", the stages say " +
+                                               std::to_string(part.mesh.tp));
     }
   }
 }

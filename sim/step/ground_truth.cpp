@@ -113,8 +113,9 @@ class Disturber {
   /// A stage may hold parts of other modules, which keep their time.
   void Stretch(const ModulePart& part, std::size_t s, double more) {
     const auto& row = step_.work[Index(part.module)][Index(step_.layout.stages[s].replica)];
+    const KindId kind = KindOf(step_.layout.stages[s], step_.layout, step_.cost.cluster());
     for (std::size_t k = 0; k < row.size(); ++k) {
-      const PartCost own = step_.cost.Part(part, row[k]);
+      const PartCost own = step_.cost.Part(part, row[k], kind);
       PartCost& cost = costs_.stages[s][k];
       cost.forward.time += own.forward.time * more;
       cost.backward.time += own.backward.time * more;

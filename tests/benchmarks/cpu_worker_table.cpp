@@ -165,7 +165,8 @@ int Main(int count, char** arguments) {
     return 2;
   }
   const Plan plan = TinyPlan(count > 2 ? std::atoi(arguments[2]) : 3);
-  const CostModel cost(plan.model, plan.cluster, TraceKernelCosts(arguments[1], plan.cluster.node.gpu), plan.software);
+  const CostModel cost(plan.model, plan.cluster, TraceKernelCosts(arguments[1], plan.cluster.only_node().gpu),
+                       plan.software);
   const StepCosts costs =
       PriceStep(cost, plan.layout, DivideWork(plan.steps[0].plan, plan.layout, cost, plan.steps[0].batch));
   const std::unique_ptr<StageWorker> worker = MakeCpuWorker(plan, 0);

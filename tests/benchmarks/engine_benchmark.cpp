@@ -13,8 +13,8 @@ namespace {
 
 ClusterSpec LargeCluster() {
   ClusterSpec cluster = SmallCluster(4096);
-  cluster.node.intra_bandwidth = BytesPerSecond(300e9);
-  cluster.node.nic_bandwidth = BytesPerSecond(25e9);
+  cluster.only_node().intra_bandwidth = BytesPerSecond(300e9);
+  cluster.only_node().nic_bandwidth = BytesPerSecond(25e9);
   return cluster;
 }
 

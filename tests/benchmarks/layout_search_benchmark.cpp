@@ -57,7 +57,7 @@ struct Job {
     SoftwareStack software;
     software.recompute = Recompute::kFull;
     return {BuiltInModel(billions == 8 ? "llava-ov-siglip-2.4b-llama3-8b" : "llava-ov-siglip-2.4b-qwen2.5-32b"),
-            cluster, BuiltInKernelCosts(cluster.node.gpu), software};
+            cluster, BuiltInKernelCosts(cluster.only_node().gpu), software};
   }
 };
 

@@ -24,7 +24,7 @@ struct Setting {
   template <typename Degrees>
   Setting(const std::string& model, const Degrees& degrees)
       : cost(BuiltInModel(model), A100Nodes(4),
-             std::make_shared<RememberedKernelCosts>(BuiltInKernelCosts(A100Nodes(4).node.gpu)),
+             std::make_shared<RememberedKernelCosts>(BuiltInKernelCosts(A100Nodes(4).only_node().gpu)),
              {.recompute = Recompute::kFull}),
         layout(BuildLayout(degrees, cost.model(), cost.cluster())),
         orders(OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)) {

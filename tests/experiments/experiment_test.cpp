@@ -183,9 +183,9 @@ TEST(Experiment, SweepTakesEveryCombinationInOrder) {
   json["sweep"] = ParseJson(R"({"/cluster/nodes": [1, 2], "/global_batch_size": [8, 16, 24]})", "sweep");
   const Experiment experiment = Read(json);
   ASSERT_EQ(experiment.points.size(), 6u);  // 2 × 3, the last axis fastest
-  EXPECT_EQ(experiment.points[1].scenario.cluster.nodes, 1);
+  EXPECT_EQ(experiment.points[1].scenario.cluster.nodes(), 1);
   EXPECT_EQ(experiment.points[1].scenario.global_batch_size, 16);
-  EXPECT_EQ(experiment.points[3].scenario.cluster.nodes, 2);
+  EXPECT_EQ(experiment.points[3].scenario.cluster.nodes(), 2);
   EXPECT_EQ(experiment.points[3].values.Dump(), R"({"/cluster/nodes":2,"/global_batch_size":8})");
 }
 

@@ -44,7 +44,7 @@ double PredictedStep(const PublishedRun& run) {
   json["name"] = "dgx-a100";
   json["nodes"] = run.gpus / 8;
   const ClusterSpec cluster = ReadCluster(JsonReader(json, "cluster"));
-  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), software);
+  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), software);
   const int microbatches = run.global_batch / run.dp / run.micro_batch;
   const Layout layout = BuildLayout(
       HomogeneousDegrees{.tp = run.tp, .pp = run.pp, .dp = run.dp, .microbatches = microbatches, .chunks = run.chunks},

@@ -98,24 +98,24 @@ TEST(Activations, LayersWithoutBackwardKeepNothing) {
 TEST(Activations, EndsKeepTheirInputs) {
   const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
   const CostModel cost = Priced(model).cost;
-  const ModulePart patches{0, 0, 0, true, false, 1, false};
+  const ModulePart patches{0, 0, 0, true, false, {.tp = 1}};
   EXPECT_EQ(cost.Activations(patches, EncoderBatch(model.encoders[0], 2)).value(), 2 * 729 * 588 * 2.0);
-  const ModulePart head{1, 0, 0, false, true, 1, false};
+  const ModulePart head{1, 0, 0, false, true, {.tp = 1}};
   // Inputs of norm and head, and the loss's fp32 probabilities.
   EXPECT_EQ(cost.Activations(head, Sequences(1000, 1)).value(), 1000 * (4096 * 4.0 + 128256 * 4.0));
   // With dropout the embedding keeps a mask of a byte a value (arXiv 2205.05198, section 4.3).
-  const ModulePart embedding{0, 0, 0, true, false, 1, false};
+  const ModulePart embedding{0, 0, 0, true, false, {.tp = 1}};
   EXPECT_EQ(Priced(Gpt3(), Megatron(Recompute::kNone)).cost.Activations(embedding, Sequences(2048, 1)).value(), kSbh);
 }
 
 TEST(Transient, LogitsAreKeptInTwoPrecisions) {
   const ModelSpec model = BuiltInModel("llama3-8b");
-  const ModulePart head{0, 0, 4, false, true, 2, false};
+  const ModulePart head{0, 0, 4, false, true, {.tp = 2}};
   // 1,000 tokens × 128,256/2 logits × (4 + 2) bytes.
   // four of which wait for the backward (arXiv 2205.05198, section 4.3).
   const int logits = 1000 * 128256 / 2;
   EXPECT_EQ(Priced(model).cost.Transient(head, Sequences(1000, 1)).value(), logits * 2);
-  const ModulePart layers{0, 0, 4, false, false, 2, false};
+  const ModulePart layers{0, 0, 4, false, false, {.tp = 2}};
   const CostModel cost = Priced(model).cost;
   EXPECT_EQ((cost.Activations(head, Sequences(1000, 1)) - cost.Activations(layers, Sequences(1000, 1))).value(),
             logits * 4 + 1000 * 4096 * 4);

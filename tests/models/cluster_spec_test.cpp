@@ -39,42 +39,42 @@ TEST(ClusterSpec, EveryBuiltInReadsAndHasASource) {
 TEST(ClusterSpec, SeleneNodesHaveTwiceTheNetworkOfThePaper) {
   const ClusterSpec selene = ClusterFrom(R"({"name": "dgx-a100", "nodes": 16})");
   const ClusterSpec paper = ClusterFrom("\"hgx-a100-800g\"");
-  EXPECT_DOUBLE_EQ(selene.node.nic_bandwidth.value() * selene.node.nics, 200e9);  // 8 × 200 Gb/s
-  EXPECT_DOUBLE_EQ(paper.node.nic_bandwidth.value() * paper.node.nics, 100e9);    // 800 Gb/s
-  EXPECT_DOUBLE_EQ(selene.node.gpu.peak.value(), 312e12);
-  EXPECT_EQ(paper.nodes, 1);
+  EXPECT_DOUBLE_EQ(selene.only_node().nic_bandwidth.value() * selene.only_node().nics, 200e9);  // 8 × 200 Gb/s
+  EXPECT_DOUBLE_EQ(paper.only_node().nic_bandwidth.value() * paper.only_node().nics, 100e9);    // 800 Gb/s
+  EXPECT_DOUBLE_EQ(selene.only_node().gpu.peak.value(), 312e12);
+  EXPECT_EQ(paper.nodes(), 1);
 }
 
 TEST(ClusterSpec, ABuiltInMayDifferInSingleKeys) {
   const ClusterSpec plain = ClusterFrom("\"dgx-h100\"");
   const ClusterSpec slow =
       ClusterFrom(R"({"name": "dgx-h100", "nodes": 4, "node": {"nic_bytes_per_s": 1e9, "gpu": "h200-sxm"}})");
-  EXPECT_DOUBLE_EQ(slow.node.nic_bandwidth.value(), 1e9);
-  EXPECT_EQ(slow.node.gpu.name, "h200-sxm");
-  EXPECT_DOUBLE_EQ(slow.node.intra_bandwidth.value(), plain.node.intra_bandwidth.value());
-  EXPECT_EQ(slow.nodes, 4);
+  EXPECT_DOUBLE_EQ(slow.only_node().nic_bandwidth.value(), 1e9);
+  EXPECT_EQ(slow.only_node().gpu.name, "h200-sxm");
+  EXPECT_DOUBLE_EQ(slow.only_node().intra_bandwidth.value(), plain.only_node().intra_bandwidth.value());
+  EXPECT_EQ(slow.nodes(), 4);
 }
 
 TEST(ClusterSpec, InlineNodesAssumeTheirEfficiencies) {
   const ClusterSpec cluster = ClusterFrom(kInline);
-  EXPECT_DOUBLE_EQ(cluster.node.intra_efficiency, 0.7);
-  EXPECT_DOUBLE_EQ(cluster.node.nic_efficiency, 0.9);
-  EXPECT_DOUBLE_EQ(cluster.nic_rate().value(), 45e9);
+  EXPECT_DOUBLE_EQ(cluster.only_node().intra_efficiency, 0.7);
+  EXPECT_DOUBLE_EQ(cluster.only_node().nic_efficiency, 0.9);
+  EXPECT_DOUBLE_EQ(cluster.only_node().nic_rate().value(), 45e9);
   EXPECT_EQ(cluster.nic_of(13), 1);  // GPU 5 of its node, four NICs
 }
 
 TEST(ClusterSpec, ANodeMayBeThatOfABuiltInCluster) {
   const ClusterSpec cluster = ClusterFrom(R"({"name": "mine", "nodes": 2, "node": "dgx-b200"})");
-  EXPECT_EQ(cluster.node.gpu.name, "b200-sxm");
-  EXPECT_EQ(cluster.name, "mine");
+  EXPECT_EQ(cluster.only_node().gpu.name, "b200-sxm");
+  EXPECT_EQ(cluster.name(), "mine");
 }
 
 TEST(ClusterSpec, AFileMayHaveAnotherNumberOfNodes) {
   const std::string path = std::string(testing::TempDir()) + "cluster_spec_test.json";
   std::string text = kInline;
   WriteFile(path, text.insert(1, R"("schema": "dflop/cluster/1", )"));
-  EXPECT_EQ(ClusterFrom(R"({"file": ")" + path + "\"}").nodes, 2);
-  EXPECT_EQ(ClusterFrom(R"({"file": ")" + path + R"(", "nodes": 64})").nodes, 64);
+  EXPECT_EQ(ClusterFrom(R"({"file": ")" + path + "\"}").nodes(), 2);
+  EXPECT_EQ(ClusterFrom(R"({"file": ")" + path + R"(", "nodes": 64})").nodes(), 64);
 }
 
 TEST(ClusterSpec, PrintsWhatItReads) {

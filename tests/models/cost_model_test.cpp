@@ -194,8 +194,8 @@ TEST(CostModel, StagesAddUpToTheirModule) {
     const int ranks = 1 << random.Below(4);
     const ModulePart whole = WholeModule(model, module, ranks);
     const int first = static_cast<int>(random.Below(static_cast<std::uint64_t>(whole.layers) + 1));
-    const ModulePart head{module, 0, first, true, false, ranks, false};
-    const ModulePart tail{module, first, whole.layers - first, false, true, ranks, false};
+    const ModulePart head{module, 0, first, true, false, {.tp = ranks}};
+    const ModulePart tail{module, first, whole.layers - first, false, true, {.tp = ranks}};
     const SequenceBatch batch =
         module == 0 ? EncoderBatch(model.encoders[0], 7) : LlmBatch({200, 1500, 31, 200}, Packing::kPacked);
     const auto total = [&](const ModulePart& part) {
@@ -219,7 +219,7 @@ TEST(CostModel, StagesAddUpToTheirModule) {
 TEST(StageEnds, HeadAndLossAreARealLoad) {
   // GEMM 2·1000·32000·1024 = 6.5536e10 → 655.36 µs; norm 4·h, loss 14·V bytes a token → 452.096 µs.
   // Backward: 1,310.72 and 10·h + 14·V bytes → 458.24; weights 2,621.44.
-  const ModulePart head{0, 0, 0, false, true, 1, false};
+  const ModulePart head{0, 0, 0, false, true, {.tp = 1}};
   const PartCost cost = Priced(SmallGpt()).cost.Part(head, Sequences(1000, 1));
   EXPECT_NEAR(cost.forward.time.value(), (655.36 + 452.096) * kMicro, 1e-9);
   EXPECT_NEAR(cost.backward.time.value(), (1310.72 + 458.24) * kMicro, 1e-9);
@@ -228,7 +228,7 @@ TEST(StageEnds, HeadAndLossAreARealLoad) {
 
 TEST(StageEnds, AParallelHeadReducesLossValuesAndItsInputGradient) {
   // Two ranks: three sums of 4,000 bytes at 100 GB/s (0.04 µs and 2 hops each); backward 2·1000·1024·2/2 bytes, 20.48.
-  const ModulePart head{0, 0, 0, false, true, 2, false};
+  const ModulePart head{0, 0, 0, false, true, {.tp = 2}};
   const PartCost cost = Priced(SmallGpt()).cost.Part(head, Sequences(1000, 1));
   EXPECT_NEAR(cost.forward.tensor_parallel_communication.value(), 3 * 2.04 * kMicro, 1e-12);
   EXPECT_NEAR(cost.backward.tensor_parallel_communication.value(), (20.48 + 2) * kMicro, 1e-12);
@@ -236,7 +236,7 @@ TEST(StageEnds, AParallelHeadReducesLossValuesAndItsInputGradient) {
 
 TEST(StageEnds, TokenEmbeddingMovesRows) {
   // Forward reads and writes 2 bytes a value: 4.096 µs. Gradient: reads 2, updates 4 + 4: 10.24 µs.
-  const ModulePart embedding{0, 0, 0, true, false, 1, false};
+  const ModulePart embedding{0, 0, 0, true, false, {.tp = 1}};
   const PartCost cost = Priced(SmallGpt()).cost.Part(embedding, Sequences(1000, 1));
   EXPECT_NEAR(cost.forward.time.value(), 4.096 * kMicro, 1e-12);
   EXPECT_EQ(cost.backward.time.value(), 0);
@@ -246,7 +246,7 @@ TEST(StageEnds, TokenEmbeddingMovesRows) {
 TEST(StageEnds, PatchEmbeddingIsAGemmOverPixels) {
   const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
   const Priced priced(model);
-  const ModulePart patches{0, 0, 0, true, false, 2, false};  // not cut by tensor parallelism
+  const ModulePart patches{0, 0, 0, true, false, {.tp = 2}};  // not cut by tensor parallelism
   const PartCost cost = priced.cost.Part(patches, EncoderBatch(model.encoders[0], 10));
   EXPECT_EQ(priced.kernels->gemms,
             (std::vector<GemmCall>{{7290, 1152, 588, Pass::kForward}, {7290, 1152, 588, Pass::kWeightGradient}}));
@@ -258,7 +258,7 @@ TEST(StageEnds, PatchEmbeddingIsAGemmOverPixels) {
 TEST(StageEnds, ProjectorSeesShuffledTokens) {
   const ModelSpec model = BuiltInModel("internvl-internvit-300m-llama3-8b");
   const Priced priced(model);
-  const ModulePart output{0, 0, 0, false, true, 2, false};
+  const ModulePart output{0, 0, 0, false, true, {.tp = 2}};
   priced.cost.Part(output, EncoderBatch(model.encoders[0], 3));
   // 3 tiles: 768 tokens of 4·1,024 values; columns of the first layer and rows of the second are halved.
   EXPECT_EQ(priced.kernels->gemms, (std::vector<GemmCall>{{768, 2048, 4096, Pass::kForward},
@@ -272,7 +272,7 @@ TEST(StageEnds, ProjectorSeesShuffledTokens) {
 TEST(StageEnds, NormAndProjectorActivationMoveTheirBytes) {
   // One tile of 729 tokens, h = 1,152, d = 4,096: norm 4·h bytes a token and 10·h backward, GELU 4·d and 6·d.
   const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
-  const ModulePart output{0, 0, 0, false, true, 1, false};
+  const ModulePart output{0, 0, 0, false, true, {.tp = 1}};
   const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1));
   const double gemms = 2.0 * 729 * 4096 * (1152 + 4096);
   EXPECT_NEAR(cost.forward.time.value(), gemms / 100e12 + 729 * 4.0 * (1152 + 4096) / 1e12, 1e-12);
@@ -282,7 +282,7 @@ TEST(StageEnds, NormAndProjectorActivationMoveTheirBytes) {
 TEST(StageEnds, SequenceParallelismDividesTheFinalNorm) {
   const ModelSpec model = BuiltInModel("llava-ov-siglip-so400m-llama3-8b");
   const auto forward = [&](bool sequence_parallel) {
-    const ModulePart output{0, 0, 0, false, true, 2, sequence_parallel};
+    const ModulePart output{0, 0, 0, false, true, {.tp = 2, .sequence_parallel = sequence_parallel}};
     return Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 1)).forward.time.value();
   };
   EXPECT_NEAR(forward(false) - forward(true), 729 * 4.0 * 1152 / 2 / 1e12, 1e-15);
@@ -290,12 +290,12 @@ TEST(StageEnds, SequenceParallelismDividesTheFinalNorm) {
 
 TEST(StageEnds, EmbeddingAndProjectorReduceWhatTheirRanksAddUp) {
   // Two ranks send half of 1,000·1,024 values of 2 bytes twice at 100 GB/s: 20.48 µs, and two hops.
-  const ModulePart embedding{0, 0, 0, true, false, 2, false};
+  const ModulePart embedding{0, 0, 0, true, false, {.tp = 2}};
   EXPECT_NEAR(Priced(SmallGpt()).cost.Part(embedding, Sequences(1000, 1)).forward.tensor_parallel_communication.value(),
               22.48 * kMicro, 1e-12);
   // Projector: 768 tokens of 4,096 values, out of it forward and, being 4·1,024 wide before it, into it backward.
   const ModelSpec model = BuiltInModel("internvl-internvit-300m-llama3-8b");
-  const ModulePart output{0, 0, 0, false, true, 2, false};
+  const ModulePart output{0, 0, 0, false, true, {.tp = 2}};
   const PartCost cost = Priced(model).cost.Part(output, EncoderBatch(model.encoders[0], 3));
   EXPECT_NEAR(cost.forward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
   EXPECT_NEAR(cost.backward.tensor_parallel_communication.value(), (62.91456 + 2) * kMicro, 1e-12);
@@ -304,7 +304,7 @@ TEST(StageEnds, EmbeddingAndProjectorReduceWhatTheirRanksAddUp) {
 TEST(StageEnds, ASingleLinearProjectorIsCutByRows) {
   const ModelSpec model = BuiltInModel("qwen2-audio-7b");
   const Priced priced(model);
-  const ModulePart output{0, 0, 0, false, true, 2, false};
+  const ModulePart output{0, 0, 0, false, true, {.tp = 2}};
   priced.cost.Part(output, EncoderBatch(model.encoders[0], 1));
   EXPECT_EQ(priced.kernels->gemms, (std::vector<GemmCall>{{750, 4096, 640, Pass::kForward},
                                                           {750, 4096, 640, Pass::kInputGradient},
@@ -372,8 +372,8 @@ TEST(Frozen, AFrozenLlmPassesGradientsThrough) {
 }
 
 TEST(Frozen, AFrozenProjectorPassesGradientsToATrainingEncoder) {
-  const PartCost frozen = CostOf(Frozen({false, true, false}), {0, 0, 0, false, true, 1, false});
-  const PartCost training = CostOf(Frozen({false, false, false}), {0, 0, 0, false, true, 1, false});
+  const PartCost frozen = CostOf(Frozen({false, true, false}), {0, 0, 0, false, true, {.tp = 1}});
+  const PartCost training = CostOf(Frozen({false, false, false}), {0, 0, 0, false, true, {.tp = 1}});
   EXPECT_EQ(frozen.backward.time, training.backward.time);
   EXPECT_EQ(frozen.weight_gradient.time.value(), 0);
 }

@@ -122,7 +122,7 @@ TEST(CostDraws, OfARunScatterAsTheyShouldInEveryKind) {
 }
 
 TEST(DrawnKernelCosts, OfNothingChangeNoBit) {
-  const auto plain = BuiltInKernelCosts(A100Nodes(1).node.gpu);
+  const auto plain = BuiltInKernelCosts(A100Nodes(1).only_node().gpu);
   const DrawnKernelCosts drawn(plain, SpreadOf(*plain), {});
   EXPECT_EQ(drawn.Gemm(777, 1234, 99, Pass::kWeightGradient).time,
             plain->Gemm(777, 1234, 99, Pass::kWeightGradient).time);

@@ -74,7 +74,7 @@ TEST(Flops, FrozenModulesSkipWhatTheyDoNotNeed) {
   const double layer = 2 * t * (4 * h * h + 2 * h * f) + 4 * t * t * h;  // forward alone
   EXPECT_NEAR(Priced(model).cost.Part(LayersOnly(0, 27), tiles).model_flops.value(), 27 * layer, 1);
   // The projector's first layer wants its weights' gradient only, its second both.
-  const ModulePart output{0, 0, 0, false, true, 1, false};
+  const ModulePart output{0, 0, 0, false, true, {.tp = 1}};
   EXPECT_NEAR(Priced(model).cost.Part(output, tiles).model_flops.value(), 2 * t * (2 * h * d + 3 * d * d), 1);
   model.encoders[0].projector_frozen = true;  // forward alone
   EXPECT_NEAR(Priced(model).cost.Part(output, tiles).model_flops.value(), 2 * t * (h * d + d * d), 1);

@@ -18,7 +18,7 @@ const std::string kTable = DFLOP_SHARED_DIR "/reference-data/vidur/llm_layer_non
 
 TEST(ProfiledLayer, IsOneForwardOfTheLinearPartWithoutCollectives) {
   const TransformerShape shape{4096, 14336, 32, 32, 8, true};
-  const GpuSpec gpu = A100Nodes(1).node.gpu;
+  const GpuSpec gpu = A100Nodes(1).only_node().gpu;
   const ProfiledLayer layer(shape, gpu);
   ModelSpec model;
   model.llm = {"llm", shape, 32000, false, true};
@@ -26,7 +26,7 @@ TEST(ProfiledLayer, IsOneForwardOfTheLinearPartWithoutCollectives) {
   SequenceBatch skipped;
   skipped.tokens = skipped.useful_tokens = 4096;
   for (const int tp : {1, 4}) {
-    const OperationCost forward = cost.Part({0, 0, 1, false, false, tp, false}, skipped).forward;
+    const OperationCost forward = cost.Part({0, 0, 1, false, false, {.tp = tp}}, skipped).forward;
     const Seconds time = forward.time - forward.tensor_parallel_communication;
     EXPECT_NEAR(layer.Time(tp, 4096) / time, 1, 1e-6) << "tp " << tp;
   }

@@ -36,7 +36,7 @@ StageMemoryUse FirstStage(const Run& run) {
   software.workspace_bytes = 0;
   software.fragmentation = 0;
   const ClusterSpec cluster = A100Nodes(run.pp);
-  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), software);
+  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), software);
   const int microbatches = 2 * run.pp;
   const Layout layout = BuildLayout(HomogeneousDegrees{.tp = 8,
                                                        .pp = run.pp,

@@ -30,7 +30,7 @@ TEST(ThroughputCurve, GoesToTheOriginBelowAndStaysAbove) {
 }
 
 ModulePart Whole(const CostModel& cost, int module, int tp) {
-  return {module, 0, cost.model().shape(module).layers, true, true, tp, false};
+  return {module, 0, cost.model().shape(module).layers, true, true, {.tp = tp}};
 }
 
 double Time(const PartCost& cost) {

@@ -47,15 +47,14 @@ class FakeKernelCosts : public KernelCosts {
 };
 
 inline ClusterSpec TestCluster() {
-  ClusterSpec cluster;
-  cluster.nodes = 4;
-  cluster.node.gpus = 8;
-  cluster.node.nics = 8;
-  cluster.node.intra_bandwidth = BytesPerSecond(100e9);
-  cluster.node.intra_latency = Seconds(1e-6);
-  cluster.node.nic_bandwidth = BytesPerSecond(10e9);
-  cluster.node.nic_latency = Seconds(5e-6);
-  return cluster;
+  NodeSpec node;
+  node.gpus = 8;
+  node.nics = 8;
+  node.intra_bandwidth = BytesPerSecond(100e9);
+  node.intra_latency = Seconds(1e-6);
+  node.nic_bandwidth = BytesPerSecond(10e9);
+  node.nic_latency = Seconds(5e-6);
+  return {"test", "", {{.count = 4, .node = node}}};
 }
 
 inline ModelSpec ModelFrom(const std::string& text) {
@@ -74,12 +73,12 @@ inline ModelSpec GptModel(int hidden, int layers, int heads, int vocab) {
 
 /// A whole module on one stage.
 inline ModulePart WholeModule(const ModelSpec& model, int module, int ranks = 1) {
-  return {module, 0, model.shape(module).layers, true, true, ranks, false};
+  return {module, 0, model.shape(module).layers, true, true, {.tp = ranks}};
 }
 
 /// Layers alone, without the ends of their module.
 inline ModulePart LayersOnly(int module, int layers, int ranks = 1) {
-  return {module, 0, layers, false, false, ranks, false};
+  return {module, 0, layers, false, false, {.tp = ranks}};
 }
 
 struct Priced {

@@ -44,7 +44,7 @@ TEST(Network, LanesDivideAMessage) {
 
 TEST(Network, SharedNicsAreShared) {
   ClusterSpec cluster = TestCluster();
-  cluster.node.nics = 2;  // GPUs 0 and 2 use NIC 0, GPUs 1 and 3 NIC 1
+  cluster.only_node().nics = 2;  // GPUs 0 and 2 use NIC 0, GPUs 1 and 3 NIC 1
   EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 4, 8, 4, Bytes(4e9))).value(), 0.2 + 5e-6, 1e-12);
 }
 
@@ -57,15 +57,15 @@ TEST(Network, AHubIsAsSlowAsItsOneNic) {
 
 TEST(Network, EfficiencyScalesTheRate) {
   ClusterSpec cluster = TestCluster();
-  cluster.node.intra_efficiency = 0.5;
+  cluster.only_node().intra_efficiency = 0.5;
   EXPECT_NEAR(UncontendedTime(cluster, GroupTransfer(cluster, 0, 1, 1, 1, Bytes(1e9))).value(), 0.02 + 1e-6, 1e-12);
 }
 
 TEST(Network, IntraNodeAllReduceIsTheRingFormula) {
   const ClusterSpec cluster = TestCluster();
   // 4 ranks: 2·3/4 of 1 GB at 100 GB/s = 15 ms, and 6 latencies of 1 µs.
-  EXPECT_NEAR(IntraNodeAllReduce(cluster, 4, Bytes(1e9)).value(), 0.015006, 1e-12);
-  EXPECT_EQ(IntraNodeAllReduce(cluster, 1, Bytes(1e9)).value(), 0);
+  EXPECT_NEAR(IntraNodeAllReduce(cluster.only_node(), 4, Bytes(1e9)).value(), 0.015006, 1e-12);
+  EXPECT_EQ(IntraNodeAllReduce(cluster.only_node(), 1, Bytes(1e9)).value(), 0);
 }
 
 /// First GPUs of `per_node` groups on each of `nodes` nodes.
@@ -153,7 +153,7 @@ TEST(Network, BuiltInNodesAllReduceAsMeasured) {
       const bool fitted =
           row.system == system && row.op == "all_reduce" && row.dtype == "half" && row.gpus >= 4 && row.bytes >= 65536;
       if (!fitted) continue;
-      const double predicted = IntraNodeAllReduce(cluster, row.gpus, Bytes(row.bytes)).value();
+      const double predicted = IntraNodeAllReduce(cluster.only_node(), row.gpus, Bytes(row.bytes)).value();
       errors.push_back(std::abs(predicted / row.seconds - 1));
     }
     ASSERT_GE(errors.size(), 20u) << name;
@@ -166,7 +166,7 @@ TEST(Network, BuiltInNodesAllReduceAsMeasured) {
 TEST(Network, ManyFlowsAddUpOnTheirPortsAsFewDo) {
   // One byte from GPU 0 to each of 80 other nodes' eight GPUs: 640 flows through the NIC of GPU 0, whose rate counts.
   ClusterSpec cluster = TestCluster();
-  cluster.nodes = 81;
+  cluster.set_nodes(81);
   Communication communication;
   for (int gpu = 8; gpu < cluster.gpus(); ++gpu) communication.flows.push_back({0, gpu, Bytes(1)});
   EXPECT_NEAR(UncontendedTime(cluster, communication).value(), 640 / 10e9, 1e-15);

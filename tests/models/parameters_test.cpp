@@ -56,7 +56,7 @@ TEST(Parameters, ATiedHeadOnAStageOfItsOwnIsACopy) {
   ModelSpec model = GptModel(1024, 2, 16, 1000);
   model.llm.tied_embeddings = true;
   const CostModel cost = Priced(model).cost;
-  const ModulePart last{0, 1, 1, false, true, 1, false};
+  const ModulePart last{0, 1, 1, false, true, {.tp = 1}};
   EXPECT_EQ(cost.Parameters(last) - cost.Parameters(LayersOnly(0, 1)), 1024 * 1024 + 2 * 1024);  // 1,000 padded
 }
 

@@ -152,8 +152,8 @@ TEST(BatchProblem, SumsPredictTheStageTimesOfUnevenBuckets) {
   // four buckets whose union it shares (L_dp/E_dp · Σ over all buckets / L_dp). Both up to what kernels gain or lose in
   // efficiency away from the mean microbatch.
   const ClusterSpec cluster = A100Nodes(4);
-  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster, BuiltInKernelCosts(cluster.node.gpu),
-                       {});
+  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster,
+                       BuiltInKernelCosts(cluster.only_node().gpu), {});
   const Layout layout =
       BuildLayout(SeparateDegrees{{{2, 1, 2}}, {4, 1, 4}, 4, Communicator::kHub}, cost.model(), cluster);
   const auto batch = UnevenSamples(64, 5);

@@ -87,8 +87,8 @@ TEST(DflopAsReleased, RunsWhatItsRuleBelievesToFit) {
   }
   WriteReleaseProfile(folder.path(), ReleaseNamesOf(job.cost.model()), profile);
   ClusterSpec cluster = A100Nodes(1);
-  cluster.node.gpu.memory = Bytes(1e9);
-  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  cluster.only_node().gpu.memory = Bytes(1e9);
+  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const LayoutDecision decision = From(folder.path())->Plan(job.problem());
   EXPECT_FALSE(decision.candidates.front().fits);
   EXPECT_NE(decision.reason.find("runs though it does not fit"), std::string::npos) << decision.reason;
@@ -114,8 +114,8 @@ TEST(DflopAsReleased, SaysWhatItsRulePicksWhereThatCannotBeBuilt) {
 TEST(DflopAsReleased, SaysWhatDoesNotFit) {
   Job job;
   ClusterSpec cluster = A100Nodes(1);
-  cluster.node.gpu.memory = Bytes(1e9);
-  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  cluster.only_node().gpu.memory = Bytes(1e9);
+  job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const std::string why = WhyInfeasible(*Plugin<LayoutPlanner>("dflop-as-released"), job);
   EXPECT_NE(why.find("GiB on a GPU of its"), std::string::npos) << why;
 }
@@ -124,7 +124,7 @@ TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
   Job job;
   ModelSpec text_only = SmallVlm();
   text_only.encoders.clear();
-  job.cost = CostModel(text_only, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {});
+  job.cost = CostModel(text_only, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), {});
   job.samples = {{{}, 1000, 1000}, {{}, 300, 300}};
   for (const char* name : {"dflop", "dflop-as-released"}) {
     const Layout layout = Plugin<LayoutPlanner>(name)->Plan(job.problem()).layout;

@@ -48,7 +48,7 @@ class ExhaustiveSearch {
     }
     const Step step = SimulateStep({problem_.cost, layout, orders}, plan, batches_[b], *replay_);
     const Bytes peak = PeakMemory({problem_.cost, layout, orders}, step.work).peak;
-    const bool fits = peak <= problem_.cost.cluster().node.gpu.memory * (1 - kMemoryReserve);
+    const bool fits = peak <= problem_.cost.cluster().only_node().gpu.memory * (1 - kMemoryReserve);
     return fits ? step.times.makespan.value() : std::numeric_limits<double>::infinity();
   }
 

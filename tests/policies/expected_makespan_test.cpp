@@ -23,10 +23,10 @@ void PrintTo(const Job& job, std::ostream* out) { *out << job.name; }
 
 CostModel CostOf(const Job& job) {
   ClusterSpec cluster = A100Nodes(job.nodes);
-  cluster.node.gpus = job.gpus_per_node;
-  cluster.node.nics = job.gpus_per_node;
-  cluster.node.gpu.memory = Bytes(job.memory);
-  return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {}};
+  cluster.only_node().gpus = job.gpus_per_node;
+  cluster.only_node().nics = job.gpus_per_node;
+  cluster.only_node().gpu.memory = Bytes(job.memory);
+  return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {}};
 }
 
 struct Setting {
@@ -142,7 +142,7 @@ TEST(LayoutChoice, EncodersWhoseHeadsForbidTheTpOfTheLlmAreColocated) {
   ModelSpec model = SmallVlm();
   model.encoders.front().shape.heads = 2;
   const ClusterSpec cluster = A100Nodes(1);
-  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   std::map<int, std::set<int>> encoder_tps;  // by TP of the LLM; 0 is plain
   ForEachChoice(setting.problem(), [&](const LayoutChoice& choice, const std::vector<int>&) {
     if (!choice.separate()) encoder_tps[choice.llm.tp].insert(choice.encoder_tp);
@@ -189,7 +189,7 @@ TEST(ChoiceEstimate, FewerLayersBesideALargeHeadShortenTheStep) {
   model.llm.vocab = 100'000;
   const ClusterSpec cluster = A100Nodes(1);
   Setting setting({"", 1, 8, 16, "lpt-2d", 1});
-  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const PlanningProblem problem = setting.problem();
   LayoutChoice choice{
       .family = LayoutFamily::kHomogeneous, .llm = {1, 4, 2, false}, .encoder_stages = 1, .microbatches = 8};
@@ -218,7 +218,7 @@ TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
   ModelSpec model = SmallVlm();
   model.encoders.clear();
   const ClusterSpec cluster = A100Nodes(1);
-  text.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  text.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   for (SampleShape& sample : text.samples) sample.tiles.clear();
   const auto decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(text.problem());
   EXPECT_FALSE(decision.layout.joins());

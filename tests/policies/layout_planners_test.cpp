@@ -46,7 +46,7 @@ TEST(PaperBaseline, EncodersWhoseHeadsForbidTheTpOfTheLlmGetItsLargestDivisorTha
     ModelSpec model = SmallVlm();
     model.encoders.front().shape.heads = heads;
     const ClusterSpec cluster = A100Nodes(8);
-    setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+    setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
     const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
     // TP 8, PP 4, DP 2: the encoder has 8/encoder_tp groups of ranks in each of its two device groups.
     EXPECT_EQ(DegreesOf(layout)[0], (ModuleDegrees{encoder_tp, 1, 16 / encoder_tp, false})) << heads;
@@ -166,8 +166,8 @@ TEST(Planners, SayWhichMemoryTermIsTooLarge) {
   for (const char* name : {"uniform-tuned", "dflop", "paper-baseline", "expected-makespan"}) {
     Setting setting("lpt-2d");
     ClusterSpec cluster = A100Nodes(1);
-    cluster.node.gpu.memory = Bytes(1e9);
-    setting.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+    cluster.only_node().gpu.memory = Bytes(1e9);
+    setting.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
     try {
       Plugin<LayoutPlanner>(name)->Plan(setting.problem());
       FAIL() << name << " found room in 1 GB";

@@ -191,13 +191,13 @@ TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
   };
   const Buckets start = Planned("lpt-2d", roomy.Problem(batch));
   ClusterSpec cluster = A100Nodes(2);
-  cluster.node.gpu.memory = peak(roomy.cost, start);
-  const CostModel tight(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  cluster.only_node().gpu.memory = peak(roomy.cost, start);
+  const CostModel tight(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   BatchProblem problem = MakeBatchProblem(BatchContext{tight, layout, roomy.orders, batch});
   problem.caps.clear();
-  EXPECT_GT(peak(roomy.cost, Planned(kFromLpt, roomy.Problem(batch))), cluster.node.gpu.memory);
+  EXPECT_GT(peak(roomy.cost, Planned(kFromLpt, roomy.Problem(batch))), cluster.only_node().gpu.memory);
   const Buckets found = Planned(kFromLpt, problem);
-  EXPECT_LE(peak(tight, found), cluster.node.gpu.memory);
+  EXPECT_LE(peak(tight, found), cluster.only_node().gpu.memory);
   EXPECT_LT(roomy.Seconds(found, batch), roomy.Seconds(start, batch));
 }
 

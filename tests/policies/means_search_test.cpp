@@ -27,11 +27,11 @@ struct RandomJob {
  private:
   static CostModel DrawCost(RandomStream& random) {
     ClusterSpec cluster = A100Nodes(1 + static_cast<int>(random.Below(5)));
-    cluster.node.gpu.memory = Bytes(4e9 + 1e9 * static_cast<double>(random.Below(20)));
+    cluster.only_node().gpu.memory = Bytes(4e9 + 1e9 * static_cast<double>(random.Below(20)));
     SoftwareStack software;
     software.recompute = random.Below(2) == 0 ? Recompute::kNone : Recompute::kFull;
     software.distributed_optimizer = random.Below(2) == 0;
-    return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), software};
+    return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), software};
   }
 };
 
@@ -80,8 +80,8 @@ TEST(MeansSearch, GivesTheOrderOfThePlainLoopOnAThousandGpus) {
   const ClusterSpec cluster = A100Nodes(128);
   SoftwareStack software;
   software.recompute = Recompute::kFull;
-  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster, BuiltInKernelCosts(cluster.node.gpu),
-                       software);
+  const CostModel cost(BuiltInModel("llava-ov-siglip-2.4b-llama3-8b"), cluster,
+                       BuiltInKernelCosts(cluster.only_node().gpu), software);
   const auto samples = UnevenSamples(256, 5);
   const auto batcher = Plugin<BatchScheduler>("in-order");
   const auto schedule = Plugin<PipelineSchedule>("1f1b");
@@ -112,7 +112,7 @@ TEST(MeansSearch, EndsWhenNothingFitsAnyMore) {
 
 TEST(MeansSearch, WorksOutOnlyAFractionOfAllCounts) {
   ClusterSpec cluster = A100Nodes(8);
-  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const auto samples = UnevenSamples(64, 1);
   const auto batcher = Plugin<BatchScheduler>("in-order");
   const auto schedule = Plugin<PipelineSchedule>("1f1b");

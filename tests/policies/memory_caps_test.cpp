@@ -25,8 +25,9 @@ double RoomForOneSample(int chunks, double spare) {
   for (int i = 0; i < 16; ++i) plan.buckets.front().push_back({i});
   const CostModel roomy = SmallJob();
   ClusterSpec cluster = A100Nodes(1);
-  cluster.node.gpu.memory = PeakMemory({roomy, layout, orders}, DivideWork(plan, layout, roomy, batch)).peak * spare;
-  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  cluster.only_node().gpu.memory =
+      PeakMemory({roomy, layout, orders}, DivideWork(plan, layout, roomy, batch)).peak * spare;
+  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   double room = 1e9;
   for (const BucketCap& cap : MemoryCaps(BatchContext{cost, layout, orders, batch})) {
     room = std::min(room, cap.limit / cap.amounts.front());

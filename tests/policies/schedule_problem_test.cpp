@@ -163,7 +163,7 @@ TEST(ScheduleProblem, AFrozenEncoderHasNoBackward) {
   AskedStep step(Homogeneous({1, 2, 1, 1, 4}));
   ModelSpec model = SmallVlm();
   model.encoders[0].frozen = model.encoders[0].projector_frozen = true;
-  const CostModel frozen(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {});
+  const CostModel frozen(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), {});
   const std::vector<bool> needed = PriceStep(frozen, step.layout, step.work).needs_backward;
   Asked().clear();
   OrdersOfStep(LongestFirst(), {frozen, step.layout, step.orders}, step.work);

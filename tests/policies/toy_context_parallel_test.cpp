@@ -53,7 +53,7 @@ ModelSpec TextModel() {
 
 class ContextParallel : public testing::Test {
  protected:
-  ContextParallel() : cost_(TextModel(), A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {}) {}
+  ContextParallel() : cost_(TextModel(), A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), {}) {}
 
   Layout PlanWith(const std::string& spec) const {
     const auto batcher = Plugin<BatchScheduler>("random");

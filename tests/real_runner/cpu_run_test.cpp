@@ -67,7 +67,7 @@ double Norm(const std::vector<float>& values) {
 TEST(CpuRun, EveryLayoutLeavesTheGradientsOfOneDevice) {
   const ModelSpec model = MicroModel(MicroEncoder("eye"));
   const ClusterSpec cluster = A100Nodes(1);
-  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const std::vector<SampleShape> batch = {{{3}, 20, 8}, {{1}, 9, 5},  {{5}, 31, 11}, {{2}, 12, 4},
                                           {{1}, 7, 7},  {{4}, 22, 6}, {{2}, 15, 9},  {{1}, 6, 2}};
   const auto recipe = [&](Layout layout, const char* pipeline, const char* batching) {

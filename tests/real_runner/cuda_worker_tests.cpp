@@ -173,7 +173,7 @@ Plan PlanOf(const ModelSpec& model, Layout layout, std::vector<SampleShape> batc
   const ClusterSpec cluster = A100Nodes(1);
   PlanRecipe recipe{std::move(layout), pipeline, batching};
   recipe.batch = std::move(batch);
-  return MakePlan(CostModel(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {}), recipe);
+  return MakePlan(CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {}), recipe);
 }
 
 void OneRank(WorkerTests& tests) {

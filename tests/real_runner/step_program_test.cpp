@@ -170,7 +170,7 @@ TEST(StepProgram, UnionOfAMicrobatchIsDividedInWholeTiles) {
 TEST(StepProgram, FrozenEncodersGetNoGradients) {
   ModelSpec model = SmallVlm();
   model.encoders[0].frozen = model.encoders[0].projector_frozen = true;
-  const CostModel cost(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), {});
+  const CostModel cost(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), {});
   const Plan plan = MakePlan(cost, {Separate({1, 1, 2}, {1, 1, 2}, 2, Communicator::kHub, model)});
   const StepProgram program = MakeStepProgram(plan, 0);
   for (const Message& message : program.messages) EXPECT_FALSE(message.backward);

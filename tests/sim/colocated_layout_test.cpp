@@ -38,7 +38,7 @@ TEST(Colocated, TheBusiestRankDecides) {
   alone.mesh.data_split = 1;
   const PartCost nine = cost.Part(divided, EncoderBatch(encoder, 9));
   const PartCost three = cost.Part(alone, EncoderBatch(encoder, 3));
-  const Seconds gather = IntraNodeAllGather(cost.cluster(), 4, cost.ProjectedBytes(0, 9));
+  const Seconds gather = IntraNodeAllGather(cost.cluster().only_node(), 4, cost.ProjectedBytes(0, 9));
   EXPECT_DOUBLE_EQ(nine.forward.time.value(), (three.forward.time + gather).value());
   EXPECT_DOUBLE_EQ(nine.backward.time.value(), three.backward.time.value());
   EXPECT_NEAR(nine.model_flops / three.model_flops, 3.0, 1e-12);

@@ -140,7 +140,7 @@ TEST(Hub, EveryEncoderHasOneOfItsOwn) {
   ModelSpec model = SmallVlm();
   model.encoders.push_back(model.encoders[0]);
   const ClusterSpec cluster = A100Nodes(1);
-  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  const CostModel cost(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const Layout layout =
       BuildLayout(SeparateDegrees{{{1, 1, 1}, {1, 1, 1}}, {1, 1, 2}, 1, Communicator::kHub}, model, cluster);
   const StepWork work = DivideWork({{{{0}}, {{1}}}}, layout, cost, {{{9, 9}, 1000, 10}, {{1, 1}, 1000, 10}});

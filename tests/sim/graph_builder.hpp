@@ -15,20 +15,19 @@ namespace dflop {
 /// Four GPUs a node, two NICs (GPUs 0 and 2 share one, 1 and 3 the other); NVLink 8 bytes/s, NIC 2 bytes/s. Rates so
 /// small that times are read off without a calculator.
 inline ClusterSpec SmallCluster(int nodes) {
-  ClusterSpec cluster;
-  cluster.name = "small";
-  cluster.nodes = nodes;
-  cluster.node.gpus = 4;
-  cluster.node.nics = 2;
-  cluster.node.intra_bandwidth = BytesPerSecond(8);
-  cluster.node.nic_bandwidth = BytesPerSecond(2);
-  return cluster;
+  NodeSpec node;
+  node.gpus = 4;
+  node.nics = 2;
+  node.intra_bandwidth = BytesPerSecond(8);
+  node.nic_bandwidth = BytesPerSecond(2);
+  return {"small", "", {{.count = nodes, .node = node}}};
 }
 
 /// latency + bytes over the rate of NVLink inside a node, of a NIC otherwise.
 inline Seconds LoneFlowTime(const ClusterSpec& cluster, const Flow& flow, Seconds latency) {
+  const NodeSpec& node = cluster.only_node();
   return latency +
-         flow.bytes / (cluster.same_node(flow.source_gpu, flow.target_gpu) ? cluster.intra_rate() : cluster.nic_rate());
+         flow.bytes / (cluster.same_node(flow.source_gpu, flow.target_gpu) ? node.intra_rate() : node.nic_rate());
 }
 
 class GraphBuilder {

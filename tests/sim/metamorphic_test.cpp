@@ -48,12 +48,12 @@ class Changes {
   }
 
   void Links() {
-    With("half the NIC rate", [](RandomStep& s) { s.cluster.node.nic_bandwidth /= 2; });
-    With("half the NVLink rate", [](RandomStep& s) { s.cluster.node.intra_bandwidth /= 2; });
-    With("ten times the NIC latency", [](RandomStep& s) { s.cluster.node.nic_latency *= 10; });
-    With("ten times the NVLink latency", [](RandomStep& s) { s.cluster.node.intra_latency *= 10; });
-    With("half the NICs", [](RandomStep& s) { s.cluster.node.nics /= 2; });
-    With("one NIC", [](RandomStep& s) { s.cluster.node.nics = 1; });
+    With("half the NIC rate", [](RandomStep& s) { s.cluster.only_node().nic_bandwidth /= 2; });
+    With("half the NVLink rate", [](RandomStep& s) { s.cluster.only_node().intra_bandwidth /= 2; });
+    With("ten times the NIC latency", [](RandomStep& s) { s.cluster.only_node().nic_latency *= 10; });
+    With("ten times the NVLink latency", [](RandomStep& s) { s.cluster.only_node().intra_latency *= 10; });
+    With("half the NICs", [](RandomStep& s) { s.cluster.only_node().nics /= 2; });
+    With("one NIC", [](RandomStep& s) { s.cluster.only_node().nics = 1; });
   }
 
   void Devices() {

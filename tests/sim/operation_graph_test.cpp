@@ -63,7 +63,7 @@ struct SharedDevices {
   explicit SharedDevices(const SoftwareStack& software = {}) : cost(SmallJob(1, software)) {
     ModelSpec model = SmallVlm();
     model.encoders.clear();
-    cost = CostModel(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).node.gpu), software);
+    cost = CostModel(model, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), software);
     layout =
         BuildLayout(HomogeneousDegrees{.tp = 1, .pp = 2, .dp = 2, .microbatches = 2, .chunks = 2}, model, A100Nodes(1));
     const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1e-3, 2e-3); });

@@ -22,7 +22,7 @@ class TwoStages {
 
   /// So many bytes from one node to the next take `seconds`.
   Communication Message(int from, int to, double seconds) const {
-    return {{{from, to, Bytes(TestCluster().nic_rate().value() * seconds)}}, Seconds(0)};
+    return {{{from, to, Bytes(TestCluster().only_node().nic_rate().value() * seconds)}}, Seconds(0)};
   }
   StepCosts& costs() { return costs_; }
 

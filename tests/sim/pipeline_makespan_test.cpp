@@ -65,7 +65,7 @@ Layout InterleavedLayout(int pp, int chunks, int microbatches) {
 double InterleavedMakespan(int pp, int chunks, int microbatches) {
   ModelSpec model = SmallVlm();
   model.encoders.clear();
-  const CostModel cost(model, A100Nodes(4), BuiltInKernelCosts(A100Nodes(4).node.gpu), {});
+  const CostModel cost(model, A100Nodes(4), BuiltInKernelCosts(A100Nodes(4).only_node().gpu), {});
   const Layout layout = InterleavedLayout(pp, chunks, microbatches);
   const std::string schedule = R"({"name": "interleaved", "chunks": )" + std::to_string(chunks) + "}";
   BatchPlan plan{{{}}};

@@ -63,7 +63,7 @@ class RandomStepMaker {
     RandomStep step;
     step.model = Model();
     step.cluster = TestCluster();
-    step.cluster.node.nics = Pick({8, 4, 2});
+    step.cluster.only_node().nics = Pick({8, 4, 2});
     step.software = Software();
     while (!Place(step)) {
     }

@@ -31,7 +31,7 @@ RandomJob MakeRandomJob(std::uint64_t seed) {
   ModelSpec model = SmallVlm();
   model.encoders[0].frozen = pick({0, 0, 1}) == 1;
   const ClusterSpec cluster = A100Nodes(4);
-  CostModel cost(model, cluster, BuiltInKernelCosts(cluster.node.gpu), software);
+  CostModel cost(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), software);
   const int microbatches = pick({1, 2, 5, 8});
   Layout layout;
   if (pick({0, 1}) == 0) {
@@ -240,8 +240,8 @@ TEST(PeakMemory, OneFOneBHoldsAsManyMicrobatchesAsStagesFollow) {
 
 TEST(PeakMemory, TooSmallADeviceNamesTheTermAndTheExcess) {
   ClusterSpec cluster = A100Nodes(1);
-  cluster.node.gpu.memory = Bytes(2e9);
-  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.node.gpu), {});
+  cluster.only_node().gpu.memory = Bytes(2e9);
+  const CostModel cost(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 1, 0, 1}, SmallVlm(), cluster);
   const MemoryUse use =
       PeakMemory({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, TinyWork(cost, layout));
