@@ -17,9 +17,9 @@ struct FigureField {
   static constexpr double kMost = 1e18;
 
   double RunFigures::*value;
-  std::string_view name;         ///< column of table.csv, key in the summary
-  std::string_view object = "";  ///< of `metrics` that holds it; "": `metrics` itself
-  std::string_view key = "";     ///< there; "": its name
+  std::string_view name;      ///< column of table.csv, key in the summary
+  std::string_view object{};  ///< of `metrics` that holds it; "": `metrics` itself
+  std::string_view key{};     ///< there; "": its name
   FigureUnit unit = FigureUnit::kShare;
   OverSeedsRule over_seeds = OverSeedsRule::kMean;
   double least = -kMost;
