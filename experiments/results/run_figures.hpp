@@ -49,7 +49,8 @@ struct RunFigures {
 /// The `metrics` of a run in dflop/result/1, without speedup_vs.
 Json ToJson(const RunFigures& figures);
 
-/// Reads them back; InputError on what is missing or malformed. What older results lack is 0.
+/// Reads them back; InputError on what is missing or malformed. Fields that the table calls optional are 0 where an
+/// older result lacks them.
 RunFigures ReadRunFigures(const JsonReader& metrics);
 
 /// Every figure over the seeds as the table says; one run at least. Fits only what fits with every seed; the memory of

@@ -247,7 +247,7 @@ class SeedRun {
 };
 
 // One entry instead of figures; an error where there is no further point to go on with.
-UnitResult NothingFeasible(const Unit& unit, const std::string& reason, const char* key = "/layout") {
+UnitResult NothingFeasible(const Unit& unit, const std::string& reason, const std::string& key = "/layout") {
   if (!unit.experiment->has_sweep) {
     throw InputError(unit.policy->file, unit.policy->pointer + key,
                      "scenario " + JsonQuote(unit.point->scenario.name) + ": " + reason);
@@ -281,7 +281,7 @@ UnitResult RunUnit(const Unit& unit) {
       result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
     }
   } catch (const Infeasible& reason) {
-    return NothingFeasible(unit, reason.what(), asked);
+    return NothingFeasible(unit, reason.what(), reason.key().empty() ? asked : reason.key());
   } catch (const InputError& error) {  // degrees that this point does not allow, a trace that covers too little
     if (!unit.experiment->has_sweep) throw;
     return NothingFeasible(unit, error.what());

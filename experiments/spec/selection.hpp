@@ -21,7 +21,7 @@ auto OrExplain(const PolicySpec& policy, const char* key, Work work) {
   try {
     return work();
   } catch (const Infeasible& reason) {
-    throw InputError(policy.file, policy.pointer + key, reason.what());
+    throw InputError(policy.file, policy.pointer + (reason.key().empty() ? key : reason.key()), reason.what());
   }
 }
 

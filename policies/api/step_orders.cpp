@@ -1,7 +1,10 @@
 // What a schedule that looks at times is told of a step: the costs that the simulator predicts for it, per pipeline.
 #include <algorithm>
+#include <map>
+#include <utility>
 
 #include "base/index.hpp"
+#include "policies/api/infeasible.hpp"
 #include "policies/api/layout_pipeline.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/build/step_costs.hpp"
@@ -9,53 +12,49 @@
 namespace dflop {
 namespace {
 
+/// The pipelines of a step: every replica is one, or all of them together, as slow as the slowest, where messages
+/// between them would deadlock if one ran microbatch k first and the other last.
 class StepProblems {
  public:
   StepProblems(const LayoutPipeline& pipeline, const Job& job, const StepWork& work)
-      : shape_(pipeline.shape()),
-        places_(pipeline.ScheduleStages()),
-        layout_(job.layout),
-        costs_(PriceStep(job.cost, job.layout, work)),
-        graph_(BuildGraph(job, work, costs_)) {}
-
-  /// Of one replica, or the slowest of all.
-  ScheduleProblem Of(int replica) const {
-    ScheduleProblem problem = shape_;
-    const std::size_t stages = Index(shape_.stages());
-    const std::size_t microbatches = Index(shape_.microbatches);
-    problem.times.assign(stages, std::vector<StageTimes>(microbatches, kNoTime));
-    problem.transfers.assign(stages - 1, std::vector<Seconds>(microbatches));
-    AddStages(replica, problem);
-    AddTransfers(replica, problem);
-    return problem;
+      : layout_(job.layout), alike_(ReplicasMeet(job.layout, work)), places_(pipeline.ScheduleStages()) {
+    const ScheduleProblem& shape = pipeline.shape();
+    ScheduleProblem untimed = shape;
+    untimed.times.assign(Index(shape.stages()), std::vector<StageTimes>(Index(shape.microbatches), kNoTime));
+    untimed.transfers.assign(Index(shape.stages()) - 1, std::vector<Seconds>(Index(shape.microbatches)));
+    problems_.assign(alike_ ? 1 : Index(layout_.llm_replicas()), untimed);
+    const StepCosts costs = PriceStep(job.cost, layout_, work);
+    AddStages(costs);
+    AddTransfers(BuildGraph(job, work, costs));
   }
+
+  const std::vector<ScheduleProblem>& all() const { return problems_; }
+  int ReplicaOf(std::size_t problem) const { return alike_ ? LayoutPipeline::kAllReplicas : static_cast<int>(problem); }
 
  private:
   static constexpr StageTimes kNoTime{Seconds(0), Seconds(0), Seconds(0)};
 
-  bool Belongs(int s, int replica) const {
-    return replica == LayoutPipeline::kAllReplicas || layout_.stages[Index(s)].replica == replica;
-  }
+  ScheduleProblem& ProblemOf(int s) { return problems_[alike_ ? 0 : Index(layout_.stages[Index(s)].replica)]; }
 
   /// A chunk takes its stages together, a device group at a time; of several groups the slowest counts.
-  void AddStages(int replica, ScheduleProblem& problem) const {
-    for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
-      std::vector<std::vector<StageTimes>> group(problem.times.size());
-      for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
-        if (layout_.stages[Index(s)].group != static_cast<int>(g) || !Belongs(s, replica)) continue;
-        auto& row = group[Index(places_[Index(s)])];
-        row.resize(Index(shape_.microbatches), kNoTime);
-        for (int k = 0; k < shape_.microbatches; ++k) AddStage(s, k, row[Index(k)]);
-      }
-      for (std::size_t stage = 0; stage < group.size(); ++stage) {
-        for (std::size_t k = 0; k < group[stage].size(); ++k) Slower(group[stage][k], problem.times[stage][k]);
+  void AddStages(const StepCosts& costs) {
+    std::map<std::pair<int, int>, std::vector<int>> chunks;  // by group and stage of the pipeline
+    for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
+      chunks[{layout_.stages[Index(s)].group, places_[Index(s)]}].push_back(s);
+    }
+    for (const auto& [chunk, stages] : chunks) {
+      std::vector<StageTimes>& slowest = ProblemOf(stages.front()).times[Index(chunk.second)];
+      for (std::size_t k = 0; k < slowest.size(); ++k) {
+        StageTimes together = kNoTime;
+        for (const int s : stages) AddStage(costs, s, k, together);
+        Slower(together, slowest[k]);
       }
     }
   }
-  void AddStage(int s, int k, StageTimes& times) const {
-    const PartCost& cost = costs_.stages[Index(s)][Index(k)];
+  static void AddStage(const StepCosts& costs, int s, std::size_t k, StageTimes& times) {
+    const PartCost& cost = costs.stages[Index(s)][k];
     times.forward += cost.forward.time;
-    if (!costs_.needs_backward[Index(s)]) return;
+    if (!costs.needs_backward[Index(s)]) return;
     times.backward_input += cost.backward.time;
     times.backward_weight += cost.weight_gradient.time;
   }
@@ -66,25 +65,29 @@ class StepProblems {
   }
 
   /// The messages forward are those of the step's graph, whatever its orders are; the way back is as long.
-  void AddTransfers(int replica, ScheduleProblem& problem) const {
-    for (const Operation& operation : graph_.operations) {
-      if (operation.kind != OpKind::kTransfer || !Belongs(operation.stage, replica)) continue;
+  void AddTransfers(const OperationGraph& graph) {
+    for (const Operation& operation : graph.operations) {
+      if (operation.kind != OpKind::kTransfer) continue;
       const int from = places_[Index(operation.stage)];
       if (places_[Index(operation.to_stage)] != from + 1) continue;
-      Seconds& longest = problem.transfers[Index(from)][Index(operation.microbatch)];
+      Seconds& longest = ProblemOf(operation.stage).transfers[Index(from)][Index(operation.microbatch)];
       longest = std::max(longest, operation.duration);
     }
   }
 
-  const ScheduleProblem& shape_;
-  std::vector<int> places_;
   const Layout& layout_;
-  StepCosts costs_;
-  OperationGraph graph_;
+  bool alike_;
+  std::vector<int> places_;
+  std::vector<ScheduleProblem> problems_;
 };
 
-/// Replicas that hand microbatch k to one another deadlock when one of them runs it first and the other last.
-bool MustGoAlike(const Layout& layout, const StepWork& work) { return layout.joins() || !work.routes.empty(); }
+std::vector<DeviceOrder> Asked(const PipelineSchedule& schedule, const ScheduleProblem& problem) {
+  try {
+    return schedule.Orders(problem);
+  } catch (const Infeasible& reason) {  // in the midst of a step, where others are at work
+    throw Infeasible(reason.what(), "/pipeline");
+  }
+}
 
 }  // namespace
 
@@ -93,10 +96,8 @@ std::vector<DeviceOrder> OrdersOfStep(const PipelineSchedule& schedule, const Jo
   const LayoutPipeline pipeline(schedule, job.layout);
   const StepProblems problems(pipeline, job, work);
   std::vector<DeviceOrder> orders(job.layout.groups.size());
-  const bool alike = MustGoAlike(job.layout, work);
-  for (int r = 0; r < (alike ? 1 : job.layout.llm_replicas()); ++r) {
-    const int replica = alike ? LayoutPipeline::kAllReplicas : r;
-    pipeline.Give(schedule.Orders(problems.Of(replica)), replica, orders);
+  for (std::size_t p = 0; p < problems.all().size(); ++p) {
+    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
   }
   return orders == job.orders ? std::vector<DeviceOrder>() : orders;
 }

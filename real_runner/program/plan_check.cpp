@@ -23,7 +23,7 @@ constexpr double kByteTolerance = 1e-9;  // the file holds every digit
 
 class PlanChecker {
  public:
-  PlanChecker(const Plan& plan, const std::string& file) : plan_(plan), file_(file) {}
+  PlanChecker(const Plan& plan, const std::string& file) : plan_(plan), file_(file), cost_(UnpricedCosts(plan)) {}
 
   void Check() const {
     const LayoutFault fault = FindFault(plan_.layout, plan_.model, plan_.cluster);
@@ -62,7 +62,6 @@ class PlanChecker {
   }
 
   void CheckOrder(const DeviceOrder& order, const std::vector<int>& stages, const std::string& here) const {
-    const CostModel cost = UnpricedCosts(plan_);
     std::map<std::tuple<OpKind, int, int>, int> times;  // by kind, chunk, microbatch
     for (std::size_t i = 0; i < order.size(); ++i) {
       const std::string at = here + "/" + std::to_string(i);
@@ -80,7 +79,7 @@ class PlanChecker {
     for (int chunk = 0; chunk < static_cast<int>(stages.size()); ++chunk) {
       const auto& parts = plan_.layout.stages[Index(stages[Index(chunk)])].parts;
       const bool backward =
-          std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost.NeedsBackward(part); });
+          std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost_.NeedsBackward(part); });
       for (int k = 0; k < plan_.layout.microbatches; ++k) {
         const auto runs = [&](OpKind kind) { return times.contains({kind, chunk, k}); };
         const bool split = runs(OpKind::kBackwardInput) || runs(OpKind::kBackwardWeight);
@@ -140,6 +139,7 @@ class PlanChecker {
 
   const Plan& plan_;
   const std::string& file_;
+  CostModel cost_;
 };
 
 }  // namespace

@@ -65,6 +65,13 @@ ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, co
   return {Scaled(ring, 1 - last_bucket), Scaled(ring, last_bucket)};
 }
 
+int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages) {
+  return *std::find_if(stages.begin(), stages.end(), [&](int s) {
+    const ModulePart& part = layout.stages[static_cast<std::size_t>(s)].parts.back();
+    return part.has_input && cost.model().is_llm(part.module);
+  });
+}
+
 Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage) {
   if (first_stage == last_stage) return {};
   const ModulePart& head = layout.stages[static_cast<std::size_t>(last_stage)].parts.back();

@@ -27,6 +27,9 @@ struct ReductionParts {
 };
 ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
 
+/// Which of the stages of an LLM's replica embeds the tokens; there is one.
+int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages);
+
 /// All-reduce of the embedding's gradients between the LLM's first and last stage of one replica, which hold a copy
 /// each when input and output embeddings are tied (Megatron-LM, arXiv 1909.08053). Nothing otherwise.
 Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage);

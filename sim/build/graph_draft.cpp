@@ -28,7 +28,7 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
 }
 
 void GraphDraft::CountCopies() {
-  DFLOP_CHECK(!layout.joins() && work.routes.empty() && options.only_replica == kNone,
+  DFLOP_CHECK(!ReplicasMeet(layout, work) && options.only_replica == kNone,
               "replicas that send each other messages of their own are not folded");
   copies_.resize(Index(layout.llm_replicas()));
   std::vector<int> stands_for(copies_.size());  // [replica]

@@ -1,7 +1,6 @@
 // Equal replicas are found by their content as bytes, in one pass.
 #include "sim/build/replica_classes.hpp"
 
-#include <algorithm>
 #include <map>
 #include <string>
 
@@ -39,11 +38,8 @@ void AddStages(ContentBytes& content, const CostModel& cost, const Layout& layou
     AddMessage(content, cost, layout, before, stage);
     AddMessage(content, cost, layout, stage, before);
   }
-  const auto embeds = std::find_if(replica.stages.begin(), replica.stages.end(), [&](int s) {
-    const ModulePart& part = layout.stages[Index(s)].parts.back();
-    return part.has_input && cost.model().is_llm(part.module);
-  });
-  const Communication tied = TiedEmbeddingReduction(cost, layout, *embeds, replica.stages.back());
+  const int embeds = EmbeddingStage(cost, layout, replica.stages);
+  const Communication tied = TiedEmbeddingReduction(cost, layout, embeds, replica.stages.back());
   content.Time(UncontendedTime(cost.cluster(), tied));
 }
 
@@ -64,7 +60,7 @@ void AddWork(ContentBytes& content, const StepWork& work, int replica) {
 }  // namespace
 
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work) {
-  const bool apart = layout.joins() || !work.routes.empty();
+  const bool apart = ReplicasMeet(layout, work);
   std::vector<std::string> contents(Index(layout.llm_replicas()));
   for (const ReplicaContent& replica : ReplicasByContent(layout)) {
     if (apart) break;

@@ -114,10 +114,7 @@ class StepEnd {
     for (const Chain& chain : ChainsOf(draft_.layout)) {
       if (!draft_.cost.model().is_llm(chain.module) || !draft_.Included(chain.stages.front())) continue;
       const int last = chain.stages.back();
-      const auto embeds = [&](int s) {
-        return draft_.StageAt(s).parts.back().has_input && draft_.IsLlm(draft_.StageAt(s).parts.back());
-      };
-      const int first = *std::find_if(chain.stages.begin(), chain.stages.end(), embeds);
+      const int first = EmbeddingStage(draft_.cost, draft_.layout, chain.stages);
       Communication communication = TiedEmbeddingReduction(draft_.cost, draft_.layout, first, last);
       if (communication.flows.empty()) continue;
       const int tied = draft_.AddCommunication({.kind = OpKind::kGradientReduction, .stage = first, .to_stage = last},

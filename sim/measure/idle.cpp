@@ -144,7 +144,7 @@ IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& cos
   const double coupled = idle(costs, kNoCommunication);
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
-  const bool joins = layout.joins() || !work.routes.empty();
+  const bool joins = ReplicasMeet(layout, work);
   const bool gathers = job.cost.software().distributed_optimizer;
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;

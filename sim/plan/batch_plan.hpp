@@ -65,6 +65,10 @@ struct StepWork {
 StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
                     const std::vector<SampleShape>& batch);
 
+/// Whether messages inside the step tie replicas to one another: encoders on other devices feed them all, or they
+/// encode for each other.
+inline bool ReplicasMeet(const Layout& layout, const StepWork& work) { return layout.joins() || !work.routes.empty(); }
+
 /// Tiles of encoder `module` that replica `replica` of `replicas` gets out of `tiles`: as even as whole tiles allow.
 std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas);
 

@@ -180,6 +180,27 @@ TEST(ScheduleProblem, WhoLooksAtNoTimesIsNotAskedAgain) {
   EXPECT_TRUE(AskedStep(one).own.empty()) << "a single microbatch has a single order: the job's";
 }
 
+/// Finds orders while it knows no times, none when it does.
+class GivesUp final : public PipelineSchedule {
+ public:
+  std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
+    if (!problem.times.empty()) throw Infeasible("too long");
+    return LongestFirst().Orders(problem);
+  }
+  bool per_step() const override { return true; }
+};
+
+TEST(ScheduleProblem, AScheduleThatGivesUpInAStepIsBlamedItself) {
+  const AskedStep step(Homogeneous({1, 2, 2, 1, 4}));
+  try {
+    OrdersOfStep(GivesUp(), {step.cost, step.layout, step.orders}, step.work);
+    FAIL() << "found orders";
+  } catch (const Infeasible& reason) {
+    EXPECT_EQ(reason.key(), "/pipeline");
+    EXPECT_STREQ(reason.what(), "too long");
+  }
+}
+
 TEST(ScheduleProblem, StagesMustStandWhereTheScheduleWantsThem) {
   Layout layout = Homogeneous({.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 2, .chunks = 2});
   const auto schedule = Checked(std::make_unique<VShape>(), "v");
