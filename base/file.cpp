@@ -8,6 +8,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <utility>
 
 #include "base/error.hpp"
 
@@ -37,39 +38,53 @@ namespace {
 
 constexpr char kTemporary[] = ".tmp";  // and the process id
 
-// `name` is what a complaint calls the file.
-void WriteInto(const std::string& path, std::string_view content, const std::string& name) {
-  std::ofstream out(path, std::ios::binary | std::ios::trunc);
-  out.write(content.data(), static_cast<std::streamsize>(content.size()));
-  out.flush();
-  if (!out) throw RunError(name + ": cannot be written: " + std::strerror(errno));
+/// A pipe or a device (/dev/stdout) is written to; a rename would put a plain file in its place.
+bool IsWrittenInPlace(const std::string& path) {
+  std::error_code unknown;
+  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
+  return std::filesystem::exists(status) && !std::filesystem::is_regular_file(status) &&
+         !std::filesystem::is_directory(status);
 }
 
 }  // namespace
 
-void WriteFile(const std::string& path, std::string_view content) {
-  std::error_code unknown;
-  const std::filesystem::file_status status = std::filesystem::status(path, unknown);
-  const bool special = std::filesystem::exists(status) && !std::filesystem::is_regular_file(status);
-  // A pipe or a device (/dev/stdout) is written to; a rename would put a plain file in its place.
-  if (special && !std::filesystem::is_directory(status)) return WriteInto(path, content, path);
-  const std::filesystem::path target(path);
+FileWriter::FileWriter(std::string path) : path_(std::move(path)), temporary_(path_) {
+  if (!IsWrittenInPlace(path_)) {
+    const std::filesystem::path folder = std::filesystem::path(path_).parent_path();
+    std::error_code error;
+    if (!folder.empty()) std::filesystem::create_directories(folder, error);
+    if (error) throw RunError(path_ + ": cannot create its folder: " + error.message());
+    temporary_ += kTemporary + std::to_string(getpid());
+  }
+  file_.reset(std::fopen(temporary_.c_str(), "wb"));
+  if (!file_) Fail("cannot be written");
+}
+
+FileWriter::~FileWriter() {
+  if (!file_) return;
+  file_.reset();
   std::error_code error;
-  if (target.has_parent_path()) std::filesystem::create_directories(target.parent_path(), error);
-  if (error) throw RunError(path + ": cannot create its folder: " + error.message());
-  const std::string temporary = path + kTemporary + std::to_string(getpid());
-  try {
-    WriteInto(temporary, content, path);
-  } catch (const RunError&) {
-    std::filesystem::remove(temporary, error);
-    throw;
-  }
-  std::filesystem::rename(temporary, target, error);
-  if (error) {
-    const std::string reason = error.message();
-    std::filesystem::remove(temporary, error);
-    throw RunError(path + ": cannot be put in place: " + reason);
-  }
+  if (temporary_ != path_) std::filesystem::remove(temporary_, error);
+}
+
+void FileWriter::Fail(const char* what) const { throw RunError(path_ + ": " + what + ": " + std::strerror(errno)); }
+
+void FileWriter::Append(std::string_view piece) {
+  if (std::fwrite(piece.data(), 1, piece.size(), file_.get()) != piece.size()) Fail("cannot be written");
+}
+
+void FileWriter::Close() {
+  if (std::fflush(file_.get()) != 0) Fail("cannot be written");
+  std::error_code error;
+  if (temporary_ != path_) std::filesystem::rename(temporary_, path_, error);
+  if (error) throw RunError(path_ + ": cannot be put in place: " + error.message());
+  file_.reset();
+}
+
+void WriteFile(const std::string& path, std::string_view content) {
+  FileWriter file(path);
+  file.Append(content);
+  file.Close();
 }
 
 std::string FileOfTemporary(const std::string& name) {

@@ -16,7 +16,7 @@
 namespace dflop {
 namespace {
 
-struct Arguments {
+struct CheckArguments {
   RunFlags flags;
   std::string against;
   std::string junit;
@@ -96,7 +96,7 @@ void CheckJUnitPath(const std::string& path) {
   }
 }
 
-void Check(const Arguments& arguments, const std::string& command_line) {
+void Check(const CheckArguments& arguments, const std::string& command_line) {
   CheckJUnitPath(arguments.junit);
   const Experiment experiment = ReadExperiment(arguments.flags.experiment, arguments.flags.overrides);
   const std::string against = arguments.against.empty() ? "results/" + experiment.name : arguments.against;
@@ -106,6 +106,8 @@ void Check(const Arguments& arguments, const std::string& command_line) {
   const TemporaryFolder folder;
   RunOptions options = MakeRunOptions(arguments.flags, folder.path(), command_line);
   options.rank = {};  // a comparison belongs to one process
+  options.trace = TraceDetail::kNone;
+  options.report = false;
   const std::optional<Json> fresh = RunExperiment(experiment, options);
   const Comparison comparison = CompareResults(reader, JsonReader(*fresh, "the new result"), arguments.tolerance);
   Print(comparison, against, arguments.flags.quiet);
@@ -117,7 +119,7 @@ void Check(const Arguments& arguments, const std::string& command_line) {
 
 void AddCheckCommand(CLI::App& app, const std::string& command_line) {
   CLI::App* command = app.add_subcommand("check", "run an experiment and compare with stored results");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<CheckArguments>();
   AddRunFlags(*command, arguments->flags);
   command->add_option("--against", arguments->against, "folder of the stored results; by default results/<name>")
       ->type_name("DIR");

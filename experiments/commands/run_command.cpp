@@ -9,19 +9,25 @@
 namespace dflop {
 namespace {
 
-struct Arguments {
+struct RunArguments {
   RunFlags flags;
   std::string out;
+  std::string trace = "sample";
+  bool no_report = false;
 };
 
-void Run(const Arguments& arguments, const std::string& command_line) {
+void Run(const RunArguments& arguments, const std::string& command_line) {
   const Experiment experiment = ReadExperiment(arguments.flags.experiment, arguments.flags.overrides);
   const std::string out = arguments.out.empty() ? "results/local/" + experiment.name : arguments.out;
-  const std::optional<Json> result = RunExperiment(experiment, MakeRunOptions(arguments.flags, out, command_line));
+  RunOptions options = MakeRunOptions(arguments.flags, out, command_line);
+  options.trace = TraceDetailOf(arguments.trace);
+  options.report = !arguments.no_report;
+  const std::optional<Json> result = RunExperiment(experiment, options);
   if (!result || arguments.flags.quiet) return;
   const JsonReader reader(*result, out + "/result.json");
-  std::printf("%s\n%sreport: %s/report.html\n", SummaryTable(Summarise(reader), experiment.baselines).c_str(),
-              AssumptionLines(reader).c_str(), out.c_str());
+  std::printf("%s\n%s%s: %s/%s\n", SummaryTable(Summarise(reader), experiment.baselines).c_str(),
+              AssumptionLines(reader).c_str(), options.report ? "report" : "result", out.c_str(),
+              options.report ? "report.html" : "result.json");
 }
 
 }  // namespace
@@ -39,10 +45,18 @@ RunOptions MakeRunOptions(const RunFlags& flags, const std::string& out, const s
 
 void AddRunCommand(CLI::App& app, const std::string& command_line) {
   CLI::App* command = app.add_subcommand("run", "simulate every scenario, sweep point, policy and seed");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<RunArguments>();
   AddRunFlags(*command, arguments->flags);
   command->add_option("--out", arguments->out, "folder of the results; by default results/local/<experiment name>")
       ->type_name("DIR");
+  command
+      ->add_option("--trace", arguments->trace,
+                   "of a step's picture and trace: full draws every device, sample at most " +
+                       std::to_string(kMostDrawnGroups) + " device groups in whole replicas, none nothing")
+      ->check(CLI::IsMember(TraceDetailNames()))
+      ->capture_default_str();
+  command->add_flag("--no-report", arguments->no_report,
+                    "no report.html and no figures: `dflop report` makes them later");
   command->footer(
       "A run that was killed continues where it stopped when it is started again with the same inputs.\n"
       "Example: dflop run experiments/quickstart.json --out /tmp/quickstart --jobs 4\n"

@@ -1,6 +1,7 @@
 // Load of every microbatch over the mean, a panel per side of the model; too many bars are drawn as one outline.
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "experiments/report/charts.hpp"
 #include "experiments/results/figure_text.hpp"
@@ -18,29 +19,33 @@ constexpr std::size_t kMostBars = 240;  // more are drawn as one outline
 
 struct Panel {
   Side side = Side::kLlm;
-  std::vector<std::vector<double>> loads;  ///< [replica][microbatch], over their mean
+  std::map<int, std::vector<double>> loads;  ///< by replica [microbatch], over their mean
   std::size_t bars = 0;
   double largest = 0;
+  bool sampled = false;  ///< there are replicas of which the picture knows nothing
 };
 
 Panel MakePanel(const StepPicture& picture, Side side) {
   Panel panel{side, BucketLoads(picture, side)};
   double sum = 0;
-  for (const auto& replica : panel.loads) {
-    panel.bars += replica.size();
-    sum = std::accumulate(replica.begin(), replica.end(), sum);
+  for (const auto& [replica, loads] : panel.loads) {
+    panel.bars += loads.size();
+    sum = std::accumulate(loads.begin(), loads.end(), sum);
   }
   const double mean = sum > 0 ? sum / static_cast<double>(panel.bars) : 1;
-  for (auto& replica : panel.loads) {
-    for (double& load : replica) panel.largest = std::max(panel.largest, load /= mean);
+  for (auto& [replica, loads] : panel.loads) {
+    for (double& load : loads) panel.largest = std::max(panel.largest, load /= mean);
   }
   return panel;
 }
 
 std::vector<Panel> PanelsOf(const StepPicture& picture) {
   std::vector<Panel> panels;
+  std::set<int> groups;
+  for (const PictureStage& stage : picture.stages) groups.insert(stage.group);
   for (const Side side : {Side::kEncoder, Side::kShared, Side::kLlm}) {
     Panel panel = MakePanel(picture, side);
+    panel.sampled = groups.size() < picture.device_groups;
     if (panel.bars > 0) panels.push_back(std::move(panel));
   }
   return panels;
@@ -50,9 +55,9 @@ void DrawBars(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
   const std::string classes = std::string(SideName(panel.side)) + " backward";
   const double gap = panel.bars <= 120 ? 0.15 : 0;
   double place = 0;
-  for (std::size_t replica = 0; replica < panel.loads.size(); ++replica) {
-    for (std::size_t k = 0; k < panel.loads[replica].size(); ++k, ++place) {
-      const double load = panel.loads[replica][k];
+  for (const auto& [replica, loads] : panel.loads) {
+    for (std::size_t k = 0; k < loads.size(); ++k, ++place) {
+      const double load = loads[k];
       svg.Rect(x(place + gap / 2), y(load), x(1 - gap) - x(0), y(0) - y(load), classes,
                "replica " + std::to_string(replica) + ", microbatch " + std::to_string(k) + ": " + Ratio(load) +
                    " the mean");
@@ -63,8 +68,8 @@ void DrawBars(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
 void DrawOutline(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
   std::string path = "M" + Coordinate(x(0)) + " " + Coordinate(y(0));
   double place = 0;
-  for (const auto& replica : panel.loads) {
-    for (const double load : replica) {
+  for (const auto& [replica, loads] : panel.loads) {
+    for (const double load : loads) {
       path += "V" + Coordinate(y(load));
       path += "H" + Coordinate(x(++place));
     }
@@ -75,9 +80,10 @@ void DrawOutline(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
 
 void DrawReplicaBounds(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
   double place = 0;
-  for (std::size_t replica = 0; replica < panel.loads.size() && panel.loads.size() <= 32; ++replica) {
-    if (replica > 0) svg.Line(x(place), y(0), x(place), y(0) + 5, "axis");
-    place += static_cast<double>(panel.loads[replica].size());
+  if (panel.loads.size() > 32) return;
+  for (const auto& [replica, loads] : panel.loads) {
+    if (place > 0) svg.Line(x(place), y(0), x(place), y(0) + 5, "axis");
+    place += static_cast<double>(loads.size());
   }
 }
 
@@ -93,7 +99,8 @@ void DrawPanel(Svg& svg, const Panel& panel, double left, double right, double t
   svg.Line(left, y(0), right, y(0), "axis");
   svg.Line(left, y(1), right, y(1), "mean");
   const char* name = panel.side == Side::kEncoder ? "encoder" : panel.side == Side::kLlm ? "LLM" : "encoder and LLM";
-  svg.Text(right, top - 7, std::string(name) + ": largest " + Ratio(panel.largest) + " the mean", "small end muted");
+  const std::string replicas = panel.sampled ? ", " + std::to_string(panel.loads.size()) + " replicas" : "";
+  svg.Text(right, top - 7, name + replicas + ": largest " + Ratio(panel.largest) + " the mean", "small end muted");
 }
 
 }  // namespace

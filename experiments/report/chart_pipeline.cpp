@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "experiments/report/charts.hpp"
 #include "experiments/results/figure_text.hpp"
@@ -14,7 +15,7 @@ constexpr double kLabels = 150;
 constexpr double kRight = 946;
 constexpr double kHeader = 24;
 constexpr std::size_t kMostRows = 64;
-constexpr std::size_t kMostEvents = 4000;  // of one picture: beyond, a page grows too heavy for a browser
+constexpr double kThinnest = 0.6;  // that a message is drawn
 
 struct Row {
   int group = 0;
@@ -53,15 +54,15 @@ std::vector<Row> RowsOf(const StepPicture& picture) {
   return ordered;
 }
 
-Panel MakePanel(const StepPicture& picture) {
+Panel MakePanel(const StepPicture& picture, std::size_t most_events) {
   Panel panel;
   panel.picture = &picture;
   std::vector<Row> rows = RowsOf(picture);
-  panel.all_rows = rows.size();
+  panel.all_rows = picture.device_groups;
   std::size_t events = 0;
   for (Row& row : rows) {
     events += row.events;
-    if (panel.rows.size() >= kMostRows || (panel.rows.size() >= 4 && events > kMostEvents)) break;
+    if (panel.rows.size() >= kMostRows || (panel.rows.size() >= 4 && events > most_events)) break;
     panel.rows.push_back(std::move(row));
   }
   const std::size_t count = panel.rows.size();
@@ -93,9 +94,16 @@ void DrawRowLabels(Svg& svg, const Panel& panel, double top) {
   }
 }
 
-std::string EventTip(const PictureEvent& event, const PictureStage& stage) {
-  std::string text = stage.modules + " replica " + std::to_string(stage.replica) + ", stage " +
-                     std::to_string(stage.depth) + (stage.gpus.empty() ? "" : ", " + stage.gpus) + ": " + event.kind;
+/// What all events of a row share; of several stages each event names its own.
+std::string RowTip(const Row& row) {
+  const PictureStage& stage = row.first;
+  const std::string place = row.stages == 1 ? ", stage " + std::to_string(stage.depth) : "";
+  return (row.stages == 1 ? stage.modules + " " : "") + "replica " + std::to_string(stage.replica) + place +
+         (stage.gpus.empty() ? "" : ", " + stage.gpus);
+}
+
+std::string EventTip(const PictureEvent& event, const std::string& place) {
+  std::string text = place + event.kind;
   std::replace(text.begin(), text.end(), '_', ' ');
   if (event.microbatch >= 0) text += " of microbatch " + std::to_string(event.microbatch);
   return text + ", starts " + Duration(event.start_s) + ", takes " + Duration(event.duration_s());
@@ -105,32 +113,89 @@ bool IsCommunication(const PictureEvent& event) {
   return event.kind == "transfer" || event.kind == "gradient_reduction" || event.kind == "parameter_gather";
 }
 
-void DrawEvent(Svg& svg, const PictureEvent& event, const PictureStage& stage, double y, const Panel& panel,
-               const Scale& x) {
-  const double left = x(event.start_s);
-  const double width = x(event.end_s) - left;
-  const std::string tip = EventTip(event, stage);
-  if (IsCommunication(event)) {
-    return svg.Rect(left, y + panel.work_height, std::max(width, 0.6), panel.lane_height, event.kind, tip);
+/// Messages of one kind whose marks would lie on one another, as one mark.
+struct Mark {
+  const PictureEvent* first = nullptr;
+  std::size_t count = 1;
+  double end_s = 0;
+
+  std::string Tip(const std::string& place) const {
+    if (count == 1) return EventTip(*first, place);
+    return std::to_string(count) + " × " + EventTip({first->kind, first->stage, -1, first->start_s, end_s}, "");
   }
-  const std::string classes = (event.IsMicrobatchWork() ? std::string(SideName(stage.side)) + " " : "") + event.kind;
-  svg.Rect(left, y, width, panel.work_height, classes, tip);
-  const std::string number = std::to_string(event.microbatch);
-  if (event.IsMicrobatchWork() && panel.work_height >= 13 && width > TextWidth(number, 10) + 3) {
-    svg.Text(left + width / 2, y + panel.work_height / 2 + 3.5, number, "number " + event.kind + "-number");
+};
+
+/// What a row shows is placed from the row's top, and says what the row does not.
+class RowPen {
+ public:
+  RowPen(Svg& svg, const Panel& panel, const Row& row, const Scale& x)
+      : svg_(svg), panel_(panel), several_stages_(row.stages > 1), x_(x) {}
+
+  /// Events in the order of their starts.
+  void Draw(const std::vector<const PictureEvent*>& events) {
+    std::map<std::string, Mark> marks;  // by kind, the last one
+    for (const PictureEvent* event : events) {
+      IsCommunication(*event) ? Collect(*event, marks) : DrawWork(*event);
+    }
+    for (const auto& [kind, mark] : marks) DrawMark(mark);
   }
-}
+
+ private:
+  const PictureStage& StageOf(const PictureEvent& event) const {
+    return panel_.picture->stages[static_cast<std::size_t>(event.stage)];
+  }
+  std::string PlaceOf(const PictureEvent& event) const {
+    if (!several_stages_) return "";
+    return StageOf(event).modules + " stage " + std::to_string(StageOf(event).depth) + ": ";
+  }
+
+  void Collect(const PictureEvent& event, std::map<std::string, Mark>& marks) {
+    const auto [entry, is_first] = marks.try_emplace(event.kind, Mark{&event, 1, event.end_s});
+    if (is_first) return;
+    Mark& last = entry->second;
+    if (x_(event.start_s) < std::max(x_(last.end_s), x_(last.first->start_s) + kThinnest)) {
+      ++last.count;
+      last.end_s = std::max(last.end_s, event.end_s);
+    } else {
+      DrawMark(std::exchange(last, Mark{&event, 1, event.end_s}));
+    }
+  }
+
+  void DrawMark(const Mark& mark) {
+    const double left = x_(mark.first->start_s);
+    svg_.Rect(left, panel_.work_height, std::max(x_(mark.end_s) - left, kThinnest), panel_.lane_height,
+              mark.first->kind, mark.Tip(PlaceOf(*mark.first)));
+  }
+
+  void DrawWork(const PictureEvent& event) {
+    const double left = x_(event.start_s);
+    const double width = x_(event.end_s) - left;
+    const Side side = StageOf(event).side;
+    const std::string classes = (event.IsMicrobatchWork() ? std::string(SideName(side)) + " " : "") + event.kind;
+    svg_.Rect(left, 0, width, panel_.work_height, classes, EventTip(event, PlaceOf(event)));
+    const std::string number = std::to_string(event.microbatch);
+    if (event.IsMicrobatchWork() && panel_.work_height >= 13 && width > TextWidth(number, 10) + 3) {
+      svg_.Text(left + width / 2, panel_.work_height / 2 + 3.5, number, "number " + event.kind + "-number");
+    }
+  }
+
+  Svg& svg_;
+  const Panel& panel_;
+  bool several_stages_;
+  const Scale& x_;
+};
 
 void DrawEvents(Svg& svg, const Panel& panel, double top, const Scale& x) {
-  std::map<int, double> row_top;
-  for (std::size_t i = 0; i < panel.rows.size(); ++i) {
-    row_top[panel.rows[i].group] = top + panel.pitch() * static_cast<double>(i);
-  }
+  std::map<int, std::vector<const PictureEvent*>> events;  // by device group
   for (const PictureEvent& event : panel.picture->events) {
     if (event.stage < 0) continue;
-    const PictureStage& stage = panel.picture->stages[static_cast<std::size_t>(event.stage)];
-    const auto found = row_top.find(stage.group);
-    if (found != row_top.end()) DrawEvent(svg, event, stage, found->second, panel, x);
+    events[panel.picture->stages[static_cast<std::size_t>(event.stage)].group].push_back(&event);
+  }
+  for (std::size_t i = 0; i < panel.rows.size(); ++i) {
+    const Row& row = panel.rows[i];
+    svg.OpenRow(top + panel.pitch() * static_cast<double>(i), RowTip(row));
+    RowPen(svg, panel, row, x).Draw(events[row.group]);
+    svg.Close();
   }
 }
 
@@ -178,12 +243,12 @@ std::vector<LegendEntry> Legend(const std::vector<const StepPicture*>& pictures)
 
 }  // namespace
 
-Svg PipelineChart(const std::string& title, const std::vector<const StepPicture*>& pictures) {
+Svg PipelineChart(const std::string& title, const std::vector<const StepPicture*>& pictures, std::size_t most_events) {
   Svg svg(kWidth, "One step of every policy, " + title);
   std::vector<Panel> panels;
   double longest = 0;
   for (const StepPicture* picture : pictures) {
-    panels.push_back(MakePanel(*picture));
+    panels.push_back(MakePanel(*picture, most_events));
     longest = std::max(longest, picture->makespan_s);
   }
   const Scale x{0, longest > 0 ? longest : 1, kLabels, kRight};

@@ -131,10 +131,17 @@ class PageWriter {
     return "<h3>One step of every policy</h3>\n<p class=\"note\">First step of the first seed, on one time axis. A row "
            "is a device group: module, replica (r) and stage (s); numbers are microbatches; gaps are idle "
            "time.</p>\n" +
-           Figure(slug + "-pipeline", PipelineChart(point.title(), pictures)) +
+           Figure(slug + "-pipeline", PipelineChart(point.title(), pictures, MostEvents())) +
            "<h3>Load of every microbatch</h3>\n<p class=\"note\">Forward and backward time of each microbatch over "
            "the mean of its module, replica by replica; level bars are a balanced batch.</p>\n" +
            Figure(slug + "-load", LoadChart(point.title(), pictures));
+  }
+
+  /// Of one picture: all of them share what a browser still scrolls through lightly.
+  std::size_t MostEvents() const {
+    constexpr std::size_t kOfPage = 16'000;
+    constexpr std::size_t kOfPicture = 4'000;
+    return std::min(kOfPicture, kOfPage / std::max<std::size_t>(report_.pictures.size(), 1));
   }
 
   /// Points that differ along `axis` only, for every setting of the other axes.

@@ -12,7 +12,8 @@ let pointed = null;
 function tipText(shape) {
   const title = shape.querySelector(":scope > title");
   if (title) {
-    shape.dataset.tip = title.textContent;
+    const row = shape.closest("[data-row]");
+    shape.dataset.tip = (row ? row.dataset.row + ": " : "") + title.textContent;
     title.remove();
   }
   return shape.dataset.tip;

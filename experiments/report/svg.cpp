@@ -83,6 +83,10 @@ void Svg::VerticalInterval(double x, double y1, double y2) {
 
 void Svg::Open(std::string_view classes) { body_ += "<g" + Attribute("class", classes) + ">\n"; }
 
+void Svg::OpenRow(double y, std::string_view tip) {
+  body_ += "<g" + Attribute("transform", "translate(0 " + Coordinate(y) + ")") + Attribute("data-row", tip) + ">\n";
+}
+
 std::string Svg::Element(std::string_view attributes, std::string_view style) const {
   const std::string size = Coordinate(width_) + " " + Coordinate(height_);
   return "<svg" + std::string(attributes) + " class=\"figure\" role=\"img\"" + Attribute("viewBox", "0 0 " + size) +

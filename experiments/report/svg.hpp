@@ -31,6 +31,8 @@ class Svg {
   void HorizontalInterval(double x1, double x2, double y);
   void VerticalInterval(double x, double y1, double y2);
   void Open(std::string_view classes);
+  /// What follows is placed from `y` on; a page puts `tip` before the tips of its shapes.
+  void OpenRow(double y, std::string_view tip);
   void Close() { body_ += "</g>\n"; }
 
   double width() const { return width_; }

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "base/json_reader.hpp"
 #include "sim/measure/timeline.hpp"
@@ -53,11 +55,20 @@ PictureStage ReadStage(const JsonReader& timeline, const JsonReader& stage, cons
   return out;
 }
 
-PictureEvent ReadEvent(const JsonReader& event, std::int64_t stages) {
+/// A stage of the layout by its place among those in the file; −1 for none.
+int ReadStageOf(const JsonReader& event, std::string_view key, const std::map<std::int64_t, int>& places) {
+  const std::int64_t index = event.IntOr(key, -1, -1, kMany);
+  if (index < 0) return -1;
+  const auto found = places.find(index);
+  if (found == places.end()) event.At(key).Fail("is none of the stages");
+  return found->second;
+}
+
+PictureEvent ReadEvent(const JsonReader& event, const std::map<std::int64_t, int>& places) {
   PictureEvent out;
   out.kind = event.At("kind").String();
-  out.stage = static_cast<int>(event.IntOr("stage", -1, -1, stages - 1));
-  const auto waiting = static_cast<int>(event.IntOr("to_stage", -1, -1, stages - 1));
+  out.stage = ReadStageOf(event, "stage", places);
+  const int waiting = ReadStageOf(event, "to_stage", places);
   if (waiting >= 0) out.stage = waiting;
   out.microbatch = static_cast<int>(event.IntOr("microbatch", -1, -1, kMany));
   out.start_s = event.At("start_s").Number(0, kLongestTimeline);
@@ -76,12 +87,17 @@ StepPicture ReadPicture(const std::string& path) {
   const std::vector<JsonReader> modules = timeline.At("modules").Elements();
   if (modules.empty()) timeline.At("modules").Fail("is empty");
   const std::string llm = modules.back().String();
+  std::map<std::int64_t, int> places;  // by index in the layout
+  std::set<int> groups;
   for (const JsonReader& stage : timeline.At("stages").Elements()) {
+    const int place = static_cast<int>(picture.stages.size());
+    places[stage.IntOr("index", place, 0, kMany)] = place;
     picture.stages.push_back(ReadStage(timeline, stage, llm));
+    groups.insert(picture.stages.back().group);
   }
-  for (const JsonReader& event : timeline.At("events").Elements()) {
-    picture.events.push_back(ReadEvent(event, static_cast<std::int64_t>(picture.stages.size())));
-  }
+  const auto drawn = static_cast<std::int64_t>(groups.size());
+  picture.device_groups = static_cast<std::size_t>(timeline.IntOr("device_groups", drawn, drawn, kMany));
+  for (const JsonReader& event : timeline.At("events").Elements()) picture.events.push_back(ReadEvent(event, places));
   return picture;
 }
 
@@ -97,17 +113,16 @@ const char* SideName(Side side) {
   return "";
 }
 
-std::vector<std::vector<double>> BucketLoads(const StepPicture& picture, Side side) {
+std::map<int, std::vector<double>> BucketLoads(const StepPicture& picture, Side side) {
   std::map<int, std::map<int, double>> loads;  // replica → microbatch → seconds
   for (const PictureEvent& event : picture.events) {
     if (event.stage < 0 || !event.IsMicrobatchWork()) continue;
     const PictureStage& stage = picture.stages[static_cast<std::size_t>(event.stage)];
     if (stage.side == side) loads[stage.replica][event.microbatch] += event.duration_s();
   }
-  std::vector<std::vector<double>> out;
+  std::map<int, std::vector<double>> out;
   for (const auto& [replica, buckets] : loads) {
-    out.emplace_back();
-    for (const auto& [microbatch, seconds] : buckets) out.back().push_back(seconds);
+    for (const auto& [microbatch, seconds] : buckets) out[replica].push_back(seconds);
   }
   return out;
 }

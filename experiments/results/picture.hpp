@@ -1,6 +1,7 @@
 // The stored picture of one step, as the charts draw it.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,7 +37,8 @@ struct StepPicture {
   std::string policy;
   std::string instead;  ///< the batch scheduler that stood in for the policy's; empty when none did
   double makespan_s = 0;
-  std::vector<PictureStage> stages;
+  std::vector<PictureStage> stages;  ///< of the device groups that are drawn
+  std::size_t device_groups = 0;     ///< of the whole step, drawn or not
   std::vector<PictureEvent> events;
 
   std::string shown() const { return ShownName(policy, instead); }
@@ -48,8 +50,8 @@ StepPicture ReadPicture(const std::string& path);
 
 const char* SideName(Side side);  ///< "encoder", "llm", "shared": also the class that colours it
 
-/// Forward and backward seconds of every bucket (replica, microbatch) of one side, replica by replica, summed over the
+/// Forward and backward seconds of every bucket of one side by replica, microbatch by microbatch, summed over the
 /// stages it passes. Empty when no stage is of that side.
-std::vector<std::vector<double>> BucketLoads(const StepPicture& picture, Side side);
+std::map<int, std::vector<double>> BucketLoads(const StepPicture& picture, Side side);
 
 }  // namespace dflop

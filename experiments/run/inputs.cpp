@@ -42,7 +42,7 @@ Json InputHashes(const Experiment& experiment) {
   return inputs;
 }
 
-std::string UnitHash(const Unit& unit, const Json& inputs) {
+std::string UnitHash(const Unit& unit, const Json& inputs, TraceDetail trace) {
   Json all;
   all["program"] = ProgramHash();
   all["scenario"] = unit.point->scenario.json;
@@ -53,6 +53,7 @@ std::string UnitHash(const Unit& unit, const Json& inputs) {
   all["engine"] = unit.experiment->engine;
   all["has_sweep"] = unit.experiment->has_sweep;
   all["drawn"] = unit.drawn;
+  if (unit.drawn) all["trace"] = TraceDetailNames()[static_cast<std::size_t>(trace)];
   // The experiment's own file is left out: what of it matters here stands above, and other units may have changed.
   for (const Json::Member& input : inputs.as<Json::Object>()) {
     if (input.key != unit.experiment->file) all["inputs"][input.key] = input.value;

@@ -12,6 +12,6 @@ namespace dflop {
 Json InputHashes(const Experiment& experiment);
 
 /// Hash of all that a unit's result depends on; equal hashes mean equal results, wall-clock fields apart.
-std::string UnitHash(const Unit& unit, const Json& inputs);
+std::string UnitHash(const Unit& unit, const Json& inputs, TraceDetail trace);
 
 }  // namespace dflop

@@ -47,14 +47,12 @@ bool PartialStore::Has(const std::string& unit_hash, bool drawn) const {
   return std::filesystem::exists(TracePath(unit_hash)) && std::filesystem::exists(TimelinePath(unit_hash));
 }
 
-void PartialStore::Save(const std::string& unit_hash, const UnitResult& result) const {
-  if (!result.trace.is_null()) WriteJsonFile(TracePath(unit_hash), result.trace, 0);
-  if (!result.timeline.is_null()) WriteJsonFile(TimelinePath(unit_hash), result.timeline, 0);
+void PartialStore::Save(const std::string& unit_hash, const Json& runs) const {
   Json json;
   json["schema"] = "dflop/partial/1";
   json["inputs"] = unit_hash;
-  json["runs"] = result.runs;
-  WriteJsonFile(Path(unit_hash, ".json"), json, 0);  // last: where it stands, the unit is complete
+  json["runs"] = runs;
+  WriteJsonFile(Path(unit_hash, ".json"), json, 0);
 }
 
 Json PartialStore::LoadRuns(const std::string& unit_hash) const {

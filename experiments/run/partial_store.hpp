@@ -6,7 +6,6 @@
 #include <string>
 
 #include "base/json.hpp"
-#include "experiments/run/point_run.hpp"
 
 namespace dflop {
 
@@ -17,7 +16,8 @@ class PartialStore {
 
   /// Whether a whole result with these inputs is there.
   bool Has(const std::string& unit_hash, bool drawn) const;
-  void Save(const std::string& unit_hash, const UnitResult& result) const;
+  /// Last of all: where the runs stand, the unit is complete.
+  void Save(const std::string& unit_hash, const Json& runs) const;
   Json LoadRuns(const std::string& unit_hash) const;
 
   std::string TracePath(const std::string& unit_hash) const { return Path(unit_hash, ".trace.json"); }

@@ -98,10 +98,10 @@ class SeedRun {
   SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
       : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
 
-  Json Run(UnitResult* drawn) {
+  Json Run(const PictureFiles* pictures) {
     for (int step = 0; step < unit_.experiment->steps; ++step) {
       TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
-                   [&] { RunStep(step, step == 0 ? drawn : nullptr); });
+                   [&] { RunStep(step, step == 0 ? pictures : nullptr); });
     }
     LimitExtrapolation(metrics_.extrapolated_fraction(), "of the busy time of its steps");
     Json run = RunHead(unit_);
@@ -130,7 +130,7 @@ class SeedRun {
   const Layout& layout() const { return job_.decision.layout; }
   const Scenario& scenario() const { return unit_.point->scenario; }
 
-  void RunStep(int number, UnitResult* drawn) {
+  void RunStep(int number, const PictureFiles* pictures) {
     const StepBatch step_batch = queue_.With(DrawBatch(scenario(), seed_, number));
     const std::vector<SampleShape>& batch = step_batch.shapes;
     const auto start = std::chrono::steady_clock::now();
@@ -155,7 +155,7 @@ class SeedRun {
     const StepMetrics measured = MeasureStep(job, step, engine_);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
     metrics_.Add(measured, PeakMemory(job, step.work), BalanceGap(job_, batch, plan), scheduling_s);
-    if (drawn != nullptr) Draw(plan, step, *drawn);
+    if (pictures != nullptr) Draw(job, plan, step, *pictures);
   }
 
   /// Of a schedule that is asked per step, where they are not those of the job.
@@ -219,11 +219,11 @@ class SeedRun {
     if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
   }
 
-  void Draw(const BatchPlan& plan, const Step& step, UnitResult& drawn) const {
-    drawn.trace = ChromeTrace(job_.cost, layout(), plan, step);
-    drawn.timeline = TimelineToJson(MakeTimeline(step.graph, step.times), layout(), job_.cost.model());
-    const Json head = RunHead(unit_);
-    for (const Json::Member& member : head.as<Json::Object>()) drawn.timeline[member.key] = member.value;
+  void Draw(const Job& job, const BatchPlan& plan, const Step& step, const PictureFiles& pictures) const {
+    const std::vector<bool> drawn = DrawnGroups(job, step, pictures.detail);
+    WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step, drawn);
+    WriteTimeline(pictures.timeline, MakeTimeline(step.graph, step.times), layout(), job_.cost.model(), drawn,
+                  RunHead(unit_));
   }
 
   const Unit& unit_;
@@ -247,16 +247,14 @@ class SeedRun {
 };
 
 // One entry instead of figures; an error where there is no further point to go on with.
-UnitResult NothingFeasible(const Unit& unit, const std::string& reason, const std::string& key = "/layout") {
+Json NothingFeasible(const Unit& unit, const std::string& reason, const std::string& key = "/layout") {
   if (!unit.experiment->has_sweep) {
     throw InputError(unit.policy->file, unit.policy->pointer + key,
                      "scenario " + JsonQuote(unit.point->scenario.name) + ": " + reason);
   }
-  UnitResult result;
   Json run = RunHead(unit);
   run["infeasible"] = reason;
-  result.runs.push_back(std::move(run));
-  return result;
+  return Json(Json::Array{std::move(run)});
 }
 
 }  // namespace
@@ -266,19 +264,19 @@ std::string Unit::Name() const {
   return "scenario " + JsonQuote(point->scenario.name) + values + ", policy " + JsonQuote(policy->name);
 }
 
-UnitResult RunUnit(const Unit& unit) {
+Json RunUnit(const Unit& unit, const PictureFiles* pictures) {
   const std::unique_ptr<Engine> engine = MakeEngine(unit.experiment->engine, unit.point->scenario.cluster);
   const std::vector<std::int64_t>& seeds = unit.seeds.empty() ? unit.experiment->seeds : unit.seeds;
-  UnitResult result;
+  Json runs = Json::EmptyArray();
   const char* asked = "/layout";  // the plug-in that is at work
   try {
     for (const std::int64_t seed : seeds) {
-      UnitResult* drawn = unit.drawn && seed == seeds.front() ? &result : nullptr;
+      const bool drawn = unit.drawn && seed == seeds.front();
       asked = "/layout";
       const PlannedJob job = TellingWhere("seed " + std::to_string(seed) + ", while planning",
                                           [&] { return PlanJob(unit.point->scenario, *unit.policy, seed); });
       asked = "/batching";  // whose batches may be unlike the planning sample
-      result.runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn));
+      runs.push_back(SeedRun(unit, job, *engine, seed).Run(drawn ? pictures : nullptr));
     }
   } catch (const Infeasible& reason) {
     return NothingFeasible(unit, reason.what(), reason.key().empty() ? asked : reason.key());
@@ -286,7 +284,7 @@ UnitResult RunUnit(const Unit& unit) {
     if (!unit.experiment->has_sweep) throw;
     return NothingFeasible(unit, error.what());
   }
-  return result;
+  return runs;
 }
 
 }  // namespace dflop

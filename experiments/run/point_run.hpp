@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "experiments/spec/experiment.hpp"
+#include "sim/measure/drawn_devices.hpp"
 
 namespace dflop {
 
@@ -19,15 +21,16 @@ struct Unit {
   std::string Name() const;  ///< for messages
 };
 
-struct UnitResult {
-  /// Entries of `runs` in dflop/result/1, one per seed and without speedup_vs; or a single one that says why nothing
-  /// is feasible at this point of a sweep.
-  Json runs = Json::EmptyArray();
-  Json trace;     ///< Chrome trace of the first step of the first seed, null unless the unit is drawn
-  Json timeline;  ///< dflop/timeline/1 of the same step, with scenario, point and policy
+/// Where the picture of a drawn unit's first step goes.
+struct PictureFiles {
+  std::string trace;     ///< Chrome trace
+  std::string timeline;  ///< dflop/timeline/1, with scenario, point and policy
+  TraceDetail detail = TraceDetail::kSample;
 };
 
-/// Simulates the unit. Throws InputError where nothing is feasible and the experiment is no sweep.
-UnitResult RunUnit(const Unit& unit);
+/// Simulates the unit. Entries of `runs` in dflop/result/1, one per seed and without speedup_vs; or a single one that
+/// says why nothing is feasible at this point of a sweep. Throws InputError where nothing is feasible and the
+/// experiment is no sweep. Files are written for a drawn unit, unless `pictures` is null.
+Json RunUnit(const Unit& unit, const PictureFiles* pictures = nullptr);
 
 }  // namespace dflop

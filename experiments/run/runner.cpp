@@ -36,7 +36,7 @@ struct HashedUnit {
   std::string hash;
 };
 
-std::vector<HashedUnit> ListUnits(const Experiment& experiment, const Json& inputs) {
+std::vector<HashedUnit> ListUnits(const Experiment& experiment, const Json& inputs, TraceDetail trace) {
   std::vector<HashedUnit> units;
   std::set<std::string> drawn;  // of a sweep only the first point of a scenario is drawn
   for (const Point& point : experiment.points) {
@@ -44,8 +44,9 @@ std::vector<HashedUnit> ListUnits(const Experiment& experiment, const Json& inpu
     for (const PolicySpec& policy : point.scenario.policies) {
       // A seed knows nothing of the others, so that each may run on a core of its own.
       for (const std::int64_t seed : experiment.seeds) {
-        const Unit unit{&experiment, &point, &policy, first && seed == experiment.seeds.front(), {seed}};
-        units.push_back({unit, UnitHash(unit, inputs)});
+        const bool is_drawn = trace != TraceDetail::kNone && first && seed == experiment.seeds.front();
+        const Unit unit{&experiment, &point, &policy, is_drawn, {seed}};
+        units.push_back({unit, UnitHash(unit, inputs, trace)});
       }
     }
   }
@@ -82,7 +83,7 @@ class Runner {
       : experiment_(experiment),
         options_(options),
         inputs_(InputHashes(experiment)),
-        units_(ListUnits(experiment, inputs_)),
+        units_(ListUnits(experiment, inputs_, options.trace)),
         store_(options.out + "/partial"),
         new_folders_(options.out) {}
 
@@ -155,10 +156,15 @@ class Runner {
     Progress progress("simulating", units.size(), options_.quiet || options_.rank.rank != 0);
     PoolTasks tasks;
     tasks.count = units.size();
-    tasks.work = [&](std::size_t i) { store_.Save(units[i]->hash, RunUnit(units[i]->unit)); };
+    tasks.work = [&](std::size_t i) { RunAndSave(*units[i]); };
     tasks.name = [&](std::size_t i) { return units[i]->unit.Name(); };
     tasks.done = [&](std::size_t) { progress.Advance(); };
     RunInProcesses(tasks, options_.jobs);
+  }
+
+  void RunAndSave(const HashedUnit& unit) const {
+    const PictureFiles pictures{store_.TracePath(unit.hash), store_.TimelinePath(unit.hash), options_.trace};
+    store_.Save(unit.hash, RunUnit(unit.unit, &pictures));
   }
 
   void AwaitOtherRanks() {
@@ -197,9 +203,16 @@ class Runner {
     result["summary"] = ToJson(rows);
     WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
     WriteJsonFile(options_.out + "/result.json", result);
-    WriteReport(options_.out);
     store_.Clear();
+    WriteOrRemoveReport();
     return result;
+  }
+
+  /// A report of another result beside this one would deceive.
+  void WriteOrRemoveReport() const {
+    if (options_.report) return WriteReport(options_.out);
+    std::error_code error;
+    std::filesystem::remove(options_.out + "/report.html", error);
   }
 
   /// Where a policy finds nothing with some seed, means over the others would flatter it: one entry stands for all.

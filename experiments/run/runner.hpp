@@ -7,6 +7,7 @@
 
 #include "experiments/run/launcher.hpp"
 #include "experiments/spec/experiment.hpp"
+#include "sim/measure/drawn_devices.hpp"
 
 namespace dflop {
 
@@ -15,11 +16,14 @@ struct RunOptions {
   int jobs = 1;         ///< worker processes of this rank
   bool quiet = false;   ///< no progress bar, no warnings
   std::string command;  ///< as typed, for the provenance
+  TraceDetail trace = TraceDetail::kSample;
+  bool report = true;
   Rank rank;
   std::chrono::seconds wait_for_rank_zero{60};  ///< of another rank, before it warns that there is none
 };
 
-/// Simulates all units and writes result.json, table.csv, traces/, timelines/ and report.html to `out`. Units that a
+/// Simulates all units and writes result.json, table.csv, traces/ and timelines/ to `out`, then, the result being
+/// there, report.html and figures/. Units that a
 /// killed run left in out/partial/ with equal inputs are taken over. The result's document; none on ranks other than 0,
 /// which only hand in their units.
 ///

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/index.hpp"
+#include "base/json_file.hpp"
 #include "sim/build/step_costs.hpp"
 #include "sim/graph/op_kind.hpp"
 #include "sim/measure/timeline.hpp"
@@ -20,24 +21,28 @@ constexpr int kNotDrawn = -1;
 
 class TraceWriter {
  public:
-  TraceWriter(const CostModel& cost, const Layout& layout, const BatchPlan& plan, const Step& step)
-      : cost_(cost), layout_(layout), plan_(plan), step_(step) {}
+  TraceWriter(const std::string& path, const CostModel& cost, const Layout& layout, const BatchPlan& plan,
+              const Step& step, const std::vector<bool>& drawn)
+      : cost_(cost), layout_(layout), plan_(plan), step_(step), drawn_(drawn), file_(path) {}
 
-  Json Write() {
-    trace_["displayTimeUnit"] = "ms";
-    trace_["traceEvents"] = Json::EmptyArray();
+  void Write() {
+    file_.Member("displayTimeUnit", "ms");
+    file_.OpenArray("traceEvents");
     NameThreads();
     PlaceCommunication();
     for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) AddOperation(i);
     for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) AddArrowsTo(i);
-    for (std::size_t g = 0; g < layout_.groups.size(); ++g) AddMemoryCounter(static_cast<int>(g));
-    return std::move(trace_);
+    for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
+      if (drawn_[g]) AddMemoryCounter(static_cast<int>(g));
+    }
+    file_.CloseArray();
+    file_.Close();
   }
 
  private:
   const Stage& StageAt(int s) const { return layout_.stages[Index(s)]; }
   int NodeOfGroup(int g) const { return cost_.cluster().node_of(layout_.groups[Index(g)].first_gpu); }
-  void Emit(Json event) { trace_["traceEvents"].push_back(std::move(event)); }
+  void Emit(const Json& event) { file_.Element(event); }
 
   Json Event(const char* phase, const std::string& name, int pid, int tid) const {
     Json event;
@@ -50,13 +55,14 @@ class TraceWriter {
   void Name(const char* what, int pid, int tid, const char* key, Json value) {
     Json event = Event("M", what, pid, tid);
     event["args"][key] = std::move(value);
-    Emit(std::move(event));
+    Emit(event);
   }
 
   void NameThreads() {
     std::map<int, bool> named;
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
       const Stage& stage = StageAt(s);
+      if (!drawn_[Index(stage.group)]) continue;
       const int node = NodeOfGroup(stage.group);
       if (!named[node]) {
         Name("process_name", node, 0, "name", "node " + std::to_string(node));
@@ -92,6 +98,7 @@ class TraceWriter {
     threads_.assign(operations.size(), kNotDrawn);
     std::vector<std::size_t> messages;
     for (std::size_t i = 0; i < operations.size(); ++i) {
+      if (!IsDrawn(layout_, operations[i].stage, operations[i].to_stage, drawn_)) continue;
       if (Computes(i)) threads_[i] = StageAt(operations[i].stage).group;
       if (!Computes(i) && operations[i].communication >= 0) messages.push_back(i);
     }
@@ -127,7 +134,7 @@ class TraceWriter {
     event["ts"] = step_.times.start[i].value() * kMicro;
     event["dur"] = (step_.times.end[i] - step_.times.start[i]).value() * kMicro;
     event["args"] = Computes(i) ? ComputeArguments(operation) : MessageArguments(operation);
-    Emit(std::move(event));
+    Emit(event);
   }
 
   Json ComputeArguments(const Operation& operation) const {
@@ -195,8 +202,8 @@ class TraceWriter {
     ++arrows_;
     start["ts"] = (times.start[from] + (times.end[from] - times.start[from]) * 0.5).value() * kMicro;
     finish["ts"] = times.start[to].value() * kMicro;
-    Emit(std::move(start));
-    Emit(std::move(finish));
+    Emit(start);
+    Emit(finish);
   }
 
   /// Activations held by a device: up at the end of a forward, down at the end of the backward.
@@ -215,7 +222,7 @@ class TraceWriter {
       Json event = Event("C", "activations, group " + std::to_string(group), NodeOfGroup(group), group);
       event["ts"] = step_.times.end[Index(id)].value() * kMicro;
       event["args"]["bytes"] = held;
-      Emit(std::move(event));
+      Emit(event);
     }
   }
 
@@ -223,15 +230,17 @@ class TraceWriter {
   const Layout& layout_;
   const BatchPlan& plan_;
   const Step& step_;
+  const std::vector<bool>& drawn_;
   std::vector<int> threads_;  // of every operation, kNotDrawn where there is nothing to see
   std::int64_t arrows_ = 0;
-  Json trace_;
+  JsonFile file_;
 };
 
 }  // namespace
 
-Json ChromeTrace(const CostModel& cost, const Layout& layout, const BatchPlan& plan, const Step& step) {
-  return TraceWriter(cost, layout, plan, step).Write();
+void WriteChromeTrace(const std::string& path, const CostModel& cost, const Layout& layout, const BatchPlan& plan,
+                      const Step& step, const std::vector<bool>& drawn) {
+  TraceWriter(path, cost, layout, plan, step, drawn).Write();
 }
 
 }  // namespace dflop

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/json_file.hpp"
 #include "sim/graph/op_kind.hpp"
 
 namespace dflop {
@@ -49,6 +50,21 @@ Json EventToJson(const TimelineEvent& event) {
   return json;
 }
 
+Json TimelineHead(const Timeline& timeline, const Layout& layout, const ModelSpec& model,
+                  const std::vector<bool>& drawn) {
+  Json json;
+  json["schema"] = "dflop/timeline/1";
+  json["model"] = model.name;
+  json["modules"] = Json::EmptyArray();
+  for (int module = 0; module < model.module_count(); ++module) json["modules"].push_back(model.module_name(module));
+  json["stages"] = Json::EmptyArray();
+  for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
+    if (IsDrawn(layout, s, -1, drawn)) json["stages"].push_back(StageToJson(s, layout, model));
+  }
+  json["makespan_s"] = timeline.makespan.value();
+  return json;
+}
+
 TimelineEvent ReadEvent(const JsonReader& json) {
   json.AllowOnly({"kind", "stage", "to_stage", "microbatch", "group", "start_s", "end_s"});
   constexpr int kMax = 1 << 24;
@@ -73,6 +89,13 @@ int ComputingGroup(const OperationGraph& graph, const Operation& operation) {
   return operation.queue < graph.groups ? operation.queue : -1;
 }
 
+bool IsDrawn(const Layout& layout, int stage, int to_stage, const std::vector<bool>& drawn) {
+  const auto shows = [&](int s) {
+    return s < 0 || drawn[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)];
+  };
+  return shows(stage) && shows(to_stage);
+}
+
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times) {
   Timeline timeline;
   timeline.makespan = times.makespan;
@@ -88,19 +111,25 @@ Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times) 
 }
 
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model) {
-  Json json;
-  json["schema"] = "dflop/timeline/1";
-  json["model"] = model.name;
-  json["modules"] = Json::EmptyArray();
-  for (int module = 0; module < model.module_count(); ++module) json["modules"].push_back(model.module_name(module));
-  json["stages"] = Json::EmptyArray();
-  for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
-    json["stages"].push_back(StageToJson(s, layout, model));
-  }
-  json["makespan_s"] = timeline.makespan.value();
+  Json json = TimelineHead(timeline, layout, model, std::vector<bool>(layout.groups.size(), true));
   json["events"] = Json::EmptyArray();
   for (const TimelineEvent& event : timeline.events) json["events"].push_back(EventToJson(event));
   return json;
+}
+
+void WriteTimeline(const std::string& path, const Timeline& timeline, const Layout& layout, const ModelSpec& model,
+                   const std::vector<bool>& drawn, const Json& head) {
+  JsonFile file(path);
+  const Json members = TimelineHead(timeline, layout, model, drawn);
+  for (const Json::Member& member : members.as<Json::Object>()) file.Member(member.key, member.value);
+  file.Member("device_groups", layout.groups.size());
+  file.OpenArray("events");
+  for (const TimelineEvent& event : timeline.events) {
+    if (IsDrawn(layout, event.stage, event.to_stage, drawn)) file.Element(EventToJson(event));
+  }
+  file.CloseArray();
+  for (const Json::Member& member : head.as<Json::Object>()) file.Member(member.key, member.value);
+  file.Close();
 }
 
 Timeline ReadTimeline(const JsonReader& json) {

@@ -33,10 +33,18 @@ bool IsEvent(const OperationGraph& graph, const Operation& operation);
 /// The device group that computes it, −1 for communication.
 int ComputingGroup(const OperationGraph& graph, const Operation& operation);
 
+/// Whether all devices of an operation are drawn: those of its stage and of the stage that waits for it, where it has
+/// them. `drawn`: [device group].
+bool IsDrawn(const Layout& layout, int stage, int to_stage, const std::vector<bool>& drawn);
+
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
 
 /// dflop/timeline/1: the layout's stages and the events of one step.
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);
+/// The same as a file, event by event, with the members of `head` at its end. Of the device groups that are not `drawn`
+/// there are neither stages nor events; `device_groups` says how many there are of all.
+void WriteTimeline(const std::string& path, const Timeline& timeline, const Layout& layout, const ModelSpec& model,
+                   const std::vector<bool>& drawn, const Json& head);
 Timeline ReadTimeline(const JsonReader& json);
 /// The array under "events".
 std::vector<TimelineEvent> ReadTimelineEvents(const JsonReader& json);

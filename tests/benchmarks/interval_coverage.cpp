@@ -27,9 +27,9 @@ struct SeedRun {
 std::vector<SeedRun> RunSeeds(const Experiment& experiment, const PolicySpec& policy, std::int64_t count) {
   std::vector<SeedRun> runs;
   for (std::int64_t seed = 0; seed < count; ++seed) {
-    const UnitResult result = RunUnit({&experiment, &experiment.points.front(), &policy, false, {seed}});
+    const Json of_seed = RunUnit({&experiment, &experiment.points.front(), &policy, false, {seed}});
     SeedFigures figures;
-    const JsonReader run(result.runs.as<Json::Array>().front(), experiment.file);
+    const JsonReader run(of_seed.as<Json::Array>().front(), experiment.file);
     AddRun(run, ReadRunFigures(run.At("metrics")), figures);
     runs.push_back({figures.step_s.front(), figures.layouts.front()});
   }

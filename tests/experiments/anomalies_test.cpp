@@ -24,7 +24,7 @@ Experiment Read(const std::string& anomalies, const std::string& correction = "\
 /// The run of the separate layout with the first seed.
 Json RunOf(const Experiment& experiment) {
   const Point& point = experiment.points.front();
-  return RunUnit({&experiment, &point, &point.scenario.policies.back()}).runs.as<Json::Array>().front();
+  return RunUnit({&experiment, &point, &point.scenario.policies.back()}).as<Json::Array>().front();
 }
 
 double MeanTime(const Json& run) { return run.find("metrics")->find("iteration_time_s")->find("mean")->number(); }

@@ -19,25 +19,16 @@
 #include "sim/plan/plan_file.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/temporary_folder.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class CommandLine : public testing::Test {
+class CommandLine : public ProgramTest {
  protected:
   /// Runs in the test's folder; `environment` is put before the program, as a shell does.
   Outcome Dflop(const std::string& arguments, const std::string& environment = "") {
-    const std::string command = "cd '" + folder_.path() + "' && " + environment + " " DFLOP_BINARY " " + arguments +
-                                " >'" + streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(command.c_str());
-    return {WEXITSTATUS(status), ReadFile(streams_ / "out"), ReadFile(streams_ / "err")};
+    return Shell(environment + " " DFLOP_BINARY " " + arguments);
   }
 
   void Write(const Json& experiment) { WriteJsonFile(folder_ / "e.json", experiment); }
@@ -57,9 +48,6 @@ class CommandLine : public testing::Test {
     }
     return "";
   }
-
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
 };
 
 Json Edited(const std::string& pointer, const std::string& value) {
@@ -224,6 +212,28 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   }
   EXPECT_FALSE(std::filesystem::exists(folder_ / "result/partial"));
   EXPECT_EQ(Dflop("report result").code, 0);
+}
+
+TEST_F(CommandLine, PicturesAndReportCanBeLeftOut) {
+  Write(SmallExperiment());
+  ASSERT_EQ(Dflop("run e.json --out result").code, 0);
+  const Json with = Result("result");
+  const Outcome run = Dflop("run e.json --out result --trace none --no-report");
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_NE(run.out.find("result: result/result.json"), std::string::npos) << run.out;
+  // What stood there belongs to another result.
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "result/report.html"));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "result/traces/tiny-plain.json"));
+  const Json without = Result("result");
+  EXPECT_TRUE(without.find("pictures")->as<Json::Array>().empty());
+  for (std::size_t i = 0; i < with.find("runs")->as<Json::Array>().size(); ++i) {
+    for (const char* hash : {"decision_hash", "timeline_hash"}) {
+      EXPECT_EQ(*with.find("runs")->as<Json::Array>()[i].find(hash),
+                *without.find("runs")->as<Json::Array>()[i].find(hash));
+    }
+  }
+  EXPECT_EQ(Dflop("report result").code, 0);
+  EXPECT_EQ(Dflop("run e.json --out result --trace some").code, 2);
 }
 
 TEST_F(CommandLine, InputsThatChangeNothingAreReported) {

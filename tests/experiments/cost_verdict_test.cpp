@@ -93,8 +93,8 @@ Json RunsOf(const Experiment& experiment) {
   Json runs = Json::EmptyArray();
   for (const Point& point : experiment.points) {
     for (const PolicySpec& policy : point.scenario.policies) {
-      const UnitResult result = RunUnit({&experiment, &point, &policy, false});
-      for (const Json& run : result.runs.as<Json::Array>()) runs.push_back(run);
+      const Json result = RunUnit({&experiment, &point, &policy, false});
+      for (const Json& run : result.as<Json::Array>()) runs.push_back(run);
     }
   }
   return runs;

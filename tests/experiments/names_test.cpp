@@ -108,8 +108,8 @@ std::map<std::string, std::string> RunAll(const Json& experiment_json, const std
     for (const PolicySpec& policy : point.scenario.policies) {
       std::string text;
       try {
-        const UnitResult result = RunUnit({&experiment, &point, &policy});
-        for (const Json& run : result.runs.as<Json::Array>()) text += Figures(run).Dump() + "\n";
+        const Json result = RunUnit({&experiment, &point, &policy});
+        for (const Json& run : result.as<Json::Array>()) text += Figures(run).Dump() + "\n";
       } catch (const InputError&) {
         text = "infeasible";
       }

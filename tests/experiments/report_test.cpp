@@ -296,9 +296,9 @@ TEST_F(ReportTest, LoadsOfBucketsAreForwardPlusBackwardOverTheStages) {
   const auto encoder = BucketLoads(picture, Side::kEncoder);
   const auto llm = BucketLoads(picture, Side::kLlm);
   ASSERT_EQ(encoder.size(), 2u);
-  for (std::size_t replica = 0; replica < 2; ++replica) {
-    ASSERT_EQ(encoder[replica].size(), 5u);
-    for (std::size_t k = 0; k < 5; ++k) EXPECT_NEAR(llm[replica][k] / encoder[replica][k], 2.5, 1e-9);
+  for (int replica = 0; replica < 2; ++replica) {
+    ASSERT_EQ(encoder.at(replica).size(), 5u);
+    for (std::size_t k = 0; k < 5; ++k) EXPECT_NEAR(llm.at(replica)[k] / encoder.at(replica)[k], 2.5, 1e-9);
   }
   EXPECT_TRUE(BucketLoads(picture, Side::kShared).empty());
 }

@@ -114,8 +114,8 @@ TEST(RunFigures, AreAllTheNumbersThatARunWrites) {
   WriteJsonFile(folder / "small.json", SmallExperiment());
   const Experiment experiment = ReadExperiment(folder / "small.json");
   const Point& point = experiment.points.front();
-  const UnitResult unit = RunUnit({&experiment, &point, &point.scenario.policies.front(), false});
-  Json result = MakeResult(experiment, Json(), unit.runs, {}, "");
+  const Json runs = RunUnit({&experiment, &point, &point.scenario.policies.front(), false});
+  Json result = MakeResult(experiment, Json(), runs, {}, "");
   std::set<std::string> expected = no_figures;
   for (const FigureField& field : FigureFields()) expected.insert(PlaceOf(field));
   for (const Json& run : result["runs"].as<Json::Array>()) {

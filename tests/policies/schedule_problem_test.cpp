@@ -237,7 +237,7 @@ TEST(PerStepSchedule, OrdersOfAStepMakeItsGraphAndItsHash) {
   const Scenario& scenario = experiment.points.front().scenario;
   const PolicySpec& policy = scenario.policies.front();
   const Json run =
-      RunUnit(Unit{&experiment, &experiment.points.front(), &policy, false, {1}}).runs.as<Json::Array>().front();
+      RunUnit(Unit{&experiment, &experiment.points.front(), &policy, false, {1}}).as<Json::Array>().front();
 
   const PlannedJob job = PlanJob(scenario, policy, 1);
   DecisionHash hash(job.decision.layout, job.orders);

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tests/sim/plan_support.hpp"
+#include "tests/temporary_folder.hpp"
 
 namespace dflop {
 namespace {
@@ -29,7 +30,10 @@ class ChromeTraceOf : public testing::TestWithParam<Communicator> {
     RandomStream random(3, "batch");
     plan_ = Plugin<BatchScheduler>("random")->Schedule(MakeBatchProblem(cost, layout, batch), random);
     const Step step = SimulateStep({cost, layout, orders}, plan_, batch, *MakeReplayEngine());
-    trace_ = ChromeTrace(cost, layout, plan_, step);
+    const TemporaryFolder folder;
+    const std::string path = folder.path() + "/trace.json";
+    WriteChromeTrace(path, cost, layout, plan_, step, std::vector<bool>(layout.groups.size(), true));
+    trace_ = ReadJsonFile(path);
     for (const Json& event : trace_.find("traceEvents")->as<Json::Array>()) {
       if (Phase(event) == "X") slices_[ThreadOf(event)].push_back({Time(event), Time(event) + Number(event, "dur")});
     }

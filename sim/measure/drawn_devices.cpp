@@ -1,0 +1,163 @@
+// The end of a step is followed back from operation to operation; replicas are ranked by when their last microbatch
+// ends.
+#include "sim/measure/drawn_devices.hpp"
+
+#include <algorithm>
+
+#include "base/error.hpp"
+#include "base/index.hpp"
+#include "sim/build/replica_classes.hpp"
+#include "sim/plan/replica_content.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kNobody = -1;
+
+/// What the end of the step waited for, last to first.
+std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& times) {
+  std::vector<int> before(graph.operations.size(), kNobody);  // the operation before it in its queue
+  for (const std::vector<int>& queue : graph.queues) {
+    for (std::size_t i = 1; i < queue.size(); ++i) before[Index(queue[i])] = queue[i - 1];
+  }
+  const auto ends_later = [&](int a, int b) { return b == kNobody || times.end[Index(a)] > times.end[Index(b)]; };
+  int last = kNobody;
+  for (int i = 0; i < static_cast<int>(before.size()); ++i) {
+    if (ends_later(i, last)) last = i;
+  }
+  std::vector<int> path;
+  for (int i = last; i != kNobody;) {
+    path.push_back(i);
+    int latest = before[Index(i)];
+    for (auto k = graph.dependency_begin[Index(i)]; k < graph.dependency_begin[Index(i) + 1]; ++k) {
+      const int needed = graph.dependencies[Index(k)];
+      if (ends_later(needed, latest)) latest = needed;
+    }
+    i = latest;
+  }
+  return path;
+}
+
+class DrawnSample {
+ public:
+  DrawnSample(const Job& job, const Step& step)
+      : job_(job),
+        step_(step),
+        replicas_(ReplicasByContent(job.layout)),
+        drawn_(job.layout.groups.size()),
+        replica_of_(job.layout.groups.size()) {
+    for (std::size_t r = 0; r < replicas_.size(); ++r) {
+      for (const int s : replicas_[r].stages) replica_of_[Index(job.layout.stages[Index(s)].group)] = r;
+    }
+    MeasureEnds();
+  }
+
+  std::vector<bool> Choose() && {
+    Take(MostWaitedFor());
+    for (std::size_t r = replicas_.size(); r-- > 0;) {
+      if (r == 0 || replicas_[r].module != replicas_[r - 1].module) Take(r);
+    }
+    for (const std::vector<std::size_t>& alike : ByModule()) TakeExtremes(alike);
+    if (!full_) {
+      for (const std::vector<std::size_t>& alike : ByClass()) TakeExtremes(alike);
+    }
+    return std::move(drawn_);
+  }
+
+ private:
+  void MeasureEnds() {
+    ends_.assign(replicas_.size(), Seconds(0));
+    for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) {
+      const Operation& operation = step_.graph.operations[i];
+      if (operation.microbatch < 0 || operation.queue < 0 || operation.queue >= step_.graph.groups) continue;
+      Seconds& end = ends_[replica_of_[Index(operation.queue)]];
+      end = std::max(end, step_.times.end[i]);
+    }
+  }
+
+  std::size_t MostWaitedFor() const {
+    std::vector<Seconds> waited(replicas_.size());
+    for (const int i : WaitedFor(step_.graph, step_.times)) {
+      const int queue = step_.graph.operations[Index(i)].queue;
+      if (queue < 0 || queue >= step_.graph.groups) continue;
+      waited[replica_of_[Index(queue)]] += step_.times.end[Index(i)] - step_.times.start[Index(i)];
+    }
+    return static_cast<std::size_t>(std::max_element(waited.begin(), waited.end()) - waited.begin());
+  }
+
+  /// The LLM's replicas first.
+  std::vector<std::vector<std::size_t>> ByModule() const {
+    std::vector<std::vector<std::size_t>> modules;
+    for (std::size_t r = replicas_.size(); r-- > 0;) {
+      if (modules.empty() || replicas_[modules.back().front()].module != replicas_[r].module) modules.emplace_back();
+      modules.back().push_back(r);
+    }
+    for (auto& replicas : modules) std::reverse(replicas.begin(), replicas.end());
+    return modules;
+  }
+
+  std::vector<std::vector<std::size_t>> ByClass() const {
+    std::vector<std::size_t> place(Index(job_.layout.llm_replicas()));  // [replica of the LLM]
+    for (std::size_t r = 0; r < replicas_.size(); ++r) {
+      if (replicas_[r].module == replicas_.back().module) place[Index(replicas_[r].replica)] = r;
+    }
+    std::vector<std::vector<std::size_t>> classes;
+    for (const ReplicaClass& one : ReplicaClassesOf(job_.cost, job_.layout, step_.work)) {
+      auto& alike = classes.emplace_back();
+      for (const int replica : one.replicas) alike.push_back(place[Index(replica)]);
+    }
+    std::stable_sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
+    return classes;
+  }
+
+  /// The last to end and the first.
+  void TakeExtremes(const std::vector<std::size_t>& alike) {
+    const auto earlier = [&](std::size_t a, std::size_t b) { return ends_[a] < ends_[b]; };
+    const auto [first, last] = std::minmax_element(alike.begin(), alike.end(), earlier);
+    Take(*last);
+    Take(*first);
+  }
+
+  void Take(std::size_t replica) {
+    std::vector<int> groups;
+    for (const int s : replicas_[replica].stages) groups.push_back(job_.layout.stages[Index(s)].group);
+    std::sort(groups.begin(), groups.end());
+    groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
+    if (drawn_[Index(groups.front())]) return;
+    full_ = full_ || (taken_ > 0 && taken_ + groups.size() > kMostDrawnGroups);
+    if (full_) return;
+    taken_ += groups.size();
+    for (const int group : groups) drawn_[Index(group)] = true;
+  }
+
+  const Job& job_;
+  const Step& step_;
+  std::vector<ReplicaContent> replicas_;
+  std::vector<bool> drawn_;
+  std::vector<std::size_t> replica_of_;  ///< [device group]
+  std::vector<Seconds> ends_;            ///< of a replica's last microbatch
+  std::size_t taken_ = 0;                ///< device groups
+  bool full_ = false;
+};
+
+}  // namespace
+
+const std::vector<std::string>& TraceDetailNames() {
+  static const std::vector<std::string> kNames = {"full", "sample", "none"};
+  return kNames;
+}
+
+TraceDetail TraceDetailOf(const std::string& name) {
+  const auto& names = TraceDetailNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  DFLOP_CHECK(found != names.end(), "the command line lets known details through");
+  return static_cast<TraceDetail>(found - names.begin());
+}
+
+std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail) {
+  const std::size_t groups = job.layout.groups.size();
+  if (detail == TraceDetail::kSample && groups > kMostDrawnGroups) return DrawnSample(job, step).Choose();
+  return std::vector<bool>(groups, detail != TraceDetail::kNone);
+}
+
+}  // namespace dflop
