@@ -1,6 +1,8 @@
 // What an action complains about, for tests of bad input.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <string>
 
 #include "base/error.hpp"
@@ -16,6 +18,10 @@ std::string ErrorOf(Action action) {
     return error.pointer() + ": " + error.what();
   }
   return "";
+}
+
+inline void ExpectError(const std::string& error, const std::string& part) {
+  EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);
 }
 
 }  // namespace dflop

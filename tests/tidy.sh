@@ -34,7 +34,7 @@ build=build/tidy
 benchmarks=OFF
 ! pkg-config --exists benchmark || benchmarks=ON
 # clang cannot read GCC's precompiled headers.
-cmake --preset release -B "$build" -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DDFLOP_TESTS=ON \
+cmake --preset release -B "$build" -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DDFLOP_UNITY=OFF -DDFLOP_TESTS=ON \
       -DDFLOP_BENCHMARKS="$benchmarks" >/dev/null
 cmake --build "$build" --target dflop_build_info >/dev/null
 

@@ -20,7 +20,7 @@ constexpr double kMinTime = 1e-9;
 constexpr double kMaxTime = 86400;
 constexpr std::size_t kMostSequences = 65536;  // of a pack
 constexpr char kPackedAttention[] = "attention_packed";
-constexpr char kLengths[] = "lengths";
+constexpr char kLengthsKey[] = "lengths";
 
 using Names = std::vector<std::string>;
 
@@ -73,7 +73,7 @@ std::vector<std::int64_t> ReadLengths(const JsonReader& json) {
   if (json.Size() == 0 || json.Size() > kMostSequences) {
     json.Fail("holds " + std::to_string(json.Size()) + " lengths, allowed are 1 to " + std::to_string(kMostSequences));
   }
-  for (const JsonReader& length : json.Elements()) lengths.push_back(ReadSize(length, kLengths));
+  for (const JsonReader& length : json.Elements()) lengths.push_back(ReadSize(length, kLengthsKey));
   return lengths;
 }
 
@@ -84,8 +84,8 @@ void ReadShape(const JsonReader& json, CostRow& row) {
     row.shape.emplace_back(name, static_cast<double>(ReadSize(json.At(name), name)));
   }
   if (IsPacked(row.op)) {
-    row.lengths = ReadLengths(json.At(kLengths));
-    names.emplace_back(kLengths);
+    row.lengths = ReadLengths(json.At(kLengthsKey));
+    names.emplace_back(kLengthsKey);
   }
   json.AllowOnly(names);
 }
@@ -156,7 +156,7 @@ double ValueBytes(const std::string& dtype) {
 Json ShapeJson(const CostRow& row) {
   Json shape = Json::EmptyObject();
   for (const auto& [name, size] : row.shape) shape[name] = static_cast<std::int64_t>(size);
-  if (!row.lengths.empty()) shape[kLengths] = Json::ArrayOf(row.lengths);
+  if (!row.lengths.empty()) shape[kLengthsKey] = Json::ArrayOf(row.lengths);
   return shape;
 }
 

@@ -109,7 +109,7 @@ void PrintJson(const Entries& entries) {
   std::printf("%s\n", all.Dump(1).c_str());
 }
 
-struct Arguments {
+struct ListArguments {
   std::string what;
   bool json = false;
 };
@@ -118,7 +118,7 @@ struct Arguments {
 
 void AddListCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("list", "what there is: policies, models, machines, samples");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ListArguments>();
   std::vector<std::string> names;
   names.reserve(kLists.size());
   for (const auto& [name, list] : kLists) names.push_back(name);

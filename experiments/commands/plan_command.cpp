@@ -23,7 +23,7 @@
 namespace dflop {
 namespace {
 
-struct Arguments {
+struct PlanArguments {
   std::string experiment;
   std::optional<std::string> scenario;
   std::optional<std::string> policy;
@@ -140,7 +140,7 @@ void TellExtrapolation(const Scenario& scenario, const PolicySpec& policy, const
   if (IsMuchExtrapolated(fraction)) std::printf("%s\n", kExtrapolatedNote);
 }
 
-void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Scenario& scenario,
+void ShowPlan(const PlanArguments& arguments, const Experiment& experiment, const Scenario& scenario,
               const PolicySpec& policy) {
   const std::int64_t seed = experiment.seeds.front();
   const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy, seed); });
@@ -163,7 +163,7 @@ void ShowPlan(const Arguments& arguments, const Experiment& experiment, const Sc
   OrExplain(policy, "/batching", [&] { WritePlan(arguments.out, experiment, scenario, policy, job); });
 }
 
-void PlanCommand(const Arguments& arguments) {
+void PlanCommand(const PlanArguments& arguments) {
   if (!arguments.out.empty()) CheckFolderOf(arguments.out);
   const Experiment experiment = ReadExperiment(arguments.experiment, arguments.overrides);
   const Scenario& scenario = ChooseScenario(experiment, arguments.scenario);
@@ -176,7 +176,7 @@ void PlanCommand(const Arguments& arguments) {
 
 void AddPlanCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("plan", "the layout a policy chooses: candidates, memory, time, and why");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<PlanArguments>();
   command->add_option("experiment", arguments->experiment, "the experiment file")
       ->required()
       ->type_name("EXPERIMENT.json");

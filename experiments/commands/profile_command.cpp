@@ -25,7 +25,7 @@
 namespace dflop {
 namespace {
 
-struct Arguments {
+struct ProfileArguments {
   std::string experiment;
   std::optional<std::string> scenario;
   std::optional<std::string> policy;
@@ -99,7 +99,7 @@ std::string Study(int resamples, const Scenario& scenario, const PolicySpec& pol
 
 /// What the optimizer of DFLOP's release reads, as its profiler would have measured it here; the samples are the
 /// planning sample of the first seed, so that the same plan comes out of the files as without them.
-void WriteForRelease(const Experiment& experiment, const Scenario& scenario, const Arguments& arguments) {
+void WriteForRelease(const Experiment& experiment, const Scenario& scenario, const ProfileArguments& arguments) {
   if (scenario.model.encoders.size() != 1) {
     throw InputError(scenario.file, scenario.pointer + "/model",
                      "has " + std::to_string(scenario.model.encoders.size()) +
@@ -119,7 +119,7 @@ void WriteForRelease(const Experiment& experiment, const Scenario& scenario, con
               names.llm.substr(0, names.llm.rfind('_')).c_str(), names.encoder.c_str(), names.llm.c_str());
 }
 
-void ProfileCommand(Arguments arguments) {
+void ProfileCommand(ProfileArguments arguments) {
   if (arguments.folder.empty() == arguments.out.empty()) {
     throw InputError("profile: one folder is wanted, as DIR or behind --out");
   }
@@ -147,7 +147,7 @@ void ProfileCommand(Arguments arguments) {
 
 void AddProfileCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("profile", "throughput and memory curves of a scenario's model, and its data");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ProfileArguments>();
   command->add_option("experiment", arguments->experiment, "the experiment file")
       ->required()
       ->type_name("EXPERIMENT.json");

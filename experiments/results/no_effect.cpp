@@ -11,7 +11,7 @@ namespace dflop {
 namespace {
 
 // What a run says apart from its place on the axis, from the wall clock, and from what a planner thought beforehand.
-std::string Figures(const Json& run) {
+std::string FiguresOf(const Json& run) {
   Json figures = Json::EmptyObject();
   for (const Json::Member& member : run.as<Json::Object>()) {
     const bool apart = member.key == "metrics" || member.key == "point" || member.key == "planning";
@@ -40,7 +40,7 @@ std::string Key(const Json& run, const std::string& axis) {
 
 bool HasEffect(const std::string& axis, const Json::Array& runs) {
   std::map<std::string, std::set<std::string>> figures;
-  for (const Json& run : runs) figures[Key(run, axis)].insert(Figures(run));
+  for (const Json& run : runs) figures[Key(run, axis)].insert(FiguresOf(run));
   return std::any_of(figures.begin(), figures.end(), [](const auto& entry) { return entry.second.size() > 1; });
 }
 

@@ -41,9 +41,9 @@ class Silence {
 };
 
 /// Columns: x_ij at i·B + j, then C. Rows: one per sample, one per dimension and bucket, then one per bucket to fill.
-class Columns {
+class ProgramColumns {
  public:
-  explicit Columns(const IntegerProgram& program)
+  explicit ProgramColumns(const IntegerProgram& program)
       : samples_(static_cast<int>(program.costs.front().size())), program_(program) {
     double most = 0;
     for (const auto& dimension : program.costs) {
@@ -148,7 +148,7 @@ std::string IntegerProgramSolver() { return std::string("CBC ") + Cbc_getVersion
 IntegerProgramAnswer SolveIntegerProgram(const IntegerProgram& program, const IntegerProgramLimits& limits) {
   const Silence silence;
   const std::unique_ptr<Cbc_Model, void (*)(Cbc_Model*)> model(Cbc_newModel(), Cbc_deleteModel);
-  const Columns columns(program);
+  const ProgramColumns columns(program);
   columns.Load(model.get());
   columns.Start(model.get());
   Cbc_setLogLevel(model.get(), 0);

@@ -22,7 +22,7 @@ namespace {
 constexpr double kCpuFlopCap = 4e9;
 constexpr double kCpuByteCap = 128 * 1024 * 1024;
 
-struct Arguments {
+struct ProfileArguments {
   std::string backend;
   std::vector<std::string> models;
   std::string out;
@@ -64,7 +64,7 @@ ModelSpec NamedModel(const std::string& name) {
 }
 
 /// Refuses a file that exists and a place that cannot be written, before anything is measured.
-void CheckOut(const Arguments& arguments) {
+void CheckOut(const ProfileArguments& arguments) {
   namespace fs = std::filesystem;
   const fs::path out(arguments.out);
   std::error_code error;
@@ -86,7 +86,7 @@ void CheckOut(const Arguments& arguments) {
   if (!made.empty()) fs::remove_all(made, error);
 }
 
-std::unique_ptr<Backend> MakeBackend(const Arguments& arguments) {
+std::unique_ptr<Backend> MakeBackend(const ProfileArguments& arguments) {
   if (arguments.backend == "cuda") {
     BackendOptions options = arguments.device;
     options.busy_neighbours = !arguments.neighbours_idle;
@@ -109,7 +109,7 @@ PlanOptions OptionsFor(Backend& backend) {
   return options;
 }
 
-Json Method(const Arguments& arguments, const PlanOptions& plan, const std::string& command_line) {
+Json Method(const ProfileArguments& arguments, const PlanOptions& plan, const std::string& command_line) {
   Json method;
   method["models"] = Json::ArrayOf(arguments.models);
   method["command"] = command_line;
@@ -119,7 +119,7 @@ Json Method(const Arguments& arguments, const PlanOptions& plan, const std::stri
   return method;
 }
 
-void RunProfile(const Arguments& arguments, const std::string& command_line) {
+void RunProfile(const ProfileArguments& arguments, const std::string& command_line) {
   const double budget = ReadBudget(arguments.budget);
   std::vector<ModelSpec> models;
   for (const std::string& name : arguments.models) models.push_back(NamedModel(name));
@@ -154,7 +154,7 @@ void RunProfile(const Arguments& arguments, const std::string& command_line) {
 void AddProfileCommand(CLI::App& app, const std::string& command_line) {
   CLI::App* command =
       app.add_subcommand("profile", "Measures the kernels of one or more models and writes a cost trace");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<ProfileArguments>();
   command->add_option("--backend", arguments->backend, "cpu: this processor, one core, fp32; cuda: the first GPU, bf16")
       ->required()
       ->check(CLI::IsMember({"cpu", "cuda"}));

@@ -20,7 +20,7 @@
 namespace dflop {
 namespace {
 
-struct Arguments {
+struct RunArguments {
   std::vector<std::string> plans;
   std::string backend;
   std::string out;
@@ -32,7 +32,7 @@ struct Arguments {
 constexpr double kLongUnasked = 3600;  // seconds of work that nobody starts by accident
 
 /// As the plans predict it, every attempt taken as the first: seconds of this machine.
-double ExpectedSeconds(const std::vector<Plan>& plans, const Arguments& arguments) {
+double ExpectedSeconds(const std::vector<Plan>& plans, const RunArguments& arguments) {
   double once = 0;
   for (const Plan& plan : plans) {
     for (std::size_t step = 0; step < plan.steps.size(); ++step) {
@@ -57,7 +57,7 @@ void TellDuration(double seconds, bool force) {
   if (LauncherRank() == 0) std::fprintf(stderr, "expected to last about %s, as the plans predict\n", text.c_str());
 }
 
-std::vector<Plan> ReadPlans(const Arguments& arguments) {
+std::vector<Plan> ReadPlans(const RunArguments& arguments) {
   std::vector<Plan> plans;
   for (const std::string& path : arguments.plans) {
     const Json json = ReadJsonFile(path);
@@ -68,7 +68,7 @@ std::vector<Plan> ReadPlans(const Arguments& arguments) {
   return plans;
 }
 
-void CheckBackend(const StageBackend& backend, const std::vector<Plan>& plans, const Arguments& arguments) {
+void CheckBackend(const StageBackend& backend, const std::vector<Plan>& plans, const RunArguments& arguments) {
   for (std::size_t i = 0; i < plans.size(); ++i) {
     const std::string why = backend.why_not(plans[i]);
     if (!why.empty()) throw InputError(arguments.plans[i], "", "backend " + backend.name + " cannot run this: " + why);
@@ -80,7 +80,7 @@ std::string PartialPath(const std::string& out) {
   return (path.parent_path() / (path.stem().string() + ".partial" + path.extension().string())).string();
 }
 
-void Run(const Arguments& arguments) {
+void Run(const RunArguments& arguments) {
   CheckFolderOf(arguments.out);
   const std::vector<Plan> plans = ReadPlans(arguments);
   const StageBackend backend = FindStageBackend(arguments.backend, MostRanks(plans), arguments.time_scale);
@@ -114,7 +114,7 @@ void Run(const Arguments& arguments) {
 
 void AddRunCommand(CLI::App& app) {
   CLI::App* command = app.add_subcommand("run", "executes a plan of `dflop plan --out`, one rank per device group");
-  const auto arguments = std::make_shared<Arguments>();
+  const auto arguments = std::make_shared<RunArguments>();
   command->add_option("plans", arguments->plans, "plan files; several take turns")->required()->type_name("PLAN.json");
   command->add_option("--backend", arguments->backend, "spin: operations last as predicted; cpu, cuda: real kernels")
       ->required();

@@ -1,20 +1,18 @@
 // `dflop check` as CI sees it: exit codes, the lines, the JUnit file.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/file.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/temporary_folder.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
 
 /// Holds the small experiment's result in stored/.
-class CheckCommand : public testing::Test {
+class CheckCommand : public ProgramTest {
  protected:
   void SetUp() override {
     WriteJsonFile(folder_ / "e.json", SmallExperiment());
@@ -22,11 +20,10 @@ class CheckCommand : public testing::Test {
   }
 
   int Dflop(const std::string& arguments) {
-    const std::string command = "cd '" + folder_.path() + "' && " DFLOP_BINARY " " + arguments + " >out 2>err";
-    const int status = std::system(command.c_str());
-    out_ = ReadFile(folder_ / "out");
-    err_ = ReadFile(folder_ / "err");
-    return WEXITSTATUS(status);
+    const Outcome outcome = Shell(DFLOP_BINARY " " + arguments);
+    out_ = outcome.out;
+    err_ = outcome.err;
+    return outcome.code;
   }
 
   void ScaleStoredTimes(const std::string& policy, double factor) {
@@ -39,9 +36,8 @@ class CheckCommand : public testing::Test {
     WriteJsonFile(folder_ / "stored/result.json", stored);
   }
 
-  bool Says(const std::string& text) const { return out_.find(text) != std::string::npos; }
+  bool Says(const std::string& text) const { return dflop::Says(out_, text); }
 
-  TemporaryFolder folder_;
   std::string out_;
   std::string err_;
 };

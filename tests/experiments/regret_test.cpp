@@ -58,14 +58,14 @@ TEST(Regrets, OfUnequalSeedsHaveNoInterval) {
   EXPECT_FALSE(regrets[1]->half_width.has_value());
 }
 
-PolicyFigures Policy(const std::string& name, double step_s) {
+PolicyFigures PolicyTaking(const std::string& name, double step_s) {
   PolicyFigures policy;
   policy.policy = name;
   policy.seeds = Seeds({step_s, step_s});
   return policy;
 }
 
-PointFigures Point(const std::string& scenario, int nodes, std::vector<PolicyFigures> policies) {
+PointFigures PointWith(const std::string& scenario, int nodes, std::vector<PolicyFigures> policies) {
   PointFigures point;
   point.scenario = scenario;
   point.point = {{"/cluster/nodes", Json(nodes)}};
@@ -83,9 +83,9 @@ PolicyFigures Infeasible(const std::string& name) {
 /// Regrets of a: 0, 25 %, 100 %; of b: 50 %, 0, 0; a third policy fails at one of the points and has no part in
 /// another.
 std::vector<PointFigures> ThreePoints() {
-  return {Point("s", 1, {Policy("a", 1), Policy("b", 1.5), Policy("c", 2)}),
-          Point("s", 2, {Policy("a", 2), Policy("b", 1.6), Infeasible("c")}),
-          Point("t", 1, {Policy("a", 6), Policy("b", 3)})};
+  return {PointWith("s", 1, {PolicyTaking("a", 1), PolicyTaking("b", 1.5), PolicyTaking("c", 2)}),
+          PointWith("s", 2, {PolicyTaking("a", 2), PolicyTaking("b", 1.6), Infeasible("c")}),
+          PointWith("t", 1, {PolicyTaking("a", 6), PolicyTaking("b", 3)})};
 }
 
 std::vector<std::string> Texts(const RegretRow& row) {
@@ -160,9 +160,9 @@ TEST(RegretChart, MarksStandOnASquareRootAxis) {
 }
 
 TEST(RegretChart, ManyPoliciesGoBelowEachOtherAndNoneIsLost) {
-  std::vector<PointFigures> points = {Point("s", 1, {}), Point("s", 2, {})};
+  std::vector<PointFigures> points = {PointWith("s", 1, {}), PointWith("s", 2, {})};
   for (PointFigures& point : points) {
-    for (int i = 0; i < 23; ++i) point.policies.push_back(Policy("policy " + std::to_string(i), 1 + 0.1 * i));
+    for (int i = 0; i < 23; ++i) point.policies.push_back(PolicyTaking("policy " + std::to_string(i), 1 + 0.1 * i));
   }
   const std::string svg = RegretChart(MakeRegretTable(points)).Inline();
   EXPECT_EQ(Marks(svg).size(), 4u * 23);

@@ -1,21 +1,19 @@
 // DFLOP's release and the `dflop` program hand each other files: profiles, plans, buckets. And what a policy is called
 // whose batch program did not run.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <cstdlib>
 #include <filesystem>
 
 #include "base/file.hpp"
 #include "base/json_reader.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/temporary_folder.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
 
-class ReleaseCommands : public testing::Test {
+class ReleaseCommands : public ProgramTest {
  protected:
   /// The small experiment with these policies alone, on one seed.
   void Write(const std::string& policies, const std::string& seeds = "[3]") {
@@ -25,20 +23,12 @@ class ReleaseCommands : public testing::Test {
     experiment["baselines"] = Json::EmptyArray();
     WriteJsonFile(folder_ / "e.json", experiment);
   }
-  int Dflop(const std::string& arguments) {
-    const std::string command = "cd '" + folder_.path() + "' && '" DFLOP_BINARY "' " + arguments + " >'" +
-                                streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(command.c_str());
-    return WEXITSTATUS(status);
-  }
+  int Dflop(const std::string& arguments) { return Shell("'" DFLOP_BINARY "' " + arguments).code; }
   std::string Out() { return ReadFile(streams_ / "out"); }
   std::string Err() { return ReadFile(streams_ / "err"); }
   Json Run(std::size_t index) {
     return ReadJsonFile(folder_ / "result/result.json").find("runs")->as<Json::Array>().at(index);
   }
-
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
 };
 
 constexpr const char* kPlain =

@@ -5,6 +5,7 @@
 
 #include "base/error.hpp"
 #include "models/trace_kernel_costs.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
@@ -24,8 +25,6 @@ CostTrace Trace(std::vector<CostRow> rows) {
 std::shared_ptr<const KernelCosts> BuiltIn() {
   return BuiltInKernelCosts({"a100-sxm-80gb", "test", FlopsPerSecond(312e12), BytesPerSecond(2.039e12), Bytes(80e9)});
 }
-
-bool Says(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
 
 TEST(TraceInspect, NamesRangesRatesAndTheOctavesWithoutRows) {
   // m = 1, 5 and 40: octaves 2^0, 2^2 and 2^5 hold a row, 2^1, 2^3 and 2^4 do not; 2·40·10^6 FLOPs in 80 µs is 1

@@ -1,10 +1,8 @@
 // Trust is read where the number is read: one figure for one thing in terminal, report, CSV and JSON; costs of another
 // device refused; what was not measured said on every table. And the edges of the command line around it.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <limits>
 #include <regex>
@@ -20,38 +18,22 @@
 #include "experiments/spec/sweep.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/temporary_folder.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Trust : public testing::Test {
+class Trust : public ProgramTest {
  protected:
-  Outcome Dflop(const std::string& arguments) {
-    const std::string command = "cd '" + folder_.path() + "' && '" DFLOP_BINARY "' " + arguments + " >'" +
-                                streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(command.c_str());
-    return {WEXITSTATUS(status), ReadFile(streams_ / "out"), ReadFile(streams_ / "err")};
-  }
+  Outcome Dflop(const std::string& arguments) { return Shell("'" DFLOP_BINARY "' " + arguments); }
   void Write(const std::string& pointer, const std::string& value) {
     Json experiment = SmallExperiment();
     EXPECT_TRUE(WriteAt(experiment, pointer, ParseJson(value, "value")));
     WriteJsonFile(folder_ / "e.json", experiment);
   }
-
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
 };
-
-bool Says(const std::string& text, const std::string& what) { return text.find(what) != std::string::npos; }
 
 /// The cells of the line of a table that begins with `name`.
 std::vector<std::string> RowOf(const std::string& table, const std::string& name) {

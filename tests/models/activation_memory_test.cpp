@@ -6,12 +6,6 @@
 namespace dflop {
 namespace {
 
-SequenceBatch Sequences(double length, double count) {
-  SequenceBatch batch;
-  batch.Add(length, count);
-  return batch;
-}
-
 /// The stack of arXiv 2205.05198: unfused attention, dropout.
 SoftwareStack Megatron(Recompute recompute) {
   SoftwareStack software;

@@ -14,12 +14,6 @@ namespace {
 using GemmCall = FakeKernelCosts::GemmCall;
 constexpr double kMicro = 1e-6;
 
-SequenceBatch Sequences(double length, double count) {
-  SequenceBatch batch;
-  batch.Add(length, count);
-  return batch;
-}
-
 SoftwareStack With(Recompute recompute) {
   SoftwareStack software;
   software.recompute = recompute;

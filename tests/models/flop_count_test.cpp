@@ -6,12 +6,6 @@
 namespace dflop {
 namespace {
 
-SequenceBatch Sequences(double length, double count) {
-  SequenceBatch batch;
-  batch.Add(length, count);
-  return batch;
-}
-
 TEST(Flops, GptWithFullRecomputeFollowsEquationThreeOfMegatron) {
   // arXiv 2104.04473, equation 3: 96·B·s·l·h²·(1 + s/(6·h) + V/(16·l·h)); attention is causal and counted half here.
   const double h = 4096, l = 36, s = 2048, v = 51200, b = 16;

@@ -14,6 +14,13 @@
 
 namespace dflop {
 
+/// `count` sequences of one length.
+inline SequenceBatch Sequences(double length, double count) {
+  SequenceBatch batch;
+  batch.Add(length, count);
+  return batch;
+}
+
 /// Kernels whose time is a short sum by hand: forward GEMMs at 100 TFLOP/s, input gradients at 50, weight gradients at
 /// 25; attention at 10 TFLOP/s, its backward 2.5 × as long; memory at 1 TB/s. It remembers what it was asked.
 class FakeKernelCosts : public KernelCosts {

@@ -91,9 +91,9 @@ TEST(CorrectedTime, DeferringCostlySamplesIsNoGain) {
 }
 
 /// A small job over many steps: planned with the correction, run under a ground truth.
-class Job {
+class CorrectedJob {
  public:
-  Job(const std::string& correction, const std::vector<Anomaly>& anomalies)
+  CorrectedJob(const std::string& correction, const std::vector<Anomaly>& anomalies)
       : correction_(Plugin<Correction>(correction)), truth_(anomalies, 1) {}
 
   void Run(int steps) {
@@ -138,7 +138,7 @@ SlowShapes SlowTenth() { return {.module = 1, .share = 0.1, .delay = 2, .ranges 
 constexpr const char* kDecidesLate = R"({"name": "adaptive", "window": 1000})";
 
 TEST(AdaptiveCorrection, SwitchesItselfOffWhereNothingIsWrong) {
-  Job job(R"({"name": "adaptive", "window": 5})", {});
+  CorrectedJob job(R"({"name": "adaptive", "window": 5})", {});
   job.Run(4);
   EXPECT_TRUE(job.correction().tracking());
   job.Run(1);
@@ -151,7 +151,7 @@ TEST(AdaptiveCorrection, SwitchesItselfOffWhereNothingIsWrong) {
 }
 
 TEST(AdaptiveCorrection, StaysOnWhereItPaysAndKnowsWhichShapesAreSlow) {
-  Job job(R"({"name": "adaptive", "window": 20})", {SlowTenth()});
+  CorrectedJob job(R"({"name": "adaptive", "window": 20})", {SlowTenth()});
   job.Run(40);
   EXPECT_TRUE(job.correction().tracking());
   EXPECT_GT(job.gain(), 0.04);
@@ -162,7 +162,7 @@ TEST(AdaptiveCorrection, StaysOnWhereItPaysAndKnowsWhichShapesAreSlow) {
 
 TEST(AdaptiveCorrection, ForgetsItsCorrectionsWhenItStops) {
   // No gain is worth a cost of 100 %.
-  Job job(R"({"name": "adaptive", "window": 20, "monitoring_cost": 1})", {SlowTenth()});
+  CorrectedJob job(R"({"name": "adaptive", "window": 20, "monitoring_cost": 1})", {SlowTenth()});
   job.Run(19);
   EXPECT_GT(job.correction().Factor(1, 700), 1.5);
   job.Run(1);
@@ -171,9 +171,9 @@ TEST(AdaptiveCorrection, ForgetsItsCorrectionsWhenItStops) {
 }
 
 TEST(AdaptiveCorrection, ASlowDeviceIsNotBlamedOnTheSamples) {
-  const Job layout(kDecidesLate, {});
+  const CorrectedJob layout(kDecidesLate, {});
   const DeviceGroup& last = layout.layout().groups.back();
-  Job job(kDecidesLate, {SlowDevice{.gpu = last.first_gpu, .factor = 1.5, .from_step = 0}});
+  CorrectedJob job(kDecidesLate, {SlowDevice{.gpu = last.first_gpu, .factor = 1.5, .from_step = 0}});
   job.Run(30);
   // One LLM replica of five is slow: the median of what a range was told last hardly ever is of it. A range that is
   // seen rarely may be unlucky; most are not.
@@ -183,7 +183,7 @@ TEST(AdaptiveCorrection, ASlowDeviceIsNotBlamedOnTheSamples) {
 }
 
 TEST(AdaptiveCorrection, FollowsADriftOfOneModule) {
-  Job job(kDecidesLate, {Drift{.module = 0, .per_step = 0.02, .limit = 0.3}});
+  CorrectedJob job(kDecidesLate, {Drift{.module = 0, .per_step = 0.02, .limit = 0.3}});
   job.Run(40);
   for (const int tiles : {1, 5, 20}) EXPECT_NEAR(job.correction().Factor(0, 729.0 * tiles), 1.3, 1e-6);
   EXPECT_NEAR(job.correction().Factor(1, 700), 1, 1e-9);

@@ -12,7 +12,7 @@
 namespace dflop {
 namespace {
 
-struct Job {
+struct ReleasedJob {
   CostModel cost = SmallJob();
   std::vector<SampleShape> samples = UnevenSamples(32, 1);
   std::unique_ptr<BatchScheduler> batcher = Plugin<BatchScheduler>("lpt-2d");
@@ -27,7 +27,7 @@ std::unique_ptr<LayoutPlanner> From(const std::string& folder) {
   return Plugin<LayoutPlanner>(R"({"name": "dflop-as-released", "profile": ")" + folder + R"("})");
 }
 
-std::string WhyInfeasible(const LayoutPlanner& planner, Job& job) {
+std::string WhyInfeasible(const LayoutPlanner& planner, ReleasedJob& job) {
   try {
     return "found " + planner.Plan(job.problem()).layout.name;
   } catch (const Infeasible& reason) {
@@ -39,7 +39,7 @@ TEST(DflopAsReleased, PlansTheSameFromItsFilesAsWithout) {
   for (const bool forgets : {false, true}) {
     for (const int nodes : {1, 2}) {
       TemporaryFolder folder;
-      Job job;
+      ReleasedJob job;
       job.cost = SmallJob(nodes);
       WriteReleaseProfile(folder.path(), ReleaseNamesOf(job.cost.model()), job.Measured(forgets));
       const std::string spec =
@@ -54,14 +54,14 @@ TEST(DflopAsReleased, PlansTheSameFromItsFilesAsWithout) {
 }
 
 TEST(DflopAsReleased, UsesAllGpusAndSaysWhatItsTimeIs) {
-  Job job;
+  ReleasedJob job;
   const LayoutDecision decision = Plugin<LayoutPlanner>("dflop-as-released")->Plan(job.problem());
   EXPECT_EQ(decision.layout.gpus_used(), 8);
   EXPECT_NE(decision.reason.find("its formula's"), std::string::npos) << decision.reason;
 }
 
 TEST(DflopAsReleased, ForgetsRecomputeWithOneRankOnly) {
-  Job job;
+  ReleasedJob job;
   SoftwareStack software;
   software.recompute = Recompute::kFull;
   job.cost = SmallJob(1, software);
@@ -80,7 +80,7 @@ TEST(DflopAsReleased, ForgetsRecomputeWithOneRankOnly) {
 
 TEST(DflopAsReleased, RunsWhatItsRuleBelievesToFit) {
   TemporaryFolder folder;
-  Job job;
+  ReleasedJob job;
   ReleaseProfile profile = job.Measured();
   for (auto* rows : {&profile.encoder_memory, &profile.llm_memory}) {
     for (ReleaseProfile::Memory& row : *rows) row.state_gib = row.forward_gib = 1e-6;
@@ -97,7 +97,7 @@ TEST(DflopAsReleased, RunsWhatItsRuleBelievesToFit) {
 TEST(DflopAsReleased, SaysWhatItsRulePicksWhereThatCannotBeBuilt) {
   // Two nodes: one GPU encodes, 15 remain. One layer a stage is all that the files let pass: 15 stages of 12 layers.
   TemporaryFolder folder;
-  Job job;
+  ReleasedJob job;
   job.cost = SmallJob(2);
   ReleaseProfile profile = job.Measured();
   std::erase_if(profile.llm, [](const auto& row) { return row.tp > 1; });
@@ -112,7 +112,7 @@ TEST(DflopAsReleased, SaysWhatItsRulePicksWhereThatCannotBeBuilt) {
 }
 
 TEST(DflopAsReleased, SaysWhatDoesNotFit) {
-  Job job;
+  ReleasedJob job;
   ClusterSpec cluster = A100Nodes(1);
   cluster.only_node().gpu.memory = Bytes(1e9);
   job.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
@@ -121,7 +121,7 @@ TEST(DflopAsReleased, SaysWhatDoesNotFit) {
 }
 
 TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
-  Job job;
+  ReleasedJob job;
   ModelSpec text_only = SmallVlm();
   text_only.encoders.clear();
   job.cost = CostModel(text_only, A100Nodes(1), BuiltInKernelCosts(A100Nodes(1).only_node().gpu), {});
@@ -135,7 +135,7 @@ TEST(DflopPlanners, GiveATextOnlyModelAllGpus) {
 
 TEST(ReleaseFiles, HaveTheNamesAndColumnsOfTheRelease) {
   TemporaryFolder folder;
-  Job job;
+  ReleasedJob job;
   const ModelSpec model = BuiltInModel("llava-ov-siglip-2.4b-llama3-8b");
   WriteReleaseProfile(folder.path(), ReleaseNamesOf(model), job.Measured());
   EXPECT_TRUE(ReadFile(folder / "thr_llavaov_siglip_6b.csv").starts_with("batch_size,model_time,num_layers,tp_size\n"));
@@ -151,7 +151,7 @@ TEST(ReleaseFiles, HaveTheNamesAndColumnsOfTheRelease) {
 
 TEST(ReleaseFiles, SayWhereTheyAreWrong) {
   TemporaryFolder folder;
-  Job job;
+  ReleasedJob job;
   const ReleaseNames names = ReleaseNamesOf(job.cost.model());
   const Json place(folder.path());
   const auto error = [&] {

@@ -10,7 +10,7 @@
 namespace dflop {
 namespace {
 
-struct Job {
+struct SearchJob {
   const char* name;
   int nodes;
   int gpus_per_node;
@@ -19,9 +19,9 @@ struct Job {
   std::uint64_t seed;
   double memory = 80e9;
 };
-void PrintTo(const Job& job, std::ostream* out) { *out << job.name; }
+void PrintTo(const SearchJob& job, std::ostream* out) { *out << job.name; }
 
-CostModel CostOf(const Job& job) {
+CostModel CostOf(const SearchJob& job) {
   ClusterSpec cluster = A100Nodes(job.nodes);
   cluster.only_node().gpus = job.gpus_per_node;
   cluster.only_node().nics = job.gpus_per_node;
@@ -29,7 +29,7 @@ CostModel CostOf(const Job& job) {
   return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {}};
 }
 
-struct Setting {
+struct SearchSetting {
   CostModel cost;
   std::vector<SampleShape> samples;
   std::unique_ptr<BatchScheduler> batcher;
@@ -37,7 +37,7 @@ struct Setting {
   int batch;
   std::uint64_t seed;
 
-  explicit Setting(const Job& job)
+  explicit SearchSetting(const SearchJob& job)
       : cost(CostOf(job)),
         samples(UnevenSamples(2 * job.batch, job.seed)),
         batcher(Plugin<BatchScheduler>(job.batcher)),
@@ -46,10 +46,10 @@ struct Setting {
   PlanningProblem problem() const { return {cost, batch, samples, *batcher, *schedule, seed}; }
 };
 
-class EveryLayout : public testing::TestWithParam<Job> {};
+class EveryLayout : public testing::TestWithParam<SearchJob> {};
 
 TEST_P(EveryLayout, SimulatedHasNoneFaster) {
-  const Setting setting(GetParam());
+  const SearchSetting setting(GetParam());
   const PlanningProblem problem = setting.problem();
   const LayoutDecision decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(problem);
   const auto best = ExhaustiveSearch(problem).OfAll();
@@ -60,9 +60,9 @@ TEST_P(EveryLayout, SimulatedHasNoneFaster) {
 
 TEST_P(EveryLayout, HomogeneousOrColocatedHasNoneFasterThanUniformTuned) {
   for (const char* batcher : {GetParam().batcher, "random"}) {
-    Job job = GetParam();
+    SearchJob job = GetParam();
     job.batcher = batcher;
-    const Setting setting(job);
+    const SearchSetting setting(job);
     const PlanningProblem problem = setting.problem();
     const LayoutDecision decision = Plugin<LayoutPlanner>("uniform-tuned")->Plan(problem);
     const auto best = ExhaustiveSearch(problem).OfUniform();
@@ -73,7 +73,7 @@ TEST_P(EveryLayout, HomogeneousOrColocatedHasNoneFasterThanUniformTuned) {
 }
 
 // A colocated layout is best in the first seven, one pipeline in FourNodesOfOne, a separate layout in the rest.
-constexpr Job kJobs[] = {
+constexpr SearchJob kJobs[] = {
     {"FourGpus", 1, 4, 16, "dflop", 1},           {"EightGpus", 1, 8, 16, "dflop", 2},
     {"EightGpusAtRandom", 1, 8, 16, "random", 3}, {"TwoNodesOfFour", 2, 4, 16, "lpt-2d", 4},
     {"SixGpus", 1, 6, 12, "lpt-2d", 5},           {"LittleMemory", 1, 8, 16, "dflop", 6, 9e9},
@@ -88,7 +88,7 @@ TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
   // Every third choice of every job, with batchers that divide evenly and at random.
   for (const char* batcher : {"lpt-2d", "random"}) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-      const Setting setting({"", 1 + static_cast<int>(seed % 2), 8, 16, batcher, seed});
+      const SearchSetting setting({"", 1 + static_cast<int>(seed % 2), 8, 16, batcher, seed});
       const PlanningProblem problem = setting.problem();
       ChoiceEstimate estimate(problem, RaceBatches(problem).front());
       ExhaustiveSearch search(problem);
@@ -117,7 +117,7 @@ TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
 
 TEST(ChoiceEstimate, WhatItCallsTooLargeNeverFits) {
   for (const double memory : {4e9, 3e9, 2e9}) {
-    const Setting setting({"", 1, 8, 16, "lpt-2d", 1, memory});
+    const SearchSetting setting({"", 1, 8, 16, "lpt-2d", 1, memory});
     const PlanningProblem problem = setting.problem();
     ChoiceEstimate estimate(problem, RaceBatches(problem).front());
     PlanSimulator simulator(problem);
@@ -138,7 +138,7 @@ TEST(ChoiceEstimate, WhatItCallsTooLargeNeverFits) {
 
 TEST(LayoutChoice, EncodersWhoseHeadsForbidTheTpOfTheLlmAreColocated) {
   // Two heads: an encoder of one or two ranks, beside an LLM of up to eight.
-  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  SearchSetting setting({"", 1, 8, 16, "lpt-2d", 1});
   ModelSpec model = SmallVlm();
   model.encoders.front().shape.heads = 2;
   const ClusterSpec cluster = A100Nodes(1);
@@ -152,7 +152,7 @@ TEST(LayoutChoice, EncodersWhoseHeadsForbidTheTpOfTheLlmAreColocated) {
 }
 
 TEST(ExpectedMakespan, IsDeterministicAndSaysWhatWasPrunedAndWhoCameSecond) {
-  const Setting setting({"", 2, 8, 16, "dflop", 1});
+  const SearchSetting setting({"", 2, 8, 16, "dflop", 1});
   const auto planner = Plugin<LayoutPlanner>("expected-makespan");
   const LayoutDecision first = planner->Plan(setting.problem());
   const LayoutDecision second = planner->Plan(setting.problem());
@@ -164,7 +164,7 @@ TEST(ExpectedMakespan, IsDeterministicAndSaysWhatWasPrunedAndWhoCameSecond) {
 }
 
 TEST(ExpectedMakespan, BudgetLimitsTheBatchesDivided) {
-  const Setting setting({"", 2, 8, 16, "dflop", 1});
+  const SearchSetting setting({"", 2, 8, 16, "dflop", 1});
   const auto decision =
       Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "budget": 40})")->Plan(setting.problem());
   // 24 in the first rung, then at least two layouts on seven more batches.
@@ -173,7 +173,7 @@ TEST(ExpectedMakespan, BudgetLimitsTheBatchesDivided) {
 
 TEST(ExpectedMakespan, ChoosesTheSoftwareStackOnlyWhenAsked) {
   // Without room for activations, recomputing them pays.
-  const Setting setting({"", 1, 8, 16, "dflop", 1, 9e9});
+  const SearchSetting setting({"", 1, 8, 16, "dflop", 1, 9e9});
   const auto given = Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
   const auto chosen = Plugin<LayoutPlanner>(
                           R"({"name": "expected-makespan", "recompute": "choose", "distributed_optimizer": "choose"})")
@@ -188,7 +188,7 @@ TEST(ChoiceEstimate, FewerLayersBesideALargeHeadShortenTheStep) {
   ModelSpec model = SmallVlm();
   model.llm.vocab = 100'000;
   const ClusterSpec cluster = A100Nodes(1);
-  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  SearchSetting setting({"", 1, 8, 16, "lpt-2d", 1});
   setting.cost = CostModel(model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
   const PlanningProblem problem = setting.problem();
   LayoutChoice choice{
@@ -202,7 +202,7 @@ TEST(ChoiceEstimate, FewerLayersBesideALargeHeadShortenTheStep) {
 }
 
 TEST(ExpectedMakespan, UnevenLayersAreNeverWorseOnThePlanningBatches) {
-  const Setting setting({"", 1, 8, 16, "dflop", 2});
+  const SearchSetting setting({"", 1, 8, 16, "dflop", 2});
   const auto even = Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
   const auto uneven =
       Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "uneven_layers": true})")->Plan(setting.problem());
@@ -210,11 +210,11 @@ TEST(ExpectedMakespan, UnevenLayersAreNeverWorseOnThePlanningBatches) {
 }
 
 TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
-  Setting setting({"", 1, 8, 16, "lpt-2d", 1});
+  SearchSetting setting({"", 1, 8, 16, "lpt-2d", 1});
   setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
   EXPECT_GT(Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem()).predicted, Seconds(0));
 
-  Setting text({"", 1, 8, 16, "lpt-2d", 1});
+  SearchSetting text({"", 1, 8, 16, "lpt-2d", 1});
   ModelSpec model = SmallVlm();
   model.encoders.clear();
   const ClusterSpec cluster = A100Nodes(1);
@@ -226,7 +226,7 @@ TEST(ExpectedMakespan, PlansModelsWithoutEncoderAndInterleavedSchedules) {
 
 TEST(ExpectedMakespan, SaysWhatWouldMakeTheNearestLayoutFit) {
   // 2.2 GB hold a stage's weights, but not its Adam moments unless replicas share them.
-  const Setting setting({"", 1, 8, 16, "dflop", 1, 3e9});
+  const SearchSetting setting({"", 1, 8, 16, "dflop", 1, 3e9});
   try {
     Plugin<LayoutPlanner>("expected-makespan")->Plan(setting.problem());
     FAIL() << "found room";

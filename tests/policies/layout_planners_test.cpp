@@ -12,21 +12,21 @@
 namespace dflop {
 namespace {
 
-struct Setting {
+struct PlannerSetting {
   CostModel cost;
   std::vector<SampleShape> samples;
   std::unique_ptr<BatchScheduler> batcher;
   std::unique_ptr<PipelineSchedule> schedule = Plugin<PipelineSchedule>("1f1b");
   int global_batch_size = 32;
 
-  explicit Setting(const std::string& batcher_name, int nodes = 1, std::uint64_t seed = 1)
+  explicit PlannerSetting(const std::string& batcher_name, int nodes = 1, std::uint64_t seed = 1)
       : cost(SmallJob(nodes)), samples(UnevenSamples(32, seed)), batcher(Plugin<BatchScheduler>(batcher_name)) {}
   PlanningProblem problem() { return {cost, global_batch_size, samples, *batcher, *schedule, 1}; }
 };
 
 TEST(UniformTuned, IsNeverSlowerThanThePaperBaselineOnThePlanningSample) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
-    Setting setting("random", 2, seed);
+    PlannerSetting setting("random", 2, seed);
     const auto tuned = Plugin<LayoutPlanner>("uniform-tuned")->Plan(setting.problem());
     const auto baseline = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem());
     EXPECT_LE(tuned.predicted, baseline.predicted) << "seed " << seed;
@@ -34,7 +34,7 @@ TEST(UniformTuned, IsNeverSlowerThanThePaperBaselineOnThePlanningSample) {
 }
 
 TEST(PaperBaseline, HasThePapersDegrees) {
-  Setting setting("random", 8);  // 64 GPUs: TP 8, PP 4, DP 2, encoder on stage 0
+  PlannerSetting setting("random", 8);  // 64 GPUs: TP 8, PP 4, DP 2, encoder on stage 0
   const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
   EXPECT_EQ(DegreesOf(layout)[0], (ModuleDegrees{8, 1, 2, false}));
   EXPECT_EQ(DegreesOf(layout)[1], (ModuleDegrees{8, 3, 2, false}));
@@ -42,7 +42,7 @@ TEST(PaperBaseline, HasThePapersDegrees) {
 
 TEST(PaperBaseline, EncodersWhoseHeadsForbidTheTpOfTheLlmGetItsLargestDivisorThatTheyAllow) {
   for (const auto& [heads, encoder_tp] : {std::pair{25, 1}, {10, 2}, {12, 4}, {16, 8}}) {
-    Setting setting("random", 8);
+    PlannerSetting setting("random", 8);
     ModelSpec model = SmallVlm();
     model.encoders.front().shape.heads = heads;
     const ClusterSpec cluster = A100Nodes(8);
@@ -56,7 +56,7 @@ TEST(PaperBaseline, EncodersWhoseHeadsForbidTheTpOfTheLlmGetItsLargestDivisorTha
 
 TEST(PaperBaseline, InterleavesOnOneNodeWithSmallerGroups) {
   // A group of 8 of 8 GPUs has no pipeline, and nothing to interleave: TP 4, PP 2.
-  Setting setting("random");
+  PlannerSetting setting("random");
   setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
   const Layout layout = Plugin<LayoutPlanner>("paper-baseline")->Plan(setting.problem()).layout;
   EXPECT_EQ(DegreesOf(layout)[1].tp, 4);
@@ -114,7 +114,7 @@ TEST(UniformTuned, ColocatedEncodersAreSearchedWhereHeadsForbidASharedTp) {
 }
 
 TEST(UniformTuned, PlansInterleavedPipelinesAndModelsWithoutEncoder) {
-  Setting setting("random");
+  PlannerSetting setting("random");
   setting.schedule = Plugin<PipelineSchedule>(R"({"name": "interleaved", "chunks": 2})");
   const Layout layout = Plugin<LayoutPlanner>("uniform-tuned")->Plan(setting.problem()).layout;
   EXPECT_GT(layout.depth, static_cast<int>(layout.groups.size()) / layout.llm_replicas());
@@ -125,7 +125,7 @@ TEST(UniformTuned, PlansInterleavedPipelinesAndModelsWithoutEncoder) {
 
 TEST(Dflop, PicksTheSmallestFormulaValueOfAll) {
   // Algorithm 1 as nested loops over everything, with the same formula object for the two durations.
-  Setting setting("lpt-2d");
+  PlannerSetting setting("lpt-2d");
   setting.global_batch_size = 32;
   const PlanningProblem problem = setting.problem();
   MeansFormula formula(problem);
@@ -156,7 +156,7 @@ TEST(Dflop, PicksTheSmallestFormulaValueOfAll) {
 }
 
 TEST(Dflop, UsesAllGpusOnDisjointGroups) {
-  Setting setting("lpt-2d", 2);
+  PlannerSetting setting("lpt-2d", 2);
   const Layout layout = Plugin<LayoutPlanner>("dflop")->Plan(setting.problem()).layout;
   EXPECT_TRUE(layout.joins());
   EXPECT_EQ(layout.gpus_used(), 16);
@@ -164,7 +164,7 @@ TEST(Dflop, UsesAllGpusOnDisjointGroups) {
 
 TEST(Planners, SayWhichMemoryTermIsTooLarge) {
   for (const char* name : {"uniform-tuned", "dflop", "paper-baseline", "expected-makespan"}) {
-    Setting setting("lpt-2d");
+    PlannerSetting setting("lpt-2d");
     ClusterSpec cluster = A100Nodes(1);
     cluster.only_node().gpu.memory = Bytes(1e9);
     setting.cost = CostModel(SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), {});
@@ -190,7 +190,7 @@ void PrintTo(const BadFixedSpec& bad, std::ostream* out) { *out << bad.name; }
 
 TEST_P(BadFixedLayout, IsAnInputErrorAtItsPlace) {
   const BadFixedSpec& bad = GetParam();
-  Setting setting("in-order");
+  PlannerSetting setting("in-order");
   try {
     Plugin<LayoutPlanner>(bad.spec)->Plan(setting.problem());
     FAIL() << bad.spec;
@@ -223,14 +223,14 @@ INSTANTIATE_TEST_SUITE_P(Fixed, BadFixedLayout, testing::ValuesIn(kBadFixedSpecs
                          [](const auto& test) { return std::string(test.param.name); });
 
 TEST(FixedLayout, MoreReplicasThanSamplesIsAnError) {
-  Setting setting("in-order");
+  PlannerSetting setting("in-order");
   setting.global_batch_size = 4;
   EXPECT_THROW(Plugin<LayoutPlanner>(std::string(kUniform) + R"("microbatches": 1})")->Plan(setting.problem()),
                InputError);
 }
 
 TEST(FixedLayout, MayLeaveGpusUnused) {
-  Setting setting("in-order");
+  PlannerSetting setting("in-order");
   const auto planner = Plugin<LayoutPlanner>(
       R"({"name": "fixed", "uniform": {"tp": 1, "pp": 2, "dp": 2}, "samples_per_microbatch": 4})");
   const Layout layout = planner->Plan(setting.problem()).layout;

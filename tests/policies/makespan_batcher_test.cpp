@@ -13,13 +13,13 @@ namespace dflop {
 namespace {
 
 /// A job under a layout, and what batchers make of its batches.
-struct Job {
+struct BatchedJob {
   CostModel cost = SmallJob(2);
   Layout layout;
   std::vector<DeviceOrder> orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   std::unique_ptr<Engine> engine = MakeReplayEngine();
 
-  explicit Job(Layout chosen) : layout(std::move(chosen)) {}
+  explicit BatchedJob(Layout chosen) : layout(std::move(chosen)) {}
   BatchProblem Problem(const std::vector<SampleShape>& batch, const Correction* correction = nullptr) const {
     return MakeBatchProblem(BatchContext{cost, layout, orders, batch, correction});
   }
@@ -43,7 +43,7 @@ Buckets Planned(const std::string& batcher, const BatchProblem& problem, std::ui
 
 /// The shortest step over all assignments to numbered buckets, which are all orders of all assignments. Nothing else
 /// decides a bucket's time than its place and its samples, whatever their order.
-double ShortestPossible(const Job& job, const std::vector<SampleShape>& batch) {
+double ShortestPossible(const BatchedJob& job, const std::vector<SampleShape>& batch) {
   const int replicas = job.layout.llm_replicas();
   const int count = replicas * job.layout.microbatches;
   double shortest = HUGE_VAL;
@@ -70,7 +70,7 @@ TEST(MakespanBatcher, FindsTheShortestStepOfSmallInstances) {
   int instances = 0;
   int found = 0;
   for (const Layout& layout : layouts) {
-    const Job job(layout);
+    const BatchedJob job(layout);
     for (std::uint64_t seed = 1; seed <= 20; ++seed) {
       const auto batch = UnevenSamples(4 + static_cast<int>(seed % 4), seed);
       const double best = ShortestPossible(job, batch);
@@ -86,7 +86,7 @@ TEST(MakespanBatcher, FindsTheShortestStepOfSmallInstances) {
 
 TEST(MakespanBatcher, IsNeverLongerThanItsStart) {
   for (const Layout& layout : {Uniform(1, 4, 4), Uniform(4, 2, 6), Separate(3, 2, 2, 6), Separate(2, 4, 1, 8)}) {
-    const Job job(layout);
+    const BatchedJob job(layout);
     for (std::uint64_t seed = 1; seed <= 5; ++seed) {
       const auto batch = UnevenSamples(40, seed);
       const BatchProblem problem = job.Problem(batch);
@@ -106,7 +106,7 @@ TEST(MakespanBatcher, IsNeverLongerThanItsStart) {
 TEST(MakespanBatcher, ShortensPipelinesOfUnevenBuckets) {
   // 24 samples, one per bucket but for a few: assignment is all but given, so most of the gain is the order's. The
   // figure stands well below what was seen (10.7 % on the mean of these ten batches).
-  const Job job(Uniform(4, 1, 20));
+  const BatchedJob job(Uniform(4, 1, 20));
   double gain = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const auto batch = UnevenSamples(24, seed);
@@ -117,13 +117,13 @@ TEST(MakespanBatcher, ShortensPipelinesOfUnevenBuckets) {
 }
 
 TEST(MakespanBatcher, DependsOnNothingButProblemAndStream) {
-  const Job job(Separate(3, 2, 2, 6));
+  const BatchedJob job(Separate(3, 2, 2, 6));
   const auto batch = UnevenSamples(40, 3);
   EXPECT_EQ(Planned("makespan", job.Problem(batch), 7), Planned("makespan", job.Problem(batch), 7));
 }
 
 TEST(MakespanBatcher, ReturnsTheStartInARehearsal) {
-  const Job job(Uniform(4, 1, 8));
+  const BatchedJob job(Uniform(4, 1, 8));
   const auto batch = UnevenSamples(20, 3);
   BatchProblem problem = job.Problem(batch);
   problem.rehearsal = true;
@@ -131,7 +131,7 @@ TEST(MakespanBatcher, ReturnsTheStartInARehearsal) {
 }
 
 TEST(MakespanBatcher, KeepsTheCapsThatItsStartKeeps) {
-  const Job job(Uniform(4, 2, 4));
+  const BatchedJob job(Uniform(4, 2, 4));
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     const auto batch = UnevenSamples(30, seed);
     BatchProblem problem = job.Problem(batch);
@@ -148,7 +148,7 @@ TEST(MakespanBatcher, KeepsTheCapsThatItsStartKeeps) {
 
 TEST(MakespanBatcher, KeepsItsCapOnTokens) {
   // The start's fullest bucket sets a cap that it keeps and that a search for short steps would not.
-  const Job job(Uniform(4, 1, 8));
+  const BatchedJob job(Uniform(4, 1, 8));
   const auto batch = UnevenSamples(30, 4);
   const BatchProblem problem = job.Problem(batch);
   const auto most_tokens = [&](const Buckets& buckets) {
@@ -168,7 +168,7 @@ TEST(MakespanBatcher, KeepsItsCapOnTokens) {
 
 TEST(MakespanBatcher, SaysWhatItCouldNotDo) {
   // No bucket can have a single token, and encoders that are planned apart are not searched.
-  const Job job(Uniform(4, 2, 4));
+  const BatchedJob job(Uniform(4, 2, 4));
   const auto batch = UnevenSamples(30, 4);
   RandomStream random(1, "batching");
   const auto note = [&](const std::string& spec) {
@@ -185,7 +185,7 @@ TEST(MakespanBatcher, FitsIntoMemoryWhereItsStartDoes) {
   // A GPU with just the memory that the start needs: any order that holds larger buckets at the same time is too much.
   const Layout layout = Uniform(4, 1, 12);
   const auto batch = UnevenSamples(20, 6);
-  const Job roomy(layout);
+  const BatchedJob roomy(layout);
   const auto peak = [&](const CostModel& cost, const Buckets& buckets) {
     return PeakMemory({cost, layout, roomy.orders}, DivideWork({buckets}, layout, cost, batch)).peak;
   };
@@ -215,7 +215,7 @@ TEST(MakespanBatcher, PlansForCorrectedTimes) {
   // On one device per replica the step is the longest replica. Where samples of 3000 tokens or more take three times as
   // long as predicted, plans made without knowing it have to be longer, in corrected time, on the whole.
   const SlowLongSamples correction;
-  const Job job(Uniform(1, 4, 2));
+  const BatchedJob job(Uniform(1, 4, 2));
   double knowing = 0;
   double blind = 0;
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {

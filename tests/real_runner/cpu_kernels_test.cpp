@@ -11,7 +11,7 @@ namespace dflop {
 namespace {
 
 // fp32 keeps 7 digits; sums of up to a few thousand products and vectorised exponentials lose two or three of them.
-constexpr double kTolerance = 2e-5;
+constexpr double kKernelTolerance = 2e-5;
 
 class CpuKernels : public testing::Test {
  protected:
@@ -20,7 +20,7 @@ class CpuKernels : public testing::Test {
     if (!backend_) GTEST_SKIP() << "built without OpenBLAS";
   }
 
-  void ExpectCorrect(const CostRow& row, double tolerance = kTolerance) {
+  void ExpectCorrect(const CostRow& row, double tolerance = kKernelTolerance) {
     const std::unique_ptr<PreparedKernel> kernel = backend_->Prepare(row);
     const KernelError error = CompareWithReference(row, kernel->RunOnce());
     EXPECT_LT(error.relative, tolerance) << RowKey(row) << ", tensor " << error.tensor;

@@ -58,7 +58,7 @@ Gradients GradientsOf(const Plan& plan) {
   return gradients;
 }
 
-double Norm(const std::vector<float>& values) {
+double NormOf(const std::vector<float>& values) {
   double squares = 0;
   for (const float value : values) squares += static_cast<double>(value) * value;
   return std::sqrt(squares);
@@ -93,7 +93,7 @@ TEST(CpuRun, EveryLayoutLeavesTheGradientsOfOneDevice) {
       std::vector<float> difference = found.at(module);
       ASSERT_EQ(difference.size(), gradient.size());
       for (std::size_t i = 0; i < gradient.size(); ++i) difference[i] -= gradient[i];
-      EXPECT_LE(Norm(difference), 1e-4 * Norm(gradient)) << plan.layout.name << ", module " << module;
+      EXPECT_LE(NormOf(difference), 1e-4 * NormOf(gradient)) << plan.layout.name << ", module " << module;
     }
   }
 }

@@ -11,7 +11,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kTolerance = 1e-4;
+constexpr double kLayoutTolerance = 1e-4;
 
 ModelSpec TwoEncoders(bool tied) {
   const std::string deep = R"(, "tiling": "llava-onevision")";
@@ -98,7 +98,7 @@ void ExpectGradientsOf(const WorkerDriver& found, const WorkerDriver& wanted, co
   const reference::Tensors gradients = found.Gradients();
   EXPECT_GE(gradients.size(), expected.size());
   for (const auto& [name, values] : gradients) {
-    EXPECT_LT(RelativeError(values, expected.at(OneName(plan, name))), kTolerance) << name;
+    EXPECT_LT(RelativeError(values, expected.at(OneName(plan, name))), kLayoutTolerance) << name;
   }
 }
 

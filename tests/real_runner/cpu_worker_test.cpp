@@ -12,7 +12,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kTolerance = 1e-4;
+constexpr double kWorkerTolerance = 1e-4;
 
 Layout OneDevice(const ModelSpec& model, int microbatches) {
   HomogeneousDegrees degrees;
@@ -53,7 +53,7 @@ void ExpectReference(const Plan& plan) {
   const reference::StepResult wanted = reference::RunStep(plan, 0, driver.Weights());
   EXPECT_NEAR(driver.loss(), wanted.loss, 1e-5 * wanted.loss);
   EXPECT_GT(wanted.loss, 1.0);  // about log 32
-  ExpectEqual(driver.Gradients(), wanted.gradients, kTolerance);
+  ExpectEqual(driver.Gradients(), wanted.gradients, kWorkerTolerance);
 }
 
 TEST(CpuWorker, LossAndEveryGradientAreThoseOfTheReference) {

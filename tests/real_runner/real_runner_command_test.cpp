@@ -1,6 +1,5 @@
 // The `real_runner` program as scripts see it: exit codes, messages, files.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -10,25 +9,16 @@
 #include "models/kernel_costs.hpp"
 #include "real_runner/profile/budget.hpp"
 #include "test_paths.hpp"
+#include "tests/program_test.hpp"
 #include "tests/real_runner/cpu_backend_support.hpp"
-#include "tests/temporary_folder.hpp"
 
 namespace dflop {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class RealRunner : public testing::Test {
+class RealRunner : public ProgramTest {
  protected:
   Outcome Run(const std::string& arguments, const std::string& program = REAL_RUNNER_BINARY) {
-    const std::string command = "cd '" + folder_.path() + "' && '" + program + "' " + arguments + " >'" +
-                                streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(command.c_str());
-    return {WEXITSTATUS(status), ReadFile(streams_ / "out"), ReadFile(streams_ / "err")};
+    return Shell("'" + program + "' " + arguments);
   }
 
   void ExpectRefused(const std::string& arguments, const std::string& message) {
@@ -42,9 +32,6 @@ class RealRunner : public testing::Test {
     const std::filesystem::directory_iterator folder(folder_.path());
     return static_cast<std::size_t>(std::distance(begin(folder), end(folder)));
   }
-
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
 };
 
 TEST_F(RealRunner, TellsItsVersionAndShowsAnExample) {

@@ -1,12 +1,10 @@
 // `real_runner run` as scripts see it: threads and processes, files, exit codes, and ranks that die.
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -17,19 +15,13 @@
 #include "real_runner/execute/measured_step.hpp"
 #include "real_runner/training/refusal.hpp"
 #include "test_paths.hpp"
+#include "tests/program_test.hpp"
 #include "tests/real_runner/runner_plans.hpp"
-#include "tests/temporary_folder.hpp"
 
 namespace dflop {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class RunCommand : public testing::Test {
+class RunCommand : public ProgramTest {
  protected:
   RunCommand() {
     PlanRecipe recipe{Homogeneous({1, 2, 1, 1, 8})};
@@ -38,12 +30,6 @@ class RunCommand : public testing::Test {
     WriteJsonFile(folder_ / "plan.json", ToJson(plan_));
   }
 
-  Outcome Shell(const std::string& command) {
-    const std::string line =
-        "cd '" + folder_.path() + "' && " + command + " >'" + streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(line.c_str());
-    return {WEXITSTATUS(status), ReadFile(streams_ / "out"), ReadFile(streams_ / "err")};
-  }
   Outcome Run(const std::string& arguments) { return Shell(std::string("'") + REAL_RUNNER_BINARY + "' " + arguments); }
   static std::string Mpirun(int ranks) {
     return "OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 '" DFLOP_MPIEXEC "' --oversubscribe -n " +
@@ -61,8 +47,6 @@ class RunCommand : public testing::Test {
     EXPECT_FALSE(Exists("t.json"));
   }
 
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
   Plan plan_;
 };
 

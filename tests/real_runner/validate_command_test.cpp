@@ -1,6 +1,5 @@
 // `real_runner validate` as scripts see it, with operations that spin.
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -14,7 +13,7 @@
 #include "real_runner/validate/validation_job.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/temporary_folder.hpp"
+#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
@@ -32,20 +31,11 @@ Json TwoRanks() {
   return experiment;
 }
 
-struct Outcome {
-  int code = -1;
-  std::string out;
-  std::string err;
-};
-
-class Validate : public testing::Test {
+class Validate : public ProgramTest {
  protected:
   Outcome Run(const Json& experiment, const std::string& options) {
     WriteJsonFile(folder_ / "e.json", experiment);
-    const std::string command = "cd '" + folder_.path() + "' && '" REAL_RUNNER_BINARY "' validate e.json --out out " +
-                                options + " >'" + streams_ / "out" + "' 2>'" + streams_ / "err" + "'";
-    const int status = std::system(command.c_str());
-    return {WEXITSTATUS(status), ReadFile(streams_ / "out"), ReadFile(streams_ / "err")};
+    return Shell("'" REAL_RUNNER_BINARY "' validate e.json --out out " + options);
   }
 
   void ExpectRefused(const Json& experiment, const std::string& options, const std::string& message) {
@@ -54,9 +44,6 @@ class Validate : public testing::Test {
     EXPECT_NE(outcome.err.find(message), std::string::npos) << outcome.err;
     EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
   }
-
-  TemporaryFolder folder_;
-  TemporaryFolder streams_;
 };
 
 TEST_F(Validate, SpinningPlansTakeTheTimeAndReachTheSpeedupThatWasPredicted) {

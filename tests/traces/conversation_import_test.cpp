@@ -19,12 +19,8 @@ std::string SetFile(const std::string& content) {
 }
 
 std::vector<Sample> Import(const std::string& content) { return ImportLlava({SetFile(content)}).samples; }
-std::string Complaint(const std::string& content) {
+std::string ImportComplaint(const std::string& content) {
   return ErrorOf([&] { Import(content); });
-}
-
-void ExpectError(const std::string& error, const std::string& part) {
-  EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);
 }
 
 /// One record: what stands before its conversation, and the human's words in it.
@@ -90,8 +86,9 @@ TEST(ImportConversations, MessagesPartsAndTextKeysAreTheSameRecord) {
   EXPECT_EQ(Import(R"({"image": "a.jpg", "width": 640, "height": 480, "conversations": [{"value": ["<image>", "a b"]},
                        {"from": "gpt", "text": "one two"}]})"),
             expected);
-  ExpectError(Complaint(user + R"([{"type": "point_cloud", "data": "x"}]}]})"), "/messages/0/content/0: ");
-  ExpectError(Complaint(R"({"conversations": [{"from": "human"}]})"), "/conversations/0: lacks the key \"value\"");
+  ExpectError(ImportComplaint(user + R"([{"type": "point_cloud", "data": "x"}]}]})"), "/messages/0/content/0: ");
+  ExpectError(ImportComplaint(R"({"conversations": [{"from": "human"}]})"),
+              "/conversations/0: lacks the key \"value\"");
 }
 
 TEST(ImportConversations, NullAndEmptyMeanAbsentForEveryKey) {
@@ -109,13 +106,14 @@ TEST(ImportConversations, NullAndEmptyMeanAbsentForEveryKey) {
 
 TEST(ImportConversations, PlaceholdersAreHeldAgainstMedia) {
   const std::string sized = R"("image": ["a", "b"], "width": [3, 3], "height": [4, 4])";
-  ExpectError(Complaint("[" + Record("", "a b") + "," + Record(sized, "<image>a b") + "]"), "/1: has 1 <image>");
-  ExpectError(Complaint(Record(sized, "<image><image><image>a b")), "has 3 <image> in its text and 2 of kind image");
-  ExpectError(Complaint(Record("", "<image>a b")), "has 1 <image> in its text and 0");
-  ExpectError(Complaint(Record("", "<video>a b")), "has 1 <video>");
-  ExpectError(Complaint(Record("", "<audio>a b")), "has 1 <audio>");
-  ExpectError(Complaint(Record(R"("audio": "a.wav", "duration": 3)", "a b")), "has 0 <audio> in its text and 1");
-  ExpectError(Complaint(Record(R"("audio": "a.wav", "duration": 3)", "<video>a b")), "<video>");
+  ExpectError(ImportComplaint("[" + Record("", "a b") + "," + Record(sized, "<image>a b") + "]"), "/1: has 1 <image>");
+  ExpectError(ImportComplaint(Record(sized, "<image><image><image>a b")),
+              "has 3 <image> in its text and 2 of kind image");
+  ExpectError(ImportComplaint(Record("", "<image>a b")), "has 1 <image> in its text and 0");
+  ExpectError(ImportComplaint(Record("", "<video>a b")), "has 1 <video>");
+  ExpectError(ImportComplaint(Record("", "<audio>a b")), "has 1 <audio>");
+  ExpectError(ImportComplaint(Record(R"("audio": "a.wav", "duration": 3)", "a b")), "has 0 <audio> in its text and 1");
+  ExpectError(ImportComplaint(Record(R"("audio": "a.wav", "duration": 3)", "<video>a b")), "<video>");
 }
 
 TEST(ImportConversations, UnknownKeysThatLookLikeMediaAreErrors) {
@@ -123,7 +121,7 @@ TEST(ImportConversations, UnknownKeysThatLookLikeMediaAreErrors) {
                           R"("video_file": "v")", R"("clip": ["a"])", R"("frames": ["1.jpg", "2.jpg"])",
                           R"("speech": {"path": "x"})", R"("file_name": "dog.PNG")", R"("url": "http://x/a.mp4")",
                           R"("raw": "data:image/png;base64,AAAA")", R"("duration": 12.5)", R"("video_frames": 8)"}) {
-    const std::string error = Complaint("[" + Record(key, "a b") + "]");
+    const std::string error = ImportComplaint("[" + Record(key, "a b") + "]");
     ExpectError(error, "/0: the key /0/");
     ExpectError(error, "looks like a medium");
   }
@@ -133,7 +131,7 @@ TEST(ImportConversations, UnknownKeysThatLookLikeMediaAreErrors) {
     EXPECT_EQ(Import(Record(key, "a b")), (std::vector{Sample{.text_tokens = 4}})) << key;
   }
   // In a turn too.
-  ExpectError(Complaint(R"({"messages": [{"role": "user", "content": "a b", "picture": "a.jpg"}]})"),
+  ExpectError(ImportComplaint(R"({"messages": [{"role": "user", "content": "a b", "picture": "a.jpg"}]})"),
               "/messages/0/picture");
 }
 
@@ -171,7 +169,7 @@ TEST(ImportConversations, AMediumUnderAnUnknownKeyIsFoundHoweverDeep) {
         R"("metadata": {"video": "a.mp4"})", R"("image_list": ["000001", "000002"])", R"("imageurl": "https://x")",
         R"("file": "https://x/y.jpg?w=640")", R"("files": ["notes.txt", "a.jpg"])", R"("path": "a.mpg")",
         R"("path": "a.jfif")", R"("video_id": "a.mp4")"}) {
-    ExpectError(Complaint("[" + Record(keys, "a b") + "]"), "looks like a medium");
+    ExpectError(ImportComplaint("[" + Record(keys, "a b") + "]"), "looks like a medium");
   }
   // Beside a medium that is read a number may look like its file's name.
   EXPECT_EQ(
@@ -206,24 +204,26 @@ TEST(ImportConversations, ACountInTheRecordWins) {
   EXPECT_EQ(ImportLlava({SetFile(Record("", "a b"))}).estimated_texts, 1);
   EXPECT_EQ(Import(R"({"image": "a", "width": 3, "height": 4, "num_tokens": 5})"),
             (std::vector{Sample{.images = {{3, 4}}, .text_tokens = 5}}));
-  ExpectError(Complaint(Record(R"("text_tokens": 7, "num_tokens": 8)", "a b")), "another count");
-  ExpectError(Complaint(Record(R"("text_tokens": -1)", "a b")), "/text_tokens: ");
+  ExpectError(ImportComplaint(Record(R"("text_tokens": 7, "num_tokens": 8)", "a b")), "another count");
+  ExpectError(ImportComplaint(Record(R"("text_tokens": -1)", "a b")), "/text_tokens: ");
 }
 
 TEST(ImportConversations, RecordsThatLackSomethingSayWhatToAdd) {
-  ExpectError(Complaint(Record(R"("image": "a.jpg")", "<image>a")), "image_sizes");
-  ExpectError(Complaint(Record(R"("video": "a.mp4")", "<video>a")), "\"duration\"");
-  ExpectError(Complaint(Record(R"("image": ["a", "b"], "width": 3, "height": 4)", "<image><image>a")),
+  ExpectError(ImportComplaint(Record(R"("image": "a.jpg")", "<image>a")), "image_sizes");
+  ExpectError(ImportComplaint(Record(R"("video": "a.mp4")", "<video>a")), "\"duration\"");
+  ExpectError(ImportComplaint(Record(R"("image": ["a", "b"], "width": 3, "height": 4)", "<image><image>a")),
               "2 images and 1 size");
-  ExpectError(Complaint(Record(R"("video": ["a", "b"], "duration": 3)", "<video><video>a")), "2 videos and 1 length");
-  ExpectError(Complaint("[" + Record(R"("image": "a", "width": -3, "height": 4)", "<image>a") + "]"), "/0/width: ");
-  ExpectError(Complaint(Record(R"("audio": "a", "duration": 0)", "<audio>a")), "no length");
-  ExpectError(Complaint(Record(R"("image": "a", "images": ["b"], "width": 3, "height": 4)", "<image>a")),
+  ExpectError(ImportComplaint(Record(R"("video": ["a", "b"], "duration": 3)", "<video><video>a")),
+              "2 videos and 1 length");
+  ExpectError(ImportComplaint("[" + Record(R"("image": "a", "width": -3, "height": 4)", "<image>a") + "]"),
+              "/0/width: ");
+  ExpectError(ImportComplaint(Record(R"("audio": "a", "duration": 0)", "<audio>a")), "no length");
+  ExpectError(ImportComplaint(Record(R"("image": "a", "images": ["b"], "width": 3, "height": 4)", "<image>a")),
               "one of the two");
-  ExpectError(Complaint(R"([{"image": "a", "width": 3, "height": 4}])"), "conversations");
-  ExpectError(Complaint(R"([{"conversations": [{"value": 3}]}])"), "/0/conversations/0/value: ");
-  ExpectError(Complaint(R"([{"conversations": []}])"), "holds nothing");
-  ExpectError(Complaint(R"({"my_set": {"root": "data", "annotation": "ann.jsonl"}})"), "ann.jsonl");
+  ExpectError(ImportComplaint(R"([{"image": "a", "width": 3, "height": 4}])"), "conversations");
+  ExpectError(ImportComplaint(R"([{"conversations": [{"value": 3}]}])"), "/0/conversations/0/value: ");
+  ExpectError(ImportComplaint(R"([{"conversations": []}])"), "holds nothing");
+  ExpectError(ImportComplaint(R"({"my_set": {"root": "data", "annotation": "ann.jsonl"}})"), "ann.jsonl");
 }
 
 TEST(ImportConversations, EveryContainerHoldsTheSameRecords) {
@@ -268,7 +268,7 @@ TEST(ImportConversations, WhatIsNoContainerIsNamedForWhatItIs) {
       {a + "\n" + R"({"conversations": [)", "set.json:2"},
       {a + "\n" + R"({"conversations": 3})", "set.json:2:/conversations"}};
   for (const auto& [text, cause] : strangers) {
-    ExpectError(Complaint(text), cause);
+    ExpectError(ImportComplaint(text), cause);
   }
 }
 

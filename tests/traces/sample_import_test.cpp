@@ -23,10 +23,6 @@ std::string TempFile(const std::string& name, const std::string& content) {
 
 std::vector<Sample> Csv(const std::string& content) { return ImportCsv({TempFile("table.csv", content)}).samples; }
 
-void ExpectError(const std::string& error, const std::string& part) {
-  EXPECT_NE(error.find(part), std::string::npos) << (error.empty() ? "no error" : error);
-}
-
 Sample Shape(int tiles, int llm_tokens) {
   Sample sample;
   sample.direct = {.tiles = tiles, .llm_tokens = llm_tokens};

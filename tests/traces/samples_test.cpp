@@ -14,7 +14,7 @@
 namespace dflop {
 namespace {
 
-std::string TempFile(const std::string& name, const std::string& content) {
+std::string SamplesFile(const std::string& name, const std::string& content) {
   const std::string path = testing::TempDir() + std::to_string(getpid()) + "dflop_samples_" + name;
   WriteFile(path, content);
   return path;
@@ -33,7 +33,7 @@ std::unique_ptr<SampleSource> ReadFileSource(const std::string& path) {
 }
 
 std::string FileError(const std::string& content) {
-  return ErrorOf([&] { ReadFileSource(TempFile("bad.json", content)); });
+  return ErrorOf([&] { ReadFileSource(SamplesFile("bad.json", content)); });
 }
 
 Sample RandomSample(RandomStream& random) {
@@ -67,7 +67,7 @@ TEST(Samples, WrittenSamplesReadBackTheSame) {
 
 TEST(Samples, WhatIsEstimatedOrDisagreesIsStoredAndSaid) {
   SampleSet set{"n", "s", {{.text_tokens = 3}, {.video_frames = 9, .videos = 3}, {.audio_s = 4, .audios = 2}}, 2, 1};
-  const std::string path = TempFile("provisos.json", "");
+  const std::string path = SamplesFile("provisos.json", "");
   WriteSamples(path, set);
   const auto read = ReadFileSource(path);
   EXPECT_EQ(read->records()->samples, set.samples);
@@ -117,7 +117,7 @@ TEST(Samples, FilesAreFoundBesideTheExperiment) {
 
 TEST(Samples, AFileMayHoldADistributionWithItsSource) {
   const std::string path =
-      TempFile("distribution.json", R"({"schema": "dflop/samples/1", "name": "mine", "source": "measured",
+      SamplesFile("distribution.json", R"({"schema": "dflop/samples/1", "name": "mine", "source": "measured",
       "distribution": {"name": "fixed", "text_tokens": 7}})");
   const auto source = ReadFileSource(path);
   RandomStream random(1, "draw");
@@ -190,7 +190,7 @@ TEST(Samples, BadFilesAreRefused) {
 TEST(Samples, AWrongFileIsReportedBeforeAWrongRecord) {
   const auto complaint = [](const std::string& head, const std::string& tail) {
     const std::string path =
-        TempFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
+        SamplesFile("wrong.json", "{" + head + R"("records": [{"text_tokens": 5}, {"colour": 1}])" + tail);
     const std::string error = ErrorOf([&] { ReadFileSource(path); });
     return error.substr(0, error.find(": "));
   };
