@@ -4,28 +4,60 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "sim/build/graph_builder.hpp"
-#include "sim/engine/engine.hpp"
+#include "sim/engine/longest_path.hpp"
 
 namespace dflop {
 
-// Every draw is priced anew: a sum of shares by kind would be quicker, but not where the host's launches outlast the
-// device, nor equal bit for bit. Of the step only times are wanted, so nothing is measured beside them.
-Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const StepWork& work,
-                          const DrawnDisturbance& disturb, const CostDraw& draw) {
-  const auto kernels = std::make_shared<DrawnKernelCosts>(scenario.kernels, SpreadOf(*scenario.kernels), draw);
-  const CostModel drawn(scenario.model, scenario.cluster, kernels, job.cost.software());
-  StepCosts costs = PriceStep(drawn, job.layout, work);
-  if (disturb) disturb(drawn, costs);
-  return MakeReplayEngine()->Run(BuildGraph({drawn, job.layout, job.orders}, work, costs)).makespan;
+namespace {
+
+/// Kernels decide how long computations last and nothing else of a step's graph, so one graph serves all draws. Every
+/// draw is priced anew: a sum of shares by kind would be quicker, but not where the host's launches outlast the device,
+/// nor equal bit for bit. Of the step only times are wanted, so nothing is measured beside them.
+class DrawnReplays {
+ public:
+  DrawnReplays(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb)
+      : scenario_(scenario), job_(job), step_(step), disturb_(disturb), path_(step.graph) {}
+
+  Seconds StepTime(const CostDraw& draw) {
+    const auto kernels = std::make_shared<DrawnKernelCosts>(scenario_.kernels, SpreadOf(*scenario_.kernels), draw);
+    const CostModel drawn(scenario_.model, scenario_.cluster, kernels, job_.cost.software());
+    StepCosts costs = PriceStep(drawn, job_.layout, step_.work);
+    if (disturb_) disturb_(drawn, costs);
+    for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) {
+      const Operation& operation = step_.graph.operations[i];
+      if (operation.kind == OpKind::kOptimizerStep || IsMicrobatchWork(operation)) {
+        path_.Set(static_cast<int>(i), DurationOf(operation, costs));
+      }
+    }
+    return path_.Sweep();
+  }
+
+ private:
+  bool IsMicrobatchWork(const Operation& operation) const {
+    return operation.microbatch >= 0 && operation.queue >= 0 && operation.queue < step_.graph.groups;
+  }
+
+  const Scenario& scenario_;
+  const Job& job_;
+  const Step& step_;
+  const DrawnDisturbance& disturb_;
+  LongestPath path_;
+};
+
+}  // namespace
+
+Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb,
+                          const CostDraw& draw) {
+  return DrawnReplays(scenario, job, step, disturb).StepTime(draw);
 }
 
-std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const StepWork& work,
+std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const Step& step,
                                         const DrawnDisturbance& disturb) {
+  DrawnReplays replays(scenario, job, step, disturb);
   std::vector<double> times;
   times.reserve(kCostDraws);
   for (int number = 0; number < kCostDraws; ++number) {
-    times.push_back(StepTimeUnderDraw(scenario, job, work, disturb, DrawCosts(number)).value());
+    times.push_back(replays.StepTime(DrawCosts(number)).value());
   }
   return times;
 }

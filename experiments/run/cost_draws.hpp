@@ -7,7 +7,7 @@
 
 #include "experiments/run/planning.hpp"
 #include "models/drawn_kernel_costs.hpp"
-#include "sim/build/step_costs.hpp"
+#include "sim/step/step.hpp"
 
 namespace dflop {
 
@@ -20,12 +20,12 @@ using DrawnDisturbance = std::function<void(const CostModel& drawn, StepCosts& c
 /// Seconds of a step by draw, from 0 to kCostDraws − 1. Layout, batch plan and orders stay as they were decided from
 /// the costs as they are, which is all that a planner knows; times come from the replay engine, whatever runs the
 /// steps. A draw of zeros would give the step's own time bit for bit.
-std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const StepWork& work,
+std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const Step& step,
                                         const DrawnDisturbance& disturb);
 
 /// One of those replays.
-Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const StepWork& work,
-                          const DrawnDisturbance& disturb, const CostDraw& draw);
+Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb,
+                          const CostDraw& draw);
 
 /// {count, sigma by kind, source}, as the assumptions of a scenario state it.
 Json DescribeCostDraws(const KernelCosts& costs);

@@ -179,7 +179,7 @@ class SeedRun {
     };
     under_draws_["step"] = 0;
     under_draws_["as_predicted_s"] = MakeReplayEngine()->Run(step.graph).makespan.value();
-    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job, step.work, disturb));
+    under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job, step, disturb));
   }
 
   void LimitExtrapolation(double fraction, const std::string& of) const {

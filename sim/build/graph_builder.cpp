@@ -46,22 +46,13 @@ class GraphBuilder {
       if (stages.empty()) continue;  // a replica that is left out
       const int s = stages[Index(op.chunk)];
       if (op.kind != OpKind::kForward && !draft_.costs.needs_backward[Index(s)]) continue;
-      const PartCost& cost = draft_.costs.stages[Index(s)][Index(op.microbatch)];
-      const int id = draft_.Add({.kind = op.kind,
-                                 .stage = s,
-                                 .microbatch = op.microbatch,
-                                 .queue = group,
-                                 .duration = DurationOf(op.kind, cost)});
+      Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
+      operation.duration = DurationOf(operation, draft_.costs);
+      const int id = draft_.Add(operation);
       const auto parts = draft_.costs.parts.find({s, op.microbatch, op.kind});
       if (parts != draft_.costs.parts.end()) draft_.RunInParts(id, parts->second);
       Remember(op.kind, s, op.microbatch, id);
     }
-  }
-
-  static Seconds DurationOf(OpKind kind, const PartCost& cost) {
-    if (kind == OpKind::kForward) return cost.forward.time;
-    return (GivesInputGradient(kind) ? cost.backward.time : Seconds(0)) +
-           (GivesWeightGradient(kind) ? cost.weight_gradient.time : Seconds(0));
   }
 
   void Remember(OpKind kind, int s, int k, int id) {

@@ -50,6 +50,15 @@ class PartPricer {
 
 }  // namespace
 
+Seconds DurationOf(const Operation& operation, const StepCosts& costs) {
+  if (operation.kind == OpKind::kOptimizerStep) return costs.optimizer[Index(operation.stage)];
+  if (operation.microbatch < 0) return Seconds(0);
+  const PartCost& cost = costs.stages[Index(operation.stage)][Index(operation.microbatch)];
+  if (operation.kind == OpKind::kForward) return cost.forward.time;
+  return (GivesInputGradient(operation.kind) ? cost.backward.time : Seconds(0)) +
+         (GivesWeightGradient(operation.kind) ? cost.weight_gradient.time : Seconds(0));
+}
+
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work) {
   PartPricer pricer(cost, work);
   StepCosts costs;

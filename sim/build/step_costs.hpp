@@ -7,6 +7,7 @@
 
 #include "sim/graph/communication.hpp"
 #include "sim/graph/op_kind.hpp"
+#include "sim/graph/operation_graph.hpp"
 #include "sim/plan/batch_plan.hpp"
 #include "sim/plan/layout.hpp"
 
@@ -29,6 +30,9 @@ struct StepCosts {
   /// Operations that run in parts, one after the other, instead of the time that `stages` says. PriceStep gives none.
   std::map<Place, std::vector<CostPart>> parts{};
 };
+/// Of a computation; zero for what costs do not tell. Not for one that runs in parts.
+Seconds DurationOf(const Operation& operation, const StepCosts& costs);
+
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
 
 }  // namespace dflop

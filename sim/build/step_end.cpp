@@ -133,10 +133,9 @@ class StepEnd {
   void StepOptimizer(const Copies& replicas) {
     std::vector<int> stepped;
     for (const int s : replicas.present) {
-      const int step = draft_.Add({.kind = OpKind::kOptimizerStep,
-                                   .stage = s,
-                                   .queue = draft_.StageAt(s).group,
-                                   .duration = draft_.costs.optimizer[Index(s)]});
+      Operation optimizer{.kind = OpKind::kOptimizerStep, .stage = s, .queue = draft_.StageAt(s).group};
+      optimizer.duration = DurationOf(optimizer, draft_.costs);
+      const int step = draft_.Add(optimizer);
       for (const int other : draft_.StagesOf(draft_.StageAt(s).group)) {
         if (reduced_[Index(other)] != kNone) draft_.Need(step, reduced_[Index(other)]);
       }

@@ -5,14 +5,14 @@
 #include <numeric>
 
 #include "base/error.hpp"
-#include "sim/engine/engine.hpp"
-#include "sim/graph/precedence.hpp"
+#include "sim/engine/replay.hpp"
 
 namespace dflop {
 
 LongestPath::LongestPath(const OperationGraph& graph) {
-  SortByStart(graph);
-  LinkPredecessors(graph);
+  const Precedence precedence(graph);
+  SortByStart(graph, precedence);
+  LinkPredecessors(precedence);
   end_.resize(operation_.size());
   for (const std::int32_t operation : operation_)
     duration_.push_back(graph.operations[Index(operation)].duration.value());
@@ -21,17 +21,16 @@ LongestPath::LongestPath(const OperationGraph& graph) {
 }
 
 /// Equal starts keep the topological order: an operation without duration may start with the one that waits for it.
-void LongestPath::SortByStart(const OperationGraph& graph) {
-  const OperationTimes times = MakeReplayEngine()->Run(graph);
-  operation_ = Precedence(graph).order();
+void LongestPath::SortByStart(const OperationGraph& graph, const Precedence& precedence) {
+  const OperationTimes times = Replay(graph, precedence);
+  operation_ = precedence.order();
   std::stable_sort(operation_.begin(), operation_.end(),
                    [&](std::int32_t a, std::int32_t b) { return times.start[Index(a)] < times.start[Index(b)]; });
   position_.resize(operation_.size());
   for (std::size_t p = 0; p < operation_.size(); ++p) position_[Index(operation_[p])] = static_cast<std::int32_t>(p);
 }
 
-void LongestPath::LinkPredecessors(const OperationGraph& graph) {
-  const Precedence precedence(graph);
+void LongestPath::LinkPredecessors(const Precedence& precedence) {
   begin_.assign(operation_.size() + 1, 0);
   for (std::size_t p = 0; p < operation_.size(); ++p) {
     begin_[p + 1] = begin_[p] + precedence.waiting_for()[Index(operation_[p])];

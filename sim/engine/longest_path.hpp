@@ -10,6 +10,7 @@
 
 #include "base/index.hpp"
 #include "sim/graph/operation_graph.hpp"
+#include "sim/graph/precedence.hpp"
 
 namespace dflop {
 
@@ -30,8 +31,8 @@ class LongestPath {
   std::vector<int> CriticalPath() const;
 
  private:
-  void SortByStart(const OperationGraph& graph);
-  void LinkPredecessors(const OperationGraph& graph);
+  void SortByStart(const OperationGraph& graph, const Precedence& precedence);
+  void LinkPredecessors(const Precedence& precedence);
   std::size_t LatestPredecessor(std::size_t position) const;
   void BeginChanges();
   void SweepFrom(std::size_t first);

@@ -1,31 +1,31 @@
-// The longest path through the operation graph: an operation starts when its dependencies and the operation before it
-// in its queue have ended, and lasts as long as it was predicted to, computation and communication alike.
+// One sweep in an order in which everything comes after what it waits for.
 #include <algorithm>
 
-#include "sim/engine/engine.hpp"
-#include "sim/graph/precedence.hpp"
+#include "sim/engine/replay.hpp"
 
 namespace dflop {
+
+OperationTimes Replay(const OperationGraph& graph, const Precedence& precedence) {
+  const std::size_t count = graph.operations.size();
+  OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
+  for (const std::int32_t operation : precedence.order()) {
+    const auto index = static_cast<std::size_t>(operation);
+    const Seconds end = times.start[index] + graph.operations[index].duration;
+    times.end[index] = end;
+    times.makespan = std::max(times.makespan, end);
+    for (const std::int32_t successor : precedence.successors(operation)) {
+      Seconds& start = times.start[static_cast<std::size_t>(successor)];
+      start = std::max(start, end);
+    }
+  }
+  return times;
+}
+
 namespace {
 
 class ReplayEngine final : public Engine {
  public:
-  OperationTimes Run(const OperationGraph& graph) override {
-    const Precedence precedence(graph);
-    const std::size_t count = graph.operations.size();
-    OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
-    for (const std::int32_t operation : precedence.order()) {
-      const auto index = static_cast<std::size_t>(operation);
-      const Seconds end = times.start[index] + graph.operations[index].duration;
-      times.end[index] = end;
-      times.makespan = std::max(times.makespan, end);
-      for (const std::int32_t successor : precedence.successors(operation)) {
-        Seconds& start = times.start[static_cast<std::size_t>(successor)];
-        start = std::max(start, end);
-      }
-    }
-    return times;
-  }
+  OperationTimes Run(const OperationGraph& graph) override { return Replay(graph, Precedence(graph)); }
   std::string name() const override { return "replay"; }
 };
 

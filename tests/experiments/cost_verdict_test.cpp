@@ -147,8 +147,17 @@ TEST(StepTimeUnderDraw, OfZerosIsTheStepBitForBit) {
       const BatchPlan plan =
           policy.MakeBatcher()->Schedule(MakeBatchProblem(job.cost, job.decision.layout, batch), random);
       const Step step = SimulateStep(job.job(), plan, batch, *MakeReplayEngine());
-      EXPECT_EQ(StepTimeUnderDraw(read, job.job(), step.work, {}, {}), step.times.makespan);
-      EXPECT_NE(StepTimeUnderDraw(read, job.job(), step.work, {}, {1, 1, 1, 1}), step.times.makespan);
+      EXPECT_EQ(StepTimeUnderDraw(read, job.job(), step, {}, {}), step.times.makespan);
+      // A draw is the step of a job whose kernels cost what was drawn, planned as this one was.
+      const std::vector<double> all = StepTimesUnderDraws(read, job.job(), step, {});
+      for (const int number : {0, 1, kCostDraws - 1}) {
+        const auto kernels =
+            std::make_shared<DrawnKernelCosts>(read.kernels, SpreadOf(*read.kernels), DrawCosts(number));
+        const CostModel drawn(read.model, read.cluster, kernels, job.cost.software());
+        const Step anew = SimulateStep({drawn, job.decision.layout, job.orders}, plan, batch, *MakeReplayEngine());
+        EXPECT_EQ(all[static_cast<std::size_t>(number)], anew.times.makespan.value());
+        EXPECT_NE(anew.times.makespan, step.times.makespan);
+      }
     }
   }
 }

@@ -87,7 +87,7 @@ inline Json Run(const std::string& scenario, const Json& point, const Policy& po
 /// One replica's 1F1B: stage s runs min(m, p − s) forwards ahead, then alternates.
 inline std::vector<std::pair<bool, int>> OneForwardOneBackward(int stage, int stages, int microbatches) {
   std::vector<std::pair<bool, int>> order;  // forward?, microbatch
-  order.reserve(std::size_t(2 * microbatches));
+  order.reserve(2 * static_cast<std::size_t>(microbatches));
   const int ahead = std::min(microbatches, stages - stage);
   for (int k = 0; k < ahead; ++k) order.emplace_back(true, k);
   for (int k = 0; k < microbatches; ++k) {
