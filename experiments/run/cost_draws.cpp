@@ -23,20 +23,12 @@ class DrawnReplays {
     const CostModel drawn(scenario_.model, scenario_.cluster, kernels, job_.cost.software());
     StepCosts costs = PriceStep(drawn, job_.layout, step_.work);
     if (disturb_) disturb_(drawn, costs);
-    for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) {
-      const Operation& operation = step_.graph.operations[i];
-      if (operation.kind == OpKind::kOptimizerStep || IsMicrobatchWork(operation)) {
-        path_.Set(static_cast<int>(i), DurationOf(operation, costs));
-      }
-    }
+    ForEachDuration(step_.graph, costs,
+                    [&](std::size_t i, Seconds duration) { path_.Set(static_cast<int>(i), duration); });
     return path_.Sweep();
   }
 
  private:
-  bool IsMicrobatchWork(const Operation& operation) const {
-    return operation.microbatch >= 0 && operation.queue >= 0 && operation.queue < step_.graph.groups;
-  }
-
   const Scenario& scenario_;
   const Job& job_;
   const Step& step_;

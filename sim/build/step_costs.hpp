@@ -33,6 +33,16 @@ struct StepCosts {
 /// Of a computation; zero for what costs do not tell. Not for one that runs in parts.
 Seconds DurationOf(const Operation& operation, const StepCosts& costs);
 
+/// Calls visit(index, duration) for every operation of the graph whose duration costs decide.
+template <typename Visit>
+void ForEachDuration(const OperationGraph& graph, const StepCosts& costs, Visit visit) {
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const Operation& operation = graph.operations[i];
+    const bool computes = operation.queue >= 0 && operation.queue < graph.groups;
+    if (computes && graph.PartsOf(i).empty()) visit(i, DurationOf(operation, costs));
+  }
+}
+
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
 
 }  // namespace dflop

@@ -23,7 +23,7 @@ LongestPath::LongestPath(const OperationGraph& graph) {
 /// Equal starts keep the topological order: an operation without duration may start with the one that waits for it.
 void LongestPath::SortByStart(const OperationGraph& graph, const Precedence& precedence) {
   const OperationTimes times = Replay(graph, precedence);
-  operation_ = precedence.order();
+  operation_ = precedence.Order();
   std::stable_sort(operation_.begin(), operation_.end(),
                    [&](std::int32_t a, std::int32_t b) { return times.start[Index(a)] < times.start[Index(b)]; });
   position_.resize(operation_.size());

@@ -1,6 +1,7 @@
-// One sweep in an order in which everything comes after what it waits for.
+// One sweep; whatever order it takes, an operation starts at the latest end among those that it waits for.
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "sim/engine/replay.hpp"
 
 namespace dflop {
@@ -8,7 +9,7 @@ namespace dflop {
 OperationTimes Replay(const OperationGraph& graph, const Precedence& precedence) {
   const std::size_t count = graph.operations.size();
   OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
-  for (const std::int32_t operation : precedence.order()) {
+  const std::size_t visited = precedence.SweepInDepth([&](std::int32_t operation) {
     const auto index = static_cast<std::size_t>(operation);
     const Seconds end = times.start[index] + graph.operations[index].duration;
     times.end[index] = end;
@@ -17,7 +18,8 @@ OperationTimes Replay(const OperationGraph& graph, const Precedence& precedence)
       Seconds& start = times.start[static_cast<std::size_t>(successor)];
       start = std::max(start, end);
     }
-  }
+  });
+  DFLOP_CHECK(visited == count, "deadlock, " + Precedence::WhyStuck(graph));
   return times;
 }
 

@@ -252,6 +252,7 @@ class SimGridEngine final : public Engine {
 
   OperationTimes Run(const OperationGraph& graph) override {
     const Precedence precedence(graph);
+    DFLOP_CHECK(precedence.Order().size() == graph.operations.size(), "deadlock, " + Precedence::WhyStuck(graph));
     const std::size_t count = graph.operations.size();
     const SharedArray<StartAndEnd> shared(count);
     RunInChild("the simgrid engine", [&] { Simulation(cluster_, graph, precedence, shared.items()).Run(); });

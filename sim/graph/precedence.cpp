@@ -1,4 +1,4 @@
-// Rows are counted, summed up and filled from the back; the order is Kahn's, so a cycle shows as operations left over.
+// Rows are counted, summed up and filled from the back; a cycle shows as operations that no order reaches.
 #include "sim/graph/precedence.hpp"
 
 #include <algorithm>
@@ -34,18 +34,6 @@ std::string Describe(const Operation& operation) {
 
 Precedence::Precedence(const OperationGraph& graph) {
   DFLOP_CHECK(graph.dependency_begin.size() == graph.operations.size() + 1, "one row of dependencies per operation");
-  BuildRows(graph);
-  const std::string stuck = SortTopologically(graph);
-  DFLOP_CHECK(stuck.empty(), "deadlock, " + stuck);
-}
-
-std::string Precedence::WhyStuck(const OperationGraph& graph) {
-  Precedence precedence;
-  precedence.BuildRows(graph);
-  return precedence.SortTopologically(graph);
-}
-
-void Precedence::BuildRows(const OperationGraph& graph) {
   begin_.resize(graph.operations.size() + 1);
   waiting_for_.resize(graph.operations.size());
   ForEachPrecedence(graph, [&](std::size_t before, std::size_t after) {
@@ -60,21 +48,27 @@ void Precedence::BuildRows(const OperationGraph& graph) {
   });
 }
 
-/// Kahn, "Topological sorting of large networks", CACM 1962. "" or why some operations are left over.
-std::string Precedence::SortTopologically(const OperationGraph& graph) {
+std::vector<std::int32_t> Precedence::Order() const {
   std::vector<std::int32_t> left = waiting_for_;
-  order_.reserve(left.size());
+  std::vector<std::int32_t> order;
+  order.reserve(left.size());
   for (std::size_t i = 0; i < left.size(); ++i) {
-    if (left[i] == 0) order_.push_back(static_cast<std::int32_t>(i));
+    if (left[i] == 0) order.push_back(static_cast<std::int32_t>(i));
   }
-  for (std::size_t next = 0; next < order_.size(); ++next) {
-    for (const std::int32_t successor : successors(order_[next])) {
-      if (--left[static_cast<std::size_t>(successor)] == 0) order_.push_back(successor);
+  for (std::size_t next = 0; next < order.size(); ++next) {
+    for (const std::int32_t successor : successors(order[next])) {
+      if (--left[static_cast<std::size_t>(successor)] == 0) order.push_back(successor);
     }
   }
-  if (order_.size() == left.size()) return "";
-  const auto stuck = std::find_if(left.begin(), left.end(), [](std::int32_t count) { return count > 0; });
-  const Operation& first = graph.operations[static_cast<std::size_t>(stuck - left.begin())];
+  return order;
+}
+
+std::string Precedence::WhyStuck(const OperationGraph& graph) {
+  std::vector<bool> starts(graph.operations.size());
+  for (const std::int32_t operation : Precedence(graph).Order()) starts[static_cast<std::size_t>(operation)] = true;
+  const auto stuck = std::find(starts.begin(), starts.end(), false);
+  if (stuck == starts.end()) return "";
+  const Operation& first = graph.operations[static_cast<std::size_t>(stuck - starts.begin())];
   return "orders and dependencies form a cycle: " + Describe(first) + " can never start";
 }
 

@@ -14,9 +14,8 @@ namespace dflop {
 /// rows, so that a sweep touches memory in order and allocates nothing per operation.
 class Precedence {
  public:
-  /// Aborts when queues and dependencies form a cycle, naming the first operation that can never start.
   explicit Precedence(const OperationGraph& graph);
-  /// "" unless they do; otherwise that operation. For graphs that were read from a file.
+  /// "" unless queues and dependencies form a cycle; otherwise the first operation that can never start.
   static std::string WhyStuck(const OperationGraph& graph);
 
   std::span<const std::int32_t> successors(std::int32_t operation) const {
@@ -26,18 +25,37 @@ class Precedence {
   }
   /// waiting_for()[i]: how many operations must end before operation i may start.
   const std::vector<std::int32_t>& waiting_for() const { return waiting_for_; }
-  /// All operations, each after everything that it waits for.
-  const std::vector<std::int32_t>& order() const { return order_; }
+  /// All operations, each after everything that it waits for, first come, first served (Kahn, "Topological sorting of
+  /// large networks", CACM 1962); of a cycle and of what waits for it nothing.
+  std::vector<std::int32_t> Order() const;
+  /// Visits all operations, each after everything that it waits for: what became ready last comes next, so that a sweep
+  /// stays with the same few queues for long. Returns how many it visited, of a cycle none.
+  template <typename Visit>
+  std::size_t SweepInDepth(Visit visit) const;
 
  private:
-  Precedence() = default;
-  void BuildRows(const OperationGraph& graph);
-  std::string SortTopologically(const OperationGraph& graph);
-
   std::vector<std::int32_t> begin_;
   std::vector<std::int32_t> successors_;
   std::vector<std::int32_t> waiting_for_;
-  std::vector<std::int32_t> order_;
 };
+
+template <typename Visit>
+std::size_t Precedence::SweepInDepth(Visit visit) const {
+  std::vector<std::int32_t> left = waiting_for_;
+  std::vector<std::int32_t> ready;
+  for (std::size_t i = left.size(); i-- > 0;) {
+    if (left[i] == 0) ready.push_back(static_cast<std::int32_t>(i));
+  }
+  std::size_t visited = 0;
+  for (; !ready.empty(); ++visited) {
+    const std::int32_t operation = ready.back();
+    ready.pop_back();
+    visit(operation);
+    for (const std::int32_t successor : successors(operation)) {
+      if (--left[static_cast<std::size_t>(successor)] == 0) ready.push_back(successor);
+    }
+  }
+  return visited;
+}
 
 }  // namespace dflop

@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
+#include "sim/engine/replay.hpp"
 #include "sim/measure/metrics.hpp"
 
 namespace dflop {
@@ -137,11 +138,16 @@ IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& cos
   const auto replay = MakeReplayEngine();
   const auto idle = [&](const StepCosts& priced, const CommunicationKinds& kinds) {
     const OperationGraph part = BuildGraph(job, work, priced, {.communication = kinds});
-    return IdleOfAll(part, kinds == kNoCommunication ? replay->Run(part) : engine.Run(part), layout);
+    return IdleOfAll(part, engine.Run(part), layout);
   };
-  const double bubble = idle(Averaged(costs, layout), kNoCommunication);
+  // Means have the graph of the costs that they are of.
+  OperationGraph silent = BuildGraph(job, work, costs, {.communication = kNoCommunication});
+  const Precedence precedence(silent);
+  const double coupled = IdleOfAll(silent, Replay(silent, precedence), layout);
+  ForEachDuration(silent, Averaged(costs, layout),
+                  [&](std::size_t i, Seconds duration) { silent.operations[i].duration = duration; });
+  const double bubble = IdleOfAll(silent, Replay(silent, precedence), layout);
   const double uncoupled = UncoupledIdle(job, work, costs, *replay);
-  const double coupled = idle(costs, kNoCommunication);
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
   const bool joins = ReplicasMeet(layout, work);
