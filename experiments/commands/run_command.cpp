@@ -51,8 +51,8 @@ void AddRunCommand(CLI::App& app, const std::string& command_line) {
       ->type_name("DIR");
   command
       ->add_option("--trace", arguments->trace,
-                   "of a step's picture and trace: full draws every device, sample at most " +
-                       std::to_string(kMostDrawnGroups) + " device groups in whole replicas, none nothing")
+                   "of a step's picture and trace: full draws every device, sample of more than " +
+                       std::to_string(kMostDrawnGroups) + " device groups those that tell what happened, none nothing")
       ->check(CLI::IsMember(TraceDetailNames()))
       ->capture_default_str();
   command->add_flag("--no-report", arguments->no_report,

@@ -1,8 +1,11 @@
 // The template is filled in one pass, and assets are embedded: a report needs nothing but the result.
 #include "experiments/report/report.hpp"
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <span>
+#include <vector>
 
 #include "base/embedded_file.hpp"
 #include "base/error.hpp"
@@ -34,6 +37,14 @@ std::string Fill(std::string_view page, const Texts& texts) {
   }
 }
 
+/// By how Svg::Standalone begins; what somebody else has put there stays.
+bool IsOurFigure(const std::filesystem::path& path) {
+  std::string begin(300, ' ');
+  std::ifstream(path, std::ios::binary).read(begin.data(), static_cast<std::streamsize>(begin.size()));
+  return path.extension() == ".svg" && begin.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\"") &&
+         begin.find("class=\"figure\" role=\"img\"") != std::string::npos;
+}
+
 }  // namespace
 
 std::string_view FigureStyle() {
@@ -41,6 +52,16 @@ std::string_view FigureStyle() {
     if (asset.path == std::string_view("figure.css")) return asset.content;
   }
   CheckFailed("figure.css is embedded", __FILE__, __LINE__, "the style sheet of all figures");
+}
+
+void RemoveReport(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::remove(folder + "/report.html", error);
+  std::vector<std::filesystem::path> figures;
+  for (const auto& entry : std::filesystem::directory_iterator(folder + "/figures", error)) {
+    if (entry.is_regular_file(error) && IsOurFigure(entry.path())) figures.push_back(entry.path());
+  }
+  for (const std::filesystem::path& figure : figures) std::filesystem::remove(figure, error);
 }
 
 void WriteReport(const std::string& folder) {
@@ -53,6 +74,7 @@ void WriteReport(const std::string& folder) {
   texts["points"] = page.points;
   texts["footer"] = page.footer;
   const std::string html = Fill(texts.at("report.html"), texts);
+  RemoveReport(folder);
   for (const NamedFigure& figure : page.figures) {
     WriteFile(folder + "/figures/" + figure.name + ".svg", figure.svg.Standalone(FigureStyle()));
   }

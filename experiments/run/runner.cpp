@@ -164,7 +164,12 @@ class Runner {
 
   void RunAndSave(const HashedUnit& unit) const {
     const PictureFiles pictures{store_.TracePath(unit.hash), store_.TimelinePath(unit.hash), options_.trace};
-    store_.Save(unit.hash, RunUnit(unit.unit, &pictures));
+    const Json runs = RunUnit(unit.unit, &pictures);
+    if (runs.as<Json::Array>().front().find("infeasible") != nullptr) {  // found in a later step than is drawn
+      std::error_code error;
+      for (const std::string& path : {pictures.trace, pictures.timeline}) std::filesystem::remove(path, error);
+    }
+    store_.Save(unit.hash, runs);
   }
 
   void AwaitOtherRanks() {
@@ -209,11 +214,7 @@ class Runner {
   }
 
   /// A report of another result beside this one would deceive.
-  void WriteOrRemoveReport() const {
-    if (options_.report) return WriteReport(options_.out);
-    std::error_code error;
-    std::filesystem::remove(options_.out + "/report.html", error);
-  }
+  void WriteOrRemoveReport() const { options_.report ? WriteReport(options_.out) : RemoveReport(options_.out); }
 
   /// Where a policy finds nothing with some seed, means over the others would flatter it: one entry stands for all.
   Json::Array OneEntryIfInfeasible(Json::Array runs) const {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -88,15 +89,11 @@ void Merge(std::vector<Flow>& flows) {
 /// The groups by node, nodes in order of first appearance.
 std::vector<std::vector<int>> ByNode(const ClusterSpec& cluster, std::span<const int> group_gpus) {
   std::vector<std::vector<int>> nodes;
+  std::unordered_map<int, std::size_t> place;  // by node
   for (const int gpu : group_gpus) {
-    const auto same = [&](const std::vector<int>& node) { return cluster.same_node(node.front(), gpu); };
-    // Groups come in order of GPUs almost always, so look at the last node first.
-    auto found = std::find_if(nodes.rbegin(), nodes.rend(), same);
-    if (found == nodes.rend()) {
-      nodes.push_back({gpu});
-    } else {
-      found->push_back(gpu);
-    }
+    const auto [entry, is_new] = place.try_emplace(cluster.node_of(gpu), nodes.size());
+    if (is_new) nodes.emplace_back();
+    nodes[entry->second].push_back(gpu);
   }
   return nodes;
 }

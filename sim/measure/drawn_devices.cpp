@@ -3,6 +3,7 @@
 #include "sim/measure/drawn_devices.hpp"
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -40,9 +41,10 @@ std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& ti
 
 class DrawnSample {
  public:
-  DrawnSample(const Job& job, const Step& step)
+  DrawnSample(const Job& job, const Step& step, std::size_t most)
       : job_(job),
         step_(step),
+        most_(most),
         replicas_(ReplicasByContent(job.layout)),
         drawn_(job.layout.groups.size()),
         replica_of_(job.layout.groups.size()) {
@@ -53,13 +55,13 @@ class DrawnSample {
   }
 
   std::vector<bool> Choose() && {
-    Take(MostWaitedFor());
-    for (std::size_t r = replicas_.size(); r-- > 0;) {
-      if (r == 0 || replicas_[r].module != replicas_[r - 1].module) Take(r);
+    Draw(MostWaitedFor());
+    for (std::size_t r = 0; r < replicas_.size(); ++r) {
+      if (r == 0 || replicas_[r].module != replicas_[r - 1].module) Draw(r);
     }
-    for (const std::vector<std::size_t>& alike : ByModule()) TakeExtremes(alike);
-    if (!full_) {
-      for (const std::vector<std::size_t>& alike : ByClass()) TakeExtremes(alike);
+    for (const std::vector<std::size_t>& alike : ByModule()) DrawExtremes(alike);
+    if (count_ < most_) {
+      for (const std::vector<std::size_t>& alike : ByClass()) DrawExtremes(alike);
     }
     return std::move(drawn_);
   }
@@ -111,33 +113,35 @@ class DrawnSample {
   }
 
   /// The last to end and the first.
-  void TakeExtremes(const std::vector<std::size_t>& alike) {
+  void DrawExtremes(const std::vector<std::size_t>& alike) {
     const auto earlier = [&](std::size_t a, std::size_t b) { return ends_[a] < ends_[b]; };
     const auto [first, last] = std::minmax_element(alike.begin(), alike.end(), earlier);
-    Take(*last);
-    Take(*first);
+    for (const std::size_t replica : {*last, *first}) {
+      if (count_ + GroupsOf(replica).size() <= most_) Draw(replica);
+    }
   }
 
-  void Take(std::size_t replica) {
-    std::vector<int> groups;
-    for (const int s : replicas_[replica].stages) groups.push_back(job_.layout.stages[Index(s)].group);
-    std::sort(groups.begin(), groups.end());
-    groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
-    if (drawn_[Index(groups.front())]) return;
-    full_ = full_ || (taken_ > 0 && taken_ + groups.size() > kMostDrawnGroups);
-    if (full_) return;
-    taken_ += groups.size();
-    for (const int group : groups) drawn_[Index(group)] = true;
+  std::set<int> GroupsOf(std::size_t replica) const {
+    std::set<int> groups;
+    for (const int s : replicas_[replica].stages) groups.insert(job_.layout.stages[Index(s)].group);
+    return groups;
+  }
+
+  void Draw(std::size_t replica) {
+    for (const int group : GroupsOf(replica)) {
+      if (!drawn_[Index(group)]) ++count_;
+      drawn_[Index(group)] = true;
+    }
   }
 
   const Job& job_;
   const Step& step_;
+  std::size_t most_;
   std::vector<ReplicaContent> replicas_;
   std::vector<bool> drawn_;
   std::vector<std::size_t> replica_of_;  ///< [device group]
   std::vector<Seconds> ends_;            ///< of a replica's last microbatch
-  std::size_t taken_ = 0;                ///< device groups
-  bool full_ = false;
+  std::size_t count_ = 0;                ///< of groups that are drawn
 };
 
 }  // namespace
@@ -154,9 +158,9 @@ TraceDetail TraceDetailOf(const std::string& name) {
   return static_cast<TraceDetail>(found - names.begin());
 }
 
-std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail) {
+std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail, std::size_t most) {
   const std::size_t groups = job.layout.groups.size();
-  if (detail == TraceDetail::kSample && groups > kMostDrawnGroups) return DrawnSample(job, step).Choose();
+  if (detail == TraceDetail::kSample && groups > most) return DrawnSample(job, step, most).Choose();
   return std::vector<bool>(groups, detail != TraceDetail::kNone);
 }
 

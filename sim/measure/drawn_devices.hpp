@@ -12,7 +12,7 @@ namespace dflop {
 
 enum class TraceDetail {
   kFull,    ///< every device
-  kSample,  ///< replicas that tell what happened, with at most kMostDrawnGroups device groups
+  kSample,  ///< replicas that tell what happened, as DrawnGroups says
   kNone,
 };
 
@@ -22,10 +22,11 @@ inline constexpr std::size_t kMostDrawnGroups = 64;
 const std::vector<std::string>& TraceDetailNames();
 TraceDetail TraceDetailOf(const std::string& name);
 
-/// [device group]: whether it is drawn. Where a sample may not hold them all, whole replicas are taken as long as they
-/// fit, and one in any case: the one that the end of the step waited for longest, the first, which names what all
-/// replicas do together, the last and the first to end their microbatches, and then these two of every class of equal
-/// replicas, the largest class first.
-std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail);
+/// [device group]: whether it is drawn. A sample of a step that has more than `most` holds whole replicas: the one that
+/// the end of the step waited for longest and the first of every module, which names what all replicas do together;
+/// then, as far as they fit, the last and the first to end their microbatches, of every module and of every class of
+/// equal replicas, the largest class first.
+std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail,
+                              std::size_t most = kMostDrawnGroups);
 
 }  // namespace dflop

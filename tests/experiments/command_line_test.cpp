@@ -214,28 +214,6 @@ TEST_F(CommandLine, RunWritesResultTableTracesAndReport) {
   EXPECT_EQ(Dflop("report result").code, 0);
 }
 
-TEST_F(CommandLine, PicturesAndReportCanBeLeftOut) {
-  Write(SmallExperiment());
-  ASSERT_EQ(Dflop("run e.json --out result").code, 0);
-  const Json with = Result("result");
-  const Outcome run = Dflop("run e.json --out result --trace none --no-report");
-  ASSERT_EQ(run.code, 0) << run.err;
-  EXPECT_NE(run.out.find("result: result/result.json"), std::string::npos) << run.out;
-  // What stood there belongs to another result.
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "result/report.html"));
-  EXPECT_FALSE(std::filesystem::exists(folder_ / "result/traces/tiny-plain.json"));
-  const Json without = Result("result");
-  EXPECT_TRUE(without.find("pictures")->as<Json::Array>().empty());
-  for (std::size_t i = 0; i < with.find("runs")->as<Json::Array>().size(); ++i) {
-    for (const char* hash : {"decision_hash", "timeline_hash"}) {
-      EXPECT_EQ(*with.find("runs")->as<Json::Array>()[i].find(hash),
-                *without.find("runs")->as<Json::Array>()[i].find(hash));
-    }
-  }
-  EXPECT_EQ(Dflop("report result").code, 0);
-  EXPECT_EQ(Dflop("run e.json --out result --trace some").code, 2);
-}
-
 TEST_F(CommandLine, InputsThatChangeNothingAreReported) {
   // Every policy is `fixed`, so that nothing is planned; the batch size matters.
   Json experiment = Edited("/sweep", R"({"/planning_samples": [8, 16], "/global_batch_size": [8, 16]})");

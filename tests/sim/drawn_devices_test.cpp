@@ -104,6 +104,15 @@ TEST_F(DrawnDevices, TheReplicaThatTheStepWaitsForIsDrawn) {
   }
 }
 
+TEST_F(DrawnDevices, WhatTellsTheStepIsDrawnEvenWhereItIsTooMuch) {
+  // Three places hold no two replicas of two devices; the one that is waited for and the first are drawn all the same.
+  const std::vector<bool> drawn = DrawnGroups(job(), step_, TraceDetail::kSample, 3);
+  const auto ends = Ends();
+  const auto last =
+      std::max_element(ends.begin(), ends.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  EXPECT_EQ(DrawnReplicas(drawn), (std::set<int>{0, last->first}));
+}
+
 TEST_F(DrawnDevices, FullDrawsAllAndNoneNothing) {
   const auto full = DrawnGroups(job(), step_, TraceDetail::kFull);
   EXPECT_EQ(std::count(full.begin(), full.end(), true), 2 * kReplicas);
@@ -152,6 +161,16 @@ TEST_F(DrawnEncoders, BothSidesAreInTheSample) {
     if (drawn[Index(stage.group)]) sides.insert(layout_.feeds(stage.parts.front().module));
   }
   EXPECT_EQ(sides.size(), 2u);
+}
+
+TEST_F(DrawnEncoders, BothSidesAreInTheSmallestSample) {
+  const std::vector<bool> drawn = DrawnGroups(job(), step_, TraceDetail::kSample, 1);
+  std::set<bool> sides;
+  for (const Stage& stage : layout_.stages) {
+    if (drawn[Index(stage.group)]) sides.insert(layout_.feeds(stage.parts.front().module));
+  }
+  EXPECT_EQ(sides.size(), 2u);
+  EXPECT_LE(std::count(drawn.begin(), drawn.end(), true), 3);
 }
 
 }  // namespace
