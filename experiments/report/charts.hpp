@@ -17,10 +17,13 @@ Svg SpeedupChart(const PointFigures& point, const std::vector<std::string>& base
 /// Idle time by cause, stacked; negative parts go to the left of zero, a mark shows the sum.
 Svg IdleChart(const PointFigures& point);
 
+/// Of one picture: beyond, a page grows too heavy for a browser.
+inline constexpr std::size_t kMostEvents = 4'000;
+
 /// One step of every policy on one time axis: a row per device group. Of a picture the first rows are drawn, four at
 /// least and no more events than `most_events` beyond.
 Svg PipelineChart(const std::string& title, const std::vector<const StepPicture*>& pictures,
-                  std::size_t most_events = 4'000);
+                  std::size_t most_events = kMostEvents);
 
 /// The load of every microbatch over the mean, per policy and side.
 Svg LoadChart(const std::string& title, const std::vector<const StepPicture*>& pictures);

@@ -140,8 +140,7 @@ class PageWriter {
   /// Of one picture: all of them share what a browser still scrolls through lightly.
   std::size_t MostEvents() const {
     constexpr std::size_t kOfPage = 16'000;
-    constexpr std::size_t kOfPicture = 4'000;
-    return std::min(kOfPicture, kOfPage / std::max<std::size_t>(report_.pictures.size(), 1));
+    return std::min(kMostEvents, kOfPage / std::max<std::size_t>(report_.pictures.size(), 1));
   }
 
   /// Points that differ along `axis` only, for every setting of the other axes.

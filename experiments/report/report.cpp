@@ -74,7 +74,6 @@ void WriteReport(const std::string& folder) {
   texts["points"] = page.points;
   texts["footer"] = page.footer;
   const std::string html = Fill(texts.at("report.html"), texts);
-  RemoveReport(folder);
   for (const NamedFigure& figure : page.figures) {
     WriteFile(folder + "/figures/" + figure.name + ".svg", figure.svg.Standalone(FigureStyle()));
   }

@@ -9,7 +9,7 @@ namespace dflop {
 /// Reads `folder`/result.json (dflop/result/1) and the timelines that it names (dflop/timeline/1, one per scenario and
 /// policy, may be absent), and validation.json (dflop/validation/1) where it is there; writes `folder`/report.html,
 /// which needs no network and no other file, and `folder`/figures/*.svg. The same input gives the same bytes.
-/// Figures of an earlier report go. InputError on unreadable or malformed input, and then nothing is written.
+/// InputError on unreadable or malformed input, and then nothing is written.
 void WriteReport(const std::string& folder);
 
 /// Removes report.html and, of the files in figures/, those that WriteReport makes.

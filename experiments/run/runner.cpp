@@ -209,12 +209,10 @@ class Runner {
     WriteFile(options_.out + "/table.csv", SummaryCsv(rows, experiment_.baselines));
     WriteJsonFile(options_.out + "/result.json", result);
     store_.Clear();
-    WriteOrRemoveReport();
+    RemoveReport(options_.out);  // one of another result beside this one would deceive
+    if (options_.report) WriteReport(options_.out);
     return result;
   }
-
-  /// A report of another result beside this one would deceive.
-  void WriteOrRemoveReport() const { options_.report ? WriteReport(options_.out) : RemoveReport(options_.out); }
 
   /// Where a policy finds nothing with some seed, means over the others would flatter it: one entry stands for all.
   Json::Array OneEntryIfInfeasible(Json::Array runs) const {

@@ -8,6 +8,7 @@
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "sim/build/replica_classes.hpp"
+#include "sim/measure/timeline.hpp"
 #include "sim/plan/replica_content.hpp"
 
 namespace dflop {
@@ -15,7 +16,8 @@ namespace {
 
 constexpr int kNobody = -1;
 
-/// What the end of the step waited for, last to first.
+/// What the end of the step waited for, last to first: read off the times of whichever engine gave them, where
+/// LongestPath knows its own.
 std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& times) {
   std::vector<int> before(graph.operations.size(), kNobody);  // the operation before it in its queue
   for (const std::vector<int>& queue : graph.queues) {
@@ -71,8 +73,9 @@ class DrawnSample {
     ends_.assign(replicas_.size(), Seconds(0));
     for (std::size_t i = 0; i < step_.graph.operations.size(); ++i) {
       const Operation& operation = step_.graph.operations[i];
-      if (operation.microbatch < 0 || operation.queue < 0 || operation.queue >= step_.graph.groups) continue;
-      Seconds& end = ends_[replica_of_[Index(operation.queue)]];
+      const int group = ComputingGroup(step_.graph, operation);
+      if (operation.microbatch < 0 || group < 0) continue;
+      Seconds& end = ends_[replica_of_[Index(group)]];
       end = std::max(end, step_.times.end[i]);
     }
   }
@@ -80,9 +83,9 @@ class DrawnSample {
   std::size_t MostWaitedFor() const {
     std::vector<Seconds> waited(replicas_.size());
     for (const int i : WaitedFor(step_.graph, step_.times)) {
-      const int queue = step_.graph.operations[Index(i)].queue;
-      if (queue < 0 || queue >= step_.graph.groups) continue;
-      waited[replica_of_[Index(queue)]] += step_.times.end[Index(i)] - step_.times.start[Index(i)];
+      const int group = ComputingGroup(step_.graph, step_.graph.operations[Index(i)]);
+      if (group < 0) continue;
+      waited[replica_of_[Index(group)]] += step_.times.end[Index(i)] - step_.times.start[Index(i)];
     }
     return static_cast<std::size_t>(std::max_element(waited.begin(), waited.end()) - waited.begin());
   }

@@ -136,8 +136,8 @@ IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& cos
   const double whole = times.makespan.value() * layout.gpus_used();
   if (whole <= 0) return {};
   const auto replay = MakeReplayEngine();
-  const auto idle = [&](const StepCosts& priced, const CommunicationKinds& kinds) {
-    const OperationGraph part = BuildGraph(job, work, priced, {.communication = kinds});
+  const auto idle_with = [&](const CommunicationKinds& kinds) {
+    const OperationGraph part = BuildGraph(job, work, costs, {.communication = kinds});
     return IdleOfAll(part, engine.Run(part), layout);
   };
   // Means have the graph of the costs that they are of.
@@ -154,12 +154,12 @@ IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& cos
   const bool gathers = job.cost.software().distributed_optimizer;
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;
-  const double joined = joins ? idle(costs, kinds) : coupled;
+  const double joined = joins ? idle_with(kinds) : coupled;
   kinds.stages = true;
-  const double staged = layout.depth > 1 ? idle(costs, kinds) : joined;
+  const double staged = layout.depth > 1 ? idle_with(kinds) : joined;
   kinds.gradients = true;
   const double everything = IdleOfAll(graph, times, layout);
-  const double reduced = gathers ? idle(costs, kinds) : everything;
+  const double reduced = gathers ? idle_with(kinds) : everything;
   return IdleByCause{.bubble = bubble,
                      .imbalance = uncoupled - bubble,
                      .data_parallel_wait = coupled - uncoupled,

@@ -118,17 +118,17 @@ Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelS
 }
 
 void WriteTimeline(const std::string& path, const Timeline& timeline, const Layout& layout, const ModelSpec& model,
-                   const std::vector<bool>& drawn, const Json& head) {
+                   const std::vector<bool>& drawn, const Json& more) {
   JsonFile file(path);
-  const Json members = TimelineHead(timeline, layout, model, drawn);
-  for (const Json::Member& member : members.as<Json::Object>()) file.Member(member.key, member.value);
+  const Json head = TimelineHead(timeline, layout, model, drawn);
+  for (const Json::Member& member : head.as<Json::Object>()) file.Member(member.key, member.value);
   file.Member("device_groups", layout.groups.size());
   file.OpenArray("events");
   for (const TimelineEvent& event : timeline.events) {
     if (IsDrawn(layout, event.stage, event.to_stage, drawn)) file.Element(EventToJson(event));
   }
   file.CloseArray();
-  for (const Json::Member& member : head.as<Json::Object>()) file.Member(member.key, member.value);
+  for (const Json::Member& member : more.as<Json::Object>()) file.Member(member.key, member.value);
   file.Close();
 }
 

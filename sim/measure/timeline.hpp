@@ -41,10 +41,10 @@ Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
 
 /// dflop/timeline/1: the layout's stages and the events of one step.
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);
-/// The same as a file, event by event, with the members of `head` at its end. Of the device groups that are not `drawn`
+/// The same as a file, event by event, with the members of `more` at its end. Of the device groups that are not `drawn`
 /// there are neither stages nor events; `device_groups` says how many there are of all.
 void WriteTimeline(const std::string& path, const Timeline& timeline, const Layout& layout, const ModelSpec& model,
-                   const std::vector<bool>& drawn, const Json& head);
+                   const std::vector<bool>& drawn, const Json& more);
 Timeline ReadTimeline(const JsonReader& json);
 /// The array under "events".
 std::vector<TimelineEvent> ReadTimelineEvents(const JsonReader& json);
