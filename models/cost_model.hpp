@@ -23,6 +23,7 @@ struct SequenceBatch {
   struct Group {
     double length = 0;
     double count = 0;  ///< may be fractional where tiles are split over encoder replicas on average
+    bool operator==(const Group&) const = default;
   };
   std::vector<Group> groups;
   double tokens = 0;          ///< Σ length·count
@@ -31,6 +32,7 @@ struct SequenceBatch {
 
   void Add(double length, double count);
   bool empty() const { return tokens <= 0; }
+  bool operator==(const SequenceBatch&) const = default;
 };
 
 /// Tiles → encoder batch. Tiles are whole.

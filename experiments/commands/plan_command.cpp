@@ -128,7 +128,7 @@ PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, st
 /// Trust stands where the seconds stand.
 void TellExtrapolation(const Scenario& scenario, const PolicySpec& policy, const PlannedJob& job,
                        const Prepared& first) {
-  const BusyTime busy = BusyTimeOf(first.costs, job.decision.layout);
+  const BusyTime busy = BusyTimeOf(first.costs, job.decision.layout, first.graph);
   const double fraction = busy.Share(busy.extrapolated);
   const std::string who = "scenario " + JsonQuote(scenario.name) + ", policy " + JsonQuote(policy.name);
   RefuseExtrapolation(scenario, who, fraction, "of the first step's busy time",

@@ -1,6 +1,7 @@
 // Draws are compared one by one, summed over seeds: both policies met the same costs in each.
 #include "experiments/results/cost_verdict.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "base/text.hpp"
@@ -12,22 +13,23 @@ constexpr double kUndecidedAbove = 0.05;
 
 std::string InPercent(double share) { return Fixed(100 * share, 0) + " %"; }
 
-std::vector<double> SumOverSeeds(const DrawTimes& times) {
-  std::vector<double> sums(times.front().size());
+/// Of the first `draws` draws.
+std::vector<double> SumOverSeeds(const DrawTimes& times, std::size_t draws) {
+  std::vector<double> sums(draws);
   for (const std::vector<double>& seed : times) {
     for (std::size_t draw = 0; draw < sums.size(); ++draw) sums[draw] += seed[draw];
   }
   return sums;
 }
 
-bool Comparable(const DrawTimes& a, const DrawTimes& b) {
-  if (a.empty() || a.size() != b.size() || a.front().empty()) return false;
+/// How many draws every seed of both has: draws have numbers, and a large step gets the first few.
+std::size_t CommonDraws(const DrawTimes& a, const DrawTimes& b) {
+  if (a.empty() || a.size() != b.size()) return 0;
+  std::size_t common = a.front().size();
   for (const DrawTimes* times : {&a, &b}) {
-    for (const std::vector<double>& seed : *times) {
-      if (seed.size() != a.front().size()) return false;
-    }
+    for (const std::vector<double>& seed : *times) common = std::min(common, seed.size());
   }
-  return true;
+  return common;
 }
 
 }  // namespace
@@ -46,9 +48,10 @@ std::vector<double> TimesUnderDraws(const JsonReader& run, double mean_step_s) {
 }
 
 std::optional<double> ShareFaster(const DrawTimes& baseline, const DrawTimes& policy) {
-  if (!Comparable(baseline, policy)) return std::nullopt;
-  const std::vector<double> slow = SumOverSeeds(baseline);
-  const std::vector<double> fast = SumOverSeeds(policy);
+  const std::size_t draws = CommonDraws(baseline, policy);
+  if (draws == 0) return std::nullopt;
+  const std::vector<double> slow = SumOverSeeds(baseline, draws);
+  const std::vector<double> fast = SumOverSeeds(policy, draws);
   double faster = 0;
   for (std::size_t draw = 0; draw < slow.size(); ++draw) {
     faster += slow[draw] > fast[draw] ? 1 : slow[draw] == fast[draw] ? 0.5 : 0;

@@ -20,8 +20,8 @@ using DrawTimes = std::vector<std::vector<double>>;
 /// sample that it deferred) does not pass for an error of the costs. Empty where the run was stored without draws.
 std::vector<double> TimesUnderDraws(const JsonReader& run, double mean_step_s);
 
-/// The share of the draws in which the baseline's sum over the seeds is larger, ties counting half. Nothing where the
-/// two have no equal numbers of seeds and draws.
+/// The share of the draws that both have in which the baseline's sum over the seeds is larger, ties counting half.
+/// Nothing where the two have no equal numbers of seeds or no draw in common; a large step has fewer (cost_draws.hpp).
 std::optional<double> ShareFaster(const DrawTimes& baseline, const DrawTimes& policy);
 
 /// False in between 5 % and 95 %.

@@ -4,10 +4,9 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "sim/engine/longest_path.hpp"
+#include "sim/engine/replay.hpp"
 
 namespace dflop {
-
 namespace {
 
 /// Kernels decide how long computations last and nothing else of a step's graph, so one graph serves all draws. Every
@@ -16,16 +15,15 @@ namespace {
 class DrawnReplays {
  public:
   DrawnReplays(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb)
-      : scenario_(scenario), job_(job), step_(step), disturb_(disturb), path_(step.graph) {}
+      : scenario_(scenario), job_(job), step_(step), disturb_(disturb), durations_(step.graph.durations) {}
 
   Seconds StepTime(const CostDraw& draw) {
     const auto kernels = std::make_shared<DrawnKernelCosts>(scenario_.kernels, SpreadOf(*scenario_.kernels), draw);
     const CostModel drawn(scenario_.model, scenario_.cluster, kernels, job_.cost.software());
-    StepCosts costs = PriceStep(drawn, job_.layout, step_.work);
+    StepCosts costs = PriceStep(drawn, job_.layout, step_.work, step_.classes);
     if (disturb_) disturb_(drawn, costs);
-    ForEachDuration(step_.graph, costs,
-                    [&](std::size_t i, Seconds duration) { path_.Set(static_cast<int>(i), duration); });
-    return path_.Sweep();
+    ForEachDuration(step_.graph, costs, [&](std::size_t i, Seconds duration) { durations_[i] = duration; });
+    return ReplayEnds(step_.graph, *step_.order, durations_, {}, ends_);
   }
 
  private:
@@ -33,8 +31,15 @@ class DrawnReplays {
   const Job& job_;
   const Step& step_;
   const DrawnDisturbance& disturb_;
-  LongestPath path_;
+  std::vector<Seconds> durations_;
+  std::vector<Seconds> ends_;
 };
+
+/// A step too large for all draws gets fewer, of the same numbers.
+int DrawsOf(const Step& step) {
+  const auto affordable = static_cast<int>(kDrawnOperations / std::max<std::size_t>(step.graph.operations.size(), 1));
+  return std::clamp(affordable, kFewestCostDraws, kCostDraws);
+}
 
 }  // namespace
 
@@ -47,8 +52,7 @@ std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job
                                         const DrawnDisturbance& disturb) {
   DrawnReplays replays(scenario, job, step, disturb);
   std::vector<double> times;
-  times.reserve(kCostDraws);
-  for (int number = 0; number < kCostDraws; ++number) {
+  for (int number = 0; number < DrawsOf(step); ++number) {
     times.push_back(replays.StepTime(DrawCosts(number)).value());
   }
   return times;

@@ -2,6 +2,7 @@
 // (cost_verdict.hpp).
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -13,11 +14,14 @@ namespace dflop {
 
 /// Enough to tell 5 % from 50 % of the draws, few enough to cost less than the steps of a run.
 inline constexpr int kCostDraws = 32;
+/// Of a step that is larger than kDrawnOperations / kCostDraws, as many as this many operations allow, but not fewer.
+inline constexpr std::size_t kDrawnOperations = std::size_t{1} << 25;
+inline constexpr int kFewestCostDraws = 8;
 
 /// What really happens to the costs that a cost model predicts, as Disturbance says of a step.
 using DrawnDisturbance = std::function<void(const CostModel& drawn, StepCosts& costs)>;
 
-/// Seconds of a step by draw, from 0 to kCostDraws − 1. Layout, batch plan and orders stay as they were decided from
+/// Seconds of a step by draw, from 0 on. Layout, batch plan and orders stay as they were decided from
 /// the costs as they are, which is all that a planner knows; times come from the replay engine, whatever runs the
 /// steps. A draw of zeros would give the step's own time bit for bit.
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const Step& step,

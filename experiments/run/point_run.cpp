@@ -16,6 +16,7 @@
 #include "experiments/run/run_metrics.hpp"
 #include "experiments/run/sample_queue.hpp"
 #include "policies/api/plugin_error.hpp"
+#include "sim/engine/replay.hpp"
 #include "sim/measure/chrome_trace.hpp"
 #include "sim/measure/timeline.hpp"
 #include "sim/measure/timeline_hash.hpp"
@@ -98,6 +99,15 @@ class SeedRun {
   SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
       : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
 
+  /// How many of the LLM's replicas differ, and whether equal ones were simulated once.
+  Json DescribeClasses() const {
+    Json json;
+    json["replicas"] = layout().llm_replicas();
+    json["classes"] = replica_classes_;
+    json["folded"] = folded_;
+    return json;
+  }
+
   Json Run(const PictureFiles* pictures) {
     for (int step = 0; step < unit_.experiment->steps; ++step) {
       TellingWhere("seed " + std::to_string(seed_) + ", step " + std::to_string(step),
@@ -107,6 +117,7 @@ class SeedRun {
     Json run = RunHead(unit_);
     run["seed"] = seed_;
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
+    run["replica_classes"] = DescribeClasses();
     run["planning"] = PlanningToJson(job_.decision);
     run["metrics"] = ToJson(metrics_.Figures(layout(), job_.cost));
     run["under_cost_draws"] = under_draws_;
@@ -141,10 +152,17 @@ class SeedRun {
     Note(plan);
     const std::vector<DeviceOrder> own = OwnOrders(plan, batch);
     const Job job = job_.job().With(own);
-    const Step step = SimulateStep(job, plan, batch, engine_, [&](const auto& work, StepCosts& costs) {
-      Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
-    });
+    StepOptions options{.fold = true};
+    if (disturbed()) {
+      options.disturb = [&](const auto& work, StepCosts& costs) {
+        Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
+      };
+    }
+    step_ = SimulateStep(job, plan, batch, engine_, options, std::move(step_));
+    const Step& step = step_;
     if (number == 0) ReplayUnderDraws(job, plan, batch, step);
+    replica_classes_ = std::max(replica_classes_, step.replica_classes);
+    folded_ = folded_ && !step.classes.empty();
     decisions_.AddStep(plan, own);
     timelines_.AddStep(step.graph, step.times);
     if (correction_->tracking()) {
@@ -154,9 +172,13 @@ class SeedRun {
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
     const StepMetrics measured = MeasureStep(job, step, engine_);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
-    metrics_.Add(measured, PeakMemory(job, step.work), BalanceGap(job_, batch, plan), scheduling_s);
-    if (pictures != nullptr) Draw(job, plan, step, *pictures);
+    metrics_.Add(measured, PeakMemory(job, step.work, step.classes), BalanceGap(job_, batch, plan), scheduling_s);
+    if (pictures != nullptr) Draw(job, plan, batch, *pictures);
+    if (!own.empty()) step_ = Step();  // its orders are those of no other step
   }
+
+  /// Whether costs are other than predicted.
+  bool disturbed() const { return !scenario().anomalies.empty() || correction_->tracking(); }
 
   /// Of a schedule that is asked per step, where they are not those of the job.
   std::vector<DeviceOrder> OwnOrders(const BatchPlan& plan, const std::vector<SampleShape>& batch) const {
@@ -173,12 +195,16 @@ class SeedRun {
   void ReplayUnderDraws(const Job& job, const BatchPlan& plan, const std::vector<SampleShape>& batch,
                         const Step& step) {
     const GroundTruth undisturbed(scenario().anomalies, static_cast<std::uint64_t>(seed_));
-    const auto disturb = [&](const CostModel& drawn, StepCosts& costs) {
-      GroundTruth truth = undisturbed;
-      Disturb(truth, {drawn, layout(), plan, batch, step.work, 0}, costs);
-    };
+    DrawnDisturbance disturb;
+    if (disturbed()) {
+      disturb = [&](const CostModel& drawn, StepCosts& costs) {
+        GroundTruth truth = undisturbed;
+        Disturb(truth, {drawn, layout(), plan, batch, step.work, 0}, costs);
+      };
+    }
     under_draws_["step"] = 0;
-    under_draws_["as_predicted_s"] = MakeReplayEngine()->Run(step.graph).makespan.value();
+    const Seconds replayed = engine_.contends() ? Replay(step.graph, *step.order).makespan : step.times.makespan;
+    under_draws_["as_predicted_s"] = replayed.value();
     under_draws_["iteration_time_s"] = Json::ArrayOf(StepTimesUnderDraws(scenario(), job, step, disturb));
   }
 
@@ -219,11 +245,16 @@ class SeedRun {
     if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
   }
 
-  void Draw(const Job& job, const BatchPlan& plan, const Step& step, const PictureFiles& pictures) const {
-    const std::vector<bool> drawn = DrawnGroups(job, step, pictures.detail);
-    WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step, drawn);
-    WriteTimeline(pictures.timeline, MakeTimeline(step.graph, step.times), layout(), job_.cost.model(), drawn,
-                  RunHead(unit_));
+  /// Of the first step. What shows all devices has to tell them apart.
+  void Draw(const Job& job, const BatchPlan& plan, const std::vector<SampleShape>& batch,
+            const PictureFiles& pictures) {
+    if (!step_.classes.empty() && DrawsAll(layout(), pictures.detail)) {
+      step_ = SimulateStep(job, plan, batch, engine_);
+    }
+    const std::vector<bool> drawn = DrawnGroups(job, step_, pictures.detail);
+    WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step_, drawn);
+    WriteTimeline(pictures.timeline, MakeTimeline(step_.graph, step_.times, layout(), drawn), layout(),
+                  job_.cost.model(), drawn, RunHead(unit_));
   }
 
   const Unit& unit_;
@@ -242,6 +273,9 @@ class SeedRun {
   std::string instead_;  ///< what stood in for the batch scheduler, in one step at least
   Json extrapolated_;
   Json under_draws_;
+  Step step_;
+  int replica_classes_ = 0;  ///< of the step that has most
+  bool folded_ = true;       ///< every step
   DecisionHash decisions_{layout(), job_.orders};
   TimelineHash timelines_{layout()};
 };

@@ -2,7 +2,9 @@
 #include "policies/api/memory_caps.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <utility>
 
 #include "base/index.hpp"
 
@@ -48,6 +50,25 @@ SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const
   return bytes;
 }
 
+/// Samples by their shape, of which a large batch has few.
+class ShapesOfBatch {
+ public:
+  explicit ShapesOfBatch(const std::vector<SampleShape>& batch) {
+    std::map<std::pair<std::vector<int>, int>, std::size_t> known;
+    for (const SampleShape& sample : batch) {
+      const auto [entry, is_new] = known.try_emplace({sample.tiles, sample.llm_tokens}, different_.size());
+      if (is_new) different_.push_back(&sample);
+      shape_of_.push_back(entry->second);
+    }
+  }
+  const std::vector<const SampleShape*>& different() const { return different_; }
+  const std::vector<std::size_t>& of_samples() const { return shape_of_; }
+
+ private:
+  std::vector<const SampleShape*> different_;
+  std::vector<std::size_t> shape_of_;
+};
+
 double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& stages) {
   // Any replica may get the bucket.
   double free = context.cost.cluster().smallest_memory().value() - context.cost.software().workspace_bytes;
@@ -73,6 +94,7 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
     const bool own_devices = layout.feeds(stage.parts.front().module);
     if (stage.replica == 0 && !own_devices) stages_of_group[Index(stage.group)].push_back(&stage);
   }
+  const ShapesOfBatch shapes(context.batch);
   std::vector<BucketCap> caps(layout.pipelines.size());
   for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
     const auto& stages = stages_of_group[g];
@@ -84,8 +106,10 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
                   FreeBytes(context, stages)};
     const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
     std::vector<double> mean_bucket(stages.size());
-    for (const SampleShape& sample : context.batch) {
-      const SampleBytes bytes = ActivationBytes(context, stages, sample);
+    std::vector<SampleBytes> of_shapes;
+    for (const SampleShape* shape : shapes.different()) of_shapes.push_back(ActivationBytes(context, stages, *shape));
+    for (const std::size_t shape : shapes.of_samples()) {
+      const SampleBytes& bytes = of_shapes[shape];
       cap.amounts.push_back(bytes.all_held() + bytes.transient);
       for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += bytes.held[s] / buckets;
     }

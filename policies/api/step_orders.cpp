@@ -66,12 +66,13 @@ class StepProblems {
 
   /// The messages forward are those of the step's graph, whatever its orders are; the way back is as long.
   void AddTransfers(const OperationGraph& graph) {
-    for (const Operation& operation : graph.operations) {
+    for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+      const Operation& operation = graph.operations[i];
       if (operation.kind != OpKind::kTransfer) continue;
       const int from = places_[Index(operation.stage)];
       if (places_[Index(operation.to_stage)] != from + 1) continue;
       Seconds& longest = ProblemOf(operation.stage).transfers[Index(from)][Index(operation.microbatch)];
-      longest = std::max(longest, operation.duration);
+      longest = std::max(longest, graph.durations[i]);
     }
   }
 

@@ -55,8 +55,8 @@ class StepMoves {
   const BatchProblem& problem_;
   const StepReplay& replay_;
   bool order_matters_;
-  std::vector<double> limits_;   ///< of the problem's caps
-  std::vector<Operation> path_;  ///< of the critical path, those that run a microbatch
+  std::vector<double> limits_;            ///< of the problem's caps
+  std::vector<StepReplay::Passed> path_;  ///< of the critical path, those that run a microbatch
 };
 
 }  // namespace dflop

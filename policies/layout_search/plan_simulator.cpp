@@ -62,8 +62,9 @@ PlanSimulator::PlanSimulator(const PlanningProblem& problem)
 PlanSimulator::PlanSimulator(const PlanningProblem& problem, std::vector<std::vector<SampleShape>> batches)
     : problem_(problem), batches_(std::move(batches)) {}
 
-bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, Candidate& candidate) {
-  const MemoryUse use = PeakMemory(job, work);
+bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, std::span<const ReplicaClass> classes,
+                               Candidate& candidate) {
+  const MemoryUse use = PeakMemory(job, work, classes);
   candidate.peak_memory = std::max(candidate.peak_memory, use.peak);
   if (use.peak <= problem_.cost.cluster().smallest_memory() * (1.0 - kMemoryReserve)) return true;
   const std::string why = use.fits ? "leaves too little memory for batches unlike the planning sample" : use.too_large;
@@ -79,7 +80,7 @@ bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, Candidate& 
 /// A cheap test before any batch is scheduled: weights, gradients and optimizer state alone.
 bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
   const std::vector<DeviceOrder> orders(layout.groups.size());
-  return MemoryFits({problem_.cost, layout, orders}, NoWork(layout), candidate);
+  return MemoryFits({problem_.cost, layout, orders}, NoWork(layout), {}, candidate);
 }
 
 std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, std::size_t first,
@@ -114,7 +115,9 @@ Candidate PlanSimulator::Fits(const Layout& layout) {
   const std::optional<Scheduled> scheduled = Schedule(layout, 0, batches_.size(), candidate);
   if (!scheduled) return candidate;
   for (std::size_t b = 0; b < scheduled->work.size(); ++b) {
-    if (!MemoryFits(scheduled->JobOf(b, problem_.cost, layout), scheduled->work[b], candidate)) break;
+    const Job job = scheduled->JobOf(b, problem_.cost, layout);
+    const StepWork& work = scheduled->work[b];
+    if (!MemoryFits(job, work, ReplicasToFold(job, work), candidate)) break;
   }
   return candidate;
 }
@@ -139,14 +142,15 @@ Candidate PlanSimulator::JudgeOver(std::size_t first, std::size_t last, const La
   for (std::size_t b = 0; b < scheduled->work.size(); ++b) {
     const Job job = scheduled->JobOf(b, problem_.cost, layout);
     const StepWork& work = scheduled->work[b];
-    if (!MemoryFits(job, work, candidate)) return candidate;
-    const StepCosts costs = PriceStep(problem_.cost, layout, work);
+    const std::vector<ReplicaClass> classes = ReplicasToFold(job, work);
+    if (!MemoryFits(job, work, classes, candidate)) return candidate;
+    const StepCosts costs = PriceStep(problem_.cost, layout, work, classes);
     bound += WorkOfBusiestStage(costs);
     if (bound >= worth_below * batches) {
       candidate.note = "its busiest device alone needs longer than the best layout";
       return candidate;
     }
-    sum += replay_->Run(BuildGraph(job, work, costs)).makespan;
+    sum += replay_->Run(BuildGraph(job, work, costs, {.classes = classes})).makespan;
     ++simulated_;
   }
   candidate.predicted = sum / batches;

@@ -3,6 +3,7 @@
 
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "policies/api/layout_planner.hpp"
@@ -54,7 +55,7 @@ class PlanSimulator {
   /// Batches `first` … `last` − 1. Nothing when the batcher cannot keep its limits; the candidate then says so.
   std::optional<Scheduled> Schedule(const Layout& layout, std::size_t first, std::size_t last, Candidate& candidate);
   Candidate JudgeOver(std::size_t first, std::size_t last, const Layout& layout, Seconds worth_below);
-  bool MemoryFits(const Job& job, const StepWork& work, Candidate& candidate);
+  bool MemoryFits(const Job& job, const StepWork& work, std::span<const ReplicaClass> classes, Candidate& candidate);
 
   const PlanningProblem& problem_;
   std::vector<std::vector<SampleShape>> batches_;

@@ -67,7 +67,7 @@ Seconds Replay(OperationGraph graph, const std::vector<OperationName>& names, co
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
     const auto found = measured.find(names[i]);
     const bool took_time = found != measured.end() && (found->second.travels || graph.operations[i].queue >= 0);
-    graph.operations[i].duration = Seconds(took_time ? found->second.end - found->second.start : 0);
+    graph.durations[i] = Seconds(took_time ? found->second.end - found->second.start : 0);
   }
   return MakeReplayEngine()->Run(graph).makespan;
 }

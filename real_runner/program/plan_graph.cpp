@@ -56,7 +56,7 @@ OperationGraph GraphOf(const Plan& plan, std::size_t step) {
   OperationGraph graph = BareGraphOf(plan, step);
   const std::vector<PlannedOperation>& planned = plan.steps[step].operations;
   DFLOP_CHECK(planned.size() == graph.operations.size(), "the plan was checked");
-  for (std::size_t i = 0; i < planned.size(); ++i) graph.operations[i].duration = planned[i].time;
+  for (std::size_t i = 0; i < planned.size(); ++i) graph.durations[i] = planned[i].time;
   return graph;
 }
 

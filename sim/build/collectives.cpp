@@ -14,7 +14,8 @@ namespace {
 /// One direction of one port: what a flow occupies at either end.
 struct Port {
   std::int64_t id = 0;
-  double seconds = 0;  ///< that the bytes need at this port's rate
+  BytesPerSecond rate{0};
+  double seconds = 0;  ///< that the bytes need at this rate
 };
 
 /// Numbers every port: NVLink out and in of each GPU first, then out and in of each NIC.
@@ -26,13 +27,17 @@ std::int64_t NicPort(const ClusterSpec& cluster, int gpu, int direction) {
 void AddPorts(const ClusterSpec& cluster, const Flow& flow, std::vector<Port>& ports) {
   if (flow.source_gpu == flow.target_gpu) return;  // stays in the GPU's own memory
   if (cluster.same_node(flow.source_gpu, flow.target_gpu)) {
-    const double seconds = (flow.bytes / cluster.intra_rate(flow.source_gpu)).value();
-    ports.push_back({NvLinkPort(flow.source_gpu, 0), seconds});
-    ports.push_back({NvLinkPort(flow.target_gpu, 1), seconds});
+    const BytesPerSecond rate = cluster.intra_rate(flow.source_gpu);
+    const double seconds = (flow.bytes / rate).value();
+    ports.push_back({NvLinkPort(flow.source_gpu, 0), rate, seconds});
+    ports.push_back({NvLinkPort(flow.target_gpu, 1), rate, seconds});
   } else {
-    const auto seconds = [&](int gpu) { return (flow.bytes / cluster.nic_rate(gpu)).value(); };
-    ports.push_back({NicPort(cluster, flow.source_gpu, 0), seconds(flow.source_gpu)});
-    ports.push_back({NicPort(cluster, flow.target_gpu, 1), seconds(flow.target_gpu)});
+    const auto add = [&](int gpu, int direction) {
+      const BytesPerSecond rate = cluster.nic_rate(gpu);
+      ports.push_back({NicPort(cluster, gpu, direction), rate, (flow.bytes / rate).value()});
+    };
+    add(flow.source_gpu, 0);
+    add(flow.target_gpu, 1);
   }
 }
 
@@ -116,6 +121,31 @@ Seconds UncontendedTime(const ClusterSpec& cluster, const Communication& communi
   for (const Flow& flow : communication.flows) AddPorts(cluster, flow, ports);
   const double busiest = ports.size() < kManyPorts ? BusiestBySorting(ports) : BusiestByTable(cluster, ports);
   return communication.latency + Seconds(busiest);
+}
+
+BusiestPort::BusiestPort(const ClusterSpec& cluster, const std::vector<Flow>& flows) {
+  std::vector<Port> ports;
+  ports.reserve(2 * flows.size());
+  for (const Flow& flow : flows) AddPorts(cluster, flow, ports);
+  std::stable_sort(ports.begin(), ports.end(), [](const Port& a, const Port& b) { return a.id < b.id; });
+  for (std::size_t i = 0; i < ports.size();) {
+    std::size_t end = i;
+    while (end < ports.size() && ports[end].id == ports[i].id) ++end;
+    const std::pair load(static_cast<int>(end - i), ports[i].rate);
+    if (std::find(loads_.begin(), loads_.end(), load) == loads_.end()) loads_.push_back(load);
+    i = end;
+  }
+}
+
+Seconds BusiestPort::Time(Bytes bytes_per_flow) const {
+  Seconds busiest{0};
+  for (const auto& [flows, rate] : loads_) {
+    const Seconds one = bytes_per_flow / rate;
+    Seconds all = one;
+    for (int i = 1; i < flows; ++i) all += one;
+    busiest = std::max(busiest, all);
+  }
+  return busiest;
 }
 
 Communication GroupTransfer(const ClusterSpec& cluster, int source_gpu, int source_size, int target_gpu,

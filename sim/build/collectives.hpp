@@ -2,6 +2,8 @@
 #pragma once
 
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/units.hpp"
 #include "models/cluster_spec.hpp"
@@ -12,6 +14,18 @@ namespace dflop {
 /// Time with the links otherwise idle: latency + the busiest link's bytes over its rate. Flows of one communication do
 /// share links with each other.
 Seconds UncontendedTime(const ClusterSpec& cluster, const Communication& communication);
+
+/// The port that flows of equally many bytes keep busy longest, found without knowing how many bytes.
+class BusiestPort {
+ public:
+  BusiestPort() = default;
+  BusiestPort(const ClusterSpec& cluster, const std::vector<Flow>& flows);
+  /// The same as UncontendedTime without latency, to the last bit.
+  Seconds Time(Bytes bytes_per_flow) const;
+
+ private:
+  std::vector<std::pair<int, BytesPerSecond>> loads_;  ///< flows through a port, and its rate; each pair once
+};
 
 /// One message; `lanes` flows from consecutive GPUs to consecutive GPUs, `bytes` divided among them.
 /// When the two groups differ in size the smaller one's ranks are dealt round the larger one.

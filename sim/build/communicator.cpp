@@ -39,17 +39,6 @@ Communication Scaled(Communication communication, double factor) {
 
 }  // namespace
 
-Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
-                            bool sequence_parallel) {
-  const bool gathers = !sequence_parallel && cost.software().scatter_transfers;
-  // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
-  const double copies = sequence_parallel || gathers ? 1.0 : std::min(source.size, target.size);
-  Communication transfer =
-      GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, bytes * copies);
-  if (gathers) transfer.latency += IntraNodeAllGather(cost.cluster().node_at(target.first_gpu), target.size, bytes);
-  return transfer;
-}
-
 ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   Bytes bytes{0};
   int layers = 0;

@@ -9,13 +9,6 @@
 
 namespace dflop {
 
-/// Activations (or their gradients) from one stage to the next; `bytes` is the whole tensor. With sequence parallelism
-/// each rank has and wants 1/T of it. Otherwise every rank has and wants a copy: with scatter_transfers it sends 1/T
-/// and the receivers gather the rest over NVLink (Megatron-LM, arXiv 2104.04473, section 4.1), without it sends all of
-/// it.
-Communication StageTransfer(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, Bytes bytes,
-                            bool sequence_parallel);
-
 /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed optimizer.
 /// With overlap_gradients all but one layer's bucket may run beside the stage's last backward, layer by layer as
 /// Megatron-LM and PyTorch's DDP (arXiv 2006.15704, section 3.2) do; the last bucket waits for that backward's end.

@@ -12,6 +12,7 @@
 #include "base/index.hpp"
 #include "sim/build/communicator.hpp"
 #include "sim/build/graph_draft.hpp"
+#include "sim/build/stage_boundary.hpp"
 #include "sim/build/step_end.hpp"
 
 namespace dflop {
@@ -20,13 +21,14 @@ namespace {
 class GraphBuilder {
  public:
   GraphBuilder(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options)
-      : draft_(job, work, costs, options), orders_(job.orders) {
+      : job_(job), draft_(job, work, costs, options), orders_(job.orders) {
     const std::size_t rows = job.layout.stages.size() * Index(job.layout.microbatches);
     for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows, kNone);
   }
 
   OperationGraph Build() {
     for (int group = 0; group < draft_.graph.groups; ++group) AddDeviceOrder(group);
+    LinkPasses();
     for (const Chain& chain : ChainsOf(draft_.layout)) {
       if (draft_.Included(chain.stages.front())) AddChain(chain);
     }
@@ -40,15 +42,13 @@ class GraphBuilder {
   std::size_t Cell(int s, int k) const { return Index(s) * Index(draft_.layout.microbatches) + Index(k); }
 
   void AddDeviceOrder(int group) {
-    const DeviceOrder& order = orders_[Index(group)];
-    for (const ScheduledOp& op : order) {
-      const auto& stages = draft_.StagesOf(group);
-      if (stages.empty()) continue;  // a replica that is left out
+    const std::vector<int>& stages = draft_.StagesOf(group);
+    if (stages.empty()) return;  // of a replica that is left out
+    for (const ScheduledOp& op : orders_[Index(group)]) {
       const int s = stages[Index(op.chunk)];
       if (op.kind != OpKind::kForward && !draft_.costs.needs_backward[Index(s)]) continue;
-      Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
-      operation.duration = DurationOf(operation, draft_.costs);
-      const int id = draft_.Add(operation);
+      const Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
+      const int id = draft_.Add(operation, DurationOf(operation, draft_.costs));
       const auto parts = draft_.costs.parts.find({s, op.microbatch, op.kind});
       if (parts != draft_.costs.parts.end()) draft_.RunInParts(id, parts->second);
       Remember(op.kind, s, op.microbatch, id);
@@ -59,56 +59,50 @@ class GraphBuilder {
     auto& table = kind == OpKind::kForward ? forward_ : GivesInputGradient(kind) ? backward_ : weight_;
     DFLOP_CHECK(table[Cell(s, k)] == kNone, "a schedule runs one operation twice");
     table[Cell(s, k)] = id;
-    if (GivesInputGradient(kind)) draft_.Need(id, forward_[Cell(s, k)]);
-    if (kind == OpKind::kBackwardWeight) draft_.Need(id, backward_[Cell(s, k)]);
+  }
+
+  /// Once all are known: an order that runs a backward before its forward is a deadlock that somebody wants to be told.
+  void LinkPasses() {
+    for (std::size_t cell = 0; cell < forward_.size(); ++cell) {
+      if (backward_[cell] != kNone) draft_.Need(backward_[cell], forward_[cell]);
+      if (weight_[cell] != kNone) draft_.Need(weight_[cell], backward_[cell]);
+    }
   }
 
   void AddChain(const Chain& chain) {
     for (std::size_t i = 0; i + 1 < chain.stages.size(); ++i) {
       if (Exchanges() && EndsEncoders(chain.stages[i])) continue;
-      for (int k = 0; k < draft_.layout.microbatches; ++k) {
-        const Bytes bytes = BytesBetween(chain.stages[i], chain.stages[i + 1], k);
-        AddTransfer(chain.stages[i], chain.stages[i + 1], k, bytes, forward_);
-        AddTransfer(chain.stages[i + 1], chain.stages[i], k, bytes, backward_);
+      AddBoundary(chain.stages[i], chain.stages[i + 1]);
+    }
+  }
+
+  /// Messages over one boundary go the same two ways.
+  void AddBoundary(int first, int second) {
+    const StageBoundary boundary(job_, draft_.work, first, second);
+    const bool moves = draft_.options.communication.stages && boundary.moves();
+    Way there, back;
+    if (moves) there = draft_.graph.communications.AddWay(boundary.Forward().flows());
+    if (moves) back = draft_.graph.communications.AddWay(boundary.Backward().flows());
+    for (int k = 0; k < draft_.layout.microbatches; ++k) {
+      const Bytes bytes = moves ? boundary.BytesOf(k) : Bytes(0);
+      for (const bool backward : {false, true}) {
+        const int from = backward ? second : first;
+        const int to = backward ? first : second;
+        const std::vector<int>& table = backward ? backward_ : forward_;
+        const int producer = table[Cell(from, k)];
+        const int consumer = table[Cell(to, k)];
+        if (producer == kNone || consumer == kNone) continue;  // no gradient flows there
+        if (!moves) {
+          draft_.Need(consumer, producer);
+          continue;
+        }
+        const int sent =
+            draft_.AddMessage({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
+                              backward ? boundary.Backward() : boundary.Forward(), backward ? back : there, bytes);
+        draft_.Need(sent, producer);
+        draft_.Need(consumer, sent);
       }
     }
-  }
-
-  void AddTransfer(int from, int to, int k, Bytes bytes, const std::vector<int>& table) {
-    const int producer = table[Cell(from, k)];
-    const int consumer = table[Cell(to, k)];
-    if (producer == kNone || consumer == kNone) return;  // no gradient flows there
-    const DeviceGroup& source = draft_.layout.groups[Index(draft_.StageAt(from).group)];
-    const DeviceGroup& target = draft_.layout.groups[Index(draft_.StageAt(to).group)];
-    Communication communication;
-    if (draft_.options.communication.stages && !(source == target)) {
-      const bool sequence_parallel = draft_.StageAt(to).parts.back().mesh.sequence_parallel;
-      communication = StageTransfer(draft_.cost, source, target, bytes, sequence_parallel);
-    }
-    if (communication.flows.empty()) return draft_.Need(consumer, producer);
-    const int transfer = draft_.AddCommunication(
-        {.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k}, std::move(communication));
-    draft_.Need(transfer, producer);
-    draft_.Need(consumer, transfer);
-  }
-
-  /// What one stage hands to the next: the boundary of every module that goes on, the projected output of every encoder
-  /// that ends.
-  Bytes BytesBetween(int from, int to, int k) const {
-    const Stage& stage = draft_.StageAt(from);
-    Bytes bytes{0};
-    for (const ModulePart& part : stage.parts) {
-      const SequenceBatch& batch = draft_.work[Index(part.module)][Index(stage.replica)][Index(k)];
-      const auto& next = draft_.StageAt(to).parts;
-      const bool goes_on =
-          std::any_of(next.begin(), next.end(), [&](const ModulePart& p) { return p.module == part.module; });
-      bytes += goes_on ? draft_.cost.BoundaryBytes(part.module, batch)
-                       : draft_.cost.ProjectedBytes(part.module, TilesOf(part, batch));
-    }
-    return bytes;
-  }
-  double TilesOf(const ModulePart& part, const SequenceBatch& batch) const {
-    return batch.tokens / draft_.cost.model().encoders[Index(part.module)].tokens_per_tile();
   }
 
   /// Encoders with devices of their own: every LLM replica's microbatch k waits for the encoders' union k, and the
@@ -262,13 +256,13 @@ class GraphBuilder {
     }
   }
 
-  void Exchange(const std::vector<int>& encoders, int k, bool backward, Communication all_to_all) {
+  void Exchange(const std::vector<int>& encoders, int k, bool backward, const Communication& all_to_all) {
     const int encoder = encoders.front();
     const int from = backward ? encoder + 1 : encoder;
     const int to = backward ? encoder : encoder + 1;
     const int exchanged = draft_.AddCommunication(
         {.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k, .of_all_replicas = true},
-        std::move(all_to_all));
+        all_to_all);
     const std::vector<int>& table = backward ? backward_ : forward_;
     for (const int s : encoders) {
       draft_.Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
@@ -276,6 +270,7 @@ class GraphBuilder {
     }
   }
 
+  const Job& job_;
   GraphDraft draft_;
   const std::vector<DeviceOrder>& orders_;
   std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <vector>
 
 #include "sim/build/replica_classes.hpp"
 #include "sim/build/step_costs.hpp"
@@ -26,6 +27,7 @@ struct GraphOptions {
   CommunicationKinds communication{};  ///< what is left out takes no time and holds up nobody
   bool couple_replicas = true;         ///< false: no waiting at the end of the step for the other replicas
   int only_replica = -1;               ///< ≥ 0: this LLM replica alone, with the encoders that feed it
+  std::vector<bool> absent_stages{};   ///< [stage]: left out; of every encoder one replica stays. Empty: none is
   /// Of every class only the first replica is built, and stands for all of them; empty: every replica is. Not where
   /// replicas send each other messages of their own.
   std::span<const ReplicaClass> classes{};

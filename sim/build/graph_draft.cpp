@@ -2,8 +2,7 @@
 #include "sim/build/graph_draft.hpp"
 
 #include <algorithm>
-#include <map>
-#include <tuple>
+#include <utility>
 
 #include "base/error.hpp"
 #include "sim/build/collectives.hpp"
@@ -30,48 +29,29 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
 void GraphDraft::CountCopies() {
   DFLOP_CHECK(!ReplicasMeet(layout, work) && options.only_replica == kNone,
               "replicas that send each other messages of their own are not folded");
-  copies_.resize(Index(layout.llm_replicas()));
-  std::vector<int> stands_for(copies_.size());  // [replica]
-  for (const ReplicaClass& one : options.classes) {
-    copies_[Index(one.first())] = one.count();
-    for (const int replica : one.replicas) stands_for[Index(replica)] = one.first();
-  }
-  CheckAlike(stands_for);
+  DFLOP_CHECK(RunAlike(options.classes, layout, orders_), "replicas of one class run in the same order");
+  copies_ = CopiesByReplica(options.classes, layout);
   graph.copies.resize(layout.groups.size());
   for (const Stage& stage : layout.stages) graph.copies[Index(stage.group)] = copies_[Index(stage.replica)];
 }
 
-/// Work alike need not cost alike where something disturbs it, nor run in the same order.
-void GraphDraft::CheckAlike(const std::vector<int>& stands_for) const {
-  std::map<std::pair<int, int>, int> stage_of;  // by replica and depth
-  for (int s = 0; s < StageCount(); ++s) stage_of[{StageAt(s).replica, StageAt(s).depth}] = s;
-  const auto times = [](const PartCost& priced) {
-    return std::tuple(priced.forward.time, priced.backward.time, priced.weight_gradient.time);
-  };
-  for (int s = 0; s < StageCount(); ++s) {
-    const int other = stage_of.at({stands_for[Index(StageAt(s).replica)], StageAt(s).depth});
-    const auto& row = costs.stages[Index(s)];
-    const bool alike = std::equal(row.begin(), row.end(), costs.stages[Index(other)].begin(),
-                                  [&](const PartCost& a, const PartCost& b) { return times(a) == times(b); });
-    DFLOP_CHECK(alike && orders_[Index(StageAt(s).group)] == orders_[Index(StageAt(other).group)],
-                "replicas of one class cost the same and run in the same order");
-  }
-}
-
-int GraphDraft::Add(const Operation& operation) {
+int GraphDraft::Add(const Operation& operation, Seconds duration) {
   const int id = static_cast<int>(graph.operations.size());
   if (operation.queue != kNone) graph.queues[Index(operation.queue)].push_back(id);
   graph.operations.push_back(operation);
+  graph.durations.push_back(duration);
   return id;
 }
 
-int GraphDraft::AddCommunication(Operation operation, Communication communication) {
-  if (!communication.flows.empty()) {
-    operation.duration = UncontendedTime(cost.cluster(), communication);
-    operation.communication = static_cast<int>(graph.communications.size());
-    graph.communications.push_back(std::move(communication));
-  }
-  return Add(operation);
+int GraphDraft::AddCommunication(Operation operation, const Communication& communication) {
+  if (communication.flows.empty()) return Add(operation, Seconds(0));
+  operation.communication = graph.communications.Add(communication);
+  return Add(operation, UncontendedTime(cost.cluster(), communication));
+}
+
+int GraphDraft::AddMessage(Operation operation, const StageWay& way, Way flows, Bytes bytes) {
+  operation.communication = graph.communications.Add(flows, way.PerFlow(bytes), way.Latency(bytes));
+  return Add(operation, way.Time(bytes));
 }
 
 void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
@@ -82,12 +62,11 @@ void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
     Seconds communicating{0};
     if (!part.communication.flows.empty()) {
       communicating = UncontendedTime(cost.cluster(), part.communication);
-      added.communication = static_cast<int>(graph.communications.size());
-      graph.communications.push_back(part.communication);
+      added.communication = graph.communications.Add(part.communication);
     }
     duration += std::max(part.computation, communicating);
   }
-  graph.operations[Index(operation)].duration = duration;
+  graph.durations[Index(operation)] = duration;
 }
 
 void GraphDraft::StartBeside(const std::unordered_map<int, int>& beside) {
@@ -112,8 +91,10 @@ OperationGraph GraphDraft::Finish() {
   for (const auto& [waiting, needed] : edges_) ++begin[Index(waiting) + 1];
   for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
   graph.dependencies.resize(edges_.size());
-  std::vector<std::int32_t> next(begin.begin(), begin.end() - 1);
-  for (const auto& [waiting, needed] : edges_) graph.dependencies[Index(next[Index(waiting)]++)] = needed;
+  std::vector<std::int64_t> next(begin.begin(), begin.end() - 1);
+  for (const auto& [waiting, needed] : edges_) {
+    graph.dependencies[Index(next[Index(waiting)]++)] = needed;
+  }
   return std::move(graph);
 }
 

@@ -6,8 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.hpp"
 #include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
+#include "sim/build/stage_way.hpp"
 #include "sim/build/step_costs.hpp"
 #include "sim/graph/operation_graph.hpp"
 #include "sim/plan/job.hpp"
@@ -25,7 +27,10 @@ class GraphDraft {
   const Stage& StageAt(int s) const { return layout.stages[Index(s)]; }
   bool IsLlm(const ModulePart& part) const { return cost.model().is_llm(part.module); }
   /// With one replica alone, the encoders that feed it stay; of a class of replicas, the one that stands for it.
-  bool Included(int s) const { return Represented(s) && (copies_.empty() || copies_[Index(StageAt(s).replica)] > 0); }
+  bool Included(int s) const {
+    const bool absent = !options.absent_stages.empty() && options.absent_stages[Index(s)];
+    return Represented(s) && !absent && (copies_.empty() || copies_[Index(StageAt(s).replica)] > 0);
+  }
   /// Included, or another replica of its class is.
   bool Represented(int s) const {
     return options.only_replica == kNone || FeedsOthers(s) || StageAt(s).replica == options.only_replica;
@@ -34,10 +39,14 @@ class GraphDraft {
   /// The stages that are included, by device group.
   const std::vector<int>& StagesOf(int group) const { return stages_of_group_[Index(group)]; }
 
-  int Add(const Operation& operation);
-  void Need(int waiting, int needed) { edges_.emplace_back(waiting, needed); }
+  int Add(const Operation& operation, Seconds duration);
+  void Need(int waiting, int needed) {
+    DFLOP_CHECK(waiting >= 0 && needed >= 0, "an operation waits for one that is there");
+    edges_.emplace_back(waiting, needed);
+  }
   /// A communication between operations, or a mere dependency when nothing has to move.
-  int AddCommunication(Operation operation, Communication communication);
+  int AddCommunication(Operation operation, const Communication& communication);
+  int AddMessage(Operation operation, const StageWay& way, Way flows, Bytes bytes);
   /// Lets an operation run in parts, once. Operations get theirs in the order of their numbers.
   void RunInParts(int operation, const std::vector<CostPart>& parts);
   /// What runs beside an operation starts when it does: once all has ended that it waits for.
@@ -55,7 +64,6 @@ class GraphDraft {
 
  private:
   void CountCopies();
-  void CheckAlike(const std::vector<int>& stands_for) const;
 
   const std::vector<DeviceOrder>& orders_;
   /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.

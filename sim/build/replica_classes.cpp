@@ -1,12 +1,16 @@
 // Equal replicas are found by their content as bytes, in one pass.
 #include "sim/build/replica_classes.hpp"
 
+#include <algorithm>
 #include <map>
 #include <string>
+#include <unordered_map>
+#include <utility>
 
 #include "base/index.hpp"
 #include "sim/build/collectives.hpp"
 #include "sim/build/communicator.hpp"
+#include "sim/build/stage_way.hpp"
 #include "sim/plan/content_bytes.hpp"
 #include "sim/plan/replica_content.hpp"
 
@@ -15,16 +19,11 @@ namespace {
 
 void AddDouble(ContentBytes& content, double value) { content.Time(Seconds(value)); }
 
-/// A message takes its latency plus a time in proportion to its bytes: two sizes tell both.
 void AddMessage(ContentBytes& content, const CostModel& cost, const Layout& layout, const Stage& from,
                 const Stage& to) {
-  const DeviceGroup& source = layout.groups[Index(from.group)];
-  const DeviceGroup& target = layout.groups[Index(to.group)];
-  for (const double bytes : {0.0, 1e9}) {
-    const Communication message =
-        StageTransfer(cost, source, target, Bytes(bytes), to.parts.back().mesh.sequence_parallel);
-    content.Time(UncontendedTime(cost.cluster(), message));
-  }
+  StageWay(cost, layout.groups[Index(from.group)], layout.groups[Index(to.group)],
+           to.parts.back().mesh.sequence_parallel)
+      .AddTo(content);
 }
 
 void AddStages(ContentBytes& content, const CostModel& cost, const Layout& layout, const ReplicaContent& replica) {
@@ -57,7 +56,63 @@ void AddWork(ContentBytes& content, const StepWork& work, int replica) {
   }
 }
 
+/// No NIC serves GPUs of two replicas.
+bool KeepNicsApart(const ClusterSpec& cluster, const Layout& layout) {
+  std::map<std::int64_t, int> user_of;  // by NIC
+  for (const Stage& stage : layout.stages) {
+    const DeviceGroup& group = layout.groups[Index(stage.group)];
+    for (int gpu = group.first_gpu; gpu < group.first_gpu + group.size; ++gpu) {
+      if (user_of.try_emplace(cluster.nic_number(gpu), stage.replica).first->second != stage.replica) return false;
+    }
+  }
+  return true;
+}
+
+/// Every node that holds groups of a stage holds equally many, and each of them whole.
+bool FillNodesAlike(const ClusterSpec& cluster, const Layout& layout) {
+  std::map<std::pair<int, int>, int> groups;  // by depth and node
+  for (const Stage& stage : layout.stages) {
+    ++groups[{stage.depth, cluster.node_of(layout.groups[Index(stage.group)].first_gpu)}];
+  }
+  std::map<int, int> of_depth;
+  return std::all_of(groups.begin(), groups.end(), [&](const auto& entry) {
+    return of_depth.try_emplace(entry.first.first, entry.second).first->second == entry.second;
+  });
+}
+
 }  // namespace
+
+std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const Layout& layout) {
+  if (classes.empty()) return {};
+  std::vector<int> copies(Index(layout.llm_replicas()));
+  for (const ReplicaClass& one : classes) copies[Index(one.first())] = one.count();
+  return copies;
+}
+
+std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work) {
+  std::vector<ReplicaClass> classes = ReplicaClassesOf(job.cost, job.layout, work);
+  if (Index(job.layout.llm_replicas()) == classes.size() || !RunAlike(classes, job.layout, job.orders)) return {};
+  return classes;
+}
+
+bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders) {
+  std::vector<int> stands_for(Index(layout.llm_replicas()));
+  for (const ReplicaClass& one : classes) {
+    for (const int replica : one.replicas) stands_for[Index(replica)] = one.first();
+  }
+  std::map<std::pair<int, int>, int> group_of;  // of those that stand for others, by replica and depth
+  for (const Stage& stage : layout.stages) {
+    if (stands_for[Index(stage.replica)] == stage.replica) group_of[{stage.replica, stage.depth}] = stage.group;
+  }
+  return std::all_of(layout.stages.begin(), layout.stages.end(), [&](const Stage& stage) {
+    const int other = group_of.at({stands_for[Index(stage.replica)], stage.depth});
+    return orders[Index(stage.group)] == orders[Index(other)];
+  });
+}
+
+bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout) {
+  return classes.size() == 1 && KeepNicsApart(cluster, layout) && FillNodesAlike(cluster, layout);
+}
 
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work) {
   const bool apart = ReplicasMeet(layout, work);
@@ -70,7 +125,7 @@ std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& 
     contents[Index(replica.replica)] = content.bytes();
   }
   std::vector<ReplicaClass> classes;
-  std::map<std::string, std::size_t> class_of;
+  std::unordered_map<std::string, std::size_t> class_of;
   for (int replica = 0; replica < layout.llm_replicas(); ++replica) {
     const auto [entry, is_new] = class_of.try_emplace(contents[Index(replica)], classes.size());
     if (apart || is_new) {

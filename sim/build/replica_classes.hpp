@@ -1,9 +1,11 @@
 // Replicas that run the same at the same time: one of them stands for all.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "sim/plan/batch_plan.hpp"
+#include "sim/plan/job.hpp"
 #include "sim/plan/layout.hpp"
 
 namespace dflop {
@@ -19,5 +21,21 @@ struct ReplicaClass {
 /// the same sequences in every microbatch, and whose messages between stages take the same time. Every replica is a
 /// class of its own where replicas send each other messages: with encoders on devices of their own, or exchanged tiles.
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work);
+
+/// [replica of the LLM]: how many replicas it stands for, 0: another one stands for it. Empty for no classes, where
+/// everybody stands for himself.
+std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const Layout& layout);
+
+/// The classes where one replica of each can stand for the rest, as far as their microbatches go: some are equal and
+/// those run alike. None otherwise.
+std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work);
+
+/// Whether the replicas of every class run their microbatches in the same order.
+bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders);
+
+/// Whether equal replicas stay equal, to each other and to what one of them does alone, where messages share links:
+/// all are of one class, no two share a NIC, and every stage's groups fill their nodes alike, so that a collective over
+/// them looks the same from each.
+bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout);
 
 }  // namespace dflop

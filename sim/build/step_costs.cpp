@@ -1,8 +1,13 @@
 // Parts that cost the same are priced once, and all stages of a module share the price of a layer.
 #include "sim/build/step_costs.hpp"
 
+#include <bit>
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <tuple>
+#include <unordered_map>
+#include <utility>
 
 #include "base/index.hpp"
 
@@ -18,34 +23,75 @@ PartCost& operator+=(PartCost& a, const PartCost& b) {
   return a;
 }
 
-/// Prices a row of microbatches for one part of one replica; the many stages of a module that hold equally many middle
-/// layers cost the same and are priced once, and all of its stages share the price of one layer.
+/// Sequences by what is in them.
+struct SequencesHash {
+  std::size_t operator()(const SequenceBatch* batch) const {
+    std::size_t hash = Bits(batch->useful_tokens) + 31 * Bits(batch->useful_squares);
+    for (const SequenceBatch::Group& group : batch->groups)
+      hash = (hash * 31 + Bits(group.length)) * 31 + Bits(group.count);
+    return hash * 0x9E3779B97F4A7C15u >> 7;
+  }
+  static std::size_t Bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+};
+struct SameSequences {
+  bool operator()(const SequenceBatch* a, const SequenceBatch* b) const { return *a == *b; }
+};
+
+/// Prices microbatches for parts. Of many replicas and steps many run equal sequences, and of the stages of a module
+/// many hold equally many middle layers: what costs the same is priced once, and all stages share the price of a layer.
 class PartPricer {
  public:
   PartPricer(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
 
-  const std::vector<PartCost>& Row(const ModulePart& part, int replica, KindId kind) {
-    const LayerKey layer_key{part.module, replica, kind, part.mesh};
-    const auto [entry, is_new] = rows_.try_emplace({layer_key, part.layers, part.has_input, part.has_output});
-    if (!is_new) return entry->second;
-    const std::vector<SequenceBatch>& batches = work_[Index(part.module)][Index(replica)];
-    std::vector<LayerCost>& layers = layers_[layer_key];
-    for (std::size_t k = 0; part.layers > 0 && layers.size() < batches.size(); ++k) {
-      layers.push_back(cost_.Layer(part, batches[k], kind));
+  /// Adds the prices of a replica's microbatches for this part to `row`, which is empty or has as many entries.
+  void AddTo(std::vector<PartCost>& row, const ModulePart& part, int replica, KindId kind) {
+    const std::vector<int>& contents = ContentsOf(part.module, replica);
+    LayerPrices& layers = layers_[{part.module, kind, part.mesh}];
+    Prices& prices = prices_[{part.module, kind, part.mesh, part.layers, part.has_input, part.has_output}];
+    const bool is_first = row.empty();
+    row.resize(contents.size());
+    for (std::size_t k = 0; k < contents.size(); ++k) {
+      const std::size_t content = Index(contents[k]);
+      if (content >= prices.size()) prices.resize(batches_.size());
+      if (!prices[content]) prices[content] = PriceOf(part, kind, content, layers);
+      if (is_first) {
+        row[k] = *prices[content];
+      } else {
+        row[k] += *prices[content];
+      }
     }
-    for (std::size_t k = 0; k < batches.size(); ++k) {
-      entry->second.push_back(cost_.Part(part, batches[k], part.layers > 0 ? layers[k] : LayerCost{}, kind));
+  }
+
+ private:
+  using LayerPrices = std::vector<std::optional<LayerCost>>;  ///< [content]
+  using Prices = std::vector<std::optional<PartCost>>;
+
+  PartCost PriceOf(const ModulePart& part, KindId kind, std::size_t content, LayerPrices& layers) {
+    const SequenceBatch& batch = *batches_[content];
+    if (part.layers == 0) return cost_.Part(part, batch, LayerCost{}, kind);
+    if (content >= layers.size()) layers.resize(batches_.size());
+    if (!layers[content]) layers[content] = cost_.Layer(part, batch, kind);
+    return cost_.Part(part, batch, *layers[content], kind);
+  }
+
+  const std::vector<int>& ContentsOf(int module, int replica) {
+    const auto [entry, is_new] = contents_.try_emplace({module, replica});
+    if (!is_new) return entry->second;
+    for (const SequenceBatch& batch : work_[Index(module)][Index(replica)]) {
+      const auto [known, is_unknown] = content_of_.try_emplace(&batch, static_cast<int>(batches_.size()));
+      if (is_unknown) batches_.push_back(&batch);
+      entry->second.push_back(known->second);
     }
     return entry->second;
   }
 
- private:
-  using LayerKey = std::tuple<int, int, KindId, Mesh>;
-  using Key = std::tuple<LayerKey, int, bool, bool>;
   const CostModel& cost_;
   const StepWork& work_;
-  std::map<LayerKey, std::vector<LayerCost>> layers_;  ///< empty until a part with layers asks
-  std::map<Key, std::vector<PartCost>> rows_;
+  std::vector<const SequenceBatch*> batches_;  ///< [content]: one of those that have it
+  std::unordered_map<const SequenceBatch*, int, SequencesHash, SameSequences> content_of_;
+  std::map<std::pair<int, int>, std::vector<int>> contents_;  ///< (module, replica) → content by microbatch
+  std::map<std::tuple<int, KindId, Mesh>, LayerPrices> layers_;
+  std::map<std::tuple<int, KindId, Mesh, int, bool, bool>, Prices> prices_;
 };
 
 }  // namespace
@@ -59,22 +105,24 @@ Seconds DurationOf(const Operation& operation, const StepCosts& costs) {
          (GivesWeightGradient(operation.kind) ? cost.weight_gradient.time : Seconds(0));
 }
 
-StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work) {
+StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work,
+                    std::span<const ReplicaClass> classes) {
   PartPricer pricer(cost, work);
+  const std::vector<int> copies = CopiesByReplica(classes, layout);
   StepCosts costs;
   for (const Stage& stage : layout.stages) {
-    auto& row = costs.stages.emplace_back(static_cast<std::size_t>(layout.microbatches));
     const KindId kind = KindOf(stage, layout, cost.cluster());
     Seconds optimizer{0};
     bool needs_backward = false;
     for (const ModulePart& part : stage.parts) {
-      const auto& part_row = pricer.Row(part, stage.replica, kind);
-      for (std::size_t k = 0; k < row.size(); ++k) row[k] += part_row[k];
       optimizer += cost.OptimizerStep(part, layout.copies(part), kind);
       needs_backward = needs_backward || cost.NeedsBackward(part);
     }
     costs.optimizer.push_back(optimizer);
     costs.needs_backward.push_back(needs_backward);
+    auto& row = costs.stages.emplace_back();
+    if (!copies.empty() && copies[Index(stage.replica)] == 0) continue;
+    for (const ModulePart& part : stage.parts) pricer.AddTo(row, part, stage.replica, kind);
   }
   return costs;
 }

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <tuple>
 #include <vector>
 
+#include "sim/build/replica_classes.hpp"
 #include "sim/graph/communication.hpp"
 #include "sim/graph/op_kind.hpp"
 #include "sim/graph/operation_graph.hpp"
@@ -24,9 +26,10 @@ struct StepCosts {
   /// An operation's place: stage, microbatch, kind.
   using Place = std::tuple<int, int, OpKind>;
 
-  std::vector<std::vector<PartCost>> stages;  ///< [stage][microbatch], summed over the stage's parts
-  std::vector<bool> needs_backward;           ///< [stage]
-  std::vector<Seconds> optimizer;             ///< [stage]
+  /// [stage][microbatch], summed over the stage's parts; nothing for stages that another replica stands for.
+  std::vector<std::vector<PartCost>> stages;
+  std::vector<bool> needs_backward;  ///< [stage]
+  std::vector<Seconds> optimizer;    ///< [stage]
   /// Operations that run in parts, one after the other, instead of the time that `stages` says. PriceStep gives none.
   std::map<Place, std::vector<CostPart>> parts{};
 };
@@ -43,6 +46,8 @@ void ForEachDuration(const OperationGraph& graph, const StepCosts& costs, Visit 
   }
 }
 
-StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work);
+/// `classes`: of replicas that one stands for; none: every one is priced.
+StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work,
+                    std::span<const ReplicaClass> classes = {});
 
 }  // namespace dflop

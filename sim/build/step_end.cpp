@@ -21,7 +21,7 @@ class StepEnd {
 
   void Build() {
     const std::vector<Copies> copies = StagesByLayers();
-    reduced_.assign(draft_.layout.stages.size(), kNone);
+    for (auto* needed : {&reduced_, &tied_}) needed->assign(draft_.layout.stages.size(), kNone);
     for (const Copies& replicas : InOrderOfReduction(copies)) ReduceGradients(replicas);
     ReduceTiedEmbeddings();
     for (const Copies& replicas : copies) StepOptimizer(replicas);
@@ -125,7 +125,7 @@ class StepEnd {
         } else {
           draft_.Need(tied, reduced_[Index(s)]);
         }
-        reduced_[Index(s)] = tied;
+        tied_[Index(s)] = tied;
       }
     }
   }
@@ -133,11 +133,12 @@ class StepEnd {
   void StepOptimizer(const Copies& replicas) {
     std::vector<int> stepped;
     for (const int s : replicas.present) {
-      Operation optimizer{.kind = OpKind::kOptimizerStep, .stage = s, .queue = draft_.StageAt(s).group};
-      optimizer.duration = DurationOf(optimizer, draft_.costs);
-      const int step = draft_.Add(optimizer);
+      const Operation optimizer{.kind = OpKind::kOptimizerStep, .stage = s, .queue = draft_.StageAt(s).group};
+      const int step = draft_.Add(optimizer, DurationOf(optimizer, draft_.costs));
       for (const int other : draft_.StagesOf(draft_.StageAt(s).group)) {
-        if (reduced_[Index(other)] != kNone) draft_.Need(step, reduced_[Index(other)]);
+        for (const int needed : {reduced_[Index(other)], tied_[Index(other)]}) {
+          if (needed != kNone) draft_.Need(step, needed);
+        }
       }
       stepped.push_back(step);
     }
@@ -164,7 +165,9 @@ class StepEnd {
   GraphDraft& draft_;
   std::map<int, int> last_collective_;   ///< by device group, where stages share it
   std::unordered_map<int, int> beside_;  ///< operation → communication that may start with it
-  std::vector<int> reduced_;             ///< operation by stage that its optimizer step waits for
+  /// [stage]: operations that its optimizer step waits for. Between tied embeddings both, for a replay that leaves
+  /// that one out.
+  std::vector<int> reduced_, tied_;
 };
 
 }  // namespace

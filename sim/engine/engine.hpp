@@ -7,6 +7,8 @@
 
 #include "base/units.hpp"
 #include "sim/graph/operation_graph.hpp"
+#include "sim/graph/silent_kinds.hpp"
+#include "sim/graph/sweep_order.hpp"
 
 namespace dflop {
 
@@ -22,8 +24,12 @@ struct OperationTimes {
 class Engine {
  public:
   virtual ~Engine() = default;
-  virtual OperationTimes Run(const OperationGraph& graph) = 0;
+  /// `order`: of the graph, which may be told once for many runs. What is silent takes no time and holds up nobody.
+  virtual OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) = 0;
+  OperationTimes Run(const OperationGraph& graph) { return Run(graph, SweepOrder(graph), {}); }
   virtual std::string name() const = 0;
+  /// Whether messages slow each other down.
+  virtual bool contends() const = 0;
 };
 
 /// Longest path; links never contend between communications. Exact, and ~10⁷ operations a second.

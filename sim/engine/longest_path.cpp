@@ -14,15 +14,14 @@ LongestPath::LongestPath(const OperationGraph& graph) {
   SortByStart(graph, precedence);
   LinkPredecessors(precedence);
   end_.resize(operation_.size());
-  for (const std::int32_t operation : operation_)
-    duration_.push_back(graph.operations[Index(operation)].duration.value());
+  for (const std::int32_t operation : operation_) duration_.push_back(graph.durations[Index(operation)].value());
   SweepFrom(0);
   Measure();
 }
 
 /// Equal starts keep the topological order: an operation without duration may start with the one that waits for it.
 void LongestPath::SortByStart(const OperationGraph& graph, const Precedence& precedence) {
-  const OperationTimes times = Replay(graph, precedence);
+  const OperationTimes times = Replay(graph, SweepOrder(graph));
   operation_ = precedence.Order();
   std::stable_sort(operation_.begin(), operation_.end(),
                    [&](std::int32_t a, std::int32_t b) { return times.start[Index(a)] < times.start[Index(b)]; });
@@ -36,7 +35,7 @@ void LongestPath::LinkPredecessors(const Precedence& precedence) {
     begin_[p + 1] = begin_[p] + precedence.waiting_for()[Index(operation_[p])];
   }
   predecessors_.resize(Index(begin_.back()));
-  std::vector<std::int32_t> next(begin_.begin(), begin_.end() - 1);
+  std::vector<std::int64_t> next(begin_.begin(), begin_.end() - 1);
   for (std::size_t p = 0; p < operation_.size(); ++p) {
     const auto successors = precedence.successors(operation_[p]);
     if (successors.empty()) sinks_.push_back(p);
@@ -88,7 +87,7 @@ void LongestPath::Undo() {
 void LongestPath::SweepFrom(std::size_t first) {
   for (std::size_t p = first; p < end_.size(); ++p) {
     double start = 0;
-    for (std::int32_t i = begin_[p]; i < begin_[p + 1]; ++i) {
+    for (std::int64_t i = begin_[p]; i < begin_[p + 1]; ++i) {
       start = std::max(start, end_[Index(predecessors_[Index(i)])]);
     }
     end_[p] = start + duration_[p];
@@ -102,7 +101,7 @@ void LongestPath::Measure() {
 
 std::size_t LongestPath::LatestPredecessor(std::size_t position) const {
   std::size_t latest = Index(predecessors_[Index(begin_[position])]);
-  for (std::int32_t i = begin_[position]; i < begin_[position + 1]; ++i) {
+  for (std::int64_t i = begin_[position]; i < begin_[position + 1]; ++i) {
     const std::size_t other = Index(predecessors_[Index(i)]);
     if (end_[other] > end_[latest]) latest = other;
   }

@@ -41,7 +41,7 @@ class LongestPath {
   // By position; seconds as plain numbers, for this is the innermost loop of a search.
   std::vector<std::int32_t> operation_;
   std::vector<std::int32_t> position_;  ///< by operation
-  std::vector<std::int32_t> begin_;     ///< compressed rows of predecessors
+  std::vector<std::int64_t> begin_;     ///< compressed rows of predecessors
   std::vector<std::int32_t> predecessors_;
   std::vector<std::size_t> sinks_;
   std::vector<double> duration_;

@@ -1,37 +1,62 @@
-// One sweep; whatever order it takes, an operation starts at the latest end among those that it waits for.
+// One pass; whatever order it takes, an operation starts at the latest end among those that it waits for.
 #include <algorithm>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "sim/engine/replay.hpp"
 
 namespace dflop {
-
-OperationTimes Replay(const OperationGraph& graph, const Precedence& precedence) {
-  const std::size_t count = graph.operations.size();
-  OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
-  const std::size_t visited = precedence.SweepInDepth([&](std::int32_t operation) {
-    const auto index = static_cast<std::size_t>(operation);
-    const Seconds end = times.start[index] + graph.operations[index].duration;
-    times.end[index] = end;
-    times.makespan = std::max(times.makespan, end);
-    for (const std::int32_t successor : precedence.successors(operation)) {
-      Seconds& start = times.start[static_cast<std::size_t>(successor)];
-      start = std::max(start, end);
-    }
-  });
-  DFLOP_CHECK(visited == count, "deadlock, " + Precedence::WhyStuck(graph));
-  return times;
-}
-
 namespace {
+
+/// Calls visit(operation, start, end) in the order of the sweep.
+template <typename Visit>
+Seconds Sweep(const OperationGraph& graph, const SweepOrder& order, std::span<const Seconds> durations,
+              const SilentKinds& silent, std::vector<Seconds>& ends, Visit visit) {
+  DFLOP_CHECK(order.operations().size() == graph.operations.size() && durations.size() == graph.operations.size(),
+              "order and durations of this graph");
+  ends.resize(graph.operations.size());
+  const bool all_speak = silent.none();
+  Seconds makespan{0};
+  for (const std::int32_t operation : order.operations()) {
+    const std::size_t i = Index(operation);
+    const bool is_silent = !all_speak && silent.covers(graph.operations[i]);
+    Seconds start{0};
+    if (!is_silent || !silent.frees(graph.operations[i])) {
+      const std::int32_t before = order.Before(i);
+      if (before >= 0) start = ends[Index(before)];
+      for (const std::int32_t needed : graph.DependenciesOf(i)) start = std::max(start, ends[Index(needed)]);
+    }
+    const Seconds end = is_silent ? start : start + durations[i];
+    ends[i] = end;
+    makespan = std::max(makespan, end);
+    visit(i, start);
+  }
+  return makespan;
+}
 
 class ReplayEngine final : public Engine {
  public:
-  OperationTimes Run(const OperationGraph& graph) override { return Replay(graph, Precedence(graph)); }
+  OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) override {
+    return Replay(graph, order, silent);
+  }
   std::string name() const override { return "replay"; }
+  bool contends() const override { return false; }
 };
 
 }  // namespace
+
+OperationTimes Replay(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) {
+  OperationTimes times;
+  times.start.resize(graph.operations.size());
+  times.makespan = Sweep(graph, order, graph.durations, silent, times.end,
+                         [&](std::size_t i, Seconds start) { times.start[i] = start; });
+  return times;
+}
+
+Seconds ReplayEnds(const OperationGraph& graph, const SweepOrder& order, std::span<const Seconds> durations,
+                   const SilentKinds& silent, std::vector<Seconds>& ends) {
+  return Sweep(graph, order, durations, silent, ends, [](std::size_t, Seconds) {});
+}
 
 std::unique_ptr<Engine> MakeReplayEngine() { return std::make_unique<ReplayEngine>(); }
 

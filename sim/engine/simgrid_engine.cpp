@@ -40,10 +40,10 @@ bool UsesNetwork(const Flow& flow) { return flow.bytes > Bytes(0) && flow.source
 
 /// SimGrid counts a flow in whole bytes. Counted in a fraction of a byte instead, a power of two such that the largest
 /// flow just fits into 63 bits, no flow is rounded by anything that shows.
-double UnitsPerByte(std::span<const Communication> communications) {
+double UnitsPerByte(const Communications& communications) {
   Bytes largest(1);
-  for (const Communication& communication : communications) {
-    for (const Flow& flow : communication.flows) largest = std::max(largest, flow.bytes);
+  for (int number = 0; number < static_cast<int>(communications.size()); ++number) {
+    communications.ForEachFlow(number, [&](const Flow& flow) { largest = std::max(largest, flow.bytes); });
   }
   return std::exp2(62 - std::ilogb(largest.value()));
 }
@@ -52,13 +52,13 @@ double UnitsPerByte(std::span<const Communication> communications) {
 /// route is the sender's NIC and the receiver's NIC; inside a node it bypasses them over the two GPUs' NVLinks.
 class Platform {
  public:
-  Platform(const ClusterSpec& cluster, std::span<const Communication> communications)
+  Platform(const ClusterSpec& cluster, const Communications& communications)
       : cluster_(cluster), units_per_byte_(UnitsPerByte(communications)), zone_(s4u::create_star_zone("cluster")) {
     std::set<std::pair<int, int>> pairs;
-    for (const Communication& communication : communications) {
-      for (const Flow& flow : communication.flows) {
+    for (int number = 0; number < static_cast<int>(communications.size()); ++number) {
+      communications.ForEachFlow(number, [&](const Flow& flow) {
         if (UsesNetwork(flow)) pairs.emplace(flow.source_gpu, flow.target_gpu);
-      }
+      });
     }
     for (const auto& [source, target] : pairs) {
       AddHost(source);
@@ -125,9 +125,10 @@ struct StartAndEnd {
 class Simulation {
  public:
   Simulation(const ClusterSpec& cluster, const OperationGraph& graph, const Precedence& precedence,
-             std::span<StartAndEnd> times)
+             const SilentKinds& silent, std::span<StartAndEnd> times)
       : graph_(graph),
         precedence_(precedence),
+        silent_(silent),
         times_(times),
         waiting_for_(precedence.waiting_for()),
         runs_(graph.operations.size()),
@@ -136,6 +137,9 @@ class Simulation {
 
   void Run() {
     s4u::Activity::on_completion_cb([this](const s4u::Activity& flow) { EndFlow(flow); });
+    for (std::size_t i = 0; i < waiting_for_.size(); ++i) {
+      if (IsSilent(i) && SilentKinds::frees(graph_.operations[i])) waiting_for_[i] = 0;
+    }
     for (std::size_t i = 0; i < waiting_for_.size(); ++i) {
       if (waiting_for_[i] == 0) Start(static_cast<std::int32_t>(i));
     }
@@ -170,12 +174,15 @@ class Simulation {
     StartPart(index);
   }
 
+  bool IsSilent(std::size_t index) const { return silent_.covers(graph_.operations[index]); }
+
   /// A whole operation is one part: a time or a communication.
   OperationPart PartOf(std::int32_t index) const {
     const std::span<const OperationPart> parts = graph_.PartsOf(Index(index));
     if (!parts.empty()) return parts[Index(runs_[Index(index)].part)];
-    const Operation& whole = graph_.operations[Index(index)];
-    return {whole.communication < 0 ? whole.duration : Seconds(0), whole.communication};
+    if (IsSilent(Index(index))) return {};
+    const int communication = graph_.operations[Index(index)].communication;
+    return {communication < 0 ? graph_.durations[Index(index)] : Seconds(0), communication};
   }
 
   void StartPart(std::int32_t index) {
@@ -184,18 +191,18 @@ class Simulation {
     runs_[Index(index)].left = (computes ? 1 : 0) + (part.communication < 0 ? 0 : 1);
     if (computes) After(part.computation, [this, index] { EndPiece(index); });
     if (part.communication < 0) return;
-    const Communication& communication = graph_.communications[Index(part.communication)];
-    After(communication.latency, [this, index, &communication] { StartFlows(index, communication); });
+    After(graph_.communications.latency(part.communication),
+          [this, index, number = part.communication] { StartFlows(index, number); });
   }
 
-  void StartFlows(std::int32_t index, const Communication& communication) {
-    for (const Flow& flow : communication.flows) {
-      if (!UsesNetwork(flow)) continue;
+  void StartFlows(std::int32_t index, int communication) {
+    graph_.communications.ForEachFlow(communication, [&](const Flow& flow) {
+      if (!UsesNetwork(flow)) return;
       ++runs_[Index(index)].left;
       const s4u::CommPtr comm = platform_.MakeFlow(flow);
       running_[comm.get()] = {comm, index};
       comm->vetoable_start();
-    }
+    });
     EndPiece(index);  // the latency
   }
 
@@ -236,6 +243,7 @@ class Simulation {
 
   const OperationGraph& graph_;
   const Precedence& precedence_;
+  const SilentKinds& silent_;
   std::span<StartAndEnd> times_;
   std::vector<std::int32_t> waiting_for_;
   std::vector<Progress> runs_;
@@ -250,12 +258,11 @@ class SimGridEngine final : public Engine {
  public:
   explicit SimGridEngine(ClusterSpec cluster) : cluster_(std::move(cluster)) {}
 
-  OperationTimes Run(const OperationGraph& graph) override {
+  OperationTimes Run(const OperationGraph& graph, const SweepOrder& /*order*/, const SilentKinds& silent) override {
     const Precedence precedence(graph);
-    DFLOP_CHECK(precedence.Order().size() == graph.operations.size(), "deadlock, " + Precedence::WhyStuck(graph));
     const std::size_t count = graph.operations.size();
     const SharedArray<StartAndEnd> shared(count);
-    RunInChild("the simgrid engine", [&] { Simulation(cluster_, graph, precedence, shared.items()).Run(); });
+    RunInChild("the simgrid engine", [&] { Simulation(cluster_, graph, precedence, silent, shared.items()).Run(); });
     OperationTimes times{std::vector<Seconds>(count), std::vector<Seconds>(count), Seconds(0)};
     for (std::size_t i = 0; i < count; ++i) {
       times.start[i] = Seconds(shared.items()[i].start);
@@ -265,6 +272,7 @@ class SimGridEngine final : public Engine {
     return times;
   }
   std::string name() const override { return "simgrid"; }
+  bool contends() const override { return true; }
 
  private:
   ClusterSpec cluster_;

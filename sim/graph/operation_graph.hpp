@@ -6,19 +6,19 @@
 #include <vector>
 
 #include "base/units.hpp"
-#include "sim/graph/communication.hpp"
+#include "sim/graph/communications.hpp"
 #include "sim/graph/op_kind.hpp"
 
 namespace dflop {
 
-/// A unit of work. Computation has a fixed duration; communication has flows, whose duration an engine decides.
+/// A unit of work: computation lasts as long as it is said to, communication has flows, whose duration an engine
+/// decides.
 struct Operation {
   OpKind kind = OpKind::kForward;
   int stage = -1;     ///< index into Layout::stages: where it runs, or whose output a transfer carries; −1 = none
   int to_stage = -1;  ///< transfers only: the stage that waits for it
   int microbatch = -1;
   int queue = -1;          ///< runs in the order of its queue, one at a time; −1 = starts as soon as it may
-  Seconds duration{0};     ///< computation; for communication the uncontended time
   int communication = -1;  ///< index into OperationGraph::communications, −1 for computation
   /// Communication of all replicas at once, of which `stage` and `to_stage` name the first: a collective, what a hub
   /// gathers or scatters, an exchange between replicas.
@@ -34,10 +34,11 @@ struct OperationPart {
 /// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.
 struct OperationGraph {
   std::vector<Operation> operations;
-  std::vector<Communication> communications;
+  std::vector<Seconds> durations;  ///< [operation]: of a computation; of a communication its uncontended time
+  Communications communications;
   std::vector<std::vector<int>> queues;  ///< operation indices in order
   /// Dependencies in compressed rows: operation i waits for dependencies[dependency_begin[i] … dependency_begin[i+1]).
-  std::vector<std::int32_t> dependency_begin;
+  std::vector<std::int64_t> dependency_begin;
   std::vector<std::int32_t> dependencies;
   int groups = 0;  ///< number of device queues
   /// [group]: how many devices run the same at the same time, of which this queue stands for all; 0: another queue
@@ -48,6 +49,11 @@ struct OperationGraph {
   std::vector<std::int32_t> part_begin;
   std::vector<OperationPart> parts;
 
+  int CopiesOf(int group) const { return copies.empty() ? 1 : copies[static_cast<std::size_t>(group)]; }
+  std::span<const std::int32_t> DependenciesOf(std::size_t operation) const {
+    const auto begin = static_cast<std::size_t>(dependency_begin[operation]);
+    return std::span(dependencies).subspan(begin, static_cast<std::size_t>(dependency_begin[operation + 1]) - begin);
+  }
   std::span<const OperationPart> PartsOf(std::size_t operation) const {
     if (part_begin.empty()) return {};
     const auto begin = static_cast<std::size_t>(part_begin[operation]);

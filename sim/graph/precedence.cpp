@@ -14,9 +14,7 @@ namespace {
 template <typename Visit>
 void ForEachPrecedence(const OperationGraph& graph, Visit visit) {
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
-    for (std::int32_t d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
-      visit(static_cast<std::size_t>(graph.dependencies[static_cast<std::size_t>(d)]), i);
-    }
+    for (const std::int32_t needed : graph.DependenciesOf(i)) visit(static_cast<std::size_t>(needed), i);
   }
   for (const std::vector<int>& queue : graph.queues) {
     for (std::size_t i = 1; i < queue.size(); ++i) {

@@ -1,4 +1,4 @@
-// Who waits for whom in an operation graph, laid out for a forward sweep: the part that all engines share.
+// Who waits for whom in an operation graph, from the one that is waited for: what is simulated event by event needs it.
 #pragma once
 
 #include <cstdint>
@@ -28,34 +28,11 @@ class Precedence {
   /// All operations, each after everything that it waits for, first come, first served (Kahn, "Topological sorting of
   /// large networks", CACM 1962); of a cycle and of what waits for it nothing.
   std::vector<std::int32_t> Order() const;
-  /// Visits all operations, each after everything that it waits for: what became ready last comes next, so that a sweep
-  /// stays with the same few queues for long. Returns how many it visited, of a cycle none.
-  template <typename Visit>
-  std::size_t SweepInDepth(Visit visit) const;
 
  private:
-  std::vector<std::int32_t> begin_;
+  std::vector<std::int64_t> begin_;
   std::vector<std::int32_t> successors_;
   std::vector<std::int32_t> waiting_for_;
 };
-
-template <typename Visit>
-std::size_t Precedence::SweepInDepth(Visit visit) const {
-  std::vector<std::int32_t> left = waiting_for_;
-  std::vector<std::int32_t> ready;
-  for (std::size_t i = left.size(); i-- > 0;) {
-    if (left[i] == 0) ready.push_back(static_cast<std::int32_t>(i));
-  }
-  std::size_t visited = 0;
-  for (; !ready.empty(); ++visited) {
-    const std::int32_t operation = ready.back();
-    ready.pop_back();
-    visit(operation);
-    for (const std::int32_t successor : successors(operation)) {
-      if (--left[static_cast<std::size_t>(successor)] == 0) ready.push_back(successor);
-    }
-  }
-  return visited;
-}
 
 }  // namespace dflop

@@ -133,13 +133,15 @@ class TraceWriter {
     event["cat"] = KindName(operation.kind);
     event["ts"] = step_.times.start[i].value() * kMicro;
     event["dur"] = (step_.times.end[i] - step_.times.start[i]).value() * kMicro;
-    event["args"] = Computes(i) ? ComputeArguments(operation) : MessageArguments(operation);
+    event["args"] = Computes(i) ? ComputeArguments(i) : MessageArguments(i);
     Emit(event);
   }
 
-  Json ComputeArguments(const Operation& operation) const {
+  Json ComputeArguments(std::size_t i) const {
+    const Operation& operation = step_.graph.operations[i];
+    const Seconds duration = step_.graph.durations[i];
     Json arguments = Json::EmptyObject();
-    arguments["predicted_s"] = operation.duration.value();
+    arguments["predicted_s"] = duration.value();
     const Stage& stage = StageAt(operation.stage);
     const KindId kind = KindOf(stage, layout_, cost_.cluster());
     if (operation.microbatch < 0) {
@@ -154,10 +156,10 @@ class TraceWriter {
       tokens += step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)].tokens;
     }
     arguments["tokens"] = tokens;
-    const OperationCost& part = CostOf(step_.costs, operation);
+    const OperationCost& part = CostOf(step_.costs(), operation);
     // What disturbs a step stretches the parts of an operation alike.
     const double stretch = part.time > Seconds(0) ? CostOf(step_.predicted, operation).time / part.time : 1.0;
-    arguments["predicted_s"] = operation.duration.value() * stretch;
+    arguments["predicted_s"] = duration.value() * stretch;
     arguments["cost_source"] = cost_.kernels(kind).description();
     arguments["extrapolated_s"] = part.extrapolated.value();
     return arguments;
@@ -168,13 +170,12 @@ class TraceWriter {
     return operation.kind == OpKind::kForward ? cost.forward : cost.backward;
   }
 
-  Json MessageArguments(const Operation& operation) const {
-    Bytes bytes{0};
-    for (const Flow& flow : step_.graph.communications[Index(operation.communication)].flows) bytes += flow.bytes;
+  Json MessageArguments(std::size_t i) const {
+    const Operation& operation = step_.graph.operations[i];
     Json arguments;
     if (operation.microbatch >= 0) arguments["microbatch"] = operation.microbatch;
-    arguments["bytes"] = bytes.value();
-    arguments["predicted_s"] = operation.duration.value();
+    arguments["bytes"] = step_.graph.communications.BytesOf(operation.communication).value();
+    arguments["predicted_s"] = step_.graph.durations[i].value();
     arguments["cost_source"] = "links of " + cost_.cluster().name() + ", without contention";
     return arguments;
   }
@@ -182,9 +183,8 @@ class TraceWriter {
   /// From what makes a message to the message, and from it to what waits for it.
   void AddArrowsTo(std::size_t i) {
     if (threads_[i] == kNotDrawn) return;
-    const OperationGraph& graph = step_.graph;
-    for (auto k = Index(graph.dependency_begin[i]); k < Index(graph.dependency_begin[i + 1]); ++k) {
-      const std::size_t from = Index(graph.dependencies[k]);
+    for (const int needed : step_.graph.DependenciesOf(i)) {
+      const std::size_t from = Index(needed);
       if (threads_[from] != kNotDrawn && (IsTransfer(i) || IsTransfer(from))) AddArrow(from, i);
     }
   }
@@ -212,7 +212,7 @@ class TraceWriter {
     for (const int id : step_.graph.queues[Index(group)]) {
       const Operation& operation = step_.graph.operations[Index(id)];
       if (operation.microbatch < 0 || operation.kind == OpKind::kBackwardInput) continue;
-      if (!step_.costs.needs_backward[Index(operation.stage)]) continue;
+      if (!step_.costs().needs_backward[Index(operation.stage)]) continue;
       const Stage& stage = StageAt(operation.stage);
       for (const ModulePart& part : stage.parts) {
         const SequenceBatch& batch = step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)];

@@ -32,13 +32,21 @@ std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& ti
   for (int i = last; i != kNobody;) {
     path.push_back(i);
     int latest = before[Index(i)];
-    for (auto k = graph.dependency_begin[Index(i)]; k < graph.dependency_begin[Index(i) + 1]; ++k) {
-      const int needed = graph.dependencies[Index(k)];
+    for (const int needed : graph.DependenciesOf(Index(i))) {
       if (ends_later(needed, latest)) latest = needed;
     }
     i = latest;
   }
   return path;
+}
+
+/// Without those that another one stands for.
+std::vector<ReplicaContent> SimulatedReplicas(const Layout& layout, const OperationGraph& graph) {
+  std::vector<ReplicaContent> replicas = ReplicasByContent(layout);
+  std::erase_if(replicas, [&](const ReplicaContent& replica) {
+    return graph.CopiesOf(layout.stages[Index(replica.stages.front())].group) == 0;
+  });
+  return replicas;
 }
 
 class DrawnSample {
@@ -47,7 +55,7 @@ class DrawnSample {
       : job_(job),
         step_(step),
         most_(most),
-        replicas_(ReplicasByContent(job.layout)),
+        replicas_(SimulatedReplicas(job.layout, step.graph)),
         drawn_(job.layout.groups.size()),
         replica_of_(job.layout.groups.size()) {
     for (std::size_t r = 0; r < replicas_.size(); ++r) {
@@ -107,11 +115,17 @@ class DrawnSample {
       if (replicas_[r].module == replicas_.back().module) place[Index(replicas_[r].replica)] = r;
     }
     std::vector<std::vector<std::size_t>> classes;
-    for (const ReplicaClass& one : ReplicaClassesOf(job_.cost, job_.layout, step_.work)) {
+    std::vector<ReplicaClass> of_work =
+        step_.classes.empty() ? ReplicaClassesOf(job_.cost, job_.layout, step_.work) : step_.classes;
+    std::stable_sort(of_work.begin(), of_work.end(),
+                     [](const auto& a, const auto& b) { return a.count() > b.count(); });
+    for (const ReplicaClass& one : of_work) {
       auto& alike = classes.emplace_back();
-      for (const int replica : one.replicas) alike.push_back(place[Index(replica)]);
+      const auto simulated = one.replicas.begin() + (step_.classes.empty() ? one.count() : 1);
+      for (auto replica = one.replicas.begin(); replica != simulated; ++replica) {
+        alike.push_back(place[Index(*replica)]);
+      }
     }
-    std::stable_sort(classes.begin(), classes.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
     return classes;
   }
 
@@ -159,6 +173,10 @@ TraceDetail TraceDetailOf(const std::string& name) {
   const auto found = std::find(names.begin(), names.end(), name);
   DFLOP_CHECK(found != names.end(), "the command line lets known details through");
   return static_cast<TraceDetail>(found - names.begin());
+}
+
+bool DrawsAll(const Layout& layout, TraceDetail detail) {
+  return detail == TraceDetail::kFull || (detail == TraceDetail::kSample && layout.groups.size() <= kMostDrawnGroups);
 }
 
 std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail, std::size_t most) {

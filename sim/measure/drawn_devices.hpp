@@ -22,10 +22,13 @@ inline constexpr std::size_t kMostDrawnGroups = 64;
 const std::vector<std::string>& TraceDetailNames();
 TraceDetail TraceDetailOf(const std::string& name);
 
-/// [device group]: whether it is drawn. A sample of a step that has more than `most` holds whole replicas: the one that
-/// the end of the step waited for longest and the first of every module, which names what all replicas do together;
-/// then, as far as they fit, the last and the first to end their microbatches, of every module and of every class of
-/// equal replicas, the largest class first.
+/// Whether every device of the layout is drawn; a step then has to tell equal replicas apart.
+bool DrawsAll(const Layout& layout, TraceDetail detail);
+
+/// [device group]: whether it is drawn; of replicas that one stands for, that one. A sample of a step that has more
+/// than `most` holds whole replicas: the one that the end of the step waited for longest and the first of every module,
+/// which names what all replicas do together; then, as far as they fit, the last and the first to end their
+/// microbatches, of every module and of every class of equal replicas, the largest class first.
 std::vector<bool> DrawnGroups(const Job& job, const Step& step, TraceDetail detail,
                               std::size_t most = kMostDrawnGroups);
 

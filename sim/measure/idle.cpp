@@ -1,13 +1,16 @@
 // Why devices wait: the same plan replayed with one cause removed after the other (definitions in
 // sim/measure/metrics.hpp).
+//
+// Where replicas send each other nothing before the step's end, all replays are of one graph: what is left out is
+// silent. Otherwise messages hold devices up by their mere order, and the graph is built without them.
 #include <algorithm>
-#include <numeric>
-#include <utility>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/engine/replay.hpp"
+#include "sim/measure/counted_sum.hpp"
+#include "sim/measure/lone_replicas.hpp"
 #include "sim/measure/metrics.hpp"
 
 namespace dflop {
@@ -16,154 +19,186 @@ namespace {
 /// Mean of a kind of operation over cells of unequal width: GPU-seconds over GPUs.
 class WeightedMean {
  public:
-  void Add(Seconds time, int gpus) {
-    sum_ += time * gpus;
-    weight_ += gpus;
+  void Add(double sum, double weight, int count) {
+    sum_.Add(sum, count);
+    weight_ += weight * count;
   }
-  Seconds mean() const { return weight_ > 0 ? sum_ / weight_ : Seconds(0); }
+  Seconds mean() { return Seconds(weight_ > 0 ? sum_.Total() / weight_ : 0); }
 
  private:
-  Seconds sum_{0};
+  CountedSum sum_;
   double weight_ = 0;
 };
 
 /// Every operation of a kind costs what it costs on average over microbatches and stages, and the step as many
 /// GPU-seconds as before: eight replicas on one GPU weigh as much as one on eight.
-StepCosts Averaged(const StepCosts& costs, const Layout& layout) {
+StepCosts Averaged(const StepCosts& costs, const Layout& layout, const OperationGraph& graph) {
   WeightedMean forward, backward, weight, optimizer;
   for (std::size_t s = 0; s < costs.stages.size(); ++s) {
     const int gpus = layout.groups[Index(layout.stages[s].group)].size;
-    optimizer.Add(costs.optimizer[s], gpus);
-    for (const PartCost& cost : costs.stages[s]) {
-      forward.Add(cost.forward.time, gpus);
-      if (!costs.needs_backward[s]) continue;
-      backward.Add(cost.backward.time, gpus);
-      weight.Add(cost.weight_gradient.time, gpus);
-    }
+    const int count = graph.CopiesOf(layout.stages[s].group);
+    if (count == 0) continue;
+    optimizer.Add(costs.optimizer[s].value() * gpus, gpus, count);
+    const auto add = [&](WeightedMean& mean, OperationCost PartCost::*operation) {
+      double sum = 0;
+      for (const PartCost& cost : costs.stages[s]) sum += (cost.*operation).time.value() * gpus;
+      mean.Add(sum, gpus * static_cast<double>(costs.stages[s].size()), count);
+    };
+    add(forward, &PartCost::forward);
+    if (!costs.needs_backward[s]) continue;
+    add(backward, &PartCost::backward);
+    add(weight, &PartCost::weight_gradient);
   }
   StepCosts mean = costs;
+  const Seconds means[] = {forward.mean(), backward.mean(), weight.mean(), optimizer.mean()};
   for (std::size_t s = 0; s < mean.stages.size(); ++s) {
-    mean.optimizer[s] = optimizer.mean();
+    mean.optimizer[s] = means[3];
     for (PartCost& cost : mean.stages[s]) {
-      cost.forward.time = forward.mean();
-      cost.backward.time = backward.mean();
-      cost.weight_gradient.time = weight.mean();
+      cost.forward.time = means[0];
+      cost.backward.time = means[1];
+      cost.weight_gradient.time = means[2];
     }
   }
   return mean;
 }
 
-/// Idle GPU-seconds of the device groups that `counts` selects.
-template <typename Selector>
-double IdleOf(const OperationGraph& graph, const OperationTimes& times, const Layout& layout, Selector counts) {
-  double idle = 0;
+/// Idle GPU-seconds of a step in which operations last `durations`.
+double IdleOfAll(const OperationGraph& graph, std::span<const Seconds> durations, Seconds makespan,
+                 const Layout& layout) {
+  CountedSum idle;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    if (!counts(static_cast<int>(g))) continue;
+    const int count = graph.CopiesOf(static_cast<int>(g));
+    if (count == 0) continue;
     double busy = 0;
-    for (const int i : graph.queues[g]) busy += graph.operations[static_cast<std::size_t>(i)].duration.value();
-    idle += (times.makespan.value() - busy) * layout.groups[g].size;
+    for (const int i : graph.queues[g]) busy += durations[Index(i)].value();
+    idle.Add((makespan.value() - busy) * layout.groups[g].size, count);
   }
-  return idle;
+  return idle.Total();
 }
 
-double IdleOfAll(const OperationGraph& graph, const OperationTimes& times, const Layout& layout) {
-  return IdleOf(graph, times, layout, [](int) { return true; });
-}
-
-/// Which LLM replica a device group serves, −1 for the encoders of a separate layout.
-std::vector<int> ReplicaOfGroups(const Layout& layout) {
-  std::vector<int> replica(layout.groups.size(), -1);
-  for (const Stage& stage : layout.stages) {
-    const bool encoder = layout.feeds(stage.parts.front().module);
-    if (!encoder) replica[static_cast<std::size_t>(stage.group)] = stage.replica;
-  }
-  return replica;
-}
-
-/// Every LLM replica by itself, as though the encoders served it alone; the encoders' own idle time is the mean over
-/// that.
-double IdleOfLoneReplicas(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
-  const Layout& layout = job.layout;
+/// Homogeneous replicas share nothing once they are uncoupled: each ends when its own optimizer steps have, which wait
+/// for nobody. `ends`: of the coupled replicas without communication, whose microbatches run at the same times.
+double IdleOfIndependentReplicas(const Layout& layout, const OperationGraph& graph, const std::vector<Seconds>& ends) {
   const std::vector<int> replica_of = ReplicaOfGroups(layout);
-  const int replicas = layout.llm_replicas();
-  double idle = 0;
-  for (int r = 0; r < replicas; ++r) {
-    const OperationGraph graph =
-        BuildGraph(job, work, costs, {.communication = kNoCommunication, .couple_replicas = false, .only_replica = r});
-    const OperationTimes times = replay.Run(graph);
-    idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] == r; });
-    idle += IdleOf(graph, times, layout, [&](int g) { return replica_of[static_cast<std::size_t>(g)] < 0; }) / replicas;
-  }
-  return idle;
-}
-
-/// Homogeneous replicas share nothing once they are uncoupled: one graph holds them all, each with an end of its own.
-double IdleOfIndependentReplicas(const std::vector<int>& replica_of, const Layout& layout, const OperationGraph& graph,
-                                 const OperationTimes& times) {
-  std::vector<double> ends(static_cast<std::size_t>(layout.llm_replicas()));
+  std::vector<double> last(Index(layout.llm_replicas()));
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    double& end = ends[static_cast<std::size_t>(replica_of[g])];
-    for (const int i : graph.queues[g]) end = std::max(end, times.end[static_cast<std::size_t>(i)].value());
+    Seconds end{0};
+    for (const int i : graph.queues[g]) {
+      const bool steps = graph.operations[Index(i)].kind == OpKind::kOptimizerStep;
+      end = steps ? end + graph.durations[Index(i)] : ends[Index(i)];
+    }
+    double& of_replica = last[Index(replica_of[g])];
+    of_replica = std::max(of_replica, end.value());
   }
-  std::vector<double> idle(ends.size());
+  std::vector<double> idle(last.size());
+  std::vector<int> copies(last.size());
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    const auto replica = static_cast<std::size_t>(replica_of[g]);
+    const std::size_t replica = Index(replica_of[g]);
+    copies[replica] = graph.CopiesOf(static_cast<int>(g));
     double busy = 0;
-    for (const int i : graph.queues[g]) busy += graph.operations[static_cast<std::size_t>(i)].duration.value();
-    idle[replica] += (ends[replica] - busy) * layout.groups[g].size;
+    for (const int i : graph.queues[g]) busy += graph.durations[Index(i)].value();
+    idle[replica] += (last[replica] - busy) * layout.groups[g].size;
   }
-  return std::accumulate(idle.begin(), idle.end(), 0.0);
+  CountedSum sum;
+  for (std::size_t r = 0; r < idle.size(); ++r) sum.Add(idle[r], copies[r]);
+  return sum.Total();
 }
 
-double UncoupledIdle(const Job& job, const StepWork& work, const StepCosts& costs, Engine& replay) {
-  const Layout& layout = job.layout;
-  if (layout.joins()) return IdleOfLoneReplicas(job, work, costs, replay);
-  const OperationGraph graph =
-      BuildGraph(job, work, costs, {.communication = kNoCommunication, .couple_replicas = false});
-  return IdleOfIndependentReplicas(ReplicaOfGroups(layout), layout, graph, replay.Run(graph));
+SilentKinds SilentBut(const CommunicationKinds& kinds) {
+  SilentKinds silent;
+  if (!kinds.stages) silent.Add(OpKind::kTransfer);
+  if (!kinds.gradients) silent.Add(OpKind::kGradientReduction);
+  if (!kinds.parameters) silent.Add(OpKind::kParameterGather);
+  return silent;
 }
+
+/// Idle GPU-seconds of the step under the conditions that the causes are told apart by.
+class IdleReplays {
+ public:
+  IdleReplays(const Job& job, const Step& step, Engine& engine)
+      : job_(job), step_(step), engine_(engine), rebuilds_(ReplicasMeet(job.layout, step.work)) {}
+
+  double Everything() const { return Idle(step_.graph, step_.times.makespan); }
+
+  double With(const CommunicationKinds& kinds) const {
+    if (!rebuilds_) return Idle(step_.graph, engine_.Run(step_.graph, *step_.order, SilentBut(kinds)).makespan);
+    const OperationGraph part = BuildGraph(job_, step_.work, step_.costs(), {.communication = kinds});
+    return Idle(part, engine_.Run(part).makespan);
+  }
+
+  struct Silent {
+    double coupled = 0;
+    double uncoupled = 0;
+    double averaged = 0;
+  };
+  /// Without communication, always by replay.
+  Silent WithoutCommunication() const {
+    if (!rebuilds_) return SilentIn(step_.graph, *step_.order);
+    const OperationGraph graph = BuildGraph(job_, step_.work, step_.costs(), {.communication = kNoCommunication});
+    return SilentIn(graph, SweepOrder(graph));
+  }
+
+ private:
+  double Idle(const OperationGraph& graph, Seconds makespan) const {
+    return IdleOfAll(graph, graph.durations, makespan, job_.layout);
+  }
+
+  Silent SilentIn(const OperationGraph& graph, const SweepOrder& order) const {
+    Silent idle;
+    std::vector<Seconds> ends;
+    const SilentKinds silent = SilentBut(kNoCommunication);
+    idle.coupled = Idle(graph, ReplayEnds(graph, order, graph.durations, silent, ends));
+    idle.uncoupled = Uncoupled(graph, ends);
+    std::vector<Seconds> durations = graph.durations;
+    ForEachDuration(graph, Averaged(step_.costs(), job_.layout, graph),
+                    [&](std::size_t i, Seconds duration) { durations[i] = duration; });
+    idle.averaged = IdleOfAll(graph, durations, ReplayEnds(graph, order, durations, silent, ends), job_.layout);
+    return idle;
+  }
+
+  double Uncoupled(const OperationGraph& coupled, const std::vector<Seconds>& ends) const {
+    if (job_.layout.joins()) return IdleOfLoneReplicas(job_, step_.work, step_.costs());
+    if (!rebuilds_) return IdleOfIndependentReplicas(job_.layout, coupled, ends);
+    // Exchanges of tiles couple replicas within the step.
+    const OperationGraph graph =
+        BuildGraph(job_, step_.work, step_.costs(), {.communication = kNoCommunication, .couple_replicas = false});
+    return IdleOfIndependentReplicas(job_.layout, graph, MakeReplayEngine()->Run(graph).end);
+  }
+
+  const Job& job_;
+  const Step& step_;
+  Engine& engine_;
+  bool rebuilds_;
+};
 
 }  // namespace
 
 Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout) {
-  return times.makespan * layout.gpus_used() - Seconds(IdleOfAll(graph, times, layout));
+  return times.makespan * layout.gpus_used() - Seconds(IdleOfAll(graph, graph.durations, times.makespan, layout));
 }
 
-IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
-                      const OperationTimes& times, Engine& engine) {
-  DFLOP_CHECK(graph.copies.empty(), "the idle time of folded replicas is not told apart yet");
+IdleByCause SplitIdle(const Job& job, const Step& step, Engine& engine) {
   const Layout& layout = job.layout;
-  const double whole = times.makespan.value() * layout.gpus_used();
+  const double whole = step.times.makespan.value() * layout.gpus_used();
   if (whole <= 0) return {};
-  const auto replay = MakeReplayEngine();
-  const auto idle_with = [&](const CommunicationKinds& kinds) {
-    const OperationGraph part = BuildGraph(job, work, costs, {.communication = kinds});
-    return IdleOfAll(part, engine.Run(part), layout);
-  };
-  // Means have the graph of the costs that they are of.
-  OperationGraph silent = BuildGraph(job, work, costs, {.communication = kNoCommunication});
-  const Precedence precedence(silent);
-  const double coupled = IdleOfAll(silent, Replay(silent, precedence), layout);
-  ForEachDuration(silent, Averaged(costs, layout),
-                  [&](std::size_t i, Seconds duration) { silent.operations[i].duration = duration; });
-  const double bubble = IdleOfAll(silent, Replay(silent, precedence), layout);
-  const double uncoupled = UncoupledIdle(job, work, costs, *replay);
+  const IdleReplays replays(job, step, engine);
+  const IdleReplays::Silent silent = replays.WithoutCommunication();
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
-  const bool joins = ReplicasMeet(layout, work);
+  const bool joins = ReplicasMeet(layout, step.work);
   const bool gathers = job.cost.software().distributed_optimizer;
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;
-  const double joined = joins ? idle_with(kinds) : coupled;
+  const double joined = joins ? replays.With(kinds) : silent.coupled;
   kinds.stages = true;
-  const double staged = layout.depth > 1 ? idle_with(kinds) : joined;
+  const double staged = layout.depth > 1 ? replays.With(kinds) : joined;
   kinds.gradients = true;
-  const double everything = IdleOfAll(graph, times, layout);
-  const double reduced = gathers ? idle_with(kinds) : everything;
-  return IdleByCause{.bubble = bubble,
-                     .imbalance = uncoupled - bubble,
-                     .data_parallel_wait = coupled - uncoupled,
-                     .by_kind = {.encoder_llm = joined - coupled,
+  const double everything = replays.Everything();
+  const double reduced = gathers ? replays.With(kinds) : everything;
+  return IdleByCause{.bubble = silent.averaged,
+                     .imbalance = silent.uncoupled - silent.averaged,
+                     .data_parallel_wait = silent.coupled - silent.uncoupled,
+                     .by_kind = {.encoder_llm = joined - silent.coupled,
                                  .stage = staged - joined,
                                  .gradients = reduced - staged,
                                  .parameters = everything - reduced}}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -66,26 +67,27 @@ struct StepMetrics {
   double tensor_parallel_communication_fraction = 0;  ///< of busy time
 };
 
-/// Device-seconds of a step's computations.
+/// Device-seconds of a step's computations, over all replicas.
 struct BusyTime {
   double whole = 0;
   double extrapolated = 0;   ///< part of it whose kernels lay outside what was measured
   double communicating = 0;  ///< part of it in tensor-parallel collectives
   double Share(double part) const { return whole > 0 ? part / whole : 0; }
 };
-BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout);
+/// `graph`: which replicas stand for others.
+BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout, const OperationGraph& graph);
 
 /// Busy device-seconds (GPUs × seconds) of the graph's device queues.
 Seconds BusyDeviceSeconds(const OperationGraph& graph, const OperationTimes& times, const Layout& layout);
 
-/// `engine`: what `times` came from; it judges every kind of communication.
-IdleByCause SplitIdle(const Job& job, const StepWork& work, const StepCosts& costs, const OperationGraph& graph,
-                      const OperationTimes& times, Engine& engine);
+/// `engine`: the one that ran the step; it judges every kind of communication.
+IdleByCause SplitIdle(const Job& job, const Step& step, Engine& engine);
 
 /// Figures of a simulated step; `engine` is the one that ran it.
 StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine);
 
-/// True peak over the order each device runs, with unequal microbatches.
-MemoryUse PeakMemory(const Job& job, const StepWork& work);
+/// True peak over the order each device runs, with unequal microbatches. `classes`: of replicas that one stands for;
+/// none: every one is looked at.
+MemoryUse PeakMemory(const Job& job, const StepWork& work, std::span<const ReplicaClass> classes = {});
 
 }  // namespace dflop

@@ -1,6 +1,7 @@
 // Memory over the step: state that stays, activations that wait for their backward in the order each device runs.
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 #include "base/text.hpp"
 #include "sim/measure/metrics.hpp"
@@ -8,11 +9,41 @@
 namespace dflop {
 namespace {
 
+/// What a microbatch takes on a part.
+struct Held {
+  Bytes activations{0};  ///< from its forward to its backward; nothing where nobody waits for a backward
+  Bytes transient{0};    ///< while it runs
+};
+
 /// One part of one stage of a device, with its microbatches.
 struct Resident {
-  const ModulePart* part;
-  const std::vector<SequenceBatch>* batches;
+  const std::vector<Held>* held;
   StageMemoryUse use;
+};
+
+/// The many stages of a module that hold equally many middle layers hold the same of a replica's microbatches.
+class HeldOfParts {
+ public:
+  HeldOfParts(const CostModel& cost, const StepWork& work) : cost_(cost), work_(work) {}
+
+  /// [microbatch]
+  const std::vector<Held>& Row(const ModulePart& part, int replica) {
+    const auto [entry, is_new] =
+        rows_.try_emplace({part.module, replica, part.layers, part.has_input, part.has_output, part.mesh});
+    if (!is_new) return entry->second;
+    const double fragmentation = 1.0 + cost_.software().fragmentation;
+    const bool waits = cost_.NeedsBackward(part);
+    for (const SequenceBatch& batch : work_[static_cast<std::size_t>(part.module)][static_cast<std::size_t>(replica)]) {
+      entry->second.push_back(
+          {waits ? cost_.Activations(part, batch) * fragmentation : Bytes(0), cost_.Transient(part, batch)});
+    }
+    return entry->second;
+  }
+
+ private:
+  const CostModel& cost_;
+  const StepWork& work_;
+  std::map<std::tuple<int, int, int, bool, bool, Mesh>, std::vector<Held>> rows_;
 };
 
 /// Which stage of a module's own pipeline a device is.
@@ -38,10 +69,10 @@ class StagePlaces {
 
 class DeviceMemory {
  public:
-  DeviceMemory(const CostModel& cost, const Layout& layout, const StepWork& work,
-               const std::vector<const Stage*>& stages, const StagePlaces& places)
-      : cost_(cost), fragmentation_(1.0 + cost.software().fragmentation) {
-    for (const Stage* stage : stages) AddStage(*stage, layout, work, places);
+  DeviceMemory(const CostModel& cost, const Layout& layout, HeldOfParts& parts, const std::vector<const Stage*>& stages,
+               const StagePlaces& places)
+      : cost_(cost) {
+    for (const Stage* stage : stages) AddStage(*stage, layout, parts, places);
     if (!chunks_.empty()) chunks_.front().front().use.other += Bytes(cost.software().workspace_bytes);
   }
 
@@ -91,31 +122,25 @@ class DeviceMemory {
   }
 
  private:
-  void AddStage(const Stage& stage, const Layout& layout, const StepWork& work, const StagePlaces& places) {
+  void AddStage(const Stage& stage, const Layout& layout, HeldOfParts& parts, const StagePlaces& places) {
     auto& chunk = chunks_.emplace_back();
     for (const ModulePart& part : stage.parts) {
-      const auto module = static_cast<std::size_t>(part.module);
       const StateMemory state = cost_.State(part, layout.copies(part));
       const MemoryParts held{.weights = state.weights, .gradients = state.gradients, .optimizer = state.optimizer};
       const StageMemoryUse use{held, part.module, places.StageInModule(stage, part.module)};
-      const auto& batches = work[module][static_cast<std::size_t>(stage.replica)];
-      chunk.push_back({&part, &batches, use});
+      chunk.push_back({&parts.Row(part, stage.replica), use});
     }
   }
   Bytes Transient(std::size_t chunk, int microbatch) const {
     Bytes largest{0};
     for (const Resident& resident : chunks_[chunk]) {
-      largest =
-          std::max(largest, cost_.Transient(*resident.part, (*resident.batches)[static_cast<std::size_t>(microbatch)]));
+      largest = std::max(largest, (*resident.held)[static_cast<std::size_t>(microbatch)].transient);
     }
     return largest;
   }
   void Change(std::vector<Bytes>& held, std::size_t chunk, int microbatch, double sign) const {
     for (std::size_t i = 0; i < chunks_[chunk].size(); ++i) {
-      const Resident& resident = chunks_[chunk][i];
-      if (!cost_.NeedsBackward(*resident.part)) continue;  // nothing waits for a backward
-      held[i] += cost_.Activations(*resident.part, (*resident.batches)[static_cast<std::size_t>(microbatch)]) *
-                 (sign * fragmentation_);
+      held[i] += (*chunks_[chunk][i].held)[static_cast<std::size_t>(microbatch)].activations * sign;
     }
   }
   void Record(const std::vector<std::vector<Bytes>>& held, std::size_t active, Bytes transient) {
@@ -126,7 +151,6 @@ class DeviceMemory {
   }
 
   const CostModel& cost_;
-  double fragmentation_;
   std::vector<std::vector<Resident>> chunks_;
 };
 
@@ -150,17 +174,23 @@ std::string Explain(const DeviceMemory& device, const CostModel& cost, Bytes lim
 
 }  // namespace
 
-MemoryUse PeakMemory(const Job& job, const StepWork& work) {
+MemoryUse PeakMemory(const Job& job, const StepWork& work, std::span<const ReplicaClass> classes) {
   const Layout& layout = job.layout;
   const CostModel& cost = job.cost;
   std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
-  for (const Stage& stage : layout.stages) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
+  const std::vector<int> copies = CopiesByReplica(classes, layout);
+  for (const Stage& stage : layout.stages) {
+    const bool stands_for_itself = copies.empty() || copies[static_cast<std::size_t>(stage.replica)] > 0;
+    if (stands_for_itself) stages_of_group[static_cast<std::size_t>(stage.group)].push_back(&stage);
+  }
   const StagePlaces places(layout);
+  HeldOfParts parts(cost, work);
   std::map<std::pair<int, int>, StageMemoryUse> largest;
   MemoryUse use;
   Bytes most_over{0};
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    DeviceMemory device(cost, layout, work, stages_of_group[g], places);
+    if (stages_of_group[g].empty()) continue;
+    DeviceMemory device(cost, layout, parts, stages_of_group[g], places);
     device.Walk(job.orders[g]);
     use.peak = std::max(use.peak, device.total());
     const Bytes limit = cost.cluster().node_at(layout.groups[g].first_gpu).gpu.memory;

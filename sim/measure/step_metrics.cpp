@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/index.hpp"
+#include "sim/measure/counted_sum.hpp"
 #include "sim/measure/metrics.hpp"
 
 namespace dflop {
@@ -18,22 +19,40 @@ Seconds OptimizerTime(const OperationGraph& graph, const OperationTimes& times) 
   return times.makespan - rest;
 }
 
+/// Over all replicas.
+Flops SumOver(const Step& step, const Layout& layout, Flops PartCost::*figure) {
+  CountedSum sum;
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const int count = step.graph.CopiesOf(layout.stages[s].group);
+    if (count == 0) continue;
+    Flops of_stage{0};
+    for (const PartCost& part : step.costs().stages[s]) of_stage += part.*figure;
+    sum.Add(of_stage.value(), count);
+  }
+  return Flops(sum.Total());
+}
+
 }  // namespace
 
-BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout) {
-  BusyTime busy;
+BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout, const OperationGraph& graph) {
+  CountedSum whole, extrapolated, communicating;
   for (std::size_t s = 0; s < costs.stages.size(); ++s) {
+    const int count = graph.CopiesOf(layout.stages[s].group);
+    if (count == 0) continue;
     const int gpus = layout.groups[Index(layout.stages[s].group)].size;
-    busy.whole += costs.optimizer[s].value() * gpus;
+    BusyTime of_stage{.whole = costs.optimizer[s].value() * gpus};
     for (const PartCost& part : costs.stages[s]) {
       for (const OperationCost* operation : {&part.forward, &part.backward, &part.weight_gradient}) {
-        busy.whole += operation->time.value() * gpus;
-        busy.extrapolated += operation->extrapolated.value() * gpus;
-        busy.communicating += operation->tensor_parallel_communication.value() * gpus;
+        of_stage.whole += operation->time.value() * gpus;
+        of_stage.extrapolated += operation->extrapolated.value() * gpus;
+        of_stage.communicating += operation->tensor_parallel_communication.value() * gpus;
       }
     }
+    whole.Add(of_stage.whole, count);
+    extrapolated.Add(of_stage.extrapolated, count);
+    communicating.Add(of_stage.communicating, count);
   }
-  return busy;
+  return {whole.Total(), extrapolated.Total(), communicating.Total()};
 }
 
 StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
@@ -43,16 +62,12 @@ StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
   metrics.tokens = step.tokens;
   metrics.optimizer = OptimizerTime(step.graph, step.times);
 
-  const BusyTime busy = BusyTimeOf(step.costs, job.layout);
-  for (const auto& stage : step.costs.stages) {
-    for (const PartCost& part : stage) {
-      metrics.model_flops += part.model_flops;
-      metrics.hardware_flops += part.hardware_flops;
-    }
-  }
+  const BusyTime busy = BusyTimeOf(step.costs(), job.layout, step.graph);
+  metrics.model_flops = SumOver(step, job.layout, &PartCost::model_flops);
+  metrics.hardware_flops = SumOver(step, job.layout, &PartCost::hardware_flops);
   const Seconds device_time = step.times.makespan * job.layout.gpus_used();
   metrics.idle_fraction = 1.0 - BusyDeviceSeconds(step.graph, step.times, job.layout) / device_time;
-  metrics.idle = SplitIdle(job, step.work, step.costs, step.graph, step.times, engine);
+  metrics.idle = SplitIdle(job, step, engine);
   metrics.extrapolated_fraction = busy.Share(busy.extrapolated);
   metrics.tensor_parallel_communication_fraction = busy.Share(busy.communicating);
   return metrics;

@@ -79,6 +79,21 @@ TimelineEvent ReadEvent(const JsonReader& json) {
   return event;
 }
 
+template <typename Selector>
+Timeline TimelineOf(const OperationGraph& graph, const OperationTimes& times, Selector shows) {
+  Timeline timeline;
+  timeline.makespan = times.makespan;
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const Operation& operation = graph.operations[i];
+    if (!IsEvent(graph, operation) || !shows(operation)) continue;
+    timeline.events.push_back({operation.kind, operation.stage, operation.to_stage, operation.microbatch,
+                               ComputingGroup(graph, operation), times.start[i], times.end[i]});
+  }
+  std::stable_sort(timeline.events.begin(), timeline.events.end(),
+                   [](const TimelineEvent& a, const TimelineEvent& b) { return a.start < b.start; });
+  return timeline;
+}
+
 }  // namespace
 
 bool IsEvent(const OperationGraph& graph, const Operation& operation) {
@@ -97,17 +112,14 @@ bool IsDrawn(const Layout& layout, int stage, int to_stage, const std::vector<bo
 }
 
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times) {
-  Timeline timeline;
-  timeline.makespan = times.makespan;
-  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
-    const Operation& operation = graph.operations[i];
-    if (!IsEvent(graph, operation)) continue;
-    timeline.events.push_back({operation.kind, operation.stage, operation.to_stage, operation.microbatch,
-                               ComputingGroup(graph, operation), times.start[i], times.end[i]});
-  }
-  std::stable_sort(timeline.events.begin(), timeline.events.end(),
-                   [](const TimelineEvent& a, const TimelineEvent& b) { return a.start < b.start; });
-  return timeline;
+  return TimelineOf(graph, times, [](const Operation&) { return true; });
+}
+
+Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times, const Layout& layout,
+                      const std::vector<bool>& drawn) {
+  return TimelineOf(graph, times, [&](const Operation& operation) {
+    return IsDrawn(layout, operation.stage, operation.to_stage, drawn);
+  });
 }
 
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model) {

@@ -38,6 +38,9 @@ int ComputingGroup(const OperationGraph& graph, const Operation& operation);
 bool IsDrawn(const Layout& layout, int stage, int to_stage, const std::vector<bool>& drawn);
 
 Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times);
+/// Of the device groups that are drawn alone.
+Timeline MakeTimeline(const OperationGraph& graph, const OperationTimes& times, const Layout& layout,
+                      const std::vector<bool>& drawn);
 
 /// dflop/timeline/1: the layout's stages and the events of one step.
 Json TimelineToJson(const Timeline& timeline, const Layout& layout, const ModelSpec& model);

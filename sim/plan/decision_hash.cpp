@@ -2,8 +2,10 @@
 #include "sim/plan/decision_hash.hpp"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 #include <tuple>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -28,6 +30,28 @@ std::vector<std::vector<int>> StagesOfGroups(const Layout& layout, const std::ve
   }
   return stages;
 }
+
+std::string OrderBytes(const DeviceOrder& order, const std::vector<int>& as_stored,
+                       const std::vector<int>& by_content) {
+  ContentBytes content;
+  content.Count(static_cast<std::int64_t>(order.size()));
+  for (const ScheduledOp& op : order) {
+    const auto chunk = std::find(by_content.begin(), by_content.end(), as_stored[Index(op.chunk)]);
+    content.Text(ContentName(op.kind));
+    content.Count(op.microbatch);
+    content.Field("chunk", chunk - by_content.begin(), 0);
+    content.EndFields();
+  }
+  return content.bytes();
+}
+
+struct EarlierOrder {
+  bool operator()(const DeviceOrder& a, const DeviceOrder& b) const {
+    const auto key = [](const ScheduledOp& op) { return std::tuple(op.kind, op.microbatch, op.chunk); };
+    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
+                                        [&](const auto& x, const auto& y) { return key(x) < key(y); });
+  }
+};
 
 }  // namespace
 
@@ -76,18 +100,19 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
   const auto as_stored = StagesOfGroups(layout_, stored);
   const auto by_content = StagesOfGroups(layout_, rank);
   std::vector<std::tuple<int, int, std::string>> groups;
+  std::map<DeviceOrder, std::string, EarlierOrder> whole;  // of groups with one stage, of which many run alike
   for (std::size_t g = 0; g < orders.size(); ++g) {
     if (as_stored[g].empty()) continue;
-    ContentBytes order;
-    order.Count(static_cast<std::int64_t>(orders[g].size()));
-    for (const ScheduledOp& op : orders[g]) {
-      const auto chunk = std::find(by_content[g].begin(), by_content[g].end(), as_stored[g][Index(op.chunk)]);
-      order.Text(ContentName(op.kind));
-      order.Count(op.microbatch);
-      order.Field("chunk", chunk - by_content[g].begin(), 0);
-      order.EndFields();
+    const auto bytes_of = [&] { return OrderBytes(orders[g], as_stored[g], by_content[g]); };
+    std::string bytes;
+    if (as_stored[g].size() > 1) {
+      bytes = bytes_of();
+    } else {
+      const auto [entry, is_new] = whole.try_emplace(orders[g]);
+      if (is_new) entry->second = bytes_of();
+      bytes = entry->second;
     }
-    groups.emplace_back(layout_.groups[g].first_gpu, layout_.groups[g].size, order.bytes());
+    groups.emplace_back(layout_.groups[g].first_gpu, layout_.groups[g].size, std::move(bytes));
   }
   std::sort(groups.begin(), groups.end());
   content.Count(static_cast<std::int64_t>(groups.size()));

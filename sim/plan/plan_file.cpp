@@ -169,13 +169,11 @@ PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
 std::vector<PlannedOperation> PlannedOperations(const OperationGraph& graph) {
   std::vector<PlannedOperation> planned;
   planned.reserve(graph.operations.size());
-  for (const Operation& operation : graph.operations) {
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const Operation& operation = graph.operations[i];
     PlannedOperation entry{operation.kind,       operation.stage,    operation.to_stage,
-                           operation.microbatch, operation.duration, Bytes(0)};
-    if (operation.communication >= 0) {
-      const Communication& communication = graph.communications[static_cast<std::size_t>(operation.communication)];
-      for (const Flow& flow : communication.flows) entry.bytes += flow.bytes;
-    }
+                           operation.microbatch, graph.durations[i], Bytes(0)};
+    if (operation.communication >= 0) entry.bytes = graph.communications.BytesOf(operation.communication);
     planned.push_back(entry);
   }
   return planned;

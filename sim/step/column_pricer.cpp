@@ -86,7 +86,7 @@ std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& bucke
   SortColumn(graph, column);
   std::vector<Seconds> durations;
   durations.reserve(column.size());
-  for (const int i : column) durations.push_back(graph.operations[Index(i)].duration);
+  for (const int i : column) durations.push_back(graph.durations[Index(i)]);
   return durations;
 }
 

@@ -51,7 +51,7 @@ void StepReplay::MakeColumns(const Buckets& buckets) {
     }
   }
   for (std::size_t place = 0; place < columns.size(); ++place) {
-    for (const int i : operations_[place]) columns[place].durations.push_back(graph_.operations[Index(i)].duration);
+    for (const int i : operations_[place]) columns[place].durations.push_back(graph_.durations[Index(i)]);
     columns_.push_back(std::make_shared<Column>(std::move(columns[place])));
   }
 }
@@ -95,12 +95,9 @@ void StepReplay::SetDurations(int place) {
   for (std::size_t i = 0; i < operations.size(); ++i) path_.Set(operations[i], durations[i]);
 }
 
-std::vector<Operation> StepReplay::CriticalPath() const {
-  std::vector<Operation> path;
-  for (const int i : path_.CriticalPath()) {
-    path.push_back(graph_.operations[Index(i)]);
-    path.back().duration = path_.DurationOf(i);
-  }
+std::vector<StepReplay::Passed> StepReplay::CriticalPath() const {
+  std::vector<Passed> path;
+  for (const int i : path_.CriticalPath()) path.push_back({graph_.operations[Index(i)], path_.DurationOf(i)});
   return path;
 }
 

@@ -51,8 +51,11 @@ class StepReplay {
   /// Takes the last Apply back; once per Apply.
   void Undo();
 
+  struct Passed : Operation {
+    Seconds duration{0};
+  };
   /// What the end of the step waited for, first to last.
-  std::vector<Operation> CriticalPath() const;
+  std::vector<Passed> CriticalPath() const;
 
  private:
   void SortOperations();

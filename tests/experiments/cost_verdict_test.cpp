@@ -61,7 +61,12 @@ TEST(CostVerdict, SaysNothingWhereThereAreNoPairs) {
   EXPECT_FALSE(ShareFaster({}, {}));
   EXPECT_FALSE(ShareFaster({{}}, {{}}));  // stored without draws
   EXPECT_FALSE(ShareFaster({{1, 2}}, {{1, 2}, {1, 2}}));
-  EXPECT_FALSE(ShareFaster({{1, 2}}, {{1}}));
+}
+
+TEST(CostVerdict, ComparesTheDrawsThatBothHave) {
+  // The second draw, of which one policy knows nothing, would say the opposite.
+  EXPECT_EQ(ShareFaster({{2, 1}}, {{1}}), 1);
+  EXPECT_EQ(ShareFaster({{2, 1, 1}, {2, 1}}, {{1, 9, 9}, {1, 9, 9}}), 0.5);
 }
 
 TEST(CostVerdict, SpeaksPlainly) {

@@ -110,11 +110,11 @@ class CorrectedJob {
     const BatchContext context{cost_, layout_, orders_, batch, tracks ? correction_.get() : nullptr};
     const BatchPlan plan = Plan(context);
     const BatchPlan plain = Plan({cost_, layout_, orders_, batch});
-    const Step step =
-        SimulateStep({cost_, layout_, orders_}, plan, batch, *replay_, [&](const StepWork& work, StepCosts& costs) {
-          truth_.Disturb({cost_, layout_, plan, batch, work, number}, costs);
-          if (tracks) SlowDown(costs, 1 + correction_->monitoring_cost());
-        });
+    const auto disturb = [&](const StepWork& work, StepCosts& costs) {
+      truth_.Disturb({cost_, layout_, plan, batch, work, number}, costs);
+      if (tracks) SlowDown(costs, 1 + correction_->monitoring_cost());
+    };
+    const Step step = SimulateStep({cost_, layout_, orders_}, plan, batch, *replay_, {.disturb = disturb});
     if (!tracks) return;
     correction_->Observe({context, plan, plain, step.predicted, MakeTimeline(step.graph, step.times)});
   }

@@ -163,8 +163,8 @@ TEST(OrchMllm, PaysForItsAllToAll) {
   const BatchPlan plan = job.Schedule("orchmllm");
   const auto transfers = [](const Step& step) {
     Seconds sum{0};
-    for (const Operation& operation : step.graph.operations) {
-      if (operation.kind == OpKind::kTransfer) sum += operation.duration;
+    for (std::size_t i = 0; i < step.graph.operations.size(); ++i) {
+      if (step.graph.operations[i].kind == OpKind::kTransfer) sum += step.graph.durations[i];
     }
     return sum;
   };

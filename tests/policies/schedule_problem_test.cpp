@@ -120,10 +120,11 @@ TEST(ScheduleProblem, AsksEveryReplicaWithThePredictedTimesOfItsStages) {
         EXPECT_EQ(problem.At(s, k).backward_weight, cost.weight_gradient.time);
       }
     }
-    for (const Operation& operation : graph.operations) {
+    for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+      const Operation& operation = graph.operations[i];
       if (operation.kind != OpKind::kTransfer || operation.stage != 2 * r) continue;
-      EXPECT_GT(operation.duration, Seconds(0));
-      EXPECT_EQ(problem.Transfer(0, operation.microbatch), operation.duration);
+      EXPECT_GT(graph.durations[i], Seconds(0));
+      EXPECT_EQ(problem.Transfer(0, operation.microbatch), graph.durations[i]);
     }
   }
 }

@@ -88,9 +88,7 @@ TEST(BatchPlanPerModule, ExchangeIsCharged) {
   double bytes = 0;
   for (const Operation& operation : graph.operations) {
     if (operation.kind != OpKind::kTransfer || operation.communication < 0) continue;
-    for (const Flow& flow : graph.communications[static_cast<std::size_t>(operation.communication)].flows) {
-      bytes += flow.bytes.value();
-    }
+    bytes += graph.communications.BytesOf(operation.communication).value();
   }
   EXPECT_DOUBLE_EQ(bytes, 2 * cost.ProjectedBytes(0, 12).value());
 }

@@ -23,8 +23,8 @@ double Makespan(const Layout& layout) {
   OperationGraph graph =
       BuildGraph({cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)}, TinyWork(cost, layout), costs,
                  {.communication = {.gradients = false, .parameters = false}});
-  for (Operation& operation : graph.operations) {
-    if (operation.communication >= 0) operation.duration = Seconds(0.5);
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    if (graph.operations[i].communication >= 0) graph.durations[i] = Seconds(0.5);
   }
   return MakeReplayEngine()->Run(graph).makespan.value();
 }

@@ -59,7 +59,7 @@ TEST(Colocated, GradientsAreAddedUpOverAllRanks) {
     for (const Operation& operation : graph.operations) {
       if (operation.kind != OpKind::kGradientReduction || operation.stage != 0) continue;
       found = true;
-      for (const Flow& flow : graph.communications[static_cast<std::size_t>(operation.communication)].flows) {
+      for (const Flow& flow : graph.communications[operation.communication].flows) {
         EXPECT_NEAR(flow.bytes.value(), 2 * (ranks - 1) / ranks * bytes, 1e-6 * bytes);
       }
     }

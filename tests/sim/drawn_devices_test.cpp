@@ -91,7 +91,7 @@ TEST_F(DrawnDevices, ASampleHoldsTheExtremesAndTheFirstWholeAndFits) {
 TEST_F(DrawnDevices, TheReplicaThatTheStepWaitsForIsDrawn) {
   // One replica's work takes twenty times as long: everybody waits for it.
   for (const int slow : {17, 40}) {
-    step_ = SimulateStep(job(), plan_, batch_, *MakeReplayEngine(), [&](const StepWork&, StepCosts& costs) {
+    const auto disturb = [&](const StepWork&, StepCosts& costs) {
       for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
         if (layout_.stages[s].replica != slow) continue;
         for (PartCost& cost : costs.stages[s]) {
@@ -99,7 +99,8 @@ TEST_F(DrawnDevices, TheReplicaThatTheStepWaitsForIsDrawn) {
           cost.backward.time = cost.backward.time * 20;
         }
       }
-    });
+    };
+    step_ = SimulateStep(job(), plan_, batch_, *MakeReplayEngine(), {.disturb = disturb});
     EXPECT_TRUE(DrawnReplicas(Sample()).contains(slow)) << slow;
   }
 }

@@ -299,18 +299,17 @@ void ExpectLawfulRun(const OperationGraph& graph, const OperationTimes& times) {
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
     ASSERT_LE(times.end[i], times.makespan);
     if (graph.operations[i].communication < 0) {
-      ASSERT_NEAR((times.end[i] - times.start[i]).value(), graph.operations[i].duration.value(),
-                  kTiny * times.makespan.value());
+      ASSERT_NEAR((times.end[i] - times.start[i]).value(), graph.durations[i].value(), kTiny * times.makespan.value());
     }
-    for (auto d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
-      ASSERT_GE(times.start[i], times.end[std::size_t(graph.dependencies[std::size_t(d)])]) << "operation " << i;
+    for (const std::int32_t needed : graph.DependenciesOf(i)) {
+      ASSERT_GE(times.start[i], times.end[std::size_t(needed)]) << "operation " << i;
     }
   }
   for (const std::vector<int>& queue : graph.queues) {
     Seconds work(0);
     for (std::size_t k = 0; k < queue.size(); ++k) {
       const auto i = static_cast<std::size_t>(queue[k]);
-      work += graph.operations[i].duration;
+      work += graph.durations[i];
       const Seconds free_from = k == 0 ? Seconds(0) : times.end[std::size_t(queue[k - 1])];
       ASSERT_GE(times.start[i], free_from) << "overlap in a queue";
     }

@@ -39,9 +39,7 @@ class GraphBuilder {
   }
 
   int Compute(int queue, double seconds, const std::vector<int>& after = {}) {
-    Operation operation;
-    operation.duration = Seconds(seconds);
-    return Add(operation, queue, after);
+    return Add({}, Seconds(seconds), queue, after);
   }
 
   /// One flow; `queue` −1: starts as soon as it may.
@@ -54,25 +52,24 @@ class GraphBuilder {
            int queue = -1) {
     Operation operation;
     operation.kind = OpKind::kTransfer;
-    operation.duration = uncontended;
-    operation.communication = static_cast<int>(graph_.communications.size());
-    graph_.communications.push_back(communication);
-    return Add(operation, queue, after);
+    operation.communication = graph_.communications.Add(communication);
+    return Add(operation, uncontended, queue, after);
   }
 
   OperationGraph graph() const { return graph_; }
   const ClusterSpec& cluster() const { return cluster_; }
 
  private:
-  int Add(Operation operation, int queue, const std::vector<int>& after) {
+  int Add(Operation operation, Seconds duration, int queue, const std::vector<int>& after) {
     const int index = static_cast<int>(graph_.operations.size());
     operation.queue = queue;
     operation.stage = queue;
     operation.microbatch = index;
     graph_.operations.push_back(operation);
+    graph_.durations.push_back(duration);
     if (queue >= 0) graph_.queues[static_cast<std::size_t>(queue)].push_back(index);
     graph_.dependencies.insert(graph_.dependencies.end(), after.begin(), after.end());
-    graph_.dependency_begin.push_back(static_cast<std::int32_t>(graph_.dependencies.size()));
+    graph_.dependency_begin.push_back(static_cast<std::int64_t>(graph_.dependencies.size()));
     return index;
   }
 

@@ -144,9 +144,9 @@ TEST_F(Disturbed, AStepRunsTheTrueCostsAndItsFlopsStayWhatTheyWere) {
   const auto replay = MakeReplayEngine();
   const auto slow = [](const StepWork&, StepCosts& costs) { SlowDown(costs, 3); };
   const Step plain = SimulateStep({cost_, layout_, orders}, plan_, batch_, *replay);
-  const Step step = SimulateStep({cost_, layout_, orders}, plan_, batch_, *replay, slow);
-  EXPECT_EQ(step.predicted.stages[0][0].forward.time, plain.costs.stages[0][0].forward.time);
-  EXPECT_EQ(step.costs.stages[0][0].forward.time, plain.costs.stages[0][0].forward.time * 3);
+  const Step step = SimulateStep({cost_, layout_, orders}, plan_, batch_, *replay, {.disturb = slow});
+  EXPECT_EQ(step.predicted.stages[0][0].forward.time, plain.costs().stages[0][0].forward.time);
+  EXPECT_EQ(step.costs().stages[0][0].forward.time, plain.costs().stages[0][0].forward.time * 3);
   const StepMetrics metrics = MeasureStep({cost_, layout_, orders}, step, *MakeReplayEngine());
   EXPECT_GT(metrics.step, plain.times.makespan);
   EXPECT_EQ(metrics.model_flops, MeasureStep({cost_, layout_, orders}, plain, *MakeReplayEngine()).model_flops);

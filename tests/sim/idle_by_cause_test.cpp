@@ -23,8 +23,10 @@ struct HandMadeStep {
   }
   IdleByCause Idle(const CommunicationKinds& kinds = kNoCommunication) const {
     const auto replay = MakeReplayEngine();
-    const OperationGraph graph = Graph(kinds);
-    return SplitIdle({cost, layout, orders()}, TinyWork(cost, layout), costs, graph, replay->Run(graph), *replay);
+    const auto own = orders();
+    const Job job{cost, layout, own};
+    return SplitIdle(job, SimulateCosts(job, TinyWork(cost, layout), costs, *replay, {.communication = kinds}),
+                     *replay);
   }
 };
 
@@ -37,9 +39,10 @@ bool IsEncoder(const Stage& stage) { return stage.parts.front().module == 0; }
 /// Seconds of the only operations of this kind, stage and target.
 double DurationOf(const OperationGraph& graph, OpKind kind, int stage, int to_stage = -1) {
   double duration = 0;
-  for (const Operation& operation : graph.operations) {
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    const Operation& operation = graph.operations[i];
     if (operation.kind == kind && operation.stage == stage && operation.to_stage == to_stage) {
-      duration += operation.duration.value();
+      duration += graph.durations[i].value();
     }
   }
   return duration;

@@ -207,11 +207,10 @@ TEST(StepsOnNodeKinds, EnginesAgreeOnAMessageBetweenKinds) {
   for (const std::string& name : EngineNames()) {
     for (const Flow& flow : {Flow{0, 1, Bytes(32)}, Flow{1, 0, Bytes(32)}}) {
       OperationGraph graph;
-      graph.communications = {{{flow}, Seconds(0)}};
+      graph.communications.Add(Communication{{flow}, Seconds(0)});
       graph.dependency_begin = {0, 0};
-      graph.operations = {{.kind = OpKind::kTransfer,
-                           .duration = UncontendedTime(cluster, graph.communications[0]),
-                           .communication = 0}};
+      graph.operations = {{.kind = OpKind::kTransfer, .communication = 0}};
+      graph.durations = {UncontendedTime(cluster, graph.communications[0])};
       EXPECT_NEAR(MakeEngine(name, cluster)->Run(graph).makespan.value(), 8, 1e-9) << name;
     }
   }

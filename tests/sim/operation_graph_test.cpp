@@ -41,13 +41,13 @@ TEST(SplitBackward, AnInputGradientPaysForItselfAndTheWeightGradientWaitsForIt) 
     return BuildGraph({cost, layout, {order}}, TinyWork(cost, layout), costs, {.communication = kNoCommunication});
   };
   const OperationGraph one = build(whole);
-  EXPECT_EQ(one.operations[Index(Find(one, OpKind::kBackward, 0, 0).front())].duration.value(), 6);
+  EXPECT_EQ(one.durations[Index(Find(one, OpKind::kBackward, 0, 0).front())].value(), 6);
   const OperationGraph two = build(split);
   for (const int k : {0, 1}) {
     const int backward = Find(two, OpKind::kBackwardInput, 0, k).front();
     const int weight = Find(two, OpKind::kBackwardWeight, 0, k).front();
-    EXPECT_EQ(two.operations[Index(backward)].duration.value(), 2);
-    EXPECT_EQ(two.operations[Index(weight)].duration.value(), 4);
+    EXPECT_EQ(two.durations[Index(backward)].value(), 2);
+    EXPECT_EQ(two.durations[Index(weight)].value(), 4);
     EXPECT_TRUE(WaitsFor(two, weight, backward));
     EXPECT_TRUE(WaitsFor(two, backward, Find(two, OpKind::kForward, 0, k).front()));
   }

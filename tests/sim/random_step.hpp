@@ -51,7 +51,8 @@ struct RandomStep {
 
   double Seconds(const Disturbance& disturb = {}) const {
     const CostModel cost(model, cluster, std::make_shared<SlowedKernelCosts>(compute_factor, memory_factor), software);
-    return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine(), disturb).times.makespan.value();
+    return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine(), {.disturb = disturb})
+        .times.makespan.value();
   }
 };
 
@@ -170,5 +171,20 @@ class RandomStepMaker {
 
   RandomStream random_;
 };
+
+/// A step whose replicas beyond the first `different` repeat the samples of earlier ones.
+inline RandomStep WithRepeatedReplicas(RandomStep step, int different) {
+  for (std::size_t r = Index(different); r < step.plan.buckets.size(); ++r) {
+    for (std::size_t k = 0; k < step.plan.buckets[r].size(); ++k) {
+      std::vector<int>& bucket = step.plan.buckets[r][k];
+      bucket.clear();
+      for (const int sample : step.plan.buckets[r - Index(different)][k]) {
+        bucket.push_back(static_cast<int>(step.batch.size()));
+        step.batch.push_back(SampleShape(step.batch[Index(sample)]));
+      }
+    }
+  }
+  return step;
+}
 
 }  // namespace dflop

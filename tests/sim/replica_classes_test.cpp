@@ -15,21 +15,6 @@ std::vector<std::vector<int>> Members(const std::vector<ReplicaClass>& classes) 
   return members;
 }
 
-/// A step whose replicas beyond the first `different` repeat the samples of earlier ones.
-RandomStep WithRepeatedReplicas(RandomStep step, int different) {
-  for (std::size_t r = Index(different); r < step.plan.buckets.size(); ++r) {
-    for (std::size_t k = 0; k < step.plan.buckets[r].size(); ++k) {
-      std::vector<int>& bucket = step.plan.buckets[r][k];
-      bucket.clear();
-      for (const int sample : step.plan.buckets[r - Index(different)][k]) {
-        bucket.push_back(static_cast<int>(step.batch.size()));
-        step.batch.push_back(SampleShape(step.batch[Index(sample)]));
-      }
-    }
-  }
-  return step;
-}
-
 struct Ran {
   OperationGraph graph;
   OperationTimes times;

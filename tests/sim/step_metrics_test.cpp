@@ -67,8 +67,8 @@ TEST(RandomJobs, KeepEveryPromiseOfAStep) {
       }
     }
     for (std::size_t i = 0; i < step.graph.operations.size(); ++i) {
-      for (auto d = step.graph.dependency_begin[i]; d < step.graph.dependency_begin[i + 1]; ++d) {
-        const auto needed = static_cast<std::size_t>(step.graph.dependencies[static_cast<std::size_t>(d)]);
+      for (const std::int32_t one : step.graph.DependenciesOf(i)) {
+        const auto needed = static_cast<std::size_t>(one);
         ASSERT_LE(step.times.end[needed], step.times.start[i]);
       }
     }
@@ -91,13 +91,16 @@ TEST(RandomJobs, EnginesAgreeWhenLinksAreFree) {
     SCOPED_TRACE(job.text);
     Step step = SimulateStep({job.cost, job.layout, job.orders}, job.plan, job.batch, *replay);
     // Next to no bytes: what remains are latencies, which do not contend.
-    for (Communication& communication : step.graph.communications) {
+    Communications light;
+    for (int number = 0; number < static_cast<int>(step.graph.communications.size()); ++number) {
+      Communication communication = step.graph.communications[number];
       for (Flow& flow : communication.flows) flow.bytes = Bytes(1e-3);
+      light.Add(communication);
     }
-    for (Operation& operation : step.graph.operations) {
-      if (operation.communication < 0) continue;
-      operation.duration = UncontendedTime(
-          job.cost.cluster(), step.graph.communications[static_cast<std::size_t>(operation.communication)]);
+    step.graph.communications = light;
+    for (std::size_t i = 0; i < step.graph.operations.size(); ++i) {
+      const int communication = step.graph.operations[i].communication;
+      if (communication >= 0) step.graph.durations[i] = UncontendedTime(job.cost.cluster(), light[communication]);
     }
     const double expected = replay->Run(step.graph).makespan.value();
     const double simulated = MakeEngine("simgrid", job.cost.cluster())->Run(step.graph).makespan.value();
@@ -118,16 +121,21 @@ TEST(IdleByCause, EqualWorkOnOneStageHasNoneButCommunication) {
   EXPECT_GT(metrics.idle.communication(), 0);
 }
 
+/// Of a step without communication.
+IdleByCause SilentIdle(const Job& job, const StepCosts& costs) {
+  const auto replay = MakeReplayEngine();
+  return SplitIdle(
+      job, SimulateCosts(job, TinyWork(job.cost, job.layout), costs, *replay, {.communication = kNoCommunication}),
+      *replay);
+}
+
 TEST(IdleByCause, EqualPipelineHasTheTextbookBubble) {
   // (p−1)/(m+p−1) of the step with equal costs: p = 2, m = 3 → 1/4, everything else nothing.
   const CostModel cost = SmallJob(1);
   const Layout layout = BuildLayout(HomogeneousDegrees{1, 2, 1, 1, 3}, SmallVlm(), A100Nodes(1));
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1.0, 2.0); });
-  const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
-  const IdleByCause idle =
-      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+  const IdleByCause idle = SilentIdle({cost, layout, orders}, costs);
   EXPECT_NEAR(idle.bubble, 0.25, 1e-12);
   EXPECT_NEAR(idle.imbalance, 0, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 0, 1e-12);
@@ -169,10 +177,7 @@ TEST(IdleByCause, UnequalReplicasWaitForEachOther) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const StepCosts costs = HandMadeCosts(
       layout, [](const Stage& s, int) { return s.replica == 0 ? std::pair(1.0, 1.0) : std::pair(3.0, 3.0); });
-  const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
-  const IdleByCause idle =
-      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+  const IdleByCause idle = SilentIdle({cost, layout, orders}, costs);
   EXPECT_NEAR(idle.data_parallel_wait, 4.0 / 12.0, 1e-12);
   EXPECT_NEAR(idle.bubble + idle.imbalance, 0, 1e-12);
 }
@@ -190,10 +195,7 @@ TEST(IdleByCause, SeparateReplicasOfUnequalLoadAreHandDerived) {
   const StepCosts costs = HandMadeCosts(layout, [](const Stage& s, int) {
     return std::pair(s.parts.front().module == 0 ? 2.0 : s.replica == 0 ? 1.0 : 5.0, 0.0);
   });
-  const StepWork work = TinyWork(cost, layout);
-  const OperationGraph graph = BuildGraph({cost, layout, orders}, work, costs, {.communication = kNoCommunication});
-  const IdleByCause idle =
-      SplitIdle({cost, layout, orders}, work, costs, graph, MakeReplayEngine()->Run(graph), *MakeReplayEngine());
+  const IdleByCause idle = SilentIdle({cost, layout, orders}, costs);
   EXPECT_NEAR(idle.bubble, 8.0 / 21, 1e-12);
   EXPECT_NEAR(idle.imbalance, -1.0 / 21, 1e-12);
   EXPECT_NEAR(idle.data_parallel_wait, 6.0 / 21, 1e-12);
@@ -208,10 +210,10 @@ TEST(ZeroTiles, AnEncoderReplicaWithoutATileCostsNothingAndHoldsNobodyUp) {
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
   const std::vector<SampleShape> batch(2, {{1}, 700, 20});
   const Step step = SimulateStep({cost, layout, orders}, {{{{0}}, {{1}}}}, batch, *MakeReplayEngine());
-  const PartCost& idle = step.costs.stages[6][0];  // replica 3's first stage of two
+  const PartCost& idle = step.costs().stages[6][0];  // replica 3's first stage of two
   EXPECT_EQ(idle.forward.time.value(), 0);
   EXPECT_EQ(idle.backward.time.value(), 0);
-  EXPECT_GT(step.costs.stages[0][0].forward.time.value(), 0);
+  EXPECT_GT(step.costs().stages[0][0].forward.time.value(), 0);
   const StepMetrics metrics = MeasureStep({cost, layout, orders}, step, *MakeReplayEngine());
   EXPECT_NEAR(metrics.idle.sum(), metrics.idle_fraction, 1e-9);
 }

@@ -136,7 +136,7 @@ TEST(StepReplay, TheCriticalPathAddsUpToTheMakespan) {
   for (int move = 0; move < 20; ++move) {
     SwapPlaces(replay, setting.layout, random);
     double sum = 0;
-    for (const Operation& operation : replay.CriticalPath()) sum += operation.duration.value();
+    for (const StepReplay::Passed& operation : replay.CriticalPath()) sum += operation.duration.value();
     EXPECT_NEAR(sum, replay.makespan().value(), 1e-12 * sum);
   }
 }

@@ -1,0 +1,46 @@
+// A module goes on where the next stage holds layers of it too.
+#include "sim/build/stage_boundary.hpp"
+
+#include <algorithm>
+
+#include "base/index.hpp"
+
+namespace dflop {
+namespace {
+
+StageWay WayBetween(const Job& job, int from, int to) {
+  const Stage& target = job.layout.stages[Index(to)];
+  return {job.cost, job.layout.groups[Index(job.layout.stages[Index(from)].group)],
+          job.layout.groups[Index(target.group)], target.parts.back().mesh.sequence_parallel};
+}
+
+}  // namespace
+
+StageBoundary::StageBoundary(const Job& job, const StepWork& work, int first, int second)
+    : cost_(job.cost),
+      work_(work),
+      stage_(job.layout.stages[Index(first)]),
+      forward_(WayBetween(job, first, second)),
+      backward_(WayBetween(job, second, first)) {
+  const std::vector<ModulePart>& next = job.layout.stages[Index(second)].parts;
+  for (const ModulePart& part : stage_.parts) {
+    goes_on_.push_back(
+        std::any_of(next.begin(), next.end(), [&](const ModulePart& other) { return other.module == part.module; }));
+  }
+}
+
+Bytes StageBoundary::BytesOf(int k) const {
+  Bytes bytes{0};
+  for (std::size_t i = 0; i < stage_.parts.size(); ++i) {
+    const int module = stage_.parts[i].module;
+    const SequenceBatch& batch = work_[Index(module)][Index(stage_.replica)][Index(k)];
+    if (goes_on_[i]) {
+      bytes += cost_.BoundaryBytes(module, batch);
+    } else {
+      bytes += cost_.ProjectedBytes(module, batch.tokens / cost_.model().encoders[Index(module)].tokens_per_tile());
+    }
+  }
+  return bytes;
+}
+
+}  // namespace dflop

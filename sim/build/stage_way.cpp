@@ -1,0 +1,39 @@
+// Flows are those of GroupTransfer with one byte each, whose busiest port is found once.
+#include "sim/build/stage_way.hpp"
+
+#include <algorithm>
+
+#include "models/network.hpp"
+
+namespace dflop {
+
+StageWay::StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, bool sequence_parallel)
+    : target_node_(cost.cluster().node_at(target.first_gpu)),
+      target_size_(target.size),
+      gathers_(!sequence_parallel && cost.software().scatter_transfers),
+      // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
+      copies_(sequence_parallel || gathers_ ? 1.0 : std::min(source.size, target.size)),
+      lanes_(std::max(source.size, target.size)) {
+  Communication transfer =
+      GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, Bytes(lanes_));
+  hop_ = transfer.latency;
+  flows_ = std::move(transfer.flows);
+  busiest_ = BusiestPort(cost.cluster(), flows_);
+}
+
+Seconds StageWay::Latency(Bytes bytes) const {
+  return gathers_ ? hop_ + IntraNodeAllGather(target_node_, target_size_, bytes) : hop_;
+}
+
+Communication StageWay::Spelled(Bytes bytes) const {
+  Communication transfer{flows_, Latency(bytes)};
+  for (Flow& flow : transfer.flows) flow.bytes = PerFlow(bytes);
+  return transfer;
+}
+
+// A message takes its latency plus a time in proportion to its bytes: two sizes tell both.
+void StageWay::AddTo(ContentBytes& content) const {
+  for (const double bytes : {0.0, 1e9}) content.Time(Time(Bytes(bytes)));
+}
+
+}  // namespace dflop
