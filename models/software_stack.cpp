@@ -12,6 +12,7 @@ const std::vector<std::string> kAttentions = {"flash", "unfused"};
 const std::vector<std::string> kPackings = {"packed", "padded"};
 constexpr std::int64_t kMaxVocabularyMultiple = 1 << 20;
 constexpr double kWeightBytes = 2;  // bf16 and fp16
+constexpr double kBucketParameters = 40e6;
 
 /// The lists above stand in the order of the enumerations.
 template <typename Enum>
@@ -38,13 +39,16 @@ void CheckBytesPerParameter(const JsonReader& json, const SoftwareStack& softwar
 
 void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
   json.AllowOnly({"host_s_per_kernel", "bytes_per_parameter", "gradient_bytes", "distributed_optimizer",
-                  "overlap_gradients", "scatter_transfers", "vocabulary_multiple", "dropout", "workspace_bytes",
-                  "fragmentation"});
+                  "overlap_gradients", "bucket_bytes", "overlap_parameters", "blocking_sends", "scatter_transfers",
+                  "vocabulary_multiple", "dropout", "workspace_bytes", "fragmentation"});
   software.host_per_kernel = Seconds(json.NumberOr("host_s_per_kernel", software.host_per_kernel.value(), 0, 10));
   software.bytes_per_parameter = json.NumberOr("bytes_per_parameter", software.bytes_per_parameter, 2, 64);
   software.gradient_bytes = json.NumberOr("gradient_bytes", software.gradient_bytes, 1, 8);
   software.distributed_optimizer = json.BoolOr("distributed_optimizer", software.distributed_optimizer);
   software.overlap_gradients = json.BoolOr("overlap_gradients", software.overlap_gradients);
+  software.bucket_bytes = json.NumberOr("bucket_bytes", kBucketParameters * software.gradient_bytes, 1e5, 1e13);
+  software.overlap_parameters = json.BoolOr("overlap_parameters", software.overlap_parameters);
+  software.blocking_sends = json.BoolOr("blocking_sends", software.blocking_sends);
   software.scatter_transfers = json.BoolOr("scatter_transfers", software.scatter_transfers);
   software.vocabulary_multiple =
       static_cast<int>(json.IntOr("vocabulary_multiple", software.vocabulary_multiple, 1, kMaxVocabularyMultiple));
@@ -78,6 +82,9 @@ Json ToJson(const SoftwareStack& software) {
   stack["gradient_bytes"] = software.gradient_bytes;
   stack["distributed_optimizer"] = software.distributed_optimizer;
   stack["overlap_gradients"] = software.overlap_gradients;
+  stack["bucket_bytes"] = software.bucket_bytes;
+  stack["overlap_parameters"] = software.overlap_parameters;
+  stack["blocking_sends"] = software.blocking_sends;
   stack["scatter_transfers"] = software.scatter_transfers;
   stack["vocabulary_multiple"] = software.vocabulary_multiple;
   stack["dropout"] = software.dropout;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "base/error.hpp"
+#include "sim/build/deadlock.hpp"
 
 namespace dflop {
 namespace {
@@ -16,6 +17,16 @@ void CheckBuckets(const Layout& layout, const Scenario& scenario, const PolicySp
                        std::to_string(layout.microbatches) + " microbatches, but a global batch of scenario " +
                        JsonQuote(scenario.name) + " has only " + std::to_string(scenario.global_batch_size) +
                        " samples: some would stay empty");
+}
+
+/// Without messages that block, every order of a schedule can be followed.
+void CheckDeadlock(const PlannedJob& job, const PolicySpec& policy) {
+  if (!job.cost.software().blocking_sends) return;
+  const std::string stuck = WhyDeadlocked(job.job());
+  if (!stuck.empty()) {
+    throw InputError(policy.file, policy.pointer + "/pipeline",
+                     "deadlocks where messages between stages block (software.blocking_sends): " + stuck);
+  }
 }
 
 }  // namespace
@@ -36,6 +47,7 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int6
   if (job.decision.software) job.cost = job.cost.With(*job.decision.software);
   CheckBuckets(job.decision.layout, scenario, policy);
   job.orders = OrdersOf(*schedule, job.decision.layout);
+  CheckDeadlock(job, policy);
   return job;
 }
 

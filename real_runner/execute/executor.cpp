@@ -118,19 +118,29 @@ class StepExecution {
   /// When this rank's part of a collective may go on: now, or, on a simulated link that carries gradients beside the
   /// last backward of their stages, when that link and that backward were done.
   double ReadyFor(int index, OpKind kind, double now) {
-    const double beside = delays_.beside_backward[Index(index)];
-    if (beside <= 0) return now;
+    const std::vector<LinkDelays::Bucket>& beside = delays_.beside_backward[Index(index)];
+    if (beside.empty()) return now;
     const Collective& collective = program_.collectives[Index(index)];
-    double begun = link_free_s_;
-    double ended = 0;
+    double free = link_free_s_;
+    for (std::size_t i = 0; i < beside.size(); ++i) {
+      const double begun = std::max(free, GradientsMade(collective, beside[i].share));
+      free = begun + beside[i].seconds;
+      page_.Add({kind, collective.operation_stage, collective.operation_to_stage, -1, false, true, begun, free,
+                 static_cast<std::int32_t>(beside.size() - i)});
+    }
+    return std::max(free, GradientsMade(collective, 1));
+  }
+
+  /// When this rank's last backwards had made this share of their gradients.
+  double GradientsMade(const Collective& collective, double share) const {
+    double made = 0;
     for (const int stage : collective.stages) {
       const auto last = last_gradient_.find(stage);
       if (last == last_gradient_.end()) continue;  // another rank's
-      begun = std::max(begun, last->second.start_s);
-      ended = std::max(ended, last->second.end_s);
+      const Span& span = last->second;
+      made = std::max(made, share < 1 ? span.start_s + share * (span.end_s - span.start_s) : span.end_s);
     }
-    page_.Add({kind, collective.operation_stage, collective.operation_to_stage, -1, true, true, begun, begun + beside});
-    return std::max(begun + beside, ended);
+    return made;
   }
 
   void StepOptimizer(int stage) {
@@ -160,7 +170,7 @@ class StepExecution {
 LinkDelays RealLinks(const StepProgram& program) {
   const std::size_t collectives = program.collectives.size();
   return {std::vector<double>(program.messages.size()), std::vector<double>(collectives),
-          std::vector<double>(collectives), false};
+          std::vector<std::vector<LinkDelays::Bucket>>(collectives), false};
 }
 
 void ExecuteStep(const StepProgram& program, const LinkDelays& delays, StageWorker& worker, Transport& transport,

@@ -14,8 +14,13 @@ namespace dflop {
 struct LinkDelays {
   std::vector<double> messages;     ///< [message]
   std::vector<double> collectives;  ///< [collective]
-  /// [collective]: what goes before, beside the last backward of its stages; 0 where a reduction is not overlapped.
-  std::vector<double> beside_backward;
+  /// A bucket of a reduction that goes beside the last backward of its stages.
+  struct Bucket {
+    double share = 0;  ///< of the backward that makes its gradients
+    double seconds = 0;
+  };
+  /// [collective]: what goes before it; none where a reduction is not overlapped.
+  std::vector<std::vector<Bucket>> beside_backward;
   /// Whether a thread that waits for an instant may spin for the last 60 µs of it.
   bool precise = false;
 };

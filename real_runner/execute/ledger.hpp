@@ -18,10 +18,11 @@ struct LedgerEvent {
   std::int32_t stage = -1;
   std::int32_t to_stage = -1;
   std::int32_t microbatch = -1;
-  bool backward = false;  ///< transfers: which way; reductions: the part beside the last backward
+  bool backward = false;  ///< transfers: which way
   bool travels = true;    ///< transfers: false between stages of one rank, and where there was nothing to send
   double start_s = 0;
   double end_s = 0;
+  std::int32_t buckets_after = 0;  ///< reductions: how many buckets of the same one come after it
 };
 
 /// Where a step's time went on one rank, seconds.

@@ -13,8 +13,8 @@ namespace dflop {
 namespace {
 
 /// Operations by kind, stage, to stage and microbatch, and which of two that share these: whether a hub scatters, which
-/// goes by the stages of its gathering, or a reduction runs beside the last backward.
-using OperationName = std::tuple<OpKind, int, int, int, bool>;
+/// goes by the stages of its gathering, or how many buckets of the same reduction come after it.
+using OperationName = std::tuple<OpKind, int, int, int, int>;
 
 /// An operation's parts on several ranks as one: it starts when the last part does, and ends with the last.
 struct Measured {
@@ -25,8 +25,8 @@ struct Measured {
 using MeasuredOperations = std::map<OperationName, Measured>;
 
 OperationName NameOf(const LedgerEvent& event) {
-  const bool shares_its_name = event.stage == event.to_stage || event.kind == OpKind::kGradientReduction;
-  return {event.kind, event.stage, event.to_stage, event.microbatch, event.backward && shares_its_name};
+  const bool scatters = event.backward && event.stage == event.to_stage;
+  return {event.kind, event.stage, event.to_stage, event.microbatch, scatters ? 1 : event.buckets_after};
 }
 
 MeasuredOperations Gather(Ledger& ledger, double time_scale) {
@@ -47,15 +47,16 @@ MeasuredOperations Gather(Ledger& ledger, double time_scale) {
 std::vector<OperationName> NamesOf(const OperationGraph& graph) {
   std::vector<OperationName> names;
   std::map<OperationName, int> seen;
-  std::map<OperationName, std::size_t> reductions;
+  std::map<OperationName, std::vector<std::size_t>> reductions;
   for (const Operation& operation : graph.operations) {
-    OperationName name{operation.kind, operation.stage, operation.to_stage, operation.microbatch, false};
+    OperationName name{operation.kind, operation.stage, operation.to_stage, operation.microbatch, 0};
     if (operation.kind == OpKind::kTransfer && operation.stage == operation.to_stage) {
-      std::get<4>(name) = seen[name]++ > 0;
+      std::get<4>(name) = seen[name]++ > 0 ? 1 : 0;
     }
     if (operation.kind == OpKind::kGradientReduction) {
-      const auto [first, is_first] = reductions.try_emplace(name, names.size());
-      if (!is_first) std::get<4>(names[first->second]) = true;
+      std::vector<std::size_t>& buckets = reductions[name];
+      for (const std::size_t before : buckets) ++std::get<4>(names[before]);
+      buckets.push_back(names.size());
     }
     names.push_back(name);
   }

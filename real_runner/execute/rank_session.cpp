@@ -23,10 +23,10 @@ class NoWorker final : public StageWorker {
   std::span<float> CollectiveValues(Collective::What, int) override { return {}; }
 };
 
-std::size_t EventsOf(const StepProgram& program, std::size_t rank) {
+/// `reductions`: of the step, every bucket of an overlapped one by itself.
+std::size_t EventsOf(const StepProgram& program, std::size_t rank, std::size_t reductions) {
   const RankProgram& mine = program.ranks[rank];
-  // An overlapped reduction has two: beside the last backward, and after it.
-  std::size_t events = mine.actions.size() + 2 * mine.reductions.size() + mine.stages.size() + mine.gathers.size();
+  std::size_t events = mine.actions.size() + reductions + mine.stages.size() + mine.gathers.size();
   for (const Action& action : mine.actions) events += action.receives.size();
   for (const Relay& relay : mine.relays) events += relay.in.size();
   return events;
@@ -39,7 +39,13 @@ std::size_t MostEvents(const std::vector<Plan>& plans) {
   for (const Plan& plan : plans) {
     for (std::size_t step = 0; step < plan.steps.size(); ++step) {
       const StepProgram program = MakeStepProgram(plan, step);
-      for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) most = std::max(most, EventsOf(program, rank));
+      const auto& operations = plan.steps[step].operations;
+      const auto reductions =
+          std::count_if(operations.begin(), operations.end(),
+                        [](const PlannedOperation& operation) { return operation.kind == OpKind::kGradientReduction; });
+      for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
+        most = std::max(most, EventsOf(program, rank, static_cast<std::size_t>(reductions)));
+      }
     }
   }
   return most;

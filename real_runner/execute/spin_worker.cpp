@@ -56,6 +56,20 @@ OpKind KindOf(Collective::What what) {
   return what == Collective::What::kParameters ? OpKind::kParameterGather : OpKind::kGradientReduction;
 }
 
+/// All buckets of a reduction but the last, which goes when everything is done. Gradients are made as they are moved.
+std::vector<LinkDelays::Bucket> BucketsBeside(const PlannedStep& step, const OperationName& name, double scale) {
+  std::vector<LinkDelays::Bucket> buckets;
+  double moved = 0;
+  for (const PlannedOperation& operation : step.operations) {
+    if (OperationName{operation.kind, operation.stage, operation.to_stage, operation.microbatch} != name) continue;
+    moved += operation.bytes.value();
+    buckets.push_back({moved, scale * operation.time.value()});
+  }
+  for (LinkDelays::Bucket& bucket : buckets) bucket.share /= moved;
+  if (!buckets.empty()) buckets.pop_back();
+  return buckets;
+}
+
 }  // namespace
 
 std::unique_ptr<StageWorker> MakeSpinWorker(const Plan& plan, SpinOptions options) {
@@ -77,10 +91,8 @@ LinkDelays PredictedLinks(const Plan& plan, std::size_t step, const StepProgram&
   }
   for (const Collective& c : program.collectives) {
     const OperationName name{KindOf(c.what), c.operation_stage, c.operation_to_stage, -1};
-    const auto found = seconds.find(name);
-    const bool overlapped = found != seconds.end() && found->second.size() > 1;  // then what goes beside comes first
-    delays.beside_backward.push_back(overlapped ? found->second.front() : 0.0);
-    delays.collectives.push_back(delay(name, overlapped));
+    delays.beside_backward.push_back(BucketsBeside(plan.steps[step], name, options.time_scale));
+    delays.collectives.push_back(delay(name, !delays.beside_backward.back().empty()));
   }
   return delays;
 }

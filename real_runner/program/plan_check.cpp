@@ -31,6 +31,10 @@ class PlanChecker {
     if (plan_.layout.joins() && plan_.layout.communicator.blocking) {
       Fail("/layout/communicator", "blocks, which only the simulator can: the runner's messages go beside computation");
     }
+    for (const auto& [asked, key] : {std::pair(plan_.software.blocking_sends, "blocking_sends"),
+                                     std::pair(plan_.software.overlap_parameters, "overlap_parameters")}) {
+      if (asked) Fail(std::string("/software/") + key, "is true, which only the simulator can do, the runner cannot");
+    }
     CheckOrders(plan_.orders, "/orders");
     if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");
     for (std::size_t step = 0; step < plan_.steps.size(); ++step) {

@@ -25,19 +25,6 @@ class NoKernelCosts final : public KernelCosts {
   GpuSpec gpu_;
 };
 
-/// No operation takes any time; which stages have a backward follows from the model.
-StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
-  StepCosts costs;
-  for (const Stage& stage : layout.stages) {
-    bool backward = false;
-    for (const ModulePart& part : stage.parts) backward |= cost.NeedsBackward(part);
-    costs.needs_backward.push_back(backward);
-    costs.stages.emplace_back(static_cast<std::size_t>(layout.microbatches));
-    costs.optimizer.emplace_back(0);
-  }
-  return costs;
-}
-
 }  // namespace
 
 CostModel UnpricedCosts(const Plan& plan) {

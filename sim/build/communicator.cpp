@@ -2,6 +2,7 @@
 #include "sim/build/communicator.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -31,27 +32,44 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
 
 int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).mesh.tp; }
 
-Communication Scaled(Communication communication, double factor) {
-  for (Flow& flow : communication.flows) flow.bytes *= factor;
-  communication.latency *= factor;
-  return communication;
-}
-
 }  // namespace
 
-ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
-  Bytes bytes{0};
-  int layers = 0;
+BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
+                           double bytes_per_byte, bool half_ring, bool in_buckets)
+    : cluster_(cost.cluster()),
+      gpus_(FirstGpus(layout, replicas)),
+      group_size_(GroupSize(layout, replicas.front())),
+      half_ring_(half_ring) {
+  Bytes gradients{0};
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
-    bytes += cost.GradientBytes(part);
-    layers += part.layers;
+    gradients += cost.GradientBytes(part);
   }
-  if (bytes <= Bytes(0)) return {};
-  Communication ring = RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
-                                     bytes, cost.software().distributed_optimizer);
-  if (!cost.software().overlap_gradients || layers < 2) return {{}, std::move(ring)};
-  const double last_bucket = 1.0 / layers;
-  return {Scaled(ring, 1 - last_bucket), Scaled(ring, last_bucket)};
+  bytes_ = gradients * bytes_per_byte;
+  const double largest = cost.software().bucket_bytes;
+  const int count =
+      in_buckets
+          ? static_cast<int>(std::clamp(std::ceil(gradients.value() / largest), 1.0, static_cast<double>(kMostBuckets)))
+          : 1;
+  const double share = count > 1 ? std::max(largest / gradients.value(), 1.0 / count) : 1.0;
+  for (int i = 0; i + 1 < count; ++i) buckets_.push_back({i * share, (i + 1) * share, share});
+  const double begin = (count - 1) * share;
+  buckets_.push_back({begin, 1, 1 - begin});
+}
+
+BucketedRing BucketedRing::OfGradients(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
+  const SoftwareStack& software = cost.software();
+  return {cost, layout, replicas, 1, software.distributed_optimizer, software.overlap_gradients};
+}
+
+BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
+  constexpr double kWeightBytes = 2;
+  return {
+      cost, layout, replicas, kWeightBytes / cost.software().gradient_bytes, true, cost.software().overlap_parameters};
+}
+
+Communication BucketedRing::Of(const Bucket& bucket) const {
+  if (bytes_ <= Bytes(0)) return {};
+  return RingAllReduce(cluster_, gpus_, group_size_, bytes_ * bucket.size, half_ring_);
 }
 
 int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages) {
@@ -68,17 +86,6 @@ Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout
   if (bytes <= Bytes(0)) return {};
   return RingAllReduce(cost.cluster(), FirstGpus(layout, {first_stage, last_stage}), GroupSize(layout, last_stage),
                        bytes);
-}
-
-Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
-  constexpr double kWeightBytes = 2;
-  Bytes gradients{0};
-  for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
-    gradients += cost.GradientBytes(part);
-  }
-  if (gradients <= Bytes(0)) return {};
-  return RingAllReduce(cost.cluster(), FirstGpus(layout, replicas), GroupSize(layout, replicas.front()),
-                       gradients * (kWeightBytes / cost.software().gradient_bytes), true);
 }
 
 TileExchange::TileExchange(const CostModel& cost, const Layout& layout) : cost_(cost) {

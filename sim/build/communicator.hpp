@@ -9,16 +9,45 @@
 
 namespace dflop {
 
-/// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed optimizer.
-/// With overlap_gradients all but one layer's bucket may run beside the stage's last backward, layer by layer as
-/// Megatron-LM and PyTorch's DDP (arXiv 2006.15704, section 3.2) do; the last bucket waits for that backward's end.
-/// Neither part depends on how long anything takes, so that the reduction never ends earlier because a backward is
-/// longer.
-struct ReductionParts {
-  Communication beside_backward;  ///< nothing without overlap
-  Communication after_backward;
+/// What the replicas of a stage add up or gather at the step's end, cut into pieces that go one after the other.
+///
+/// Gradients become complete, and weights are wanted, in the order of the layers; bytes are taken as spread evenly over
+/// the time of the pass. So the n-th piece of `bytes` needs the backward's first Σ bytes up to its own end.
+class BucketedRing {
+ public:
+  struct Bucket {
+    double begin = 0;  ///< as shares of all bytes
+    double end = 1;
+    double size = 1;  ///< the same for all but the last, bit for bit
+  };
+
+  /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed
+  /// optimizer. With overlap_gradients in buckets of software.bucket_bytes, of which the last gets the rest (PyTorch's
+  /// DDP, arXiv 2006.15704, section 3.2; Megatron-LM's `ddp-bucket-size`), but not more than kMostBuckets; otherwise in
+  /// one.
+  static BucketedRing OfGradients(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
+  /// All-gather of the updated bf16 weights after a distributed optimizer's step; with overlap_parameters in as many
+  /// buckets.
+  static BucketedRing OfParameters(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
+
+  /// One at least; more only where something moves.
+  const std::vector<Bucket>& buckets() const { return buckets_; }
+  /// Nothing where there is nothing to move.
+  Communication Of(const Bucket& bucket) const;
+
+ private:
+  BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas, double bytes_per_byte,
+               bool half_ring, bool in_buckets);
+
+  const ClusterSpec& cluster_;
+  std::vector<int> gpus_;
+  int group_size_;
+  bool half_ring_;  ///< one half of an all-reduce
+  Bytes bytes_{0};
+  std::vector<Bucket> buckets_;
 };
-ReductionParts GradientReduction(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
+
+inline constexpr int kMostBuckets = 1024;
 
 /// Which of the stages of an LLM's replica embeds the tokens; there is one.
 int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages);
@@ -26,9 +55,6 @@ int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vecto
 /// All-reduce of the embedding's gradients between the LLM's first and last stage of one replica, which hold a copy
 /// each when input and output embeddings are tied (Megatron-LM, arXiv 1909.08053). Nothing otherwise.
 Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout, int first_stage, int last_stage);
-
-/// All-gather of the updated bf16 weights after a distributed optimizer's step.
-Communication ParameterGather(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
 
 /// Replicas of a homogeneous layout that encode for each other: an all-to-all of projected tiles between the last
 /// encoder stages and the first LLM stages (OrchMLLM, arXiv 2503.23830), backward the gradients.

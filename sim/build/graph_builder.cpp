@@ -1,8 +1,9 @@
 // Plan → operations. Each paragraph of GraphBuilder adds one kind of operation and the dependencies it brings.
 //
 // Assumptions, stated once: transfers run beside computation (asynchronous sends and receives) unless the communicator
-// between encoders and LLM blocks, the gradient reduction of a stage starts when all its replicas have finished
-// (overlapped: when all have begun their last backward), and the step ends when every replica has its new weights.
+// between encoders and LLM or software.blocking_sends says otherwise, the gradient reduction of a stage starts when all
+// its replicas have finished (overlapped: a bucket, when all have made its gradients), and the step ends when every
+// replica has its new weights, or with overlap_parameters what they are gathered from.
 #include "sim/build/graph_builder.hpp"
 
 #include <algorithm>
@@ -99,8 +100,9 @@ class GraphBuilder {
         const int sent =
             draft_.AddMessage({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
                               backward ? boundary.Backward() : boundary.Forward(), backward ? back : there, bytes);
-        draft_.Need(sent, producer);
-        draft_.Need(consumer, sent);
+        const bool blocks = draft_.cost.software().blocking_sends;
+        Send(producer, sent, blocks);
+        Receive(consumer, sent, blocks);
       }
     }
   }
@@ -140,7 +142,7 @@ class GraphBuilder {
           {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
           Moves(join.Gather(e, bytes)));
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Send(forward_[Cell(chain.stages.back(), k)], gathered);
+        if (chain.module == e) Send(forward_[Cell(chain.stages.back(), k)], gathered, Blocks());
       }
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
@@ -148,8 +150,10 @@ class GraphBuilder {
             {.kind = OpKind::kTransfer, .stage = last, .to_stage = first, .microbatch = k, .queue = HubQueue(e, true)},
             Moves(join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
         draft_.Need(sent, gathered);
-        for (const int s : EncoderEnds(encoders, e)) HoldAfter(forward_[Cell(s, k)], sent);
-        Receive(forward_[Cell(first, k)], sent);
+        for (const int s : EncoderEnds(encoders, e)) {
+          if (Blocks()) HoldAfter(forward_[Cell(s, k)], sent);
+        }
+        Receive(forward_[Cell(first, k)], sent, Blocks());
       }
     }
   }
@@ -168,12 +172,14 @@ class GraphBuilder {
         const int sent = draft_.AddCommunication(
             {.kind = OpKind::kTransfer, .stage = first, .to_stage = last, .microbatch = k, .queue = HubQueue(e, false)},
             Moves(join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
-        Send(backward_[Cell(first, k)], sent);
-        for (const int s : EncoderEnds(encoders, e)) ArriveBefore(backward_[Cell(s, k)], sent);
+        Send(backward_[Cell(first, k)], sent, Blocks());
+        for (const int s : EncoderEnds(encoders, e)) {
+          if (Blocks()) ArriveBefore(backward_[Cell(s, k)], sent);
+        }
         draft_.Need(scattered, sent);
       }
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Receive(backward_[Cell(chain.stages.back(), k)], scattered);
+        if (chain.module == e) Receive(backward_[Cell(chain.stages.back(), k)], scattered, Blocks());
       }
     }
   }
@@ -182,24 +188,25 @@ class GraphBuilder {
     return draft_.options.communication.encoder_llm ? std::move(communication) : Communication{};
   }
 
-  // A communicator that blocks: a message waits for both ends, and neither computes while it lasts. What a device sends
-  // and receives between two of its operations goes together, as in one batch of sends and receives.
+  // Messages that block, of the communicator or between stages: a message waits for both ends, and neither computes
+  // while it lasts. What a device sends and receives between two of its operations goes together, as in one batch of
+  // sends and receives.
   bool Blocks() const { return draft_.layout.communicator.blocking && draft_.options.communication.encoder_llm; }
-  void Send(int producer, int message) {
+  void Send(int producer, int message, bool blocks) {
     draft_.Need(message, producer);
-    HoldAfter(producer, message);
+    if (blocks) HoldAfter(producer, message);
   }
-  void Receive(int consumer, int message) {
+  void Receive(int consumer, int message, bool blocks) {
     draft_.Need(consumer, message);
-    ArriveBefore(consumer, message);
+    if (blocks) ArriveBefore(consumer, message);
   }
   /// The device that has run `operation` does not go on before the message is over.
   void HoldAfter(int operation, int message) {
-    if (Blocks() && FollowOnDevice(operation, operation + 1)) draft_.Need(operation + 1, message);
+    if (FollowOnDevice(operation, operation + 1)) draft_.Need(operation + 1, message);
   }
   /// The message does not begin before the device that runs `operation` next is there.
   void ArriveBefore(int operation, int message) {
-    if (Blocks() && FollowOnDevice(operation - 1, operation)) draft_.Need(message, operation - 1);
+    if (FollowOnDevice(operation - 1, operation)) draft_.Need(message, operation - 1);
   }
   /// The orders of the devices were added one after the other: neighbours in a queue are neighbours in number.
   bool FollowOnDevice(int first, int second) const {

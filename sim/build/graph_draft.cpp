@@ -8,6 +8,22 @@
 #include "sim/build/collectives.hpp"
 
 namespace dflop {
+namespace {
+
+/// Pairs (operation, entry) as compressed rows, which keep their order; returns where each row begins.
+template <typename Entry>
+std::vector<std::int64_t> FillRows(std::size_t rows, const std::vector<std::pair<std::int32_t, Entry>>& pairs,
+                                   std::vector<Entry>& entries) {
+  std::vector<std::int64_t> begin(rows + 1);
+  for (const auto& [row, entry] : pairs) ++begin[Index(row) + 1];
+  for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
+  entries.resize(pairs.size());
+  std::vector<std::int64_t> next(begin.begin(), begin.end() - 1);
+  for (const auto& [row, entry] : pairs) entries[Index(next[Index(row)]++)] = entry;
+  return begin;
+}
+
+}  // namespace
 
 GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCosts& step_costs,
                        const GraphOptions& graph_options)
@@ -49,8 +65,14 @@ int GraphDraft::AddCommunication(Operation operation, const Communication& commu
   return Add(operation, UncontendedTime(cost.cluster(), communication));
 }
 
+int GraphDraft::AddAgain(int id) {
+  Operation operation = graph.operations[Index(id)];
+  if (operation.communication >= 0) operation.communication = graph.communications.Repeat(operation.communication);
+  return Add(operation, graph.durations[Index(id)]);
+}
+
 int GraphDraft::AddMessage(Operation operation, const StageWay& way, Way flows, Bytes bytes) {
-  operation.communication = graph.communications.Add(flows, way.PerFlow(bytes), way.Latency(bytes));
+  operation.communication = graph.communications.Add(flows, way.PerFlow(bytes).value(), way.Latency(bytes));
   return Add(operation, way.Time(bytes));
 }
 
@@ -69,32 +91,11 @@ void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
   graph.durations[Index(operation)] = duration;
 }
 
-void GraphDraft::StartBeside(const std::unordered_map<int, int>& beside) {
-  if (beside.empty()) return;
-  const auto begin_with = [&](int other, int needed) {
-    const auto found = beside.find(other);
-    if (found != beside.end()) Need(found->second, needed);
-  };
-  const std::size_t edges = edges_.size();
-  for (std::size_t i = 0; i < edges; ++i) begin_with(edges_[i].first, edges_[i].second);
-  for (const std::vector<int>& queue : graph.queues) {
-    for (std::size_t i = 1; i < queue.size(); ++i) begin_with(queue[i], queue[i - 1]);
-  }
-}
-
 OperationGraph GraphDraft::Finish() {
-  if (!graph.part_begin.empty()) {
-    graph.part_begin.resize(graph.operations.size() + 1, static_cast<std::int32_t>(graph.parts.size()));
-  }
-  auto& begin = graph.dependency_begin;
-  begin.assign(graph.operations.size() + 1, 0);
-  for (const auto& [waiting, needed] : edges_) ++begin[Index(waiting) + 1];
-  for (std::size_t i = 1; i < begin.size(); ++i) begin[i] += begin[i - 1];
-  graph.dependencies.resize(edges_.size());
-  std::vector<std::int64_t> next(begin.begin(), begin.end() - 1);
-  for (const auto& [waiting, needed] : edges_) {
-    graph.dependencies[Index(next[Index(waiting)]++)] = needed;
-  }
+  const std::size_t count = graph.operations.size();
+  if (!graph.part_begin.empty()) graph.part_begin.resize(count + 1, static_cast<std::int32_t>(graph.parts.size()));
+  graph.dependency_begin = FillRows(count, edges_, graph.dependencies);
+  if (!lags_.empty()) graph.lag_begin = FillRows(count, lags_, graph.lags);
   return std::move(graph);
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -44,14 +43,14 @@ class GraphDraft {
     DFLOP_CHECK(waiting >= 0 && needed >= 0, "an operation waits for one that is there");
     edges_.emplace_back(waiting, needed);
   }
+  void NeedPart(int waiting, const Lag& lag) { lags_.emplace_back(waiting, lag); }
   /// A communication between operations, or a mere dependency when nothing has to move.
   int AddCommunication(Operation operation, const Communication& communication);
+  /// Another operation like this one, which moves as much the same way.
+  int AddAgain(int operation);
   int AddMessage(Operation operation, const StageWay& way, Way flows, Bytes bytes);
   /// Lets an operation run in parts, once. Operations get theirs in the order of their numbers.
   void RunInParts(int operation, const std::vector<CostPart>& parts);
-  /// What runs beside an operation starts when it does: once all has ended that it waits for.
-  /// `beside`: operation → communication.
-  void StartBeside(const std::unordered_map<int, int>& beside);
   /// The whole graph; the draft is spent.
   OperationGraph Finish();
 
@@ -70,6 +69,7 @@ class GraphDraft {
   std::vector<int> copies_;
   std::vector<std::vector<int>> stages_of_group_;
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
+  std::vector<std::pair<std::int32_t, Lag>> lags_;
 };
 
 }  // namespace dflop

@@ -20,7 +20,7 @@ class StageWay {
  public:
   StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, bool sequence_parallel);
 
-  /// Of one byte each; none where source and target are one.
+  /// Of one byte each, so that a message multiplies them by PerFlow; none where source and target are one.
   const std::vector<Flow>& flows() const { return flows_; }
   /// For a whole tensor of `bytes`:
   Bytes PerFlow(Bytes bytes) const { return bytes * copies_ / lanes_; }

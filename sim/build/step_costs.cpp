@@ -105,6 +105,18 @@ Seconds DurationOf(const Operation& operation, const StepCosts& costs) {
          (GivesWeightGradient(operation.kind) ? cost.weight_gradient.time : Seconds(0));
 }
 
+StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
+  StepCosts costs;
+  for (const Stage& stage : layout.stages) {
+    bool backward = false;
+    for (const ModulePart& part : stage.parts) backward |= cost.NeedsBackward(part);
+    costs.needs_backward.push_back(backward);
+    costs.stages.emplace_back(Index(layout.microbatches));
+    costs.optimizer.emplace_back(0);
+  }
+  return costs;
+}
+
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work,
                     std::span<const ReplicaClass> classes) {
   PartPricer pricer(cost, work);

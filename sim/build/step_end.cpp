@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -22,10 +21,15 @@ class StepEnd {
   void Build() {
     const std::vector<Copies> copies = StagesByLayers();
     for (auto* needed : {&reduced_, &tied_}) needed->assign(draft_.layout.stages.size(), kNone);
+    if (draft_.cost.software().overlap_parameters) {
+      for (const Copies& replicas : copies) {
+        if (Gathers(replicas)) GatherParameters(replicas, {});
+      }
+      last_collective_.clear();  // those of the step's end come long after
+    }
     for (const Copies& replicas : InOrderOfReduction(copies)) ReduceGradients(replicas);
     ReduceTiedEmbeddings();
     for (const Copies& replicas : copies) StepOptimizer(replicas);
-    draft_.StartBeside(beside_);
   }
 
  private:
@@ -58,26 +62,36 @@ class StepEnd {
 
   void ReduceGradients(const Copies& replicas) {
     if (!Coupled(replicas)) return;
-    const Operation reduction{
-        .kind = OpKind::kGradientReduction, .stage = replicas.present.front(), .of_all_replicas = true};
-    ReductionParts parts = draft_.options.communication.gradients
-                               ? GradientReduction(draft_.cost, draft_.layout, replicas.all)
-                               : ReductionParts{};
-    if (!parts.beside_backward.flows.empty()) {
-      const int begun = draft_.AddCommunication(reduction, std::move(parts.beside_backward));
-      for (const int s : replicas.present) beside_[LastGradient(s)] = begun;
-      AfterOthersOf(begun, replicas.present.front());
-    }
-    const int reduced = draft_.AddCommunication(reduction, std::move(parts.after_backward));
+    const BucketedRing ring = BucketedRing::OfGradients(draft_.cost, draft_.layout, replicas.all);
+    const std::vector<int> reduced =
+        AddBuckets(OpKind::kGradientReduction, replicas.present.front(), ring, draft_.options.communication.gradients);
     for (const int s : replicas.present) {
-      if (Overlaps(s)) {
-        draft_.Need(reduced, LastGradient(s));
-      } else {
-        NeedLastOf(reduced, s);
-      }
-      reduced_[Index(s)] = reduced;
+      for (std::size_t i = 0; i < reduced.size(); ++i) NeedGradients(reduced[i], s, ring.buckets()[i].end);
+      reduced_[Index(s)] = reduced.back();
     }
-    AfterOthersOf(reduced, replicas.present.front());
+  }
+
+  /// `reduced` starts once this share of the stage's gradients is complete.
+  void NeedGradients(int reduced, int s, double share) {
+    if (!Overlaps(s)) return NeedLastOf(reduced, s);
+    const int last = LastGradient(s);
+    if (share < 1 && draft_.graph.PartsOf(Index(last)).empty()) return draft_.NeedPart(reduced, {last, share});
+    draft_.Need(reduced, last);
+  }
+
+  /// Adds the buckets one after the other; returns the operation of each.
+  std::vector<int> AddBuckets(OpKind kind, int first, const BucketedRing& ring, bool moves) {
+    std::vector<int> added;
+    double size = 0;
+    for (const BucketedRing::Bucket& bucket : ring.buckets()) {
+      const Operation operation{.kind = kind, .stage = first, .of_all_replicas = true};
+      added.push_back(bucket.size == size
+                          ? draft_.AddAgain(added.back())
+                          : draft_.AddCommunication(operation, moves ? ring.Of(bucket) : Communication{}));
+      size = bucket.size;
+      AfterOthersOf(added.back(), first);
+    }
+    return added;
   }
 
   /// Stages that share their devices reduce in the order in which their gradients are complete, where they need not
@@ -142,13 +156,40 @@ class StepEnd {
       }
       stepped.push_back(step);
     }
-    if (!Coupled(replicas) || !draft_.cost.software().distributed_optimizer) return;
-    const int gathered = draft_.AddCommunication(
-        {.kind = OpKind::kParameterGather, .stage = replicas.present.front(), .of_all_replicas = true},
-        draft_.options.communication.parameters ? ParameterGather(draft_.cost, draft_.layout, replicas.all)
-                                                : Communication{});
-    for (const int step : stepped) draft_.Need(gathered, step);
-    AfterOthersOf(gathered, replicas.present.front());
+    if (Gathers(replicas) && !draft_.cost.software().overlap_parameters) GatherParameters(replicas, stepped);
+  }
+
+  bool Gathers(const Copies& replicas) const {
+    return Coupled(replicas) && draft_.cost.software().distributed_optimizer;
+  }
+
+  /// After these optimizer steps; or, where there are none, what those of the step before left to gather: it begins
+  /// with the step, and the stage's first forward uses the weights as they come.
+  void GatherParameters(const Copies& replicas, const std::vector<int>& stepped) {
+    const BucketedRing ring = BucketedRing::OfParameters(draft_.cost, draft_.layout, replicas.all);
+    const std::vector<int> gathered =
+        AddBuckets(OpKind::kParameterGather, replicas.present.front(), ring, draft_.options.communication.parameters);
+    for (std::size_t i = 0; i < gathered.size(); ++i) {
+      for (const int step : stepped) draft_.Need(gathered[i], step);
+      if (!stepped.empty()) continue;
+      for (const int s : replicas.present) UseParameters(s, gathered[i], ring.buckets()[i].begin);
+    }
+  }
+
+  void UseParameters(int s, int gathered, double share) {
+    const int first = FirstForward(s);
+    if (share > 0 && draft_.graph.PartsOf(Index(first)).empty()) {
+      return draft_.NeedPart(first, {gathered, share, Lag::PartOf::kWaiting});
+    }
+    draft_.Need(first, gathered);
+  }
+
+  int FirstForward(int s) const {
+    const std::vector<int>& queue = draft_.graph.queues[Index(draft_.StageAt(s).group)];
+    return *std::find_if(queue.begin(), queue.end(), [&](int id) {
+      const Operation& operation = draft_.graph.operations[Index(id)];
+      return operation.stage == s && operation.kind == OpKind::kForward;
+    });
   }
 
   /// `waiting` starts after the last operation of the device that holds stage `s`.
@@ -163,8 +204,7 @@ class StepEnd {
   }
 
   GraphDraft& draft_;
-  std::map<int, int> last_collective_;   ///< by device group, where stages share it
-  std::unordered_map<int, int> beside_;  ///< operation → communication that may start with it
+  std::map<int, int> last_collective_;  ///< by device group, where stages share it
   /// [stage]: operations that its optimizer step waits for. Between tied embeddings both, for a replay that leaves
   /// that one out.
   std::vector<int> reduced_, tied_;

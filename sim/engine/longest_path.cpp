@@ -13,16 +13,25 @@ LongestPath::LongestPath(const OperationGraph& graph) {
   const Precedence precedence(graph);
   SortByStart(graph, precedence);
   LinkPredecessors(precedence);
+  if (!graph.lags.empty()) LinkLags(graph);
   end_.resize(operation_.size());
   for (const std::int32_t operation : operation_) duration_.push_back(graph.durations[Index(operation)].value());
   SweepFrom(0);
   Measure();
 }
 
-/// Equal starts keep the topological order: an operation without duration may start with the one that waits for it.
+/// Equal starts keep the topological order: an operation without duration may start with the one that waits for it. An
+/// operation that waits with a part of itself comes after what it waits for, though it may start before.
 void LongestPath::SortByStart(const OperationGraph& graph, const Precedence& precedence) {
-  const OperationTimes times = Replay(graph, SweepOrder(graph));
+  OperationTimes times = Replay(graph, SweepOrder(graph));
   operation_ = precedence.Order();
+  if (!graph.lags.empty()) {
+    for (const std::int32_t operation : operation_) {
+      for (const Lag& lag : graph.LagsOf(Index(operation))) {
+        times.start[Index(operation)] = std::max(times.start[Index(operation)], times.start[Index(lag.needed)]);
+      }
+    }
+  }
   std::stable_sort(operation_.begin(), operation_.end(),
                    [&](std::int32_t a, std::int32_t b) { return times.start[Index(a)] < times.start[Index(b)]; });
   position_.resize(operation_.size());
@@ -42,6 +51,17 @@ void LongestPath::LinkPredecessors(const Precedence& precedence) {
     for (const std::int32_t successor : successors) {
       predecessors_[Index(next[Index(position_[Index(successor)])]++)] = static_cast<std::int32_t>(p);
     }
+  }
+}
+
+void LongestPath::LinkLags(const OperationGraph& graph) {
+  lag_begin_.assign(1, 0);
+  for (const std::int32_t operation : operation_) {
+    for (Lag lag : graph.LagsOf(Index(operation))) {
+      lag.needed = position_[Index(lag.needed)];
+      lags_.push_back(lag);
+    }
+    lag_begin_.push_back(static_cast<std::int64_t>(lags_.size()));
   }
 }
 
@@ -91,7 +111,18 @@ void LongestPath::SweepFrom(std::size_t first) {
       start = std::max(start, end_[Index(predecessors_[Index(i)])]);
     }
     end_[p] = start + duration_[p];
+    if (lag_begin_.empty()) continue;
+    for (std::int64_t i = lag_begin_[p]; i < lag_begin_[p + 1]; ++i)
+      end_[p] = std::max(end_[p], EndAfter(p, lags_[Index(i)]));
   }
+}
+
+/// When the operation ends at the earliest because of a lag.
+double LongestPath::EndAfter(std::size_t position, const Lag& lag) const {
+  const std::size_t needed = Index(lag.needed);
+  const double rest = 1 - lag.share;
+  return lag.part_of == Lag::PartOf::kWaiting ? end_[needed] + duration_[position] * rest
+                                              : end_[needed] - duration_[needed] * rest + duration_[position];
 }
 
 void LongestPath::Measure() {
@@ -99,7 +130,14 @@ void LongestPath::Measure() {
   for (const std::size_t sink : sinks_) makespan_ = std::max(makespan_, end_[sink]);
 }
 
+/// Any where it has one; the operation itself where it waits for nobody.
 std::size_t LongestPath::LatestPredecessor(std::size_t position) const {
+  if (!lag_begin_.empty()) {
+    for (std::int64_t i = lag_begin_[position]; i < lag_begin_[position + 1]; ++i) {
+      if (EndAfter(position, lags_[Index(i)]) == end_[position]) return Index(lags_[Index(i)].needed);
+    }
+  }
+  if (begin_[position] == begin_[position + 1]) return position;
   std::size_t latest = Index(predecessors_[Index(begin_[position])]);
   for (std::int64_t i = begin_[position]; i < begin_[position + 1]; ++i) {
     const std::size_t other = Index(predecessors_[Index(i)]);
@@ -114,8 +152,8 @@ std::vector<int> LongestPath::CriticalPath() const {
   std::size_t p =
       *std::max_element(sinks_.begin(), sinks_.end(), [&](std::size_t a, std::size_t b) { return end_[a] < end_[b]; });
   path.push_back(operation_[p]);
-  while (begin_[p] < begin_[p + 1]) {
-    p = LatestPredecessor(p);
+  for (std::size_t before = LatestPredecessor(p); before != p; before = LatestPredecessor(p)) {
+    p = before;
     path.push_back(operation_[p]);
   }
   std::reverse(path.begin(), path.end());

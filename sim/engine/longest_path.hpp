@@ -33,7 +33,9 @@ class LongestPath {
  private:
   void SortByStart(const OperationGraph& graph, const Precedence& precedence);
   void LinkPredecessors(const Precedence& precedence);
+  void LinkLags(const OperationGraph& graph);
   std::size_t LatestPredecessor(std::size_t position) const;
+  double EndAfter(std::size_t position, const Lag& lag) const;
   void BeginChanges();
   void SweepFrom(std::size_t first);
   void Measure();
@@ -43,6 +45,8 @@ class LongestPath {
   std::vector<std::int32_t> position_;  ///< by operation
   std::vector<std::int64_t> begin_;     ///< compressed rows of predecessors
   std::vector<std::int32_t> predecessors_;
+  std::vector<std::int64_t> lag_begin_;  ///< likewise, of lags, whose `needed` is a position; empty: there are none
+  std::vector<Lag> lags_;
   std::vector<std::size_t> sinks_;
   std::vector<double> duration_;
   std::vector<double> end_;

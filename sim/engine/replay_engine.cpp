@@ -26,7 +26,16 @@ Seconds Sweep(const OperationGraph& graph, const SweepOrder& order, std::span<co
       if (before >= 0) start = ends[Index(before)];
       for (const std::int32_t needed : graph.DependenciesOf(i)) start = std::max(start, ends[Index(needed)]);
     }
-    const Seconds end = is_silent ? start : start + durations[i];
+    Seconds end = is_silent ? start : start + durations[i];
+    for (const Lag& lag : graph.LagsOf(i)) {
+      const Seconds needed = ends[Index(lag.needed)];
+      if (lag.part_of == Lag::PartOf::kWaiting) {
+        end = std::max(end, needed + durations[i] * (1 - lag.share));
+      } else {
+        start = std::max(start, needed - durations[Index(lag.needed)] * (1 - lag.share));
+        end = std::max(end, is_silent ? start : start + durations[i]);
+      }
+    }
     ends[i] = end;
     makespan = std::max(makespan, end);
     visit(i, start);

@@ -139,6 +139,13 @@ class Simulation {
     s4u::Activity::on_completion_cb([this](const s4u::Activity& flow) { EndFlow(flow); });
     for (std::size_t i = 0; i < waiting_for_.size(); ++i) {
       if (IsSilent(i) && SilentKinds::frees(graph_.operations[i])) waiting_for_[i] = 0;
+      for (const Lag& lag : graph_.LagsOf(i)) {
+        if (AtStart(lag)) {
+          ++waiting_for_[i];
+        } else {
+          ++runs_[i].left;
+        }
+      }
     }
     for (std::size_t i = 0; i < waiting_for_.size(); ++i) {
       if (waiting_for_[i] == 0) Start(static_cast<std::int32_t>(i));
@@ -169,9 +176,21 @@ class Simulation {
     simgrid::kernel::timer::Timer::set(s4u::Engine::get_clock() + delay.value(), callback);
   }
 
+  static bool AtStart(const Lag& lag) { return lag.part_of == Lag::PartOf::kNeeded; }
+
   void Start(std::int32_t index) {
     times_[Index(index)].start = s4u::Engine::get_clock();
+    runs_[Index(index)].started = true;
     StartPart(index);
+    for (const Precedence::LaggedSuccessor& successor : precedence_.lagged_successors(index)) {
+      if (!AtStart(successor.lag)) continue;
+      After(graph_.durations[Index(index)] * successor.lag.share,
+            [this, waiting = successor.operation] { Release(waiting); });
+    }
+  }
+
+  void Release(std::int32_t index) {
+    if (--waiting_for_[Index(index)] == 0) Start(index);
   }
 
   bool IsSilent(std::size_t index) const { return silent_.covers(graph_.operations[index]); }
@@ -188,7 +207,7 @@ class Simulation {
   void StartPart(std::int32_t index) {
     const OperationPart part = PartOf(index);
     const bool computes = part.communication < 0 || part.computation > Seconds(0);
-    runs_[Index(index)].left = (computes ? 1 : 0) + (part.communication < 0 ? 0 : 1);
+    runs_[Index(index)].left += (computes ? 1 : 0) + (part.communication < 0 ? 0 : 1);
     if (computes) After(part.computation, [this, index] { EndPiece(index); });
     if (part.communication < 0) return;
     After(graph_.communications.latency(part.communication),
@@ -208,7 +227,7 @@ class Simulation {
 
   void EndPiece(std::int32_t index) {
     Progress& run = runs_[Index(index)];
-    if (--run.left > 0) return;
+    if (--run.left > 0 || !run.started) return;
     ++run.part;
     if (run.part < static_cast<int>(graph_.PartsOf(Index(index)).size())) return StartPart(index);
     End(index);
@@ -225,15 +244,19 @@ class Simulation {
   void End(std::int32_t index) {
     times_[Index(index)].end = s4u::Engine::get_clock();
     ++ended_;
-    for (const std::int32_t successor : precedence_.successors(index)) {
-      if (--waiting_for_[Index(successor)] == 0) Start(successor);
+    for (const std::int32_t successor : precedence_.successors(index)) Release(successor);
+    for (const Precedence::LaggedSuccessor& successor : precedence_.lagged_successors(index)) {
+      if (AtStart(successor.lag)) continue;
+      After(graph_.durations[Index(successor.operation)] * (1 - successor.lag.share),
+            [this, waiting = successor.operation] { EndPiece(waiting); });
     }
   }
 
   /// How far an operation is.
   struct Progress {
     int part = 0;
-    std::ptrdiff_t left = 0;  ///< flows and timers of that part that have not ended
+    std::ptrdiff_t left = 0;  ///< flows, timers and lags of that part that have not ended
+    bool started = false;
   };
 
   struct RunningFlow {

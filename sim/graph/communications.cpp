@@ -1,29 +1,28 @@
-// A shared way has flows of one byte, which every message over it multiplies.
+// Flows lie one way after the other; a message knows its way and what it multiplies it by.
 #include "sim/graph/communications.hpp"
 
 namespace dflop {
 
 Way Communications::AddWay(const std::vector<Flow>& flows) {
   const Way way{static_cast<std::int64_t>(flows_.size()), static_cast<std::int64_t>(flows.size())};
-  for (const Flow& flow : flows) flows_.push_back({flow.source_gpu, flow.target_gpu, Bytes(1)});
+  flows_.insert(flows_.end(), flows.begin(), flows.end());
   return way;
 }
 
-int Communications::Add(Way way, Bytes bytes_per_flow, Seconds latency) {
-  sent_.push_back({way, bytes_per_flow.value(), latency});
+int Communications::Add(Way way, double factor, Seconds latency) {
+  sent_.push_back({way, factor, latency});
   return static_cast<int>(sent_.size()) - 1;
 }
 
 int Communications::Add(const Communication& communication) {
-  const Way way{static_cast<std::int64_t>(flows_.size()), static_cast<std::int64_t>(communication.flows.size())};
-  flows_.insert(flows_.end(), communication.flows.begin(), communication.flows.end());
-  sent_.push_back({way, 1, communication.latency});
-  return static_cast<int>(sent_.size()) - 1;
+  return Add(AddWay(communication.flows), 1, communication.latency);
 }
 
-void Communications::Change(int number, Bytes bytes_per_flow, Seconds latency) {
+int Communications::Repeat(int number) { return Add(At(number).way, At(number).factor, At(number).latency); }
+
+void Communications::Change(int number, double factor, Seconds latency) {
   Sent& sent = sent_[static_cast<std::size_t>(number)];
-  sent.scale = bytes_per_flow.value();
+  sent.factor = factor;
   sent.latency = latency;
 }
 

@@ -17,14 +17,16 @@ struct Way {
 
 class Communications {
  public:
-  /// A way for messages whose flows carry equally many bytes; those of `flows` do not count.
+  /// A way for messages, which multiply the bytes of its flows.
   Way AddWay(const std::vector<Flow>& flows);
-  /// A message of `bytes_per_flow`; returns its number.
-  int Add(Way way, Bytes bytes_per_flow, Seconds latency);
+  /// A message that carries `factor` times the bytes of its way; returns its number.
+  int Add(Way way, double factor, Seconds latency);
   /// A communication with a way of its own.
   int Add(const Communication& communication);
+  /// Another one like this; returns its number.
+  int Repeat(int number);
   /// The message carries something else.
-  void Change(int number, Bytes bytes_per_flow, Seconds latency);
+  void Change(int number, double factor, Seconds latency);
 
   std::size_t size() const { return sent_.size(); }
   Seconds latency(int number) const { return At(number).latency; }
@@ -34,7 +36,7 @@ class Communications {
   template <typename Visit>
   void ForEachFlow(int number, Visit visit) const {
     const Sent& sent = At(number);
-    for (const Flow& flow : FlowsOf(sent.way)) visit(Flow{flow.source_gpu, flow.target_gpu, flow.bytes * sent.scale});
+    for (const Flow& flow : FlowsOf(sent.way)) visit(Flow{flow.source_gpu, flow.target_gpu, flow.bytes * sent.factor});
   }
   /// Spelled out.
   Communication operator[](int number) const;
@@ -42,7 +44,7 @@ class Communications {
  private:
   struct Sent {
     Way way;
-    double scale = 1;  ///< of the bytes of the way's flows
+    double factor = 1;
     Seconds latency{0};
   };
 

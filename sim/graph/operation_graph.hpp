@@ -31,6 +31,19 @@ struct OperationPart {
   int communication = -1;  ///< index into OperationGraph::communications, −1: none
 };
 
+/// An operation and a part of another one: gradients that a backward makes on its way, weights that a forward uses on
+/// its way. Both are computations that run whole (not in parts of their own), or communications that it names as
+/// needed.
+struct Lag {
+  enum class PartOf {
+    kNeeded,   ///< it starts once `share` of `needed` has run
+    kWaiting,  ///< what lies beyond `share` of it runs once `needed` has ended
+  };
+  std::int32_t needed = 0;
+  double share = 0;
+  PartOf part_of = PartOf::kNeeded;
+};
+
 /// Queues 0 … groups−1 are the layout's device groups; further queues serialise a communicator's messages.
 struct OperationGraph {
   std::vector<Operation> operations;
@@ -40,6 +53,9 @@ struct OperationGraph {
   /// Dependencies in compressed rows: operation i waits for dependencies[dependency_begin[i] … dependency_begin[i+1]).
   std::vector<std::int64_t> dependency_begin;
   std::vector<std::int32_t> dependencies;
+  /// Dependencies on a part likewise; no rows: there are none.
+  std::vector<std::int64_t> lag_begin;
+  std::vector<Lag> lags;
   int groups = 0;  ///< number of device queues
   /// [group]: how many devices run the same at the same time, of which this queue stands for all; 0: another queue
   /// stands for this one, which is empty. No entries: every device for itself.
@@ -53,6 +69,11 @@ struct OperationGraph {
   std::span<const std::int32_t> DependenciesOf(std::size_t operation) const {
     const auto begin = static_cast<std::size_t>(dependency_begin[operation]);
     return std::span(dependencies).subspan(begin, static_cast<std::size_t>(dependency_begin[operation + 1]) - begin);
+  }
+  std::span<const Lag> LagsOf(std::size_t operation) const {
+    if (lag_begin.empty()) return {};
+    const auto begin = static_cast<std::size_t>(lag_begin[operation]);
+    return std::span(lags).subspan(begin, static_cast<std::size_t>(lag_begin[operation + 1]) - begin);
   }
   std::span<const OperationPart> PartsOf(std::size_t operation) const {
     if (part_begin.empty()) return {};

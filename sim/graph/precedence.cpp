@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 
 namespace dflop {
 namespace {
@@ -44,10 +45,26 @@ Precedence::Precedence(const OperationGraph& graph) {
   ForEachPrecedence(graph, [&](std::size_t before, std::size_t after) {
     successors_[static_cast<std::size_t>(--begin_[before])] = static_cast<std::int32_t>(after);
   });
+  if (!graph.lags.empty()) LinkLags(graph);
+}
+
+void Precedence::LinkLags(const OperationGraph& graph) {
+  lag_begin_.resize(graph.operations.size() + 1);
+  lags_of_.resize(graph.operations.size());
+  lagged_.resize(graph.lags.size());
+  for (const Lag& lag : graph.lags) ++lag_begin_[Index(lag.needed)];
+  std::partial_sum(lag_begin_.begin(), lag_begin_.end(), lag_begin_.begin());
+  for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+    for (const Lag& lag : graph.LagsOf(i)) {
+      lagged_[Index(--lag_begin_[Index(lag.needed)])] = {static_cast<std::int32_t>(i), lag};
+      ++lags_of_[i];
+    }
+  }
 }
 
 std::vector<std::int32_t> Precedence::Order() const {
   std::vector<std::int32_t> left = waiting_for_;
+  for (std::size_t i = 0; i < lags_of_.size(); ++i) left[i] += lags_of_[i];
   std::vector<std::int32_t> order;
   order.reserve(left.size());
   for (std::size_t i = 0; i < left.size(); ++i) {
@@ -56,6 +73,9 @@ std::vector<std::int32_t> Precedence::Order() const {
   for (std::size_t next = 0; next < order.size(); ++next) {
     for (const std::int32_t successor : successors(order[next])) {
       if (--left[static_cast<std::size_t>(successor)] == 0) order.push_back(successor);
+    }
+    for (const LaggedSuccessor& successor : lagged_successors(order[next])) {
+      if (--left[Index(successor.operation)] == 0) order.push_back(successor.operation);
     }
   }
   return order;

@@ -52,6 +52,9 @@ class DepthFirst {
     for (const std::int32_t needed : graph_.DependenciesOf(Index(operation))) {
       if (seen_[Index(needed)] != Seen::kDone) return needed;
     }
+    for (const Lag& lag : graph_.LagsOf(Index(operation))) {
+      if (seen_[Index(lag.needed)] != Seen::kDone) return lag.needed;
+    }
     return kNobody;
   }
 

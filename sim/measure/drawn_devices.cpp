@@ -35,6 +35,10 @@ std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& ti
     for (const int needed : graph.DependenciesOf(Index(i))) {
       if (ends_later(needed, latest)) latest = needed;
     }
+    // A part of what it waited for ended when it started, or it ended with what it waited for.
+    for (const Lag& lag : graph.LagsOf(Index(i))) {
+      if (latest == kNobody || times.end[Index(latest)] < times.start[Index(i)]) latest = lag.needed;
+    }
     i = latest;
   }
   return path;

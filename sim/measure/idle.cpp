@@ -1,8 +1,9 @@
 // Why devices wait: the same plan replayed with one cause removed after the other (definitions in
 // sim/measure/metrics.hpp).
 //
-// Where replicas send each other nothing before the step's end, all replays are of one graph: what is left out is
-// silent. Otherwise messages hold devices up by their mere order, and the graph is built without them.
+// Where replicas send each other nothing before the step's end and no message blocks, all replays are of one graph:
+// what is left out is silent. Otherwise messages hold devices up by their mere order, and the graph is built without
+// them.
 #include <algorithm>
 
 #include "base/error.hpp"
@@ -116,7 +117,10 @@ SilentKinds SilentBut(const CommunicationKinds& kinds) {
 class IdleReplays {
  public:
   IdleReplays(const Job& job, const Step& step, Engine& engine)
-      : job_(job), step_(step), engine_(engine), rebuilds_(ReplicasMeet(job.layout, step.work)) {}
+      : job_(job),
+        step_(step),
+        engine_(engine),
+        rebuilds_(ReplicasMeet(job.layout, step.work) || job.cost.software().blocking_sends) {}
 
   double Everything() const { return Idle(step_.graph, step_.times.makespan); }
 
@@ -159,7 +163,6 @@ class IdleReplays {
   double Uncoupled(const OperationGraph& coupled, const std::vector<Seconds>& ends) const {
     if (job_.layout.joins()) return IdleOfLoneReplicas(job_, step_.work, step_.costs());
     if (!rebuilds_) return IdleOfIndependentReplicas(job_.layout, coupled, ends);
-    // Exchanges of tiles couple replicas within the step.
     const OperationGraph graph =
         BuildGraph(job_, step_.work, step_.costs(), {.communication = kNoCommunication, .couple_replicas = false});
     return IdleOfIndependentReplicas(job_.layout, graph, MakeReplayEngine()->Run(graph).end);

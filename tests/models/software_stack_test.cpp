@@ -27,7 +27,8 @@ TEST(SoftwareStack, ReadsEveryKeyAndPrintsItAgain) {
   const std::string text =
       R"({"precision":"fp16","recompute":"selective","attention":"unfused","packing":"padded","software":)"
       R"({"host_s_per_kernel":1e-05,"bytes_per_parameter":8.5,"gradient_bytes":2.5,"distributed_optimizer":true,)"
-      R"("overlap_gradients":true,"scatter_transfers":false,"vocabulary_multiple":64,"dropout":0.1,"workspace_bytes":1000.5,)"
+      R"("overlap_gradients":true,"bucket_bytes":25000000.5,"overlap_parameters":true,"blocking_sends":true,)"
+      R"("scatter_transfers":false,"vocabulary_multiple":64,"dropout":0.1,"workspace_bytes":1000.5,)"
       R"("fragmentation":0.25}})";
   EXPECT_EQ(ToJson(StackFrom(text)), ParseJson(text, ""));
 }
@@ -44,6 +45,9 @@ TEST(SoftwareStack, EveryMistakeNamesItsPlace) {
       {R"({"software": {"bytes_per_parameter": 5}})", "/software/bytes_per_parameter"},  // 2 + 4 at least
       {R"({"software": {"bytes_per_parameter": 65}})", "/software/bytes_per_parameter"},
       {R"({"software": {"distributed_optimizer": 1}})", "/software/distributed_optimizer"},
+      {R"({"software": {"bucket_bytes": 0}})", "/software/bucket_bytes"},
+      {R"({"software": {"overlap_parameters": "yes"}})", "/software/overlap_parameters"},
+      {R"({"software": {"blocking_sends": 1}})", "/software/blocking_sends"},
       {R"({"software": {"vocabulary_multiple": 0}})", "/software/vocabulary_multiple"},
       {R"({"software": {"vocabulary_multiple": 1.5}})", "/software/vocabulary_multiple"},
       {R"({"software": {"dropout": 1}})", "/software/dropout"},

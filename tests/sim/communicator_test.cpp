@@ -99,19 +99,39 @@ TEST(TiedEmbeddings, UntiedOrOnOneStageHaveNothingToAdd) {
   EXPECT_TRUE(TiedEmbeddingReduction(priced.cost, layout, 0, 0).flows.empty());
 }
 
-TEST(ParameterGather, MovesTheWeightsOfTheGradientsThatWereReduced) {
+TEST(BucketedRing, MovesTheWeightsOfTheGradientsThatWereReduced) {
   // 2 bytes a parameter against 4, over the same rings; norms and biases are whole on every rank.
   SoftwareStack software;
   software.distributed_optimizer = true;
   const Priced priced(GptModel(1024, 4, 16, 51200), software);
   const Layout layout = BuildLayout(HomogeneousDegrees{2, 1, 4, 0, 1}, priced.cost.model(), TestCluster());
   const std::vector<int> replicas = {0, 1, 2, 3};
-  const Communication reduction = GradientReduction(priced.cost, layout, replicas).after_backward;
-  const Communication gather = ParameterGather(priced.cost, layout, replicas);
+  const Communication reduction = BucketedRing::OfGradients(priced.cost, layout, replicas).Of({});
+  const Communication gather = BucketedRing::OfParameters(priced.cost, layout, replicas).Of({});
   ASSERT_EQ(gather.flows.size(), reduction.flows.size());
   for (std::size_t i = 0; i < gather.flows.size(); ++i) {
     EXPECT_DOUBLE_EQ(gather.flows[i].bytes.value(), reduction.flows[i].bytes.value() / 2);
   }
+}
+
+TEST(BucketedRing, CutsWhatItMovesIntoBucketsAndARest) {
+  const Priced plain(GptModel(1024, 4, 16, 1000));
+  const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 2, 0, 1}, plain.cost.model(), TestCluster());
+  const double all = plain.cost.GradientBytes(layout.stages[0].parts[0]).value();
+  const auto cut = [&](double bucket_bytes) {
+    const Priced priced(plain.cost.model(), {.overlap_gradients = true, .bucket_bytes = bucket_bytes});
+    return BucketedRing::OfGradients(priced.cost, layout, {0, 1}).buckets();
+  };
+  EXPECT_EQ(BucketedRing::OfGradients(plain.cost, layout, {0, 1}).buckets().size(), 1u) << "not overlapped";
+  EXPECT_EQ(cut(2 * all).size(), 1u);
+  const auto thirds = cut(0.4 * all);
+  ASSERT_EQ(thirds.size(), 3u);
+  EXPECT_NEAR(thirds[0].end, 0.4, 1e-12);
+  EXPECT_NEAR(thirds[1].begin, 0.4, 1e-12);
+  EXPECT_NEAR(thirds[1].end, 0.8, 1e-12);
+  EXPECT_EQ(thirds[2].end, 1);
+  EXPECT_NEAR(thirds[2].size, 0.2, 1e-12);
+  EXPECT_EQ(cut(1).size(), std::size_t{kMostBuckets});
 }
 
 /// Two LLM replicas with 9 and 1 tiles but equally many LLM tokens.

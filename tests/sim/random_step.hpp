@@ -98,6 +98,8 @@ class RandomStepMaker {
     software.packing = Chance(0.3) ? Packing::kPadded : Packing::kPacked;
     software.distributed_optimizer = Chance(0.4);
     software.overlap_gradients = Chance(0.5);
+    if (software.overlap_gradients) software.bucket_bytes = Pick({200'000, 1'000'000, 2'000'000'000});
+    if (software.distributed_optimizer) software.overlap_parameters = Chance(0.5);
     software.scatter_transfers = Chance(0.7);
     if (Chance(0.2)) software.host_per_kernel = dflop::Seconds(5e-6);
     return software;

@@ -101,7 +101,15 @@ TEST(StepReplay, IsTheFullSimulationAfterEveryMove) { ExpectExactEverywhere({});
 
 TEST(StepReplay, IsTheFullSimulationWhereReductionsHideBehindTheLastBackward) {
   ExpectExactEverywhere({.overlap_gradients = true});
+  ExpectExactEverywhere({.overlap_gradients = true, .bucket_bytes = 300'000});
 }
+
+TEST(StepReplay, IsTheFullSimulationWhereWeightsAreGatheredBesideTheFirstForward) {
+  ExpectExactEverywhere(
+      {.distributed_optimizer = true, .overlap_gradients = true, .bucket_bytes = 300'000, .overlap_parameters = true});
+}
+
+TEST(StepReplay, IsTheFullSimulationWhereMessagesBlock) { ExpectExactEverywhere({.blocking_sends = true}); }
 
 TEST(StepReplay, IsTheFullSimulationOfPaddedBatchesWithADistributedOptimizer) {
   ExpectExactEverywhere({.packing = Packing::kPadded, .distributed_optimizer = true});
