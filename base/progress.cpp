@@ -21,6 +21,12 @@ void Progress::Advance(std::size_t steps) {
   if (shown_) Draw();
 }
 
+void Progress::Tell(const std::string& line) {
+  if (!shown_) return;
+  std::fprintf(stderr, "\r\033[K%s\n", line.c_str());
+  drawn_ = {};
+}
+
 void Progress::Draw() {
   const auto now = std::chrono::steady_clock::now();
   if (done_ < total_ && now - drawn_ < std::chrono::milliseconds(100)) return;

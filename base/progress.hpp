@@ -15,6 +15,8 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
   void Advance(std::size_t steps = 1);
+  /// A line that stays above the bar; nothing where there is no bar.
+  void Tell(const std::string& line);
 
  private:
   void Draw();

@@ -20,6 +20,7 @@ class Sha256 {
 
  private:
   void Block(const unsigned char* data);
+  void PlainBlock(const unsigned char* data);
   std::array<std::uint32_t, 8> state_;
   std::array<unsigned char, 64> buffer_{};
   std::uint64_t length_ = 0;

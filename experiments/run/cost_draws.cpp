@@ -2,6 +2,7 @@
 #include "experiments/run/cost_draws.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.hpp"
 #include "sim/engine/replay.hpp"
@@ -20,9 +21,9 @@ class DrawnReplays {
   Seconds StepTime(const CostDraw& draw) {
     const auto kernels = std::make_shared<DrawnKernelCosts>(scenario_.kernels, SpreadOf(*scenario_.kernels), draw);
     const CostModel drawn(scenario_.model, scenario_.cluster, kernels, job_.cost.software());
-    StepCosts costs = PriceStep(drawn, job_.layout, step_.work, step_.classes);
-    if (disturb_) disturb_(drawn, costs);
-    ForEachDuration(step_.graph, costs, [&](std::size_t i, Seconds duration) { durations_[i] = duration; });
+    costs_ = PriceStep(drawn, job_.layout, step_.work, step_.classes, std::move(costs_));
+    if (disturb_) disturb_(drawn, costs_);
+    ForEachDuration(step_.graph, costs_, [&](std::size_t i, Seconds duration) { durations_[i] = duration; });
     return ReplayEnds(step_.graph, *step_.order, durations_, {}, ends_);
   }
 
@@ -31,6 +32,7 @@ class DrawnReplays {
   const Job& job_;
   const Step& step_;
   const DrawnDisturbance& disturb_;
+  StepCosts costs_;
   std::vector<Seconds> durations_;
   std::vector<Seconds> ends_;
 };

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "base/error.hpp"
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
 
+constexpr const char* kFinished = "finished.jsonl";
 constexpr std::size_t kNameLength = 32;  // hexadecimal digits of the hash in a file's name
 
 bool IsPartial(const std::string& file_name) {
@@ -61,11 +64,35 @@ Json PartialStore::LoadRuns(const std::string& unit_hash) const {
   return *std::move(runs);
 }
 
+std::string PartialStore::Tell(const std::string& unit_hash, const std::string& name) const {
+  const Json run = LoadRuns(unit_hash).as<Json::Array>().front();
+  Json line;
+  for (const char* key : {"scenario", "point", "policy", "seed", "infeasible"}) {
+    if (const Json* value = run.find(key)) line[key] = *value;
+  }
+  std::string words = name;
+  if (const Json* metrics = run.find("metrics")) {
+    line["iteration_time_s"] = *metrics->find("iteration_time_s")->find("mean");
+    for (const char* key : {"samples_per_s", "tokens_per_s", "idle_fraction", "peak_memory_bytes", "fits"}) {
+      line[key] = *metrics->find(key);
+    }
+    const Json& replicas = *run.find("replica_classes");
+    words += ", seed " + run.find("seed")->Dump() + ": " + Fixed(line["iteration_time_s"].number(), 4) + " s a step, " +
+             Fixed(line["samples_per_s"].number(), 1) + " samples/s, replicas " + replicas.find("replicas")->Dump() +
+             ", different ones " + replicas.find("classes")->Dump();
+  } else {
+    words += ": infeasible";
+  }
+  std::ofstream(std::filesystem::path(folder_) / kFinished, std::ios::app) << line.Dump() + "\n" << std::flush;
+  return words;
+}
+
 void PartialStore::Clear() const {
   std::error_code error;
   std::vector<std::filesystem::path> paths;
   for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
-    if (IsPartial(entry.path().filename().string())) paths.push_back(entry.path());
+    const std::string name = entry.path().filename().string();
+    if (IsPartial(name) || name == kFinished) paths.push_back(entry.path());
   }
   for (const std::filesystem::path& path : paths) std::filesystem::remove(path, error);
   std::filesystem::remove(folder_, error);

@@ -20,6 +20,10 @@ class PartialStore {
   void Save(const std::string& unit_hash, const Json& runs) const;
   Json LoadRuns(const std::string& unit_hash) const;
 
+  /// Appends the unit's figures to finished.jsonl in the folder, a line of JSON for everybody who wants to look at a
+  /// run that still goes on, and returns them in words.
+  std::string Tell(const std::string& unit_hash, const std::string& name) const;
+
   std::string TracePath(const std::string& unit_hash) const { return Path(unit_hash, ".trace.json"); }
   std::string TimelinePath(const std::string& unit_hash) const { return Path(unit_hash, ".timeline.json"); }
 

@@ -158,7 +158,10 @@ class Runner {
     tasks.count = units.size();
     tasks.work = [&](std::size_t i) { RunAndSave(*units[i]); };
     tasks.name = [&](std::size_t i) { return units[i]->unit.Name(); };
-    tasks.done = [&](std::size_t) { progress.Advance(); };
+    tasks.done = [&](std::size_t i) {
+      progress.Tell(store_.Tell(units[i]->hash, units[i]->unit.Name()));
+      progress.Advance();
+    };
     RunInProcesses(tasks, options_.jobs);
   }
 

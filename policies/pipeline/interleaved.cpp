@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <string>
 
+#include "base/index.hpp"
 #include "policies/api/infeasible.hpp"
 #include "policies/api/pipeline_schedule.hpp"
 #include "policies/api/registry.hpp"
@@ -25,6 +26,7 @@ class Interleaved final : public PipelineSchedule {
                        " devices in a pipeline, not " + std::to_string(problem.microbatches) + " microbatches");
     }
     std::vector<DeviceOrder> orders;
+    orders.reserve(Index(problem.devices));
     for (int device = 0; device < problem.devices; ++device) {
       orders.push_back(Order(problem.devices, device, problem.microbatches));
     }

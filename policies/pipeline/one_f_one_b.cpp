@@ -4,6 +4,7 @@
 // (p−1)(f+b); at most p−r microbatches' activations wait on rank r.
 #include <algorithm>
 
+#include "base/index.hpp"
 #include "policies/api/pipeline_schedule.hpp"
 #include "policies/api/registry.hpp"
 
@@ -14,6 +15,7 @@ class OneFOneB final : public PipelineSchedule {
  public:
   std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
     std::vector<DeviceOrder> orders;
+    orders.reserve(Index(problem.devices));
     for (int device = 0; device < problem.devices; ++device) {
       orders.push_back(Order(problem.devices - 1 - device, problem.microbatches));
     }

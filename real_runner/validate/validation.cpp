@@ -88,6 +88,7 @@ std::vector<std::string> Order(const std::vector<PolicyMeasurement>& policies, c
   std::iota(indices.begin(), indices.end(), std::size_t{0});
   std::stable_sort(indices.begin(), indices.end(), [&](std::size_t a, std::size_t b) { return times[a] < times[b]; });
   std::vector<std::string> names;
+  names.reserve(indices.size());
   for (const std::size_t i : indices) names.push_back(policies[i].policy);
   return names;
 }

@@ -51,6 +51,7 @@ BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const st
           ? static_cast<int>(std::clamp(std::ceil(gradients.value() / largest), 1.0, static_cast<double>(kMostBuckets)))
           : 1;
   const double share = count > 1 ? std::max(largest / gradients.value(), 1.0 / count) : 1.0;
+  buckets_.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i + 1 < count; ++i) buckets_.push_back({i * share, (i + 1) * share, share});
   const double begin = (count - 1) * share;
   buckets_.push_back({begin, 1, 1 - begin});

@@ -23,6 +23,7 @@ StageBoundary::StageBoundary(const Job& job, const StepWork& work, int first, in
       forward_(WayBetween(job, first, second)),
       backward_(WayBetween(job, second, first)) {
   const std::vector<ModulePart>& next = job.layout.stages[Index(second)].parts;
+  goes_on_.reserve(stage_.parts.size());
   for (const ModulePart& part : stage_.parts) {
     goes_on_.push_back(
         std::any_of(next.begin(), next.end(), [&](const ModulePart& other) { return other.module == part.module; }));

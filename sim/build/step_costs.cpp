@@ -118,11 +118,15 @@ StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
 }
 
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work,
-                    std::span<const ReplicaClass> classes) {
+                    std::span<const ReplicaClass> classes, StepCosts reused) {
   PartPricer pricer(cost, work);
   const std::vector<int> copies = CopiesByReplica(classes, layout);
-  StepCosts costs;
-  for (const Stage& stage : layout.stages) {
+  StepCosts costs = std::move(reused);
+  costs.optimizer.clear();
+  costs.needs_backward.clear();
+  costs.stages.resize(layout.stages.size());
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
     const KindId kind = KindOf(stage, layout, cost.cluster());
     Seconds optimizer{0};
     bool needs_backward = false;
@@ -132,7 +136,8 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
     }
     costs.optimizer.push_back(optimizer);
     costs.needs_backward.push_back(needs_backward);
-    auto& row = costs.stages.emplace_back();
+    std::vector<PartCost>& row = costs.stages[s];
+    row.clear();
     if (!copies.empty() && copies[Index(stage.replica)] == 0) continue;
     for (const ModulePart& part : stage.parts) pricer.AddTo(row, part, stage.replica, kind);
   }

@@ -49,8 +49,9 @@ void ForEachDuration(const OperationGraph& graph, const StepCosts& costs, Visit 
 /// Of a step in which no operation takes any time; which stages have a backward follows from the model.
 StepCosts NoCosts(const CostModel& cost, const Layout& layout);
 
-/// `classes`: of replicas that one stands for; none: every one is priced.
+/// `classes`: of replicas that one stands for; none: every one is priced. `reused`: costs of the same layout, whose
+/// memory serves again.
 StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork& work,
-                    std::span<const ReplicaClass> classes = {});
+                    std::span<const ReplicaClass> classes = {}, StepCosts reused = {});
 
 }  // namespace dflop

@@ -16,34 +16,6 @@ namespace {
 
 constexpr int kNobody = -1;
 
-/// What the end of the step waited for, last to first: read off the times of whichever engine gave them, where
-/// LongestPath knows its own.
-std::vector<int> WaitedFor(const OperationGraph& graph, const OperationTimes& times) {
-  std::vector<int> before(graph.operations.size(), kNobody);  // the operation before it in its queue
-  for (const std::vector<int>& queue : graph.queues) {
-    for (std::size_t i = 1; i < queue.size(); ++i) before[Index(queue[i])] = queue[i - 1];
-  }
-  const auto ends_later = [&](int a, int b) { return b == kNobody || times.end[Index(a)] > times.end[Index(b)]; };
-  int last = kNobody;
-  for (int i = 0; i < static_cast<int>(before.size()); ++i) {
-    if (ends_later(i, last)) last = i;
-  }
-  std::vector<int> path;
-  for (int i = last; i != kNobody;) {
-    path.push_back(i);
-    int latest = before[Index(i)];
-    for (const int needed : graph.DependenciesOf(Index(i))) {
-      if (ends_later(needed, latest)) latest = needed;
-    }
-    // A part of what it waited for ended when it started, or it ended with what it waited for.
-    for (const Lag& lag : graph.LagsOf(Index(i))) {
-      if (latest == kNobody || times.end[Index(latest)] < times.start[Index(i)]) latest = lag.needed;
-    }
-    i = latest;
-  }
-  return path;
-}
-
 /// Without those that another one stands for.
 std::vector<ReplicaContent> SimulatedReplicas(const Layout& layout, const OperationGraph& graph) {
   std::vector<ReplicaContent> replicas = ReplicasByContent(layout);
@@ -94,7 +66,7 @@ class DrawnSample {
 
   std::size_t MostWaitedFor() const {
     std::vector<Seconds> waited(replicas_.size());
-    for (const int i : WaitedFor(step_.graph, step_.times)) {
+    for (const int i : WaitedFor(step_.graph, *step_.order, step_.times)) {
       const int group = ComputingGroup(step_.graph, step_.graph.operations[Index(i)]);
       if (group < 0) continue;
       waited[replica_of_[Index(group)]] += step_.times.end[Index(i)] - step_.times.start[Index(i)];
@@ -166,6 +138,28 @@ class DrawnSample {
 };
 
 }  // namespace
+
+std::vector<int> WaitedFor(const OperationGraph& graph, const SweepOrder& order, const OperationTimes& times) {
+  const auto ends_later = [&](int a, int b) { return b == kNobody || times.end[Index(a)] > times.end[Index(b)]; };
+  int last = kNobody;
+  for (int i = 0; i < static_cast<int>(graph.operations.size()); ++i) {
+    if (ends_later(i, last)) last = i;
+  }
+  std::vector<int> path;
+  for (int i = last; i != kNobody;) {
+    path.push_back(i);
+    int latest = order.Before(Index(i));
+    for (const int needed : graph.DependenciesOf(Index(i))) {
+      if (ends_later(needed, latest)) latest = needed;
+    }
+    // A part of what it waited for ended when it started, or it ended with what it waited for.
+    for (const Lag& lag : graph.LagsOf(Index(i))) {
+      if (latest == kNobody || times.end[Index(latest)] < times.start[Index(i)]) latest = lag.needed;
+    }
+    i = latest;
+  }
+  return path;
+}
 
 const std::vector<std::string>& TraceDetailNames() {
   static const std::vector<std::string> kNames = {"full", "sample", "none"};

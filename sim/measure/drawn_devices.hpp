@@ -18,6 +18,10 @@ enum class TraceDetail {
 
 inline constexpr std::size_t kMostDrawnGroups = 64;
 
+/// The operations that the end of the step waited for, last to first: read off the times of whichever engine gave them,
+/// where LongestPath knows its own. Of several, one.
+std::vector<int> WaitedFor(const OperationGraph& graph, const SweepOrder& order, const OperationTimes& times);
+
 /// "full", "sample", "none".
 const std::vector<std::string>& TraceDetailNames();
 TraceDetail TraceDetailOf(const std::string& name);

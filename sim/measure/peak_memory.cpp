@@ -33,7 +33,9 @@ class HeldOfParts {
     if (!is_new) return entry->second;
     const double fragmentation = 1.0 + cost_.software().fragmentation;
     const bool waits = cost_.NeedsBackward(part);
-    for (const SequenceBatch& batch : work_[static_cast<std::size_t>(part.module)][static_cast<std::size_t>(replica)]) {
+    const auto& batches = work_[static_cast<std::size_t>(part.module)][static_cast<std::size_t>(replica)];
+    entry->second.reserve(batches.size());
+    for (const SequenceBatch& batch : batches) {
       entry->second.push_back(
           {waits ? cost_.Activations(part, batch) * fragmentation : Bytes(0), cost_.Transient(part, batch)});
     }

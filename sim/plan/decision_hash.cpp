@@ -45,14 +45,6 @@ std::string OrderBytes(const DeviceOrder& order, const std::vector<int>& as_stor
   return content.bytes();
 }
 
-struct EarlierOrder {
-  bool operator()(const DeviceOrder& a, const DeviceOrder& b) const {
-    const auto key = [](const ScheduledOp& op) { return std::tuple(op.kind, op.microbatch, op.chunk); };
-    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end(),
-                                        [&](const auto& x, const auto& y) { return key(x) < key(y); });
-  }
-};
-
 }  // namespace
 
 DecisionHash::DecisionHash(const Layout& layout, const std::vector<DeviceOrder>& orders)
@@ -100,7 +92,8 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
   const auto as_stored = StagesOfGroups(layout_, stored);
   const auto by_content = StagesOfGroups(layout_, rank);
   std::vector<std::tuple<int, int, std::string>> groups;
-  std::map<DeviceOrder, std::string, EarlierOrder> whole;  // of groups with one stage, of which many run alike
+  // Of groups with one stage: replicas tend to run alike.
+  std::map<int, std::pair<std::size_t, std::string>> last;  // by depth: group and bytes
   for (std::size_t g = 0; g < orders.size(); ++g) {
     if (as_stored[g].empty()) continue;
     const auto bytes_of = [&] { return OrderBytes(orders[g], as_stored[g], by_content[g]); };
@@ -108,9 +101,10 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
     if (as_stored[g].size() > 1) {
       bytes = bytes_of();
     } else {
-      const auto [entry, is_new] = whole.try_emplace(orders[g]);
-      if (is_new) entry->second = bytes_of();
-      bytes = entry->second;
+      auto& [group, its_bytes] = last[layout_.stages[Index(as_stored[g].front())].depth];
+      if (its_bytes.empty() || orders[group] != orders[g]) its_bytes = bytes_of();
+      group = g;
+      bytes = its_bytes;
     }
     groups.emplace_back(layout_.groups[g].first_gpu, layout_.groups[g].size, std::move(bytes));
   }

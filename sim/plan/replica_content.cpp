@@ -46,12 +46,15 @@ std::vector<ReplicaContent> ReplicasByContent(const Layout& layout) {
     for (const int s : chain.stages) replica.stages.push_back(order[Index(s)]);
     replica.devices = DevicesOf(replica.stages, layout);
   }
-  const auto key = [&](const ReplicaContent& replica) {
-    std::vector<int> gpus;
-    for (const int s : replica.stages) gpus.push_back(layout.groups[Index(layout.stages[Index(s)].group)].first_gpu);
-    return std::tuple(replica.module, gpus, replica.replica);
-  };
-  std::sort(replicas.begin(), replicas.end(), [&](const auto& a, const auto& b) { return key(a) < key(b); });
+  const auto gpu = [&](int s) { return layout.groups[Index(layout.stages[Index(s)].group)].first_gpu; };
+  std::sort(replicas.begin(), replicas.end(), [&](const ReplicaContent& a, const ReplicaContent& b) {
+    if (a.module != b.module) return a.module < b.module;
+    const auto begin_earlier = [&](int x, int y) { return gpu(x) < gpu(y); };
+    const auto& [x, y] = std::tie(a.stages, b.stages);
+    if (std::lexicographical_compare(x.begin(), x.end(), y.begin(), y.end(), begin_earlier)) return true;
+    if (std::lexicographical_compare(y.begin(), y.end(), x.begin(), x.end(), begin_earlier)) return false;
+    return a.replica < b.replica;
+  });
   return replicas;
 }
 

@@ -39,7 +39,7 @@ Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<Sampl
   }
   const bool same_graph = step.order && SameClasses(classes, step.classes) && MayUpdate(job, step.work, step.graph);
   step.classes = std::move(classes);
-  step.predicted = PriceStep(job.cost, job.layout, step.work, step.classes);
+  step.predicted = PriceStep(job.cost, job.layout, step.work, step.classes, std::move(step.predicted));
   step.disturbed.reset();
   if (options.disturb) options.disturb(step.work, step.disturbed.emplace(step.predicted));
   if (same_graph) {

@@ -75,7 +75,8 @@ TEST(ModelProfile, RatesAreFlopsPerSecondAndGpu) {
   // 1,024 tokens of the small LLM without recomputation, attention skipped: 3·2·1024·(12·layer + head) FLOPs with
   // layer = 1024·(3·1024 + 1024 + 2·4096 + 4096) and head = 32000·1024 weights.
   const CostModel cost = SmallJob();
-  const RankProfile& rank = *ProfileModel(cost).modules[1].Find(2);
+  const ModelProfile profile = ProfileModel(cost);
+  const RankProfile& rank = *profile.modules[1].Find(2);
   const double weights = 12 * 1024.0 * (3 * 1024 + 1024 + 2 * 4096 + 4096) + 32000 * 1024.0;
   SequenceBatch skipped;
   skipped.tokens = skipped.useful_tokens = 1024;

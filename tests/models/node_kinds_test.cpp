@@ -127,6 +127,7 @@ TEST(NodeKinds, NicsAreToldApartOverAllKinds) {
   EXPECT_EQ(TimeOf(cluster, {{0, 8, Bytes(32)}, {7, 10, Bytes(32)}, {6, 12, Bytes(32)}}).value(), 8);
   // So many flows that a table of all ports adds them up: 100 times 3 into each small node.
   std::vector<Flow> many;
+  many.reserve(300);
   for (int i = 0; i < 300; ++i) many.push_back({i % 8, 8 + 2 * (i % 3), Bytes(4)});
   EXPECT_EQ(TimeOf(cluster, many).value(), 100);
 }

@@ -62,6 +62,7 @@ class BrokenSchedule final : public PipelineSchedule {
   }
   std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
     std::vector<DeviceOrder> orders;
+    orders.reserve(Index(problem.devices));
     for (int device = 0; device < problem.devices; ++device) orders.push_back(Order(device, problem.microbatches));
     if (fault_ == "devices") orders.pop_back();
     return orders;
