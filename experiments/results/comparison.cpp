@@ -109,10 +109,32 @@ std::string SeedList(const std::vector<std::int64_t>& seeds) {
   return text;
 }
 
+/// Equal up to what another order of adding up makes of a figure; hashes tell the least change of a time.
+bool SameFigures(const Json& a, const Json& b) {
+  if (a.is_number() && b.is_number()) {
+    constexpr double kRounding = 1e-12;
+    return std::abs(a.number() - b.number()) <= kRounding * std::max({1.0, std::abs(a.number()), std::abs(b.number())});
+  }
+  if (a.is<Json::Array>() && b.is<Json::Array>()) {
+    const Json::Array& x = a.as<Json::Array>();
+    const Json::Array& y = b.as<Json::Array>();
+    return std::equal(x.begin(), x.end(), y.begin(), y.end(), SameFigures);
+  }
+  if (a.is<Json::Object>() && b.is<Json::Object>()) {
+    const Json::Object& x = a.as<Json::Object>();
+    const Json::Object& y = b.as<Json::Object>();
+    return x.size() == y.size() && std::all_of(x.begin(), x.end(), [&](const Json::Member& member) {
+             const Json* other = b.find(member.key);
+             return other != nullptr && SameFigures(member.value, *other);
+           });
+  }
+  return a == b;
+}
+
 /// Keys in which two runs differ: those of the run and, in the place of "metrics", the metrics' own.
 void AddDifferingKeys(const Json& stored, const Json& fresh, std::vector<std::string>& keys) {
   const auto add = [&](const std::string& key, const Json* a, const Json* b) {
-    const bool equal = a != nullptr && b != nullptr && *a == *b;
+    const bool equal = a != nullptr && b != nullptr && SameFigures(*a, *b);
     if (equal || IsWallClock(key) || key == "point") return;  // a point's axes may stand in another order
     if (key == "metrics" && a != nullptr && b != nullptr) return AddDifferingKeys(*a, *b, keys);
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) keys.push_back(key);

@@ -16,7 +16,7 @@ namespace dflop {
 inline constexpr int kCostDraws = 32;
 /// Of a step that is larger than kDrawnOperations / kCostDraws, as many as this many operations allow, but not fewer.
 inline constexpr std::size_t kDrawnOperations = std::size_t{1} << 25;
-inline constexpr int kFewestCostDraws = 8;
+inline constexpr int kFewestCostDraws = 4;
 
 /// What really happens to the costs that a cost model predicts, as Disturbance says of a step.
 using DrawnDisturbance = std::function<void(const CostModel& drawn, StepCosts& costs)>;

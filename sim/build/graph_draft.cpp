@@ -37,9 +37,21 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
   graph.groups = static_cast<int>(layout.groups.size());
   graph.queues.resize(layout.groups.size());
   if (!options.classes.empty()) CountCopies();
+  std::size_t cells = 0;
   for (int s = 0; s < StageCount(); ++s) {
+    if (Included(s)) cells += Index(layout.microbatches);
     if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
   }
+  Reserve(cells);
+}
+
+/// A cell runs forward and backward and sends both ways; its backward waits for its forward, a message for its sender
+/// and its receiver for the message.
+void GraphDraft::Reserve(std::size_t cells) {
+  graph.operations.reserve(4 * cells);
+  graph.durations.reserve(4 * cells);
+  graph.communications.Reserve(2 * cells);
+  edges_.reserve(5 * cells);
 }
 
 void GraphDraft::CountCopies() {

@@ -63,6 +63,7 @@ class GraphDraft {
 
  private:
   void CountCopies();
+  void Reserve(std::size_t cells);
 
   const std::vector<DeviceOrder>& orders_;
   /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.

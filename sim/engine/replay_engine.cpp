@@ -8,37 +8,63 @@
 namespace dflop {
 namespace {
 
-/// Calls visit(operation, start, end) in the order of the sweep.
+/// The latest end among those that the operation waits for whole.
+Seconds Ready(const OperationGraph& graph, const SweepOrder& order, std::size_t i, const std::vector<Seconds>& ends) {
+  const std::int32_t before = order.Before(i);
+  Seconds ready = before < 0 ? Seconds(0) : ends[Index(before)];
+  for (std::int64_t d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
+    ready = std::max(ready, ends[Index(graph.dependencies[Index(d)])]);
+  }
+  return ready;
+}
+
+struct Span {
+  Seconds start{0};
+  Seconds end{0};
+};
+
+/// An operation that is silent, or waits for parts of others, or with a part of itself.
+Span SpecialSpan(const OperationGraph& graph, const SweepOrder& order, std::span<const Seconds> durations,
+                 const SilentKinds& silent, std::size_t i, const std::vector<Seconds>& ends) {
+  const Operation& operation = graph.operations[i];
+  const bool is_silent = silent.covers(operation);
+  const Seconds lasts = is_silent ? Seconds(0) : durations[i];
+  Span span;
+  if (!is_silent || !SilentKinds::frees(operation)) span.start = Ready(graph, order, i, ends);
+  Seconds last_part{0};
+  for (const Lag& lag : graph.LagsOf(i)) {
+    const Seconds needed = ends[Index(lag.needed)];
+    if (lag.part_of == Lag::PartOf::kWaiting) {
+      last_part = std::max(last_part, needed + durations[i] * (1 - lag.share));
+    } else {
+      span.start = std::max(span.start, needed - durations[Index(lag.needed)] * (1 - lag.share));
+    }
+  }
+  span.end = std::max(last_part, span.start + lasts);
+  return span;
+}
+
+/// Calls visit(operation, start) in the order of the sweep.
 template <typename Visit>
 Seconds Sweep(const OperationGraph& graph, const SweepOrder& order, std::span<const Seconds> durations,
               const SilentKinds& silent, std::vector<Seconds>& ends, Visit visit) {
   DFLOP_CHECK(order.operations().size() == graph.operations.size() && durations.size() == graph.operations.size(),
               "order and durations of this graph");
   ends.resize(graph.operations.size());
-  const bool all_speak = silent.none();
+  const bool plain = silent.none() && graph.lags.empty();
   Seconds makespan{0};
   for (const std::int32_t operation : order.operations()) {
     const std::size_t i = Index(operation);
-    const bool is_silent = !all_speak && silent.covers(graph.operations[i]);
-    Seconds start{0};
-    if (!is_silent || !silent.frees(graph.operations[i])) {
-      const std::int32_t before = order.Before(i);
-      if (before >= 0) start = ends[Index(before)];
-      for (const std::int32_t needed : graph.DependenciesOf(i)) start = std::max(start, ends[Index(needed)]);
+    Span span;
+    if (plain) {
+      span.start = Ready(graph, order, i, ends);
+      span.end = span.start + durations[i];
+    } else {
+      span = SpecialSpan(graph, order, durations, silent, i, ends);
     }
-    Seconds end = is_silent ? start : start + durations[i];
-    for (const Lag& lag : graph.LagsOf(i)) {
-      const Seconds needed = ends[Index(lag.needed)];
-      if (lag.part_of == Lag::PartOf::kWaiting) {
-        end = std::max(end, needed + durations[i] * (1 - lag.share));
-      } else {
-        start = std::max(start, needed - durations[Index(lag.needed)] * (1 - lag.share));
-        end = std::max(end, is_silent ? start : start + durations[i]);
-      }
-    }
-    ends[i] = end;
-    makespan = std::max(makespan, end);
-    visit(i, start);
+    ends[i] = span.end;
+    makespan = std::max(makespan, span.end);
+    visit(i, span.start);
   }
   return makespan;
 }

@@ -17,6 +17,7 @@ struct Way {
 
 class Communications {
  public:
+  void Reserve(std::size_t messages) { sent_.reserve(messages); }
   /// A way for messages, which multiply the bytes of its flows.
   Way AddWay(const std::vector<Flow>& flows);
   /// A message that carries `factor` times the bytes of its way; returns its number.

@@ -91,18 +91,13 @@ double IdleOfIndependentReplicas(const Layout& layout, const OperationGraph& gra
     double& of_replica = last[Index(replica_of[g])];
     of_replica = std::max(of_replica, end.value());
   }
-  std::vector<double> idle(last.size());
-  std::vector<int> copies(last.size());
+  CountedSum idle;
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
-    const std::size_t replica = Index(replica_of[g]);
-    copies[replica] = graph.CopiesOf(static_cast<int>(g));
     double busy = 0;
     for (const int i : graph.queues[g]) busy += graph.durations[Index(i)].value();
-    idle[replica] += (last[replica] - busy) * layout.groups[g].size;
+    idle.Add((last[Index(replica_of[g])] - busy) * layout.groups[g].size, graph.CopiesOf(static_cast<int>(g)));
   }
-  CountedSum sum;
-  for (std::size_t r = 0; r < idle.size(); ++r) sum.Add(idle[r], copies[r]);
-  return sum.Total();
+  return idle.Total();
 }
 
 SilentKinds SilentBut(const CommunicationKinds& kinds) {

@@ -11,6 +11,7 @@ namespace {
 
 std::vector<std::vector<int>> Members(const std::vector<ReplicaClass>& classes) {
   std::vector<std::vector<int>> members;
+  members.reserve(classes.size());
   for (const ReplicaClass& one : classes) members.push_back(one.replicas);
   return members;
 }
