@@ -53,8 +53,10 @@ Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& 
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const Step& step,
                                         const DrawnDisturbance& disturb) {
   DrawnReplays replays(scenario, job, step, disturb);
+  const int draws = DrawsOf(step);
   std::vector<double> times;
-  for (int number = 0; number < DrawsOf(step); ++number) {
+  times.reserve(static_cast<std::size_t>(draws));
+  for (int number = 0; number < draws; ++number) {
     times.push_back(replays.StepTime(DrawCosts(number)).value());
   }
   return times;

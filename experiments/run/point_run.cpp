@@ -99,12 +99,22 @@ class SeedRun {
   SeedRun(const Unit& unit, const PlannedJob& job, Engine& engine, std::int64_t seed)
       : unit_(unit), job_(job), engine_(engine), seed_(seed), metrics_(job.planning_s) {}
 
+  /// Of steps some of whose replicas are alike.
+  std::string WhyToldApart() const {
+    if (disturbed()) return "something disturbs their costs, or a correction watches them";
+    if (engine_.contends()) {
+      return "their messages may contend: not all are alike, or two share a NIC, or nodes are filled unevenly";
+    }
+    return "they run their microbatches in different orders, or are alike in some steps only";
+  }
+
   /// How many of the LLM's replicas differ, and whether equal ones were simulated once.
   Json DescribeClasses() const {
     Json json;
     json["replicas"] = layout().llm_replicas();
     json["classes"] = replica_classes_;
     json["folded"] = folded_;
+    if (!folded_ && replica_classes_ < layout().llm_replicas()) json["why_told_apart"] = WhyToldApart();
     return json;
   }
 

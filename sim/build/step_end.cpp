@@ -129,10 +129,10 @@ class StepEnd {
       if (!draft_.cost.model().is_llm(chain.module) || !draft_.Included(chain.stages.front())) continue;
       const int last = chain.stages.back();
       const int first = EmbeddingStage(draft_.cost, draft_.layout, chain.stages);
-      Communication communication = TiedEmbeddingReduction(draft_.cost, draft_.layout, first, last);
+      const Communication communication = TiedEmbeddingReduction(draft_.cost, draft_.layout, first, last);
       if (communication.flows.empty()) continue;
       const int tied = draft_.AddCommunication({.kind = OpKind::kGradientReduction, .stage = first, .to_stage = last},
-                                               std::move(communication));
+                                               communication);
       for (const int s : {first, last}) {
         if (reduced_[Index(s)] == kNone) {
           NeedLastOf(tied, s);
