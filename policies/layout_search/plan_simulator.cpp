@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "sim/build/deadlock.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/step/step.hpp"
 
@@ -89,6 +90,10 @@ std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& la
   RandomStream random(problem_.seed, "planning/batcher" + (first > 0 ? "/" + std::to_string(first) : std::string()));
   try {
     scheduled.orders = OrdersOf(problem_.schedule, layout);
+    if (problem_.cost.software().blocking_sends) {
+      const std::string stuck = WhyDeadlocked({problem_.cost, layout, scheduled.orders});
+      if (!stuck.empty()) throw Infeasible("deadlocks where messages between stages block: " + stuck);
+    }
     for (std::size_t b = first; b < last; ++b) {
       const auto& batch = batches_[b];
       ++scheduled_;
