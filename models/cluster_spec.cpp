@@ -2,6 +2,7 @@
 #include "models/cluster_spec.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/error.hpp"
@@ -44,10 +45,39 @@ GpuSpec ReadGpuObject(const JsonReader& json, const std::string& name) {
   return gpu;
 }
 
+/// A domain is a part of a node, or nodes that it holds whole.
+void CheckDomain(const JsonReader& json, const NodeSpec& node) {
+  const int domain = node.domain();
+  if (domain == node.gpus) return;
+  const JsonReader where = json.Find("nvlink_domain").value_or(json);
+  if (domain < node.gpus ? node.gpus % domain != 0 : domain % node.gpus != 0) {
+    where.Fail("NVLink domains of " + std::to_string(domain) + " GPUs and nodes of " + std::to_string(node.gpus) +
+               " do not divide each other");
+  }
+  if (domain < node.gpus && node.pcie_bandwidth <= BytesPerSecond(0)) {
+    where.Fail("is smaller than the node, whose GPUs then need \"pcie_bytes_per_s\" between its domains");
+  }
+}
+
+std::vector<std::string> NodeKeys() {
+  return {"schema",
+          "gpu",
+          "gpus",
+          "intra_node_bytes_per_s",
+          "intra_node_latency_s",
+          "intra_efficiency",
+          "nics",
+          "nic_bytes_per_s",
+          "nic_latency_s",
+          "nic_efficiency",
+          "nvlink_domain",
+          "pcie_bytes_per_s"};
+}
+
 /// Reads the keys that stand in `json` over `node`; with `partial` false all but the efficiencies must stand there.
-void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node) {
-  json.AllowOnly({"schema", "gpu", "gpus", "intra_node_bytes_per_s", "intra_node_latency_s", "intra_efficiency", "nics",
-                  "nic_bytes_per_s", "nic_latency_s", "nic_efficiency"});
+void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node,
+                  const std::vector<std::string>& allowed = NodeKeys()) {
+  json.AllowOnly(allowed);
   const auto wanted = [&](const char* key) { return !partial || json.Has(key); };
   const auto number = [&](const char* key, double min, double max) { return json.At(key).Number(min, max); };
   if (wanted("gpu")) node.gpu = ReadGpu(json.At("gpu"));
@@ -61,21 +91,31 @@ void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node) {
   if (wanted("nic_latency_s")) node.nic_latency = Seconds(number("nic_latency_s", 0, kMaxLatency));
   node.intra_efficiency = json.NumberOr("intra_efficiency", node.intra_efficiency, 0.001, 1);
   node.nic_efficiency = json.NumberOr("nic_efficiency", node.nic_efficiency, 0.001, 1);
+  node.nvlink_domain = static_cast<int>(json.IntOr("nvlink_domain", node.nvlink_domain, 1, kMaxPerNode));
+  node.pcie_bandwidth = BytesPerSecond(json.NumberOr("pcie_bytes_per_s", node.pcie_bandwidth.value(), 1, kMaxRate));
+  CheckDomain(json, node);
 }
 
 ClusterSpec BuiltInCluster(const JsonReader& name) {
   const JsonReader row = Clusters().At(name.OneOf(BuiltInClusterNames()));
   NodeSpec node;
   ReadNodeInto(row.At("node"), false, node);
-  return {name.String(), row.At("source").String(), {{.node = node}}};
+  const int nodes = static_cast<int>(row.IntOr("nodes", 1, 1, kMaxNodes));
+  const FabricSpec fabric = row.Has("fabric") ? ReadFabric(row.At("fabric"), nodes) : FabricSpec{};
+  return {name.String(), row.At("source").String(), {{.count = nodes, .node = node}}, fabric};
+}
+
+NodeSpec AssumedNode() {
+  NodeSpec node;
+  node.intra_efficiency = kAssumedIntraEfficiency;
+  node.nic_efficiency = kAssumedNicEfficiency;
+  return node;
 }
 
 /// A built-in cluster's node by name, or an inline or {"file": …} one.
 NodeSpec ReadNode(const JsonReader& json) {
   if (json.IsString()) return BuiltInCluster(json).only_node();
-  NodeSpec node;
-  node.intra_efficiency = kAssumedIntraEfficiency;
-  node.nic_efficiency = kAssumedNicEfficiency;
+  NodeSpec node = AssumedNode();
   if (json.Has("file")) {
     json.AllowOnly({"file"});
     const ReferencedFile file(json.At("file"), "dflop/node/1");
@@ -86,26 +126,83 @@ NodeSpec ReadNode(const JsonReader& json) {
   return node;
 }
 
-ClusterSpec ReadClusterObject(const JsonReader& json) {
-  json.AllowOnly({"schema", "name", "source", "nodes", "node"});
+/// Whole domains only: a rack of which half is missing would be another machine.
+void CheckDomains(const JsonReader& json, const NodeKind& kind) {
+  const int domain = kind.node.domain();
+  if (kind.gpus() % domain == 0) return;
+  json.Fail("has " + std::to_string(kind.gpus()) + " GPUs, which NVLink domains of " + std::to_string(domain) +
+            " do not divide");
+}
+
+/// {"name": …, "count": …} with a "node", or with a node's keys beside them.
+NodeKind ReadNodeKind(const JsonReader& json) {
+  NodeKind kind;
+  kind.name = json.At("name").String();
+  kind.count = static_cast<int>(json.IntOr("count", 1, 1, kMaxNodes));
+  if (json.Has("node")) {
+    json.AllowOnly({"name", "count", "node"});
+    kind.node = ReadNode(json.At("node"));
+  } else {
+    std::vector<std::string> keys = NodeKeys();
+    keys.insert(keys.end(), {"name", "count"});
+    kind.node = AssumedNode();
+    ReadNodeInto(json, false, kind.node, keys);
+  }
+  CheckDomains(json, kind);
+  return kind;
+}
+
+std::vector<NodeKind> ReadNodeKinds(const JsonReader& json) {
+  std::vector<NodeKind> kinds;
+  std::int64_t nodes = 0;
+  for (const JsonReader& element : json.Elements()) {
+    const NodeKind& kind = kinds.emplace_back(ReadNodeKind(element));
+    const auto namesake =
+        std::find_if(kinds.begin(), kinds.end(), [&](const NodeKind& k) { return k.name == kind.name; });
+    if (&*namesake != &kinds.back()) element.At("name").Fail("is the name of another kind of nodes");
+    nodes += kind.count;
+  }
+  if (kinds.empty()) json.Fail("is empty; a cluster has a kind of nodes");
+  if (nodes > kMaxNodes) json.Fail("has " + std::to_string(nodes) + " nodes, more than " + std::to_string(kMaxNodes));
+  return kinds;
+}
+
+/// `nodes`: replaces the number that stands there.
+ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes = {}) {
+  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric"});
   json.CheckSchema("dflop/cluster/1", false);
   const auto own = json.Find("node");
+  const auto several = json.Find("node_kinds");
   const bool built_in = json.Has("name") && Clusters().Has(json.At("name").String());
   std::string source = "given inline";
-  NodeSpec node;
-  if (built_in || !own) {
-    const ClusterSpec standard = BuiltInCluster(json.At("name"));
-    source = standard.source();
-    node = standard.only_node();
-  }
-  if (built_in && own && own->IsObject() && !own->Has("file")) {
-    ReadNodeInto(*own, true, node);
-  } else if (own) {
-    node = ReadNode(*own);
+  std::vector<NodeKind> kinds(1);
+  FabricSpec fabric;
+  if (several) {
+    if (own || json.Has("nodes") || nodes) json.Fail("\"node_kinds\" says what \"node\" and \"nodes\" would");
+    kinds = ReadNodeKinds(*several);
+  } else {
+    NodeSpec& node = kinds.front().node;
+    if (built_in || !own) {
+      const ClusterSpec standard = BuiltInCluster(json.At("name"));
+      source = standard.source();
+      node = standard.only_node();
+      kinds.front().count = standard.nodes();
+      fabric = standard.fabric_spec();
+    }
+    if (built_in && own && own->IsObject() && !own->Has("file")) {
+      ReadNodeInto(*own, true, node);
+    } else if (own) {
+      node = ReadNode(*own);
+    }
+    kinds.front().count = nodes ? *nodes : static_cast<int>(json.IntOr("nodes", kinds.front().count, 1, kMaxNodes));
+    CheckDomains(json, kinds.front());
   }
   const std::string name = json.StringOr("name", "inline");
   source = json.StringOr("source", source);
-  return {name, source, {{.count = static_cast<int>(json.IntOr("nodes", 1, 1, kMaxNodes)), .node = node}}};
+  int all = 0;
+  for (const NodeKind& kind : kinds) all += kind.count;
+  if (const auto given = json.Find("fabric")) fabric = ReadFabric(*given, all);
+  return {name, source, std::move(kinds), std::move(fabric)};
 }
 
 Json GpuJson(const GpuSpec& gpu) {
@@ -120,9 +217,23 @@ Json GpuJson(const GpuSpec& gpu) {
 
 }  // namespace
 
-ClusterSpec::ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds)
-    : name_(std::move(name)), source_(std::move(source)), kinds_(std::move(kinds)) {
+ClusterSpec::ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds, FabricSpec fabric)
+    : name_(std::move(name)), source_(std::move(source)), kinds_(std::move(kinds)), fabric_spec_(std::move(fabric)) {
   DFLOP_CHECK(!kinds_.empty(), "a cluster has a kind of nodes");
+  BuildFabric();
+}
+
+void ClusterSpec::BuildFabric() {
+  fabric_.reset();
+  if (std::holds_alternative<FullFabric>(fabric_spec_)) return;
+  std::vector<NodePorts> ports;
+  for (const NodeKind& kind : kinds_) {
+    for (int i = 0; i < kind.count; ++i) {
+      const int first_nic = ports.empty() ? 0 : ports.back().first_nic + ports.back().nics;
+      ports.push_back({kind.node.nics, kind.node.nic_rate(), first_nic});
+    }
+  }
+  fabric_ = MakeFabric(fabric_spec_, ports);
 }
 
 int ClusterSpec::nodes() const {
@@ -145,8 +256,9 @@ int ClusterSpec::nics() const {
 
 Seconds ClusterSpec::latency(int source, int target) const {
   const NodeSpec& from = node_at(source);
-  if (same_node(source, target)) return from.intra_latency;
-  return std::max(from.nic_latency, node_at(target).nic_latency);
+  if (same_domain(source, target) || same_node(source, target)) return from.intra_latency;
+  const Seconds nics = std::max(from.nic_latency, node_at(target).nic_latency);
+  return fabric_ ? fabric_->Latency(node_of(source), node_of(target), nics) : nics;
 }
 
 const NodeSpec& ClusterSpec::only_node() const {
@@ -162,6 +274,20 @@ NodeSpec& ClusterSpec::only_node() {
 void ClusterSpec::set_nodes(int nodes) {
   DFLOP_CHECK(kinds_.size() == 1, "a number of nodes says nothing about several kinds");
   kinds_.front().count = nodes;
+  BuildFabric();
+}
+
+int ClusterSpec::smallest_domain() const {
+  int smallest = kinds_.front().node.domain();
+  for (const NodeKind& kind : kinds_) smallest = std::min(smallest, kind.node.domain());
+  return smallest;
+}
+
+KindId ClusterSpec::fastest_kind() const {
+  const auto fastest = std::max_element(kinds_.begin(), kinds_.end(), [](const NodeKind& a, const NodeKind& b) {
+    return a.node.gpu.peak < b.node.gpu.peak;
+  });
+  return KindId{static_cast<int>(fastest - kinds_.begin())};
 }
 
 Bytes ClusterSpec::smallest_memory() const {
@@ -186,9 +312,9 @@ ClusterSpec ReadCluster(const JsonReader& json) {
   if (!json.Has("file")) return ReadClusterObject(json);
   json.AllowOnly({"file", "nodes"});
   const ReferencedFile file(json.At("file"), "dflop/cluster/1");
-  ClusterSpec cluster = ReadClusterObject(file.reader());
-  cluster.set_nodes(static_cast<int>(json.IntOr("nodes", cluster.nodes(), 1, kMaxNodes)));
-  return cluster;
+  std::optional<int> nodes;
+  if (json.Has("nodes")) nodes = static_cast<int>(json.At("nodes").Int(1, kMaxNodes));
+  return ReadClusterObject(file.reader(), nodes);
 }
 
 std::vector<std::string> BuiltInClusterNames() { return Clusters().Keys(); }
@@ -196,22 +322,40 @@ std::vector<std::string> BuiltInGpuNames() { return Gpus().Keys(); }
 std::string ClusterSource(const std::string& name) { return Clusters().At(name).At("source").String(); }
 std::string GpuSource(const std::string& name) { return Gpus().At(name).At("source").String(); }
 
-Json ToJson(const ClusterSpec& cluster) {
-  const NodeSpec& node = cluster.only_node();
-  Json json;
-  json["name"] = cluster.name();
-  json["source"] = cluster.source();
-  json["nodes"] = cluster.nodes();
-  Json& own = json["node"];
+Json ToJson(const NodeSpec& node) {
+  Json own;
   own["gpu"] = GpuJson(node.gpu);
   own["gpus"] = node.gpus;
+  if (node.nvlink_domain > 0) own["nvlink_domain"] = node.nvlink_domain;
   own["intra_node_bytes_per_s"] = node.intra_bandwidth.value();
   own["intra_node_latency_s"] = node.intra_latency.value();
   own["intra_efficiency"] = node.intra_efficiency;
+  if (node.pcie_bandwidth > BytesPerSecond(0)) own["pcie_bytes_per_s"] = node.pcie_bandwidth.value();
   own["nics"] = node.nics;
   own["nic_bytes_per_s"] = node.nic_bandwidth.value();
   own["nic_latency_s"] = node.nic_latency.value();
   own["nic_efficiency"] = node.nic_efficiency;
+  return own;
+}
+
+Json ToJson(const ClusterSpec& cluster) {
+  Json json;
+  json["name"] = cluster.name();
+  json["source"] = cluster.source();
+  if (cluster.kinds() == 1) {
+    json["nodes"] = cluster.nodes();
+    json["node"] = ToJson(cluster.only_node());
+  } else {
+    for (int k = 0; k < cluster.kinds(); ++k) {
+      const NodeKind& kind = cluster.kind(KindId{k});
+      Json one;
+      one["name"] = kind.name;
+      one["count"] = kind.count;
+      one["node"] = ToJson(kind.node);
+      json["node_kinds"].push_back(std::move(one));
+    }
+  }
+  if (cluster.fabric() != nullptr) json["fabric"] = ToJson(cluster.fabric_spec());
   return json;
 }
 

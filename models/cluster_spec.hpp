@@ -1,13 +1,16 @@
-// The machine: GPUs in nodes of one or several kinds, NVLink inside a node, NICs between nodes. Bandwidths are per GPU
-// or NIC and direction.
+// The machine: GPUs in nodes of one or several kinds, NVLink inside a domain, NICs and a fabric between nodes.
+// Bandwidths are per GPU or NIC and direction.
 #pragma once
 
 #include <cstddef>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json_reader.hpp"
 #include "base/units.hpp"
+#include "models/network/fabric.hpp"
 
 namespace dflop {
 
@@ -30,7 +33,12 @@ struct NodeSpec {
   /// Share of the nominal link rate that large messages reach (fit to measured collectives; see the data file).
   double intra_efficiency = 1.0;
   double nic_efficiency = 1.0;
+  /// GPUs that NVLink joins: 0: those of the node; fewer (pairs), or those of several nodes (a rack).
+  int nvlink_domain = 0;
+  /// Between a GPU and what is not NVLink: NICs, GPUs of its node outside its domain. 0: as fast as these.
+  BytesPerSecond pcie_bandwidth{0};
 
+  int domain() const { return nvlink_domain > 0 ? nvlink_domain : gpus; }
   BytesPerSecond intra_rate() const { return intra_bandwidth * intra_efficiency; }
   BytesPerSecond nic_rate() const { return nic_bandwidth * nic_efficiency; }
 };
@@ -54,7 +62,7 @@ class ClusterSpec {
  public:
   ClusterSpec() : ClusterSpec("", "", {NodeKind{}}) {}
   /// At least one kind.
-  ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds);
+  ClusterSpec(std::string name, std::string source, std::vector<NodeKind> kinds, FabricSpec fabric = {});
 
   const std::string& name() const { return name_; }
   const std::string& source() const { return source_; }
@@ -74,14 +82,30 @@ class ClusterSpec {
     return seat.first_nic + seat.nic;
   }
   bool same_node(int a, int b) const { return node_of(a) == node_of(b); }
+  /// NVLink domains, counted as nodes are.
+  int domain_of(int gpu) const { return SeatOf(gpu).domain; }
+  /// NVLink joins them.
+  bool same_domain(int a, int b) const { return domain_of(a) == domain_of(b); }
+  /// GPUs of the smallest domain of all kinds: a tensor-parallel group of so many may lie anywhere.
+  int smallest_domain() const;
 
   const NodeSpec& node_at(int gpu) const { return kinds_[SeatOf(gpu).kind].node; }
+  const NodeKind& kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)]; }
   const NodeSpec& node_of_kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)].node; }
-  BytesPerSecond intra_rate(int gpu) const { return node_at(gpu).intra_rate(); }
-  BytesPerSecond nic_rate(int gpu) const { return node_at(gpu).nic_rate(); }
+  BytesPerSecond intra_rate(int gpu) const { return Slowed(node_at(gpu).intra_rate(), slow_nvlinks_, gpu); }
+  BytesPerSecond nic_rate(int gpu) const { return Slowed(node_at(gpu).nic_rate(), slow_nics_, nic_number(gpu)); }
+  /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than their kind's.
+  void SlowNvLink(int gpu, double factor) { slow_nvlinks_[gpu] = factor; }
+  void SlowNic(int nic_number, double factor) { slow_nics_[nic_number] = factor; }
+
+  const FabricSpec& fabric_spec() const { return fabric_spec_; }
+  /// Between the NICs; null where it is full.
+  const Fabric* fabric() const { return fabric_.get(); }
   /// Of a message from one GPU to another; between nodes of two kinds that of the slower end.
   Seconds latency(int source, int target) const;
 
+  /// Of the GPUs with the highest peak: what runs there runs nowhere faster, as far as searches look ahead.
+  KindId fastest_kind() const;
   /// The node of a cluster that has one kind, for rules and searches that know no more; aborts where there are several.
   const NodeSpec& only_node() const;
   NodeSpec& only_node();
@@ -97,6 +121,7 @@ class ClusterSpec {
     int node;
     int nic;        ///< of its node
     int first_nic;  ///< of its node, over all nodes
+    int domain;     ///< of NVLink, over all nodes
   };
   /// One division by the node's size (callers drop what they do not ask for) after a search over the few kinds, which
   /// is none where there is one: collectives ask for every flow.
@@ -104,23 +129,37 @@ class ClusterSpec {
     std::size_t kind = 0;
     int nodes = 0;
     int nics = 0;
+    int domains = 0;
     for (; kind + 1 < kinds_.size() && gpu >= kinds_[kind].gpus(); ++kind) {
       gpu -= kinds_[kind].gpus();
       nodes += kinds_[kind].count;
+      domains += kinds_[kind].gpus() / kinds_[kind].node.domain();
       nics += kinds_[kind].count * kinds_[kind].node.nics;
     }
     const NodeSpec& node = kinds_[kind].node;
     const int before = gpu / node.gpus;
-    return {kind, nodes + before, gpu % node.gpus % node.nics, nics + before * node.nics};
+    return {kind, nodes + before, gpu % node.gpus % node.nics, nics + before * node.nics,
+            domains + gpu / node.domain()};
   }
+  static BytesPerSecond Slowed(BytesPerSecond rate, const std::map<int, double>& slow, int place) {
+    if (slow.empty()) return rate;
+    const auto found = slow.find(place);
+    return found == slow.end() ? rate : rate / found->second;
+  }
+  void BuildFabric();
 
   std::string name_;
   std::string source_;
   std::vector<NodeKind> kinds_;
+  FabricSpec fabric_spec_;
+  std::shared_ptr<const Fabric> fabric_;
+  std::map<int, double> slow_nvlinks_;  ///< by GPU
+  std::map<int, double> slow_nics_;     ///< by NIC over all nodes
 };
 
 /// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"
-/// (an object, {"file": …} or the name of a built-in cluster whose node it is); or {"file": …, "nodes": n}.
+/// (an object, {"file": …} or the name of a built-in cluster whose node it is), or with "node_kinds" [{"name", "count",
+/// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric".
 ClusterSpec ReadCluster(const JsonReader& json);
 GpuSpec ReadGpu(const JsonReader& json);  ///< a built-in name, inline, or {"file": …}
 std::vector<std::string> BuiltInClusterNames();
@@ -130,5 +169,6 @@ std::string ClusterSource(const std::string& name);
 std::string GpuSource(const std::string& name);
 
 Json ToJson(const ClusterSpec& cluster);
+Json ToJson(const NodeSpec& node);
 
 }  // namespace dflop

@@ -13,7 +13,7 @@ constexpr double kMemoryTiles = 2;
 constexpr double kMemoryTokens = 1024;
 
 std::vector<int> Degrees(const CostModel& cost, int module) {
-  const int node = cost.cluster().only_node().gpus;
+  const int node = cost.cluster().smallest_domain();
   std::vector<int> degrees;
   for (const int tp : {1, 2, 4, 8}) {
     if (cost.model().shape(module).heads % tp == 0 && tp <= node && node % tp == 0) degrees.push_back(tp);

@@ -112,7 +112,7 @@ void WriteForRelease(const Experiment& experiment, const Scenario& scenario, con
                       MeasureAsReleased(scenario.MakeCostModel(), samples, arguments.tp1_without_recompute));
   std::printf("%s, seed %lld: %d GPUs of %.1f GiB, global batch %d\n", scenario.name.c_str(),
               static_cast<long long>(experiment.seeds.front()), scenario.cluster.gpus(),
-              scenario.cluster.only_node().gpu.memory.value() / kGibibyte, scenario.global_batch_size);
+              scenario.cluster.smallest_memory().value() / kGibibyte, scenario.global_batch_size);
   std::printf("profile: %s/thr_%s_*.csv, mem_%s_*.csv, samples.json (its %s_%s_%s.pkl) of %s and %s\n",
               arguments.out.c_str(), names.mllm.c_str(), names.mllm.c_str(), names.mllm.c_str(),
               names.encoder.substr(0, names.encoder.rfind('_')).c_str(),

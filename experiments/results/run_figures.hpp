@@ -18,7 +18,7 @@ struct StageMemory : MemoryParts {
   int stage = 0;  ///< device within the module's pipeline
 };
 
-/// Shares of time are of all device time of the steps (idle) or of the busy time (the last two), longer steps counting
+/// Shares of time are of all device time of the steps (idle) or of the busy time (of computations, or of NICs; the last three), longer steps counting
 /// more; the parts of the idle time may be negative and add up to it.
 struct RunFigures {
   double iteration_time_s = 0;  ///< mean over the steps
@@ -44,6 +44,8 @@ struct RunFigures {
   std::vector<StageMemory> memory;  ///< of the step with the peak
   double extrapolated_fraction = 0;
   double tensor_parallel_communication_fraction = 0;
+  /// Of the time that NICs are busy, the time in which messages met on one and did not slow each other down.
+  double unmodelled_contention_fraction = 0;
 };
 
 /// The `metrics` of a run in dflop/result/1, without speedup_vs.

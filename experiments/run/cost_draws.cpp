@@ -19,7 +19,10 @@ class DrawnReplays {
       : scenario_(scenario), job_(job), step_(step), disturb_(disturb), durations_(step.graph.durations) {}
 
   Seconds StepTime(const CostDraw& draw) {
-    const auto kernels = std::make_shared<DrawnKernelCosts>(scenario_.kernels, SpreadOf(*scenario_.kernels), draw);
+    std::vector<std::shared_ptr<const KernelCosts>> kernels;
+    for (const auto& costs : scenario_.kernels) {
+      kernels.push_back(std::make_shared<DrawnKernelCosts>(costs, SpreadOf(*costs), draw));
+    }
     const CostModel drawn(scenario_.model, scenario_.cluster, kernels, job_.cost.software());
     costs_ = PriceStep(drawn, job_.layout, step_.work, step_.classes, std::move(costs_));
     if (disturb_) disturb_(drawn, costs_);

@@ -13,11 +13,19 @@ namespace dflop {
 // Of one step: all of a run's would hardly name other kinds of kernels.
 Json ListExtrapolated(const Scenario& scenario, const PlannedJob& job, const StepWork& work) {
   constexpr std::size_t kNamed = 8;
-  const auto shapes = std::make_shared<ExtrapolatedShapes>(scenario.kernels);
-  PriceStep(CostModel(scenario.model, scenario.cluster, shapes, job.cost.software()), job.decision.layout, work);
+  std::vector<std::shared_ptr<ExtrapolatedShapes>> shapes;  // by kind of nodes
+  for (const auto& kernels : scenario.kernels) shapes.push_back(std::make_shared<ExtrapolatedShapes>(kernels));
+  PriceStep(CostModel(scenario.model, scenario.cluster, {shapes.begin(), shapes.end()}, job.cost.software()),
+            job.decision.layout, work);
+  std::size_t count = 0;
+  std::vector<std::string> longest;
+  for (const auto& of_kind : shapes) {
+    count += of_kind->size();
+    for (const std::string& shape : of_kind->Longest(kNamed / shapes.size())) longest.push_back(shape);
+  }
   Json json;
-  json["count"] = shapes->size();
-  json["longest"] = Json::ArrayOf(shapes->Longest(kNamed));
+  json["count"] = count;
+  json["longest"] = Json::ArrayOf(longest);
   return json;
 }
 

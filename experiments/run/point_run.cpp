@@ -101,6 +101,7 @@ class SeedRun {
 
   /// Of steps some of whose replicas are alike.
   std::string WhyToldApart() const {
+    if (SharesFabric(job_.cost.cluster())) return "they meet each other on the links of the fabric";
     if (disturbed()) return "something disturbs their costs, or a correction watches them";
     if (engine_.contends()) {
       return "their messages may contend: not all are alike, or two share a NIC, or nodes are filled unevenly";

@@ -57,9 +57,13 @@ Json Assumptions(const Scenario& scenario) {
   json["planning_samples"] = scenario.planning_samples;
   json["global_batch_size"] = scenario.global_batch_size;
   if (!scenario.anomalies.empty()) json["anomalies"] = DescribeAnomalies(scenario);
-  json["kernel_costs"] = scenario.kernels->description();
-  json["error_band"] = scenario.kernels->error_band();
-  json["cost_draws"] = DescribeCostDraws(*scenario.kernels);
+  // The band and the draws are those of the first kind; every other kind has its own costs beside them.
+  json["kernel_costs"] = scenario.kernels.front()->description();
+  json["error_band"] = scenario.kernels.front()->error_band();
+  json["cost_draws"] = DescribeCostDraws(*scenario.kernels.front());
+  for (std::size_t kind = 1; kind < scenario.kernels.size(); ++kind) {
+    json["other_kernel_costs"].push_back(scenario.kernels[kind]->description());
+  }
   return json;
 }
 
@@ -101,7 +105,7 @@ Json ModelProfiles(const Experiment& experiment) {
     entry["scenario"] = point.scenario.name;
     if (!point.values.is_null()) entry["point"] = point.values;
     entry["points"] = std::int64_t{1};
-    entry["gpu"] = point.scenario.cluster.only_node().gpu.name;
+    entry["gpu"] = point.scenario.cluster.node_of_kind(kFirstKind).gpu.name;
     entry["profile"] = ToJson(ProfileModel(point.scenario.MakeCostModel()));
   }
   return Json(std::move(profiles));

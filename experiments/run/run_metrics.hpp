@@ -38,6 +38,7 @@ class RunMetrics {
   double busy_s_ = 0;            ///< (1 − idle fraction) × step
   double extrapolated_s_ = 0;
   double tensor_parallel_s_ = 0;
+  double contention_s_ = 0;  ///< unmodelled fraction × step
   double balance_gap_ = 0;
   double planning_s_;
   double exposed_s_;

@@ -26,10 +26,20 @@ std::shared_ptr<const T> Once(const std::string& words, const std::function<std:
   return entry;
 }
 
-std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster) {
-  const GpuSpec& gpu = cluster.only_node().gpu;
+bool HasDevice(const ClusterSpec& cluster, const std::string& device) {
+  for (int kind = 0; kind < cluster.kinds(); ++kind) {
+    const GpuSpec& gpu = cluster.node_of_kind(KindId{kind}).gpu;
+    if (MayBeDevice(device, gpu.name, gpu.memory.value())) return true;
+  }
+  return false;
+}
+
+/// A file prices the kinds of GPUs that it was measured on; where others stand beside them, these have built-in costs.
+std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster,
+                                                   const NodeSpec& node) {
+  const GpuSpec& gpu = node.gpu;
   const auto costs = scenario.Find("costs");
-  const std::string words = ToJson(cluster)["node"].Dump() + (costs ? costs->json().Dump() : "");
+  const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "");
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
     return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
@@ -47,6 +57,7 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   return Once<KernelCosts>(words, [&] {
     const CostTrace trace = ReadCostTrace(path);
     if (refuse && !MayBeDevice(trace.device, gpu.name, gpu.memory.value())) {
+      if (HasDevice(cluster, trace.device)) return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu));
       costs->Fail(
           "was measured on " + trace.device + ", the cluster's GPU is " + gpu.name +
           ": choose a trace of that GPU, or say \"device_mismatch\": \"accept\" to price by another all the same");
@@ -108,7 +119,9 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.model = ReadModel(json.At("model"));
   scenario.cluster = ReadCluster(json.At("cluster"));
   scenario.software = ReadSoftwareStack(json);
-  scenario.kernels = ReadKernelCosts(json, scenario.cluster);
+  for (int kind = 0; kind < scenario.cluster.kinds(); ++kind) {
+    scenario.kernels.push_back(ReadKernelCosts(json, scenario.cluster, scenario.cluster.node_of_kind(KindId{kind})));
+  }
   if (const auto costs = json.Find("costs"); costs && costs->IsObject()) {
     scenario.max_extrapolated_fraction =
         costs->NumberOr("max_extrapolated_fraction", costs->Has("file") ? kMostExtrapolated : 1, 0, 1);

@@ -22,7 +22,7 @@ struct Scenario {
   ModelSpec model;
   ClusterSpec cluster;
   SoftwareStack software;
-  std::shared_ptr<const KernelCosts> kernels;
+  std::vector<std::shared_ptr<const KernelCosts>> kernels;  ///< [kind of nodes]
   std::shared_ptr<const SampleSource> samples;
   /// Share of the busy time that may be priced outside what was measured, before results are refused: half of it by a
   /// file, all of it by the built-in models, where the experiment does not say otherwise.

@@ -52,7 +52,7 @@ class DflopAsReleased final : public LayoutPlanner {
     const ModelSpec& model = problem.cost.model();
     if (model.encoders.size() > 1) throw Infeasible("the released optimizer knows one encoder, the model has more");
     const ReleasedInputs inputs{model, Profile(problem), problem.cost.cluster().gpus(),
-                                problem.cost.cluster().only_node().gpu.memory.value() / kGibibyte,
+                                problem.cost.cluster().smallest_memory().value() / kGibibyte,
                                 problem.global_batch_size};
     const auto [plan, why_none] = PlanAsReleased(inputs);
     if (!plan) throw Infeasible("the released rule ends without a layout: " + why_none);

@@ -47,7 +47,7 @@ double StateBytes(const CostModel& cost, const ModulePart& part, int replicas) {
 }  // namespace
 
 ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector<SampleShape>& batch)
-    : cost_(problem.cost) {
+    : cost_(problem.cost), kind_(problem.cost.cluster().fastest_kind()) {
   const ModelSpec& model = cost_.model();
   for (std::size_t e = 0; e < model.encoders.size(); ++e) {
     double tiles = 0;
@@ -64,7 +64,7 @@ ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector
   totals_.push_back(llm.tokens);
   largest_share_ = largest / llm.tokens;
   whole_.push_back(std::move(llm));
-  memory_ = cost_.cluster().only_node().gpu.memory.value() * (1 - kMemoryReserve) - cost_.software().workspace_bytes;
+  memory_ = cost_.cluster().smallest_memory().value() * (1 - kMemoryReserve) - cost_.software().workspace_bytes;
   cells_.resize(whole_.size() * kTensorDegrees);
   last_sides_.resize(whole_.size());
   rates_.resize(whole_.size() * kTensorDegrees);
@@ -85,7 +85,7 @@ const ChoiceEstimate::Cell& ChoiceEstimate::CellOf(int module, int tp, int parts
   Cell& cell = cells[Index(index)];
   if (cell.known) return cell;
   const SequenceBatch batch = MeanBatch(module, represented);
-  const auto seconds = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch)).value(); };
+  const auto seconds = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch, kind_)).value(); };
   const ModulePart layer = PartOf(module, 1, false, false, tp);
   const ModulePart output = PartOf(module, 0, false, true, tp);
   cell.known = true;
@@ -125,7 +125,9 @@ const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
       batch = EncoderBatch(model.encoders[Index(module)], size);
     }
     // Sizes are whole, so the largest that this one stands for is next − 1.
-    const auto rate = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch)).value() / (next - 1); };
+    const auto rate = [&](const ModulePart& part) {
+      return WholeTime(cost_.Part(part, batch, kind_)).value() / (next - 1);
+    };
     rates.layer = std::min(rates.layer, rate(PartOf(module, 1, false, false, tp)));
     rates.input = std::min(rates.input, rate(PartOf(module, 0, true, false, tp)));
     rates.output = std::min(rates.output, rate(PartOf(module, 0, false, true, tp)));
@@ -137,9 +139,9 @@ const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
 /// As models/network.hpp's ring, by the busiest link alone.
 double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) const {
   if (replicas == 1) return 0;
-  const NodeSpec& node = cost_.cluster().only_node();
+  const NodeSpec& node = Node();
   const double bytes = 2 * cost_.GradientBytes(part).value() * (replicas - 1) / replicas;
-  const bool inside = part.mesh.tp * replicas <= node.gpus;
+  const bool inside = part.mesh.tp * replicas <= node.domain();
   const double rate =
       inside ? node.intra_rate().value() : node.nic_rate().value() * std::max(1, node.nics / part.mesh.tp);
   const double hops = 2.0 * (replicas - 1);
@@ -159,7 +161,7 @@ ChoiceEstimate::Side ChoiceEstimate::MakeSide(int module, const ModuleDegrees& d
     if (!first && stages == 1) break;
     const bool last = !first || stages == 1;
     const ModulePart part = PartOf(module, first ? split.front() : split.back(), first, last, d.tp);
-    const double optimizer = cost_.OptimizerStep(part, d.dp).value();
+    const double optimizer = cost_.OptimizerStep(part, d.dp, kind_).value();
     side.state_bytes = std::max(side.state_bytes, StateBytes(cost_, part, d.dp));
     side.optimizer = std::min(side.optimizer, optimizer);
     side.end = std::max(side.end, optimizer + ReductionSeconds(part, d.dp));
@@ -193,9 +195,7 @@ int ChoiceEstimate::BusiestParts(int module, int parts, int groups) const {
 /// Of the projected tiles of a microbatch that was divided.
 double ChoiceEstimate::GatherSeconds(int module, int parts, int groups) const {
   if (groups == 1) return 0;
-  return IntraNodeAllGather(cost_.cluster().only_node(), groups,
-                            cost_.ProjectedBytes(module, totals_[Index(module)] / parts))
-      .value();
+  return IntraNodeAllGather(Node(), groups, cost_.ProjectedBytes(module, totals_[Index(module)] / parts)).value();
 }
 
 ChoiceEstimate::Module ChoiceEstimate::At(int module, const ModuleDegrees& d, int stages, int fewer_last, int parts,
@@ -227,7 +227,7 @@ void ChoiceEstimate::SetMemory(StepEstimate& estimate, double state, double peak
 }
 
 double ChoiceEstimate::HopSeconds(double bytes, int tp) const {
-  const NodeSpec& node = cost_.cluster().only_node();
+  const NodeSpec& node = Node();
   const double share = cost_.software().scatter_transfers ? bytes / tp : bytes;
   return node.nic_latency.value() + share / node.nic_rate().value();
 }
@@ -287,7 +287,7 @@ StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
   const int m = choice.microbatches;
   const Module encoder = At(0, choice.encoder, choice.encoder.pp, 0, m * choice.encoder.dp);
   const Module llm = At(1, choice.llm, choice.llm.pp, choice.fewer_last, m * choice.llm.dp);
-  const NodeSpec& node = cost_.cluster().only_node();
+  const NodeSpec& node = Node();
   const double union_bytes = cost_.ProjectedBytes(0, totals_[0] / m).value();
   const double nic = node.nic_rate().value();
   const double latency = node.nic_latency.value();

@@ -83,7 +83,11 @@ class ChoiceEstimate {
   double GatherSeconds(int module, int parts, int groups) const;
   double HopSeconds(double bytes, int tp) const;
 
+  /// Times of the fastest kind of nodes: a bound must not be above what some placement takes.
+  const NodeSpec& Node() const { return cost_.cluster().node_of_kind(kind_); }
+
   const CostModel& cost_;
+  KindId kind_;
   std::vector<SequenceBatch> whole_;      ///< [module]: the whole global batch
   std::vector<double> totals_;            ///< [module]: tokens (tiles for an encoder) of it
   double largest_share_ = 0;              ///< of the LLM's tokens, in one sample

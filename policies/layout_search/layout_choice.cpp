@@ -13,7 +13,7 @@ namespace {
 /// TP × PP × DP of one module on `gpus` GPUs from `first_gpu` on, TP groups inside nodes.
 std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module, int first_gpu, int gpus) {
   const ModelSpec& model = problem.cost.model();
-  const int node = problem.cost.cluster().only_node().gpus;
+  const int node = problem.cost.cluster().smallest_domain();
   const TransformerShape& shape = model.shape(module);
   std::vector<ModuleDegrees> all;
   for (int tp = 1; tp <= std::min(8, node); tp *= 2) {

@@ -20,7 +20,7 @@ double SizeOf(const SampleShape& sample, int module, int llm) {
 MeansFormula::MeansFormula(const PlanningProblem& problem)
     : profile_(ProfileModel(problem.cost)),
       global_batch_size_(problem.global_batch_size),
-      memory_(problem.cost.cluster().only_node().gpu.memory),
+      memory_(problem.cost.cluster().smallest_memory()),
       sides_(profile_.modules.size() * kDegrees) {
   const double scale = static_cast<double>(problem.global_batch_size) / static_cast<double>(problem.samples.size());
   for (int module = 0; module <= llm(); ++module) Prepare(module, problem, scale);

@@ -12,7 +12,7 @@ namespace {
 
 std::vector<ModuleDegrees> Factorisations(const PlanningProblem& problem, int module, int first_gpu, int gpus) {
   const ModelSpec& model = problem.cost.model();
-  const int node = problem.cost.cluster().only_node().gpus;
+  const int node = problem.cost.cluster().smallest_domain();
   std::vector<ModuleDegrees> all;
   for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
     const bool stays_in_node = node % tp == 0 && first_gpu % tp == 0;

@@ -28,7 +28,7 @@ void AddDegrees(int tp, int encoder_tp, int chunks, const ModelSpec& model, cons
 }  // namespace
 
 std::vector<int> GroupSizes(const ClusterSpec& cluster) {
-  const int node = cluster.only_node().gpus;
+  const int node = cluster.smallest_domain();
   std::vector<int> sizes;
   for (int tp = 1; tp <= std::min(8, node); tp *= 2) {
     if (node % tp == 0 && cluster.gpus() % tp == 0) sizes.push_back(tp);

@@ -28,8 +28,11 @@ class NoKernelCosts final : public KernelCosts {
 }  // namespace
 
 CostModel UnpricedCosts(const Plan& plan) {
-  return CostModel(plan.model, plan.cluster, std::make_shared<NoKernelCosts>(plan.cluster.only_node().gpu),
-                   plan.software);
+  std::vector<std::shared_ptr<const KernelCosts>> kernels;
+  for (int kind = 0; kind < plan.cluster.kinds(); ++kind) {
+    kernels.push_back(std::make_shared<NoKernelCosts>(plan.cluster.node_of_kind(KindId{kind}).gpu));
+  }
+  return CostModel(plan.model, plan.cluster, std::move(kernels), plan.software);
 }
 
 OperationGraph BareGraphOf(const Plan& plan, std::size_t step) {

@@ -1,4 +1,4 @@
-// Messages and collectives as flows over NVLinks and NICs.
+// Messages and collectives as flows over the links of the cluster.
 #include "sim/build/collectives.hpp"
 
 #include <algorithm>
@@ -7,38 +7,22 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "models/network/route.hpp"
 
 namespace dflop {
 namespace {
 
-/// One direction of one port: what a flow occupies at either end.
+/// One direction of one link: what a flow occupies.
 struct Port {
   std::int64_t id = 0;
   BytesPerSecond rate{0};
   double seconds = 0;  ///< that the bytes need at this rate
 };
 
-/// Numbers every port: NVLink out and in of each GPU first, then out and in of each NIC.
-std::int64_t NvLinkPort(int gpu, int direction) { return 2 * std::int64_t{gpu} + direction; }
-std::int64_t NicPort(const ClusterSpec& cluster, int gpu, int direction) {
-  return 2 * (std::int64_t{cluster.gpus()} + cluster.nic_number(gpu)) + direction;
-}
-
 void AddPorts(const ClusterSpec& cluster, const Flow& flow, std::vector<Port>& ports) {
-  if (flow.source_gpu == flow.target_gpu) return;  // stays in the GPU's own memory
-  if (cluster.same_node(flow.source_gpu, flow.target_gpu)) {
-    const BytesPerSecond rate = cluster.intra_rate(flow.source_gpu);
-    const double seconds = (flow.bytes / rate).value();
-    ports.push_back({NvLinkPort(flow.source_gpu, 0), rate, seconds});
-    ports.push_back({NvLinkPort(flow.target_gpu, 1), rate, seconds});
-  } else {
-    const auto add = [&](int gpu, int direction) {
-      const BytesPerSecond rate = cluster.nic_rate(gpu);
-      ports.push_back({NicPort(cluster, gpu, direction), rate, (flow.bytes / rate).value()});
-    };
-    add(flow.source_gpu, 0);
-    add(flow.target_gpu, 1);
-  }
+  ForEachLink(cluster, flow.source_gpu, flow.target_gpu, [&](const RouteLink& link) {
+    ports.push_back({link.id, link.rate, (flow.bytes / link.rate).value()});
+  });
 }
 
 // From here on a table of all ports is faster than sorting those in use.
@@ -56,7 +40,8 @@ double BusiestBySorting(std::vector<Port>& ports) {
   return busiest;
 }
 double BusiestByTable(const ClusterSpec& cluster, const std::vector<Port>& ports) {
-  std::vector<double> sums(static_cast<std::size_t>(2 * (std::int64_t{cluster.gpus()} + cluster.nics())));
+  const std::int64_t fabric_links = cluster.fabric() == nullptr ? 0 : cluster.fabric()->links();
+  std::vector<double> sums(static_cast<std::size_t>(LinkNumbers(cluster).first_of_fabric() + fabric_links));
   double busiest = 0;
   for (const Port& port : ports) busiest = std::max(busiest, sums[static_cast<std::size_t>(port.id)] += port.seconds);
   return busiest;
@@ -67,7 +52,8 @@ Seconds HopLatency(const ClusterSpec& cluster, const std::vector<Flow>& flows) {
   bool leaves_node = false;
   Seconds slowest{0};
   for (const Flow& flow : flows) {
-    const bool inside = cluster.same_node(flow.source_gpu, flow.target_gpu);
+    const bool inside =
+        cluster.same_domain(flow.source_gpu, flow.target_gpu) || cluster.same_node(flow.source_gpu, flow.target_gpu);
     if (inside && leaves_node) continue;
     const Seconds hop = cluster.latency(flow.source_gpu, flow.target_gpu);
     slowest = inside || leaves_node ? std::max(slowest, hop) : hop;
@@ -91,24 +77,24 @@ void Merge(std::vector<Flow>& flows) {
   flows.resize(kept);
 }
 
-/// The groups by node, nodes in order of first appearance.
-std::vector<std::vector<int>> ByNode(const ClusterSpec& cluster, std::span<const int> group_gpus) {
-  std::vector<std::vector<int>> nodes;
-  std::unordered_map<int, std::size_t> place;  // by node
+/// The groups by NVLink domain, domains in order of first appearance.
+std::vector<std::vector<int>> ByDomain(const ClusterSpec& cluster, std::span<const int> group_gpus) {
+  std::vector<std::vector<int>> domains;
+  std::unordered_map<int, std::size_t> place;  // by domain
   for (const int gpu : group_gpus) {
-    const auto [entry, is_new] = place.try_emplace(cluster.node_of(gpu), nodes.size());
-    if (is_new) nodes.emplace_back();
-    nodes[entry->second].push_back(gpu);
+    const auto [entry, is_new] = place.try_emplace(cluster.domain_of(gpu), domains.size());
+    if (is_new) domains.emplace_back();
+    domains[entry->second].push_back(gpu);
   }
-  return nodes;
+  return domains;
 }
 
-/// The `rotation`-th ring: every node's members in turn, beginning with a different one, so that each ring enters and
-/// leaves a node through other NICs.
-std::vector<int> RotatedRing(const std::vector<std::vector<int>>& nodes, std::size_t rotation) {
+/// The `rotation`-th ring: every domain's members in turn, beginning with a different one, so that each ring enters and
+/// leaves a domain through other NICs.
+std::vector<int> RotatedRing(const std::vector<std::vector<int>>& domains, std::size_t rotation) {
   std::vector<int> ring;
-  for (const std::vector<int>& node : nodes) {
-    for (std::size_t i = 0; i < node.size(); ++i) ring.push_back(node[(i + rotation) % node.size()]);
+  for (const std::vector<int>& domain : domains) {
+    for (std::size_t i = 0; i < domain.size(); ++i) ring.push_back(domain[(i + rotation) % domain.size()]);
   }
   return ring;
 }
@@ -166,13 +152,13 @@ Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> gro
   Communication communication;
   const std::size_t replicas = group_gpus.size();
   if (replicas < 2) return communication;
-  const std::vector<std::vector<int>> nodes = ByNode(cluster, group_gpus);
+  const std::vector<std::vector<int>> domains = ByDomain(cluster, group_gpus);
   std::size_t rings = 1;
-  for (const std::vector<int>& node : nodes) rings = std::max(rings, node.size());
+  for (const std::vector<int>& domain : domains) rings = std::max(rings, domain.size());
   const double rounds = (reduce_scatter_only ? 1.0 : 2.0) * static_cast<double>(replicas - 1);
   const Bytes per_hop = bytes * (rounds / static_cast<double>(replicas)) / static_cast<double>(rings);
   for (std::size_t rotation = 0; rotation < rings; ++rotation) {
-    const std::vector<int> ring = RotatedRing(nodes, rotation);
+    const std::vector<int> ring = RotatedRing(domains, rotation);
     for (std::size_t i = 0; i < replicas; ++i) {
       for (int rank = 0; rank < group_size; ++rank) {
         communication.flows.push_back({ring[i] + rank, ring[(i + 1) % replicas] + rank, per_hop});

@@ -13,6 +13,7 @@
 #include "base/index.hpp"
 #include "sim/build/communicator.hpp"
 #include "sim/build/graph_draft.hpp"
+#include "sim/build/shared_cuts.hpp"
 #include "sim/build/stage_boundary.hpp"
 #include "sim/build/step_end.hpp"
 
@@ -286,7 +287,9 @@ class GraphBuilder {
 }  // namespace
 
 OperationGraph BuildGraph(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options) {
-  return GraphBuilder(job, work, costs, options).Build();
+  OperationGraph graph = GraphBuilder(job, work, costs, options).Build();
+  ShareCuts(job.cost.cluster(), graph);
+  return graph;
 }
 
 }  // namespace dflop

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/index.hpp"
+#include "sim/build/shared_cuts.hpp"
 #include "sim/build/stage_boundary.hpp"
 
 namespace dflop {
@@ -36,6 +37,7 @@ void UpdateGraph(const Job& job, const StepWork& work, const StepCosts& costs, O
     graph.communications.Change(operation.communication, way.PerFlow(bytes).value(), way.Latency(bytes));
     graph.durations[i] = way.Time(bytes);
   }
+  ShareCuts(job.cost.cluster(), graph);
 }
 
 }  // namespace dflop

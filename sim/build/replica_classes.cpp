@@ -68,11 +68,11 @@ bool KeepNicsApart(const ClusterSpec& cluster, const Layout& layout) {
   return true;
 }
 
-/// Every node that holds groups of a stage holds equally many, and each of them whole.
-bool FillNodesAlike(const ClusterSpec& cluster, const Layout& layout) {
-  std::map<std::pair<int, int>, int> groups;  // by depth and node
+/// Every NVLink domain that holds groups of a stage holds equally many, and each of them whole.
+bool FillDomainsAlike(const ClusterSpec& cluster, const Layout& layout) {
+  std::map<std::pair<int, int>, int> groups;  // by depth and domain
   for (const Stage& stage : layout.stages) {
-    ++groups[{stage.depth, cluster.node_of(layout.groups[Index(stage.group)].first_gpu)}];
+    ++groups[{stage.depth, cluster.domain_of(layout.groups[Index(stage.group)].first_gpu)}];
   }
   std::map<int, int> of_depth;
   return std::all_of(groups.begin(), groups.end(), [&](const auto& entry) {
@@ -91,7 +91,10 @@ std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const La
 
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work) {
   std::vector<ReplicaClass> classes = ReplicaClassesOf(job.cost, job.layout, work);
-  if (Index(job.layout.llm_replicas()) == classes.size() || !RunAlike(classes, job.layout, job.orders)) return {};
+  if (SharesFabric(job.cost.cluster()) || Index(job.layout.llm_replicas()) == classes.size() ||
+      !RunAlike(classes, job.layout, job.orders)) {
+    return {};
+  }
   return classes;
 }
 
@@ -111,7 +114,7 @@ bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const
 }
 
 bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout) {
-  return classes.size() == 1 && KeepNicsApart(cluster, layout) && FillNodesAlike(cluster, layout);
+  return classes.size() == 1 && KeepNicsApart(cluster, layout) && FillDomainsAlike(cluster, layout);
 }
 
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work) {

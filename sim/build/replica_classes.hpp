@@ -30,6 +30,9 @@ std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const La
 /// those run alike. None otherwise.
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work);
 
+/// Replicas that are alike meet each other on the links of a fabric that is not full, each with others.
+inline bool SharesFabric(const ClusterSpec& cluster) { return cluster.fabric() != nullptr; }
+
 /// Whether the replicas of every class run their microbatches in the same order.
 bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders);
 

@@ -26,7 +26,7 @@
 #include "base/child_process.hpp"
 #include "base/error.hpp"
 #include "base/index.hpp"
-#include "models/cluster_spec.hpp"
+#include "models/network/route.hpp"
 #include "sim/engine/engine.hpp"
 #include "sim/graph/precedence.hpp"
 
@@ -48,8 +48,8 @@ double UnitsPerByte(const Communications& communications) {
   return std::exp2(62 - std::ilogb(largest.value()));
 }
 
-/// Hosts and links for the GPUs that send or receive, so that the size of the cluster costs nothing. Between nodes a
-/// route is the sender's NIC and the receiver's NIC; inside a node it bypasses them over the two GPUs' NVLinks.
+/// Hosts and links for the GPUs that send or receive, so that the size of the cluster costs nothing. Between nodes of a
+/// full fabric a route is the sender's NIC and the receiver's NIC; every other way bypasses them and names its links.
 class Platform {
  public:
   Platform(const ClusterSpec& cluster, const Communications& communications)
@@ -63,7 +63,7 @@ class Platform {
     for (const auto& [source, target] : pairs) {
       AddHost(source);
       AddHost(target);
-      if (cluster.same_node(source, target)) AddNodeRoute(source, target);
+      if (!IsOverNicsAlone(source, target)) AddRoute(source, target);
     }
     zone_->seal();
   }
@@ -75,44 +75,47 @@ class Platform {
   }
 
  private:
-  struct Duplex {
-    s4u::Link* up = nullptr;
-    s4u::Link* down = nullptr;
-  };
+  bool IsOverNicsAlone(int source, int target) const {
+    const BytesPerSecond none(0);
+    return cluster_.fabric() == nullptr && !cluster_.same_domain(source, target) &&
+           !cluster_.same_node(source, target) && cluster_.node_at(source).pcie_bandwidth <= none &&
+           cluster_.node_at(target).pcie_bandwidth <= none;
+  }
 
-  Duplex AddLinks(const std::string& name, BytesPerSecond rate) {
-    const double units_per_s = rate.value() * units_per_byte_;
-    return {zone_->create_link(name + "-up", units_per_s)->seal(),
-            zone_->create_link(name + "-down", units_per_s)->seal()};
+  const s4u::Link* LinkOf(std::int64_t id, BytesPerSecond rate) {
+    const auto [entry, is_new] = links_.try_emplace(id);
+    if (is_new) {
+      entry->second = zone_->create_link("link-" + std::to_string(id), rate.value() * units_per_byte_)->seal();
+    }
+    return entry->second;
   }
 
   void AddHost(int gpu) {
-    if (hosts_.contains(gpu)) return;
+    const auto [entry, is_new] = hosts_.try_emplace(gpu);
+    if (!is_new) return;
     s4u::Host* host = zone_->create_host("gpu-" + std::to_string(gpu), 1.0);
-    hosts_[gpu] = host;
-    const std::pair nic(cluster_.node_of(gpu), cluster_.nic_of(gpu));
-    if (!nics_.contains(nic)) {
-      nics_[nic] =
-          AddLinks("nic-" + std::to_string(nic.first) + "-" + std::to_string(nic.second), cluster_.nic_rate(gpu));
-    }
-    zone_->add_route(host->get_netpoint(), nullptr, nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].up)}, false);
-    zone_->add_route(nullptr, host->get_netpoint(), nullptr, nullptr, {s4u::LinkInRoute(nics_[nic].down)}, false);
+    entry->second = host;
+    const LinkNumbers number(cluster_);
+    const int nic = cluster_.nic_number(gpu);
+    const auto to_nic = [&](LinkNumbers::Direction direction) {
+      return s4u::LinkInRoute(LinkOf(number.Nic(nic, direction), cluster_.nic_rate(gpu)));
+    };
+    zone_->add_route(host->get_netpoint(), nullptr, nullptr, nullptr, {to_nic(LinkNumbers::kOut)}, false);
+    zone_->add_route(nullptr, host->get_netpoint(), nullptr, nullptr, {to_nic(LinkNumbers::kIn)}, false);
   }
 
-  void AddNodeRoute(int source, int target) {
-    for (const int gpu : {source, target}) {
-      if (!nvlinks_.contains(gpu)) nvlinks_[gpu] = AddLinks("nvlink-" + std::to_string(gpu), cluster_.intra_rate(gpu));
-    }
-    zone_->add_bypass_route(hosts_[source]->get_netpoint(), hosts_[target]->get_netpoint(), nullptr, nullptr,
-                            {s4u::LinkInRoute(nvlinks_[source].up), s4u::LinkInRoute(nvlinks_[target].down)});
+  void AddRoute(int source, int target) {
+    std::vector<s4u::LinkInRoute> route;
+    ForEachLink(cluster_, source, target,
+                [&](const RouteLink& link) { route.emplace_back(LinkOf(link.id, link.rate)); });
+    zone_->add_bypass_route(hosts_[source]->get_netpoint(), hosts_[target]->get_netpoint(), nullptr, nullptr, route);
   }
 
   const ClusterSpec& cluster_;
   double units_per_byte_;
   s4u::NetZone* zone_;
   std::map<int, s4u::Host*> hosts_;
-  std::map<int, Duplex> nvlinks_;
-  std::map<std::pair<int, int>, Duplex> nics_;  ///< by node and NIC of the node
+  std::map<std::int64_t, s4u::Link*> links_;
 };
 
 /// When an operation ran; a child process leaves these behind.

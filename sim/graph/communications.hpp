@@ -31,6 +31,12 @@ class Communications {
 
   std::size_t size() const { return sent_.size(); }
   Seconds latency(int number) const { return At(number).latency; }
+  /// What a message goes by, and what it multiplies the bytes of the way's flows by.
+  Way way(int number) const { return At(number).way; }
+  double factor(int number) const { return At(number).factor; }
+  std::span<const Flow> FlowsOf(Way way) const {
+    return std::span(flows_).subspan(static_cast<std::size_t>(way.first), static_cast<std::size_t>(way.count));
+  }
   /// Over all flows.
   Bytes BytesOf(int number) const;
   /// Calls visit(flow) for the flows, one after the other.
@@ -50,9 +56,6 @@ class Communications {
   };
 
   const Sent& At(int number) const { return sent_[static_cast<std::size_t>(number)]; }
-  std::span<const Flow> FlowsOf(Way way) const {
-    return std::span(flows_).subspan(static_cast<std::size_t>(way.first), static_cast<std::size_t>(way.count));
-  }
 
   std::vector<Flow> flows_;
   std::vector<Sent> sent_;

@@ -65,6 +65,7 @@ struct StepMetrics {
   IdleByCause idle;
   double extrapolated_fraction = 0;                   ///< of busy time
   double tensor_parallel_communication_fraction = 0;  ///< of busy time
+  double unmodelled_contention_fraction = 0;          ///< of the time that NICs are busy (sim/measure/contention.hpp)
 };
 
 /// Device-seconds of a step's computations, over all replicas.

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "base/index.hpp"
+#include "sim/measure/contention.hpp"
 #include "sim/measure/counted_sum.hpp"
 #include "sim/measure/metrics.hpp"
 
@@ -70,6 +71,7 @@ StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
   metrics.idle = SplitIdle(job, step, engine);
   metrics.extrapolated_fraction = busy.Share(busy.extrapolated);
   metrics.tensor_parallel_communication_fraction = busy.Share(busy.communicating);
+  if (!engine.contends()) metrics.unmodelled_contention_fraction = NicMeetings(job, step);
   return metrics;
 }
 

@@ -72,13 +72,15 @@ std::string WhyGpus(int wanted, const ClusterSpec& cluster) {
   return "wants " + std::to_string(wanted) + " GPUs, the cluster has " + std::to_string(cluster.gpus());
 }
 
-/// Groups of `tp` GPUs from `first` on: do they all stay inside a node?
+/// Groups of `tp` GPUs from `first` on: do they all stay inside an NVLink domain?
 std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) {
   for (int g = 0; g < groups; ++g) {
     const int gpu = first + g * tp;
-    if (!cluster.same_node(gpu, gpu + tp - 1)) {
+    if (!cluster.same_domain(gpu, gpu + tp - 1)) {
+      const NodeSpec& node = cluster.node_at(gpu);
+      const std::string domains = node.domain() == node.gpus ? "nodes of " : "NVLink domains of ";
       return "the tensor-parallel group of GPUs " + std::to_string(gpu) + " to " + std::to_string(gpu + tp - 1) +
-             " would cross nodes of " + std::to_string(cluster.node_at(gpu).gpus);
+             " would cross " + domains + std::to_string(node.domain());
     }
   }
   return "";

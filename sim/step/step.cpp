@@ -35,7 +35,9 @@ Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<Sampl
     step.replica_classes = static_cast<int>(classes.size());
     const bool contend = engine.contends() && !MayFoldUnderContention(classes, job.cost.cluster(), job.layout);
     const bool differ = Index(job.layout.llm_replicas()) == classes.size();
-    if (options.disturb || contend || differ || !RunAlike(classes, job.layout, job.orders)) classes.clear();
+    if (options.disturb || contend || differ || SharesFabric(job.cost.cluster()) ||
+        !RunAlike(classes, job.layout, job.orders))
+      classes.clear();
   }
   const bool same_graph = step.order && SameClasses(classes, step.classes) && MayUpdate(job, step.work, step.graph);
   step.classes = std::move(classes);

@@ -156,8 +156,8 @@ TEST(StepTimeUnderDraw, OfZerosIsTheStepBitForBit) {
       // A draw is the step of a job whose kernels cost what was drawn, planned as this one was.
       const std::vector<double> all = StepTimesUnderDraws(read, job.job(), step, {});
       for (const int number : {0, 1, kCostDraws - 1}) {
-        const auto kernels =
-            std::make_shared<DrawnKernelCosts>(read.kernels, SpreadOf(*read.kernels), DrawCosts(number));
+        const auto kernels = std::make_shared<DrawnKernelCosts>(read.kernels.front(), SpreadOf(*read.kernels.front()),
+                                                                DrawCosts(number));
         const CostModel drawn(read.model, read.cluster, kernels, job.cost.software());
         const Step anew = SimulateStep({drawn, job.decision.layout, job.orders}, plan, batch, *MakeReplayEngine());
         EXPECT_EQ(all[static_cast<std::size_t>(number)], anew.times.makespan.value());

@@ -1,0 +1,133 @@
+// NICs that carry the same messages are looked at once: most of a tensor-parallel group's do.
+#include "sim/measure/contention.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/index.hpp"
+#include "models/network/route.hpp"
+
+namespace dflop {
+namespace {
+
+using Interval = std::pair<double, double>;
+
+/// Messages that go one way: when each is under way, sorted by start once all are known.
+struct Traffic {
+  std::vector<Interval> intervals;
+};
+
+class NicTimes {
+ public:
+  NicTimes(const Job& job, const Step& step) : job_(job), step_(step), cluster_(job.cost.cluster()) {
+    if (cluster_.nodes() == 1) return;
+    if (!step.graph.copies.empty()) IndexGroups();
+    for (std::size_t i = 0; i < step.graph.operations.size(); ++i) Add(i);
+  }
+
+  double Meetings() {
+    std::map<std::vector<std::int32_t>, double> alike;  // how many NICs carry a set of traffics
+    for (auto& [nic, traffics] : traffics_of_nic_) {
+      std::sort(traffics.begin(), traffics.end());
+      traffics.erase(std::unique(traffics.begin(), traffics.end()), traffics.end());
+      alike[traffics] += 1;
+    }
+    double busy = 0;
+    double meeting = 0;
+    for (const auto& [traffics, nics] : alike) {
+      const auto [one_busy, one_meeting] = BusyAndMeeting(traffics);
+      busy += nics * one_busy;
+      meeting += nics * one_meeting;
+    }
+    return busy > 0 ? meeting / busy : 0;
+  }
+
+ private:
+  void IndexGroups() {
+    for (const Stage& stage : job_.layout.stages) group_of_[{stage.replica, stage.depth}] = stage.group;
+  }
+
+  void Add(std::size_t i) {
+    const Operation& operation = step_.graph.operations[i];
+    if (operation.communication < 0 || step_.times.end[i] <= step_.times.start[i]) return;
+    const Way way = step_.graph.communications.way(operation.communication);
+    const auto [entry, is_new] = traffic_of_way_.try_emplace(way.first, static_cast<std::int32_t>(traffics_.size()));
+    if (is_new) {
+      traffics_.emplace_back();
+      Place(operation, way, entry->second);
+    }
+    traffics_[Index(entry->second)].intervals.emplace_back(step_.times.start[i].value(), step_.times.end[i].value());
+  }
+
+  /// On the NICs of every replica that this one stands for.
+  void Place(const Operation& operation, Way way, std::int32_t traffic) {
+    for (const Flow& flow : step_.graph.communications.FlowsOf(way)) {
+      PlaceFlow(flow.source_gpu, flow.target_gpu, traffic);
+      if (step_.graph.copies.empty() || operation.of_all_replicas || operation.to_stage < 0) continue;
+      const Stage& from = job_.layout.stages[Index(operation.stage)];
+      const Stage& to = job_.layout.stages[Index(operation.to_stage)];
+      for (const ReplicaClass& one : step_.classes) {
+        if (one.first() != from.replica) continue;
+        for (const int replica : one.replicas) {
+          if (replica == one.first()) continue;
+          PlaceFlow(flow.source_gpu + Offset(from, replica), flow.target_gpu + Offset(to, replica), traffic);
+        }
+      }
+    }
+  }
+
+  int Offset(const Stage& stage, int replica) const {
+    const DeviceGroup& own = job_.layout.groups[Index(stage.group)];
+    const DeviceGroup& other = job_.layout.groups[Index(group_of_.at({replica, stage.depth}))];
+    return other.first_gpu - own.first_gpu;
+  }
+
+  void PlaceFlow(int source, int target, std::int32_t traffic) {
+    if (source == target || cluster_.same_domain(source, target) || cluster_.same_node(source, target)) return;
+    const LinkNumbers number(cluster_);
+    traffics_of_nic_[number.Nic(cluster_.nic_number(source), LinkNumbers::kOut)].push_back(traffic);
+    traffics_of_nic_[number.Nic(cluster_.nic_number(target), LinkNumbers::kIn)].push_back(traffic);
+  }
+
+  std::pair<double, double> BusyAndMeeting(const std::vector<std::int32_t>& traffics) const {
+    std::vector<Interval> all;
+    for (const std::int32_t traffic : traffics) {
+      const std::vector<Interval>& one = traffics_[Index(traffic)].intervals;
+      all.insert(all.end(), one.begin(), one.end());
+    }
+    std::sort(all.begin(), all.end());
+    double busy = 0, meeting = 0;
+    double covered = 0, twice = 0;  // up to where time is covered by one, by two
+    for (const auto& [start, end] : all) {
+      const double again = std::min(covered, end);  // from start to here somebody else is there
+      const double from = std::max(start, twice);
+      if (again > from) {
+        meeting += again - from;
+        twice = again;
+      }
+      if (end > covered) {
+        busy += end - std::max(start, covered);
+        covered = end;
+      }
+    }
+    return {busy, meeting};
+  }
+
+  const Job& job_;
+  const Step& step_;
+  const ClusterSpec& cluster_;
+  std::map<std::pair<int, int>, int> group_of_;  ///< by replica and depth
+  std::vector<Traffic> traffics_;
+  std::unordered_map<std::int64_t, std::int32_t> traffic_of_way_;  ///< by the way's first flow
+  std::unordered_map<std::int64_t, std::vector<std::int32_t>> traffics_of_nic_;
+};
+
+}  // namespace
+
+double NicMeetings(const Job& job, const Step& step) { return NicTimes(job, step).Meetings(); }
+
+}  // namespace dflop
