@@ -71,6 +71,7 @@ std::vector<std::string> NodeKeys() {
           "nic_latency_s",
           "nic_efficiency",
           "nvlink_domain",
+          "collectives",
           "pcie_bytes_per_s"};
 }
 
@@ -94,6 +95,7 @@ void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node,
   node.nvlink_domain = static_cast<int>(json.IntOr("nvlink_domain", node.nvlink_domain, 1, kMaxPerNode));
   node.pcie_bandwidth = BytesPerSecond(json.NumberOr("pcie_bytes_per_s", node.pcie_bandwidth.value(), 1, kMaxRate));
   CheckDomain(json, node);
+  if (const auto law = json.Find("collectives")) node.law = ReadCollectiveLaw(*law);
 }
 
 ClusterSpec BuiltInCluster(const JsonReader& name) {
@@ -256,8 +258,12 @@ int ClusterSpec::nics() const {
 
 Seconds ClusterSpec::latency(int source, int target) const {
   const NodeSpec& from = node_at(source);
-  if (same_domain(source, target) || same_node(source, target)) return from.intra_latency;
-  const Seconds nics = std::max(from.nic_latency, node_at(target).nic_latency);
+  if (same_domain(source, target) || same_node(source, target)) return from.message_latency();
+  return std::max(from.law.launch, node_at(target).law.launch) + nic_hop(source, target);
+}
+
+Seconds ClusterSpec::nic_hop(int source, int target) const {
+  const Seconds nics = std::max(node_at(source).nic_latency, node_at(target).nic_latency);
   return fabric_ ? fabric_->Latency(node_of(source), node_of(target), nics) : nics;
 }
 
@@ -335,6 +341,7 @@ Json ToJson(const NodeSpec& node) {
   own["nic_bytes_per_s"] = node.nic_bandwidth.value();
   own["nic_latency_s"] = node.nic_latency.value();
   own["nic_efficiency"] = node.nic_efficiency;
+  if (node.law.fitted) own["collectives"] = ToJson(node.law);
   return own;
 }
 

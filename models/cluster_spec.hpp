@@ -10,6 +10,7 @@
 
 #include "base/json_reader.hpp"
 #include "base/units.hpp"
+#include "models/network/collective_law.hpp"
 #include "models/network/fabric.hpp"
 
 namespace dflop {
@@ -37,7 +38,10 @@ struct NodeSpec {
   int nvlink_domain = 0;
   /// Between a GPU and what is not NVLink: NICs, GPUs of its node outside its domain. 0: as fast as these.
   BytesPerSecond pcie_bandwidth{0};
+  CollectiveLaw law{};
 
+  /// Of a message inside the node, its launch included.
+  Seconds message_latency() const { return law.launch + (law.pair < Seconds(0) ? intra_latency : law.pair); }
   int domain() const { return nvlink_domain > 0 ? nvlink_domain : gpus; }
   BytesPerSecond intra_rate() const { return intra_bandwidth * intra_efficiency; }
   BytesPerSecond nic_rate() const { return nic_bandwidth * nic_efficiency; }
@@ -101,8 +105,10 @@ class ClusterSpec {
   const FabricSpec& fabric_spec() const { return fabric_spec_; }
   /// Between the NICs; null where it is full.
   const Fabric* fabric() const { return fabric_.get(); }
-  /// Of a message from one GPU to another; between nodes of two kinds that of the slower end.
+  /// Of a message from one GPU to another, its launch included; between nodes of two kinds that of the slower end.
   Seconds latency(int source, int target) const;
+  /// The same without the launch, of a step of a collective over NICs.
+  Seconds nic_hop(int source, int target) const;
 
   /// Of the GPUs with the highest peak: what runs there runs nowhere faster, as far as searches look ahead.
   KindId fastest_kind() const;

@@ -8,7 +8,7 @@
 #include "models/flop_count.hpp"
 #include "models/gradient_flow.hpp"
 #include "models/layer_costs.hpp"
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 #include "models/stage_ends.hpp"
 
 namespace dflop {

@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "models/cost_model.hpp"
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 
 namespace dflop {
 
@@ -34,8 +34,15 @@ class OperationSum {
   }
   /// Memory-bound passes over so many bytes; priced together at the end.
   void Move(double bytes) { moved_bytes_ += bytes; }
-  /// All-reduce over the tensor-parallel ranks. Sequence parallelism's reduce-scatter and all-gather move the same.
-  void AllReduce(double bytes) { communication_ += IntraNodeAllReduce(place_.node, place_.ranks, Bytes(bytes)); }
+  /// All-reduce over the tensor-parallel ranks; with sequence parallelism its two halves, one before and one behind.
+  void AllReduce(double bytes) {
+    if (place_.sequence_parallel) {
+      communication_ += IntraNodeReduceScatter(place_.node, place_.ranks, Bytes(bytes)) +
+                        IntraNodeAllGather(place_.node, place_.ranks, Bytes(bytes));
+    } else {
+      communication_ += IntraNodeAllReduce(place_.node, place_.ranks, Bytes(bytes));
+    }
+  }
 
   /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer.
   OperationCost Finish(int host_kernels) const {

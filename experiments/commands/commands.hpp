@@ -17,5 +17,6 @@ void AddPlanCommand(CLI::App& app);
 void AddProfileCommand(CLI::App& app);
 void AddReportCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);
+void AddNetworkCommand(CLI::App& app);
 
 }  // namespace dflop

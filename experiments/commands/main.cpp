@@ -39,6 +39,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddCheckCommand(app, command_line);
   AddReportCommand(app);
   AddListCommand(app);
+  AddNetworkCommand(app);
   AddTraceCommands(app);
   AddSampleCommands(app);
 }

@@ -29,6 +29,7 @@ struct Steps {
   double nic = 0;
   Seconds nvlink_time{0};  ///< of its bytes at the full rate
   Seconds nic_time{0};
+  Seconds copy{0};  ///< of its own share, beside NVLink's time
 };
 
 class Choice {
@@ -40,8 +41,8 @@ class Choice {
   void Ring() {
     const double steps = RingSteps(work_.op, work_.ranks);
     const double between = work_.ranks > 1 ? steps * (work_.domains - 1) / (work_.ranks - 1) : 0;
-    Protocols({steps - between, between, WithCopy(work_.nvlink), work_.nic}, {"ring LL", "ring LL128", "ring Simple"},
-              1, 1);
+    Protocols({steps - between, between, work_.nvlink, work_.nic, Copy()}, {"ring LL", "ring LL128", "ring Simple"}, 1,
+              1);
   }
 
   /// Along the ranks of a domain, up and down a binary tree of domains; two trees share the bytes, so that every domain
@@ -51,11 +52,13 @@ class Choice {
     const double per_domain = static_cast<double>(work_.ranks) / work_.domains;
     const double ring = SentShare(work_.op, work_.ranks);
     const double nic_share = (work_.domains == 2 ? 1.0 : 2.0) / ring;
-    const double nvlink_share = per_domain > 1 ? 2.0 / ring : 0;
-    Steps tree{2 * (per_domain - 1), 2 * std::ceil(std::log2(work_.domains)), WithCopy(work_.nvlink * nvlink_share),
-               work_.nic * nic_share};
-    if (const Seconds reduced = InSwitch(per_domain); per_domain > 2) {
-      tree.nvlink_time = std::min(tree.nvlink_time, reduced);
+    double nvlink_share = per_domain > 1 ? 2.0 / ring : 0;
+    Steps tree{2 * (per_domain - 1), 2 * std::ceil(std::log2(work_.domains)), work_.nvlink * nvlink_share,
+               work_.nic * nic_share, Copy()};
+    if (const Seconds reduced = InSwitch(per_domain); per_domain > 2 && reduced < tree.nvlink_time + tree.copy) {
+      nvlink_share = std::min(nvlink_share, reduced / work_.nvlink);
+      tree.nvlink_time = reduced;
+      tree.copy = Seconds(0);
     }
     Protocols(tree, {"tree LL", "tree LL128", "tree Simple"}, nvlink_share, nic_share);
   }
@@ -74,7 +77,7 @@ class Choice {
     const double rounds = 1 + std::log2(static_cast<double>(work_.ranks));
     const Seconds ll = std::max(work_.nvlink / kLlOnNvLink, work_.nic / kLlOnNics);
     if (law_.fitted) Take(law_.launch + rounds * hop + ll, "pairwise LL", 1, 1);
-    const Seconds bytes = std::max(WithCopy(work_.nvlink / law_.pair_efficiency), work_.nic);
+    const Seconds bytes = std::max(work_.nvlink / law_.pair_efficiency + Copy(), work_.nic);
     Take(law_.launch + Pair() + bytes, "pairwise", 1, 1);
   }
 
@@ -93,9 +96,9 @@ class Choice {
     if (work_.domains > 1) return work_.nic_hop;
     return law_.pair < Seconds(0) ? work_.nvlink_hop : law_.pair;
   }
-  Seconds WithCopy(Seconds time) const {
-    const bool copies = law_.copy > BytesPerSecond(0);
-    return copies ? time + work_.bytes / static_cast<double>(work_.ranks) / law_.copy : time;
+  Seconds Copy() const {
+    if (law_.copy <= BytesPerSecond(0)) return Seconds(0);
+    return work_.bytes / static_cast<double>(work_.ranks) / law_.copy;
   }
   Seconds InSwitch(double ranks) const {
     if (law_.nvls_efficiency <= 0) return Seconds(std::numeric_limits<double>::infinity());
@@ -108,12 +111,13 @@ class Choice {
     const Seconds quick = steps.nvlink * work_.nvlink_hop + between;
     if (law_.fitted) {
       const Seconds ll = std::max(steps.nvlink_time / kLlOnNvLink, steps.nic_time / kLlOnNics);
-      const Seconds ll128 = std::max(steps.nvlink_time / law_.ll128_efficiency, steps.nic_time);
+      const Seconds ll128 = std::max(steps.nvlink_time / law_.ll128_efficiency + steps.copy, steps.nic_time);
       Take(law_.launch + quick + ll, names[0], nvlink_share, nic_share);
       Take(law_.launch + law_.ll128 + quick + ll128, names[1], nvlink_share, nic_share);
     }
     const Seconds step = law_.simple_step < Seconds(0) ? work_.nvlink_hop : law_.simple_step;
-    Take(law_.launch + law_.simple + steps.nvlink * step + between + std::max(steps.nvlink_time, steps.nic_time),
+    Take(law_.launch + law_.simple + steps.nvlink * step + between +
+             std::max(steps.nvlink_time + steps.copy, steps.nic_time),
          names[2], nvlink_share, nic_share);
   }
 

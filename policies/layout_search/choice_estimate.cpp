@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "base/index.hpp"
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 #include "policies/api/module_stages.hpp"
 #include "policies/layout_search/plan_simulator.hpp"
 
@@ -136,17 +136,22 @@ const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
   return rates;
 }
 
-/// As models/network.hpp's ring, by the busiest link alone.
+/// By the node's law, the busiest link found without looking at GPUs.
 double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) const {
   if (replicas == 1) return 0;
   const NodeSpec& node = Node();
-  const double bytes = 2 * cost_.GradientBytes(part).value() * (replicas - 1) / replicas;
-  const bool inside = part.mesh.tp * replicas <= node.domain();
-  const double rate =
-      inside ? node.intra_rate().value() : node.nic_rate().value() * std::max(1, node.nics / part.mesh.tp);
-  const double hops = 2.0 * (replicas - 1);
+  RingWork work;
+  work.ranks = replicas;
+  work.domains = std::max(1, (part.mesh.tp * replicas + node.domain() - 1) / node.domain());
+  work.bytes = cost_.GradientBytes(part);
+  const Bytes sent = work.bytes * SentShare(work.op, replicas);
+  work.nvlink = sent / node.intra_rate();
+  if (work.domains > 1) work.nic = sent / (node.nic_rate() * std::max(1, node.nics / part.mesh.tp));
+  work.nvlink_nominal = node.intra_bandwidth;
+  work.nvlink_hop = node.intra_latency;
+  work.nic_hop = node.nic_latency;
   const double share = cost_.software().overlap_gradients ? 1.0 / std::max(1, part.layers) : 1.0;
-  return share * (bytes / rate + hops * (inside ? node.intra_latency : node.nic_latency).value());
+  return share * PriceCollective(node.law, work).time.value();
 }
 
 ChoiceEstimate::Side ChoiceEstimate::MakeSide(int module, const ModuleDegrees& d, int stages, int fewer_last) {
@@ -229,7 +234,7 @@ void ChoiceEstimate::SetMemory(StepEstimate& estimate, double state, double peak
 double ChoiceEstimate::HopSeconds(double bytes, int tp) const {
   const NodeSpec& node = Node();
   const double share = cost_.software().scatter_transfers ? bytes / tp : bytes;
-  return node.nic_latency.value() + share / node.nic_rate().value();
+  return (node.law.launch + node.nic_latency).value() + share / node.nic_rate().value();
 }
 
 StepEstimate ChoiceEstimate::Of(const LayoutChoice& choice) {
@@ -290,7 +295,7 @@ StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
   const NodeSpec& node = Node();
   const double union_bytes = cost_.ProjectedBytes(0, totals_[0] / m).value();
   const double nic = node.nic_rate().value();
-  const double latency = node.nic_latency.value();
+  const double latency = (node.law.launch + node.nic_latency).value();
   double join =
       union_bytes / choice.llm.dp / nic / std::min(choice.llm.tp, choice.encoder.dp * choice.encoder.tp) + latency;
   double way = join;  // of the first microbatch to the LLM

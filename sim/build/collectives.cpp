@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -45,6 +46,10 @@ double BusiestByTable(const ClusterSpec& cluster, const std::vector<Port>& ports
   double busiest = 0;
   for (const Port& port : ports) busiest = std::max(busiest, sums[static_cast<std::size_t>(port.id)] += port.seconds);
   return busiest;
+}
+
+double Busiest(const ClusterSpec& cluster, std::vector<Port>& ports) {
+  return ports.size() < kManyPorts ? BusiestBySorting(ports) : BusiestByTable(cluster, ports);
 }
 
 /// The latency of the slowest hop among the flows; one between nodes counts as slower than any inside a node.
@@ -99,14 +104,87 @@ std::vector<int> RotatedRing(const std::vector<std::vector<int>>& domains, std::
   return ring;
 }
 
+using Domains = std::vector<std::vector<int>>;
+
+void AddRings(CollectiveOp op, const Domains& domains, int group_size, Bytes bytes, std::vector<Flow>& flows) {
+  std::size_t rings = 1;
+  std::size_t ranks = 0;
+  for (const std::vector<int>& domain : domains) {
+    rings = std::max(rings, domain.size());
+    ranks += domain.size();
+  }
+  const Bytes per_hop = bytes * SentShare(op, static_cast<int>(ranks)) / static_cast<double>(rings);
+  const std::size_t hops = op == CollectiveOp::kBroadcast ? ranks - 1 : ranks;
+  for (std::size_t rotation = 0; rotation < rings; ++rotation) {
+    const std::vector<int> ring = RotatedRing(domains, rotation);
+    for (std::size_t i = 0; i < hops; ++i) {
+      for (int rank = 0; rank < group_size; ++rank) {
+        flows.push_back({ring[i] + rank, ring[(i + 1) % ranks] + rank, per_hop});
+      }
+    }
+  }
+}
+
+std::vector<Flow> FlowsOf(CollectiveOp op, const Domains& domains, std::span<const int> group_gpus, int group_size,
+                          Bytes bytes) {
+  std::vector<Flow> flows;
+  if (op != CollectiveOp::kAllToAll && op != CollectiveOp::kSend) {
+    AddRings(op, domains, group_size, bytes, flows);
+    return flows;
+  }
+  const bool all = op == CollectiveOp::kAllToAll;
+  const Bytes each = all ? bytes / static_cast<double>(group_gpus.size()) : bytes;
+  for (std::size_t i = 0; i < (all ? group_gpus.size() : 1); ++i) {
+    for (std::size_t j = 0; j < (all ? group_gpus.size() : 2); ++j) {
+      for (int rank = 0; i != j && rank < group_size; ++rank) {
+        flows.push_back({group_gpus[i] + rank, group_gpus[j] + rank, each});
+      }
+    }
+  }
+  return flows;
+}
+
+/// Without ranks and bytes.
+RingWork WorkOf(const ClusterSpec& cluster, CollectiveOp op, const Domains& domains, const std::vector<Flow>& flows) {
+  RingWork work;
+  work.op = op;
+  work.domains = static_cast<int>(domains.size());
+  std::vector<Port> inside;
+  std::vector<Port> between;
+  for (const Flow& flow : flows) {
+    const bool nvlink = cluster.same_domain(flow.source_gpu, flow.target_gpu);
+    AddPorts(cluster, flow, nvlink ? inside : between);
+    if (nvlink || cluster.same_node(flow.source_gpu, flow.target_gpu)) continue;
+    work.nic_hop = std::max(work.nic_hop, cluster.nic_hop(flow.source_gpu, flow.target_gpu));
+  }
+  work.nvlink = Seconds(Busiest(cluster, inside));
+  work.nic = Seconds(Busiest(cluster, between));
+  return work;
+}
+
+CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> group_gpus, RingWork work) {
+  CollectivePrice slowest;
+  std::set<KindId> kinds;
+  for (const int gpu : group_gpus) kinds.insert(cluster.kind_of(gpu));
+  for (const KindId kind : kinds) {
+    const NodeSpec& node = cluster.node_of_kind(kind);
+    work.nvlink_nominal = node.intra_bandwidth;
+    work.nvlink_hop = node.intra_latency;
+    // GPUs of one node that only PCIe joins.
+    if (work.domains > 1 && work.nic_hop <= Seconds(0)) work.nic_hop = node.intra_latency;
+    const CollectivePrice price = PriceCollective(node.law, work);
+    if (price.time > slowest.time) slowest = price;
+  }
+  return slowest;
+}
+
 }  // namespace
 
 Seconds UncontendedTime(const ClusterSpec& cluster, const Communication& communication) {
   std::vector<Port> ports;
   ports.reserve(2 * communication.flows.size());
   for (const Flow& flow : communication.flows) AddPorts(cluster, flow, ports);
-  const double busiest = ports.size() < kManyPorts ? BusiestBySorting(ports) : BusiestByTable(cluster, ports);
-  return communication.latency + Seconds(busiest);
+  return communication.latency + Seconds(Busiest(cluster, ports));
 }
 
 BusiestPort::BusiestPort(const ClusterSpec& cluster, const std::vector<Flow>& flows) {
@@ -147,27 +225,21 @@ Communication GroupTransfer(const ClusterSpec& cluster, int source_gpu, int sour
   return communication;
 }
 
-Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> group_gpus, int group_size, Bytes bytes,
-                            bool reduce_scatter_only) {
-  Communication communication;
-  const std::size_t replicas = group_gpus.size();
-  if (replicas < 2) return communication;
+PricedCommunication Collective(const ClusterSpec& cluster, CollectiveOp op, std::span<const int> group_gpus,
+                               int group_size, Bytes bytes) {
+  if (group_gpus.size() < 2) return {};
   const std::vector<std::vector<int>> domains = ByDomain(cluster, group_gpus);
-  std::size_t rings = 1;
-  for (const std::vector<int>& domain : domains) rings = std::max(rings, domain.size());
-  const double rounds = (reduce_scatter_only ? 1.0 : 2.0) * static_cast<double>(replicas - 1);
-  const Bytes per_hop = bytes * (rounds / static_cast<double>(replicas)) / static_cast<double>(rings);
-  for (std::size_t rotation = 0; rotation < rings; ++rotation) {
-    const std::vector<int> ring = RotatedRing(domains, rotation);
-    for (std::size_t i = 0; i < replicas; ++i) {
-      for (int rank = 0; rank < group_size; ++rank) {
-        communication.flows.push_back({ring[i] + rank, ring[(i + 1) % replicas] + rank, per_hop});
-      }
-    }
-  }
+  Communication communication{FlowsOf(op, domains, group_gpus, group_size, bytes)};
   Merge(communication.flows);
-  communication.latency = rounds * HopLatency(cluster, communication.flows);
-  return communication;
+  RingWork work = WorkOf(cluster, op, domains, communication.flows);
+  work.ranks = static_cast<int>(group_gpus.size());
+  work.bytes = bytes;
+  const CollectivePrice price = SlowestPrice(cluster, group_gpus, work);
+  for (Flow& flow : communication.flows) {
+    flow.bytes *= cluster.same_domain(flow.source_gpu, flow.target_gpu) ? price.nvlink_share : price.nic_share;
+  }
+  communication.latency = std::max(Seconds(0), price.time - UncontendedTime(cluster, communication));
+  return {std::move(communication), price.algorithm};
 }
 
 }  // namespace dflop

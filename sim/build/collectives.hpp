@@ -2,11 +2,13 @@
 #pragma once
 
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/units.hpp"
 #include "models/cluster_spec.hpp"
+#include "models/network/collective_law.hpp"
 #include "sim/graph/communication.hpp"
 
 namespace dflop {
@@ -32,11 +34,19 @@ class BusiestPort {
 Communication GroupTransfer(const ClusterSpec& cluster, int source_gpu, int source_size, int target_gpu,
                             int target_size, Bytes bytes);
 
-/// Ring all-reduce of `bytes` per rank over `replicas` groups whose first GPUs are `group_gpus` (consecutive groups of
-/// `group_size` ranks; rank i of every group forms one ring). NCCL-like: as many rotated rings as a node holds
-/// replicas, so that every NIC of the node carries its share. 2(n−1)/n · bytes per rank, 2(n−1) latencies.
-/// `reduce_scatter_only` halves both (distributed optimizer; the all-gather is a second call).
-Communication RingAllReduce(const ClusterSpec& cluster, std::span<const int> group_gpus, int group_size, Bytes bytes,
-                            bool reduce_scatter_only = false);
+struct PricedCommunication {
+  Communication communication;
+  std::string_view algorithm;
+};
+
+/// A collective over groups whose first GPUs are `group_gpus` (consecutive groups of `group_size` ranks; rank i of
+/// every group is one communicator; all run at once). Bytes as nccl-tests counts them, per communicator.
+///
+/// Flows are those of rings, as many rotated ones as an NVLink domain holds groups, so that every NIC of the domain
+/// carries its share (all-to-all: of every pair; send: to the second group; broadcast: along the ring). Alone it takes
+/// what the law of its nodes says: what bytes over rate does not explain is latency, and an algorithm that moves less
+/// than a ring has smaller flows. Over nodes of several kinds the slowest kind's law counts.
+PricedCommunication Collective(const ClusterSpec& cluster, CollectiveOp op, std::span<const int> group_gpus,
+                               int group_size, Bytes bytes);
 
 }  // namespace dflop

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 #include "sim/build/collectives.hpp"
 
 namespace dflop {
@@ -35,11 +35,11 @@ int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage)
 }  // namespace
 
 BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
-                           double bytes_per_byte, bool half_ring, bool in_buckets)
+                           double bytes_per_byte, CollectiveOp op, bool in_buckets)
     : cluster_(cost.cluster()),
       gpus_(FirstGpus(layout, replicas)),
       group_size_(GroupSize(layout, replicas.front())),
-      half_ring_(half_ring) {
+      op_(op) {
   Bytes gradients{0};
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
     gradients += cost.GradientBytes(part);
@@ -59,18 +59,24 @@ BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const st
 
 BucketedRing BucketedRing::OfGradients(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   const SoftwareStack& software = cost.software();
-  return {cost, layout, replicas, 1, software.distributed_optimizer, software.overlap_gradients};
+  const CollectiveOp op = software.distributed_optimizer ? CollectiveOp::kReduceScatter : CollectiveOp::kAllReduce;
+  return {cost, layout, replicas, 1, op, software.overlap_gradients};
 }
 
 BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
   constexpr double kWeightBytes = 2;
-  return {
-      cost, layout, replicas, kWeightBytes / cost.software().gradient_bytes, true, cost.software().overlap_parameters};
+  const SoftwareStack& software = cost.software();
+  return {cost,
+          layout,
+          replicas,
+          kWeightBytes / software.gradient_bytes,
+          CollectiveOp::kAllGather,
+          software.overlap_parameters};
 }
 
 Communication BucketedRing::Of(const Bucket& bucket) const {
   if (bytes_ <= Bytes(0)) return {};
-  return RingAllReduce(cluster_, gpus_, group_size_, bytes_ * bucket.size, half_ring_);
+  return Collective(cluster_, op_, gpus_, group_size_, bytes_ * bucket.size).communication;
 }
 
 int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages) {
@@ -85,8 +91,9 @@ Communication TiedEmbeddingReduction(const CostModel& cost, const Layout& layout
   const ModulePart& head = layout.stages[static_cast<std::size_t>(last_stage)].parts.back();
   const Bytes bytes = cost.TiedGradientBytes(head);
   if (bytes <= Bytes(0)) return {};
-  return RingAllReduce(cost.cluster(), FirstGpus(layout, {first_stage, last_stage}), GroupSize(layout, last_stage),
-                       bytes);
+  return Collective(cost.cluster(), CollectiveOp::kAllReduce, FirstGpus(layout, {first_stage, last_stage}),
+                    GroupSize(layout, last_stage), bytes)
+      .communication;
 }
 
 TileExchange::TileExchange(const CostModel& cost, const Layout& layout) : cost_(cost) {

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "models/network/collective_law.hpp"
 #include "sim/graph/communication.hpp"
 #include "sim/plan/batch_plan.hpp"
 #include "sim/plan/layout.hpp"
@@ -37,12 +38,12 @@ class BucketedRing {
 
  private:
   BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas, double bytes_per_byte,
-               bool half_ring, bool in_buckets);
+               CollectiveOp op, bool in_buckets);
 
   const ClusterSpec& cluster_;
   std::vector<int> gpus_;
   int group_size_;
-  bool half_ring_;  ///< one half of an all-reduce
+  CollectiveOp op_;
   Bytes bytes_{0};
   std::vector<Bucket> buckets_;
 };

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 
 namespace dflop {
 
@@ -31,9 +31,9 @@ Communication StageWay::Spelled(Bytes bytes) const {
   return transfer;
 }
 
-// A message takes its latency plus a time in proportion to its bytes: two sizes tell both.
+// A message takes its latency, which a gather's protocol may add to, and a time in proportion to its bytes.
 void StageWay::AddTo(ContentBytes& content) const {
-  for (const double bytes : {0.0, 1e9}) content.Time(Time(Bytes(bytes)));
+  for (const double bytes : {0.0, 1e5, 1e6, 1e7, 1e8, 1e9}) content.Time(Time(Bytes(bytes)));
 }
 
 }  // namespace dflop

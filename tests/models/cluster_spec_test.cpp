@@ -27,13 +27,15 @@ std::string Changed(const std::string& from, const std::string& to) {
 
 TEST(ClusterSpec, EveryBuiltInReadsAndHasASource) {
   for (const std::string& name : BuiltInClusterNames()) {
-    const ClusterSpec cluster = ClusterFrom(R"({"name": ")" + name + R"(", "nodes": 3})");
-    EXPECT_EQ(cluster.gpus(), 3 * (name == "cpu-node" ? 2 : 8)) << name;
+    const bool rack = name == "gb200-nvl72";
+    const ClusterSpec cluster = ClusterFrom(R"({"name": ")" + name + R"(", "nodes": )" + (rack ? "36}" : "3}"));
+    EXPECT_EQ(cluster.gpus(), rack ? 144 : 3 * (name == "cpu-node" ? 2 : 8)) << name;
     EXPECT_FALSE(ClusterSource(name).empty());
   }
   for (const std::string& name : BuiltInGpuNames()) EXPECT_FALSE(GpuSource(name).empty());
   EXPECT_EQ(BuiltInGpuNames(),
-            (std::vector<std::string>{"a100-sxm-80gb", "h100-sxm", "h200-sxm", "b200-sxm", "cpu-core"}));
+            (std::vector<std::string>{"a100-sxm-40gb", "a100-sxm-80gb", "h100-sxm", "h100-hbm2e-500w", "h200-sxm",
+                                      "b200-sxm", "gb200", "cpu-core"}));
 }
 
 TEST(ClusterSpec, SeleneNodesHaveTwiceTheNetworkOfThePaper) {

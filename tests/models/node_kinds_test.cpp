@@ -137,7 +137,9 @@ TEST(NodeKinds, ARingLastsAsItsSlowestLink) {
   // rounds of its 2 s.
   const ClusterSpec cluster = Mixed();
   const std::vector<int> gpus = {0, 4};
-  EXPECT_EQ(UncontendedTime(cluster, RingAllReduce(cluster, gpus, 1, Bytes(32))).value(), 12);
+  EXPECT_EQ(
+      UncontendedTime(cluster, Collective(cluster, CollectiveOp::kAllReduce, gpus, 1, Bytes(32)).communication).value(),
+      12);
 }
 
 /// The test kernels on a GPU that needs `factor` times as long.

@@ -1,7 +1,7 @@
 // Encoders with fewer tensor-parallel ranks than the LLM on the same devices: each device group encodes data-parallel.
 #include <gtest/gtest.h>
 
-#include "models/network.hpp"
+#include "models/network/node_collectives.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/measure/metrics.hpp"
 #include "tests/sim/plan_support.hpp"

@@ -247,7 +247,8 @@ TEST_F(SimGridEngine, ALoneRingAllReduceTakesItsClosedForm) {
   const std::vector<std::vector<int>> placements = {{0, 2}, {0, 4}, {0, 2, 4, 6}, {0, 2, 4, 6, 8, 10}, {0, 2, 4, 8}};
   for (const std::vector<int>& groups : placements) {
     GraphBuilder builder(SmallCluster(3), 0);
-    const Communication ring = RingAllReduce(builder.cluster(), groups, 2, Bytes(12));
+    const Communication ring =
+        Collective(builder.cluster(), CollectiveOp::kAllReduce, groups, 2, Bytes(12)).communication;
     const Seconds closed = UncontendedTime(builder.cluster(), ring);
     const int reduction = builder.Send(ring, closed);
     EXPECT_NEAR(End(Run(builder), reduction), closed.value(), 1e-9 * closed.value()) << groups.size() << " replicas";

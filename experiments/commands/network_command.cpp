@@ -1,0 +1,186 @@
+// `dflop network`: what collectives take on a cluster, and how far that is from what was measured.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/text.hpp"
+#include "experiments/commands/commands.hpp"
+#include "models/cluster_spec.hpp"
+#include "sim/build/lone_collective.hpp"
+
+namespace dflop {
+namespace {
+
+struct NetworkArguments {
+  std::string cluster;
+  std::vector<std::string> ops;
+  std::vector<int> ranks;
+  int ranks_per_node = 0;
+  std::vector<double> bytes;
+  bool json = false;
+};
+
+constexpr int kMostRanks = 131072;
+constexpr double kMostBytes = 1e15;
+
+/// A built-in name or a file. A cluster that says nothing of its size has as many nodes as are asked for.
+ClusterSpec ReadNamedCluster(const std::string& name) {
+  if (std::filesystem::is_regular_file(name)) {
+    const Json json = ReadJsonFile(name);
+    return ReadCluster(JsonReader(json, name));
+  }
+  const std::vector<std::string> names = BuiltInClusterNames();
+  if (std::find(names.begin(), names.end(), name) == names.end()) {
+    const std::string nearest = NearestName(name, names);
+    throw InputError(JsonQuote(name) + " is neither a file nor a built-in cluster" +
+                     (nearest.empty() ? "" : ", did you mean " + JsonQuote(nearest) + "?") +
+                     " Built in are: " + JoinNames(names));
+  }
+  const Json json = name;
+  return ReadCluster(JsonReader(json, "CLUSTER"));
+}
+
+/// Of a domain in one node, up to the whole cluster.
+std::vector<int> StandardRanks(const ClusterSpec& cluster) {
+  std::vector<int> ranks;
+  for (int n = 2; n <= cluster.gpus() && n <= 1024; n *= 2) ranks.push_back(n);
+  return ranks;
+}
+
+std::vector<double> StandardBytes() {
+  std::vector<double> bytes;
+  for (double size = 1 << 10; size <= 1 << 30; size *= 8) bytes.push_back(size);
+  return bytes;
+}
+
+LoneCollective Wanted(const ClusterSpec& cluster, const std::string& op, int ranks, int ranks_per_node, double bytes) {
+  const Json name = op;
+  LoneCollective wanted;
+  wanted.op = ReadCollectiveOp(JsonReader(name, "--op"));
+  wanted.ranks = ranks;
+  wanted.ranks_per_node = ranks_per_node > 0 ? ranks_per_node : cluster.node_at(0).gpus;
+  wanted.ranks_per_node = std::min(wanted.ranks_per_node, ranks);
+  wanted.bytes = Bytes(bytes);
+  if (wanted.op == CollectiveOp::kSend && ranks != 2)
+    throw InputError("--ranks: a send has 2 ranks, not " + std::to_string(ranks));
+  if (wanted.op == CollectiveOp::kAllToAll && ranks > kMostExchanging) {
+    throw InputError("--ranks: an all-to-all is worked out for up to " + std::to_string(kMostExchanging) +
+                     " ranks, not " + std::to_string(ranks));
+  }
+  return wanted;
+}
+
+/// The same with room for the ranks, where the cluster's size was nobody's choice.
+ClusterSpec WithRoom(const NetworkArguments& arguments, const ClusterSpec& cluster, const LoneCollective& wanted) {
+  if (wanted.ranks_per_node > cluster.node_at(0).gpus) {
+    throw InputError("--ranks-per-node: is " + std::to_string(wanted.ranks_per_node) + ", a node of " +
+                     JsonQuote(cluster.name()) + " has " + std::to_string(cluster.node_at(0).gpus) + " GPUs");
+  }
+  const int nodes = (wanted.ranks + wanted.ranks_per_node - 1) / wanted.ranks_per_node;
+  if (nodes <= cluster.nodes()) return cluster;
+  if (cluster.kinds() > 1 || std::filesystem::is_regular_file(arguments.cluster)) {
+    throw InputError("--ranks: " + std::to_string(wanted.ranks) + " ranks need " + std::to_string(nodes) +
+                     " nodes, the cluster has " + std::to_string(cluster.nodes()));
+  }
+  ClusterSpec larger = cluster;
+  const int domain = cluster.node_at(0).domain();
+  const int gpus = cluster.node_at(0).gpus;
+  const int whole = std::max(1, domain / gpus);  // nodes of a domain
+  larger.set_nodes((nodes + whole - 1) / whole * whole);
+  return larger;
+}
+
+Json RowJson(const LoneCollective& wanted, const LoneTime& lone) {
+  Json row;
+  row["op"] = NameOf(wanted.op);
+  row["ranks"] = wanted.ranks;
+  row["ranks_per_node"] = wanted.ranks_per_node;
+  row["bytes"] = wanted.bytes.value();
+  row["time_s"] = lone.time.value();
+  row["algorithm"] = lone.algorithm;
+  row["bus_bytes_per_s"] = lone.bus.value();
+  return row;
+}
+
+std::string BytesText(double bytes) {
+  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (bytes >= 1024 && unit + 1 < std::size(units)) {
+    bytes /= 1024;
+    ++unit;
+  }
+  return Format("%.4g %s", bytes, units[unit]);
+}
+
+std::string SecondsText(double seconds) {
+  if (seconds < 1e-3) return Format("%.4g us", seconds * 1e6);
+  return seconds < 1 ? Format("%.4g ms", seconds * 1e3) : Format("%.4g s", seconds);
+}
+
+void PrintTable(const ClusterSpec& cluster, const std::vector<std::pair<LoneCollective, LoneTime>>& rows) {
+  std::printf("%s: %s\n", cluster.name().c_str(), cluster.source().c_str());
+  std::printf("%-14s  %6s  %8s  %10s  %10s  %12s  %s\n", "collective", "ranks", "per node", "bytes", "time", "bus GB/s",
+              "algorithm");
+  for (const auto& [wanted, lone] : rows) {
+    std::printf("%-14s  %6d  %8d  %10s  %10s  %12.1f  %s\n", NameOf(wanted.op), wanted.ranks, wanted.ranks_per_node,
+                BytesText(wanted.bytes.value()).c_str(), SecondsText(lone.time.value()).c_str(), lone.bus.value() / 1e9,
+                lone.algorithm.c_str());
+  }
+}
+
+void Network(NetworkArguments arguments) {
+  const ClusterSpec cluster = ReadNamedCluster(arguments.cluster);
+  if (arguments.ops.empty()) arguments.ops = {"all-reduce"};
+  if (arguments.ranks.empty()) arguments.ranks = StandardRanks(cluster);
+  if (arguments.bytes.empty()) arguments.bytes = StandardBytes();
+  std::vector<std::pair<LoneCollective, LoneTime>> rows;
+  for (const std::string& op : arguments.ops) {
+    for (const int ranks : arguments.ranks) {
+      for (const double bytes : arguments.bytes) {
+        const LoneCollective wanted = Wanted(cluster, op, ranks, arguments.ranks_per_node, bytes);
+        rows.emplace_back(wanted, TimeOf(WithRoom(arguments, cluster, wanted), wanted));
+      }
+    }
+  }
+  if (!arguments.json) return PrintTable(cluster, rows);
+  Json all = Json::EmptyArray();
+  for (const auto& [wanted, lone] : rows) all.push_back(RowJson(wanted, lone));
+  std::printf("%s\n", all.Dump(1).c_str());
+}
+
+}  // namespace
+
+void AddNetworkCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("network", "what collectives take on a cluster: time, algorithm, bus rate");
+  const auto arguments = std::make_shared<NetworkArguments>();
+  command->add_option("cluster", arguments->cluster, "a built-in cluster (dflop list clusters) or its file")
+      ->required()
+      ->type_name("CLUSTER");
+  command
+      ->add_option("--op", arguments->ops,
+                   "all-reduce, all-gather, reduce-scatter, all-to-all, send or broadcast; all-reduce by default")
+      ->delimiter(',');
+  command->add_option("--ranks", arguments->ranks, "GPUs that take part; by default 2, 4, … all")
+      ->delimiter(',')
+      ->check(CLI::Range(2, kMostRanks));
+  command->add_option("--ranks-per-node", arguments->ranks_per_node, "on each node; by default all its GPUs")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option(
+          "--bytes", arguments->bytes,
+          "as nccl-tests counts them: the whole buffer of an all-gather or reduce-scatter, one rank's otherwise; "
+          "by default 1 KiB to 1 GiB")
+      ->delimiter(',')
+      ->check(CLI::Range(1.0, kMostBytes));
+  command->add_flag("--json", arguments->json, "rows for programs");
+  command->footer("Example: dflop network dgx-h100 --op all-reduce,all-gather --ranks 8,16 --bytes 1048576,1073741824");
+  command->callback([arguments] { Network(*arguments); });
+}
+
+}  // namespace dflop
