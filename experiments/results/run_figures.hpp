@@ -18,8 +18,8 @@ struct StageMemory : MemoryParts {
   int stage = 0;  ///< device within the module's pipeline
 };
 
-/// Shares of time are of all device time of the steps (idle) or of the busy time (of computations, or of NICs; the last three), longer steps counting
-/// more; the parts of the idle time may be negative and add up to it.
+/// Shares of time are of all device time of the steps (idle) or of the busy time (of computations, or of NICs; the last
+/// three), longer steps counting more; the parts of the idle time may be negative and add up to it.
 struct RunFigures {
   double iteration_time_s = 0;  ///< mean over the steps
   std::vector<double> step_s;   ///< of each step, seconds; empty in figures over several seeds

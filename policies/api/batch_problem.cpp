@@ -58,6 +58,13 @@ std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, in
   return costs;
 }
 
+/// Whole batch over so many parts.
+SequenceBatch MeanBatch(const SequenceBatch& all, double parts) {
+  SequenceBatch mean;
+  for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / parts);
+  return mean;
+}
+
 std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch,
                              const Correction* correction) {
   const int llm = cost.model().llm_module();
@@ -66,8 +73,7 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
   const SequenceBatch all = LlmBatch(lengths, Packing::kPacked);
   const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
-  SequenceBatch mean;
-  for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / buckets);
+  const SequenceBatch mean = MeanBatch(all, buckets);
   SamplePricer pricer(cost, layout, llm, mean);
   std::vector<double> costs;
   costs.reserve(batch.size());
@@ -76,6 +82,35 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
     costs.push_back(pricer.Sequence(sample.llm_tokens) * factor);
   }
   return costs;
+}
+
+/// How long the slowest stage of every LLM replica takes for the mean microbatch, the longest counting 1. Encoders with
+/// devices of their own serve all replicas alike.
+std::vector<double> Paces(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch) {
+  if (cost.cluster().kinds() == 1) return {};
+  const double parts = static_cast<double>(layout.microbatches) * layout.llm_replicas();
+  std::vector<SequenceBatch> mean;  // by module
+  for (std::size_t e = 0; e < cost.model().encoders.size(); ++e) {
+    double tiles = 0;
+    for (const SampleShape& sample : batch) tiles += sample.tiles[e];
+    mean.push_back(EncoderBatch(cost.model().encoders[e], tiles / parts));
+  }
+  std::vector<int> lengths;
+  for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
+  mean.push_back(MeanBatch(LlmBatch(lengths, Packing::kPacked), parts));
+  std::vector<double> paces(Index(layout.llm_replicas()));
+  for (const Stage& stage : layout.stages) {
+    if (layout.feeds(stage.parts.front().module)) continue;
+    Seconds time{0};
+    for (const ModulePart& part : stage.parts) {
+      time += WholeTime(cost.Part(part, mean[Index(part.module)], KindOf(stage, layout, cost.cluster())));
+    }
+    paces[Index(stage.replica)] = std::max(paces[Index(stage.replica)], time.value());
+  }
+  const double longest = *std::max_element(paces.begin(), paces.end());
+  if (longest <= 0) return {};
+  for (double& pace : paces) pace /= longest;
+  return paces;
 }
 
 /// One dimension per kind: the sum over its modules. A bucket is one LLM replica's share of the union that all replicas
@@ -118,6 +153,7 @@ BatchProblem MakeBatchProblem(const CostModel& cost, const Layout& layout, const
   }
   problem.module_costs.push_back(LlmCosts(cost, layout, batch, correction));
   AddDimensions(problem, layout);
+  problem.pace = Paces(cost, layout, batch);
   // Corrected costs of tiles are no whole multiples of anything.
   if (correction == nullptr) AddGranules(problem, batch);
   return problem;

@@ -44,6 +44,9 @@ struct BatchProblem {
   /// [d], empty = all 0: cost of one tile where a dimension's costs are whole tiles and nothing else, otherwise 0.
   std::vector<double> granule{};
   std::vector<BucketCap> caps{};  ///< of the devices' memory
+  /// [replica], empty = all 1: seconds that a replica takes for what costs price at one, where nodes of several kinds
+  /// make replicas unlike. Costs are those of the slowest; a bucket's true load is its sum × its replica's pace.
+  std::vector<double> pace{};
   /// [module][i]: seconds that the sample adds to the module's slowest stage, unscaled; empty where there is no model.
   std::vector<std::vector<double>> module_costs{};
   std::vector<int> waited{};  ///< [i], empty = all 0: for how many steps the sample has been deferred so far
@@ -55,6 +58,7 @@ struct BatchProblem {
 
   int samples() const { return costs.empty() ? 0 : static_cast<int>(costs.front().size()); }
   int buckets() const { return replicas * microbatches; }
+  double PaceOf(int replica) const { return pace.empty() ? 1 : pace[static_cast<std::size_t>(replica)]; }
 };
 
 class BatchScheduler {

