@@ -20,6 +20,7 @@
 #include "sim/measure/chrome_trace.hpp"
 #include "sim/measure/timeline.hpp"
 #include "sim/measure/timeline_hash.hpp"
+#include "sim/measure/traffic.hpp"
 #include "sim/plan/decision_hash.hpp"
 #include "sim/step/step.hpp"
 
@@ -133,6 +134,7 @@ class SeedRun {
     run["metrics"] = ToJson(metrics_.Figures(layout(), job_.cost));
     run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
+    run["traffic"] = traffic_;
     if (!notes_.empty()) run["scheduler_notes"] = Json::ArrayOf(notes_);
     if (!instead_.empty()) run["batching_instead"] = instead_;
     const Json report =
@@ -181,6 +183,7 @@ class SeedRun {
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
+    if (number == 0) traffic_ = ToJson(TrafficOf(job, step));
     const StepMetrics measured = MeasureStep(job, step, engine_);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
     metrics_.Add(measured, PeakMemory(job, step.work, step.classes), BalanceGap(job_, batch, plan), scheduling_s);
@@ -283,6 +286,7 @@ class SeedRun {
   std::vector<std::string> notes_;
   std::string instead_;  ///< what stood in for the batch scheduler, in one step at least
   Json extrapolated_;
+  Json traffic_;  ///< of the first step
   Json under_draws_;
   Step step_;
   int replica_classes_ = 0;  ///< of the step that has most

@@ -10,6 +10,7 @@
 
 #include "base/index.hpp"
 #include "models/network/route.hpp"
+#include "sim/measure/member_flows.hpp"
 
 namespace dflop {
 namespace {
@@ -22,18 +23,21 @@ struct Traffic {
 };
 
 class NicTimes {
+  using Sender = std::pair<std::int32_t, int>;  ///< what goes one way, and of which replica that another stands for
+
  public:
-  NicTimes(const Job& job, const Step& step) : job_(job), step_(step), cluster_(job.cost.cluster()) {
+  NicTimes(const Job& job, const Step& step) : step_(step), cluster_(job.cost.cluster()), members_(job.layout, step) {
     if (cluster_.nodes() == 1) return;
-    if (!step.graph.copies.empty()) IndexGroups();
     for (std::size_t i = 0; i < step.graph.operations.size(); ++i) Add(i);
   }
 
   double Meetings() {
     std::map<std::vector<std::int32_t>, double> alike;  // how many NICs carry a set of traffics
-    for (auto& [nic, traffics] : traffics_of_nic_) {
-      std::sort(traffics.begin(), traffics.end());
-      traffics.erase(std::unique(traffics.begin(), traffics.end()), traffics.end());
+    for (auto& [nic, senders] : senders_of_nic_) {
+      std::sort(senders.begin(), senders.end());
+      senders.erase(std::unique(senders.begin(), senders.end()), senders.end());
+      std::vector<std::int32_t> traffics;
+      for (const Sender& sender : senders) traffics.push_back(sender.first);
       alike[traffics] += 1;
     }
     double busy = 0;
@@ -47,10 +51,6 @@ class NicTimes {
   }
 
  private:
-  void IndexGroups() {
-    for (const Stage& stage : job_.layout.stages) group_of_[{stage.replica, stage.depth}] = stage.group;
-  }
-
   void Add(std::size_t i) {
     const Operation& operation = step_.graph.operations[i];
     if (operation.communication < 0 || step_.times.end[i] <= step_.times.start[i]) return;
@@ -58,39 +58,19 @@ class NicTimes {
     const auto [entry, is_new] = traffic_of_way_.try_emplace(way.first, static_cast<std::int32_t>(traffics_.size()));
     if (is_new) {
       traffics_.emplace_back();
-      Place(operation, way, entry->second);
+      const std::int32_t traffic = entry->second;
+      members_.ForEach(operation, way, [&](int source, int target, const Flow&, int replica) {
+        PlaceFlow(source, target, {traffic, replica});
+      });
     }
     traffics_[Index(entry->second)].intervals.emplace_back(step_.times.start[i].value(), step_.times.end[i].value());
   }
 
-  /// On the NICs of every replica that this one stands for.
-  void Place(const Operation& operation, Way way, std::int32_t traffic) {
-    for (const Flow& flow : step_.graph.communications.FlowsOf(way)) {
-      PlaceFlow(flow.source_gpu, flow.target_gpu, traffic);
-      if (step_.graph.copies.empty() || operation.of_all_replicas || operation.to_stage < 0) continue;
-      const Stage& from = job_.layout.stages[Index(operation.stage)];
-      const Stage& to = job_.layout.stages[Index(operation.to_stage)];
-      for (const ReplicaClass& one : step_.classes) {
-        if (one.first() != from.replica) continue;
-        for (const int replica : one.replicas) {
-          if (replica == one.first()) continue;
-          PlaceFlow(flow.source_gpu + Offset(from, replica), flow.target_gpu + Offset(to, replica), traffic);
-        }
-      }
-    }
-  }
-
-  int Offset(const Stage& stage, int replica) const {
-    const DeviceGroup& own = job_.layout.groups[Index(stage.group)];
-    const DeviceGroup& other = job_.layout.groups[Index(group_of_.at({replica, stage.depth}))];
-    return other.first_gpu - own.first_gpu;
-  }
-
-  void PlaceFlow(int source, int target, std::int32_t traffic) {
+  void PlaceFlow(int source, int target, Sender sender) {
     if (source == target || cluster_.same_domain(source, target) || cluster_.same_node(source, target)) return;
     const LinkNumbers number(cluster_);
-    traffics_of_nic_[number.Nic(cluster_.nic_number(source), LinkNumbers::kOut)].push_back(traffic);
-    traffics_of_nic_[number.Nic(cluster_.nic_number(target), LinkNumbers::kIn)].push_back(traffic);
+    senders_of_nic_[number.Nic(cluster_.nic_number(source), LinkNumbers::kOut)].push_back(sender);
+    senders_of_nic_[number.Nic(cluster_.nic_number(target), LinkNumbers::kIn)].push_back(sender);
   }
 
   std::pair<double, double> BusyAndMeeting(const std::vector<std::int32_t>& traffics) const {
@@ -117,13 +97,12 @@ class NicTimes {
     return {busy, meeting};
   }
 
-  const Job& job_;
   const Step& step_;
   const ClusterSpec& cluster_;
-  std::map<std::pair<int, int>, int> group_of_;  ///< by replica and depth
+  MemberFlows members_;
   std::vector<Traffic> traffics_;
   std::unordered_map<std::int64_t, std::int32_t> traffic_of_way_;  ///< by the way's first flow
-  std::unordered_map<std::int64_t, std::vector<std::int32_t>> traffics_of_nic_;
+  std::unordered_map<std::int64_t, std::vector<Sender>> senders_of_nic_;
 };
 
 }  // namespace

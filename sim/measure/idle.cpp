@@ -121,7 +121,7 @@ class IdleReplays {
 
   double With(const CommunicationKinds& kinds) const {
     if (!rebuilds_) return Idle(step_.graph, engine_.Run(step_.graph, *step_.order, SilentBut(kinds)).makespan);
-    const OperationGraph part = BuildGraph(job_, step_.work, step_.costs(), {.communication = kinds});
+    const OperationGraph part = Rebuilt(kinds);
     return Idle(part, engine_.Run(part).makespan);
   }
 
@@ -133,11 +133,17 @@ class IdleReplays {
   /// Without communication, always by replay.
   Silent WithoutCommunication() const {
     if (!rebuilds_) return SilentIn(step_.graph, *step_.order);
-    const OperationGraph graph = BuildGraph(job_, step_.work, step_.costs(), {.communication = kNoCommunication});
+    const OperationGraph graph = Rebuilt(kNoCommunication);
     return SilentIn(graph, SweepOrder(graph));
   }
 
  private:
+  /// Of the replicas that the step ran: costs know no others.
+  OperationGraph Rebuilt(const CommunicationKinds& kinds, bool couple_replicas = true) const {
+    return BuildGraph(job_, step_.work, step_.costs(),
+                      {.communication = kinds, .couple_replicas = couple_replicas, .classes = step_.classes});
+  }
+
   double Idle(const OperationGraph& graph, Seconds makespan) const {
     return IdleOfAll(graph, graph.durations, makespan, job_.layout);
   }
@@ -158,8 +164,7 @@ class IdleReplays {
   double Uncoupled(const OperationGraph& coupled, const std::vector<Seconds>& ends) const {
     if (job_.layout.joins()) return IdleOfLoneReplicas(job_, step_.work, step_.costs());
     if (!rebuilds_) return IdleOfIndependentReplicas(job_.layout, coupled, ends);
-    const OperationGraph graph =
-        BuildGraph(job_, step_.work, step_.costs(), {.communication = kNoCommunication, .couple_replicas = false});
+    const OperationGraph graph = Rebuilt(kNoCommunication, false);
     return IdleOfIndependentReplicas(job_.layout, graph, MakeReplayEngine()->Run(graph).end);
   }
 

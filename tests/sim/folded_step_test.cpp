@@ -69,8 +69,12 @@ std::vector<RandomStep> StepsToFold(int count) {
 TEST(FoldedStep, EqualsTheUnfoldedOneIn200RandomJobs) {
   const auto replay = MakeReplayEngine();
   int folded_away = 0;
-  for (const RandomStep& step : StepsToFold(200)) {
+  int jobs = 0;
+  for (RandomStep step : StepsToFold(200)) {
     SCOPED_TRACE(step.layout.name);
+    // Chunks may wait for each other for ever where messages block.
+    const bool chunks = step.layout.name.find("chunks") != std::string::npos;
+    step.software.blocking_sends = ++jobs % 3 == 0 && !chunks;
     const Figures all = RunOn(step, false, *replay);
     const Figures folded = RunOn(step, true, *replay);
     ExpectEqual(folded.metrics, all.metrics);
