@@ -82,7 +82,9 @@ Json DescribeScenarios(const Experiment& experiment) {
 // What a profile depends on: neither the number of nodes nor the data.
 std::string ProfileKey(const Scenario& scenario) {
   const Json cluster = ToJson(scenario.cluster);
-  Json key(Json::Array{ToJson(scenario.model), *cluster.find("node"), ToJson(scenario.software)});
+  Json key(Json::Array{ToJson(scenario.model),
+                       *(cluster.find("node") != nullptr ? cluster.find("node") : cluster.find("node_kinds")),
+                       ToJson(scenario.software)});
   for (const char* written : {"model", "costs"}) {
     const Json* value = scenario.json.find(written);
     key.push_back(value == nullptr ? Json() : *value);

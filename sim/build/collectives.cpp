@@ -164,8 +164,10 @@ RingWork WorkOf(const ClusterSpec& cluster, CollectiveOp op, const Domains& doma
 
 CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> group_gpus, RingWork work) {
   CollectivePrice slowest;
-  std::set<KindId> kinds;
-  for (const int gpu : group_gpus) kinds.insert(cluster.kind_of(gpu));
+  std::set<KindId> kinds = {cluster.kind_of(group_gpus.front())};
+  for (const int gpu : group_gpus) {
+    if (cluster.kinds() > 1) kinds.insert(cluster.kind_of(gpu));
+  }
   for (const KindId kind : kinds) {
     const NodeSpec& node = cluster.node_of_kind(kind);
     work.nvlink_nominal = node.intra_bandwidth;

@@ -25,20 +25,26 @@ struct Traffic {
 class NicTimes {
   using Sender = std::pair<std::int32_t, int>;  ///< what goes one way, and of which replica that another stands for
 
+  struct NicSenders {
+    std::vector<Sender> senders;
+    int copies = 1;  ///< NICs like this one
+  };
+
  public:
-  NicTimes(const Job& job, const Step& step) : step_(step), cluster_(job.cost.cluster()), members_(job.layout, step) {
+  NicTimes(const Job& job, const Step& step) : step_(step), cluster_(job.cost.cluster()), members_(job, step) {
     if (cluster_.nodes() == 1) return;
     for (std::size_t i = 0; i < step.graph.operations.size(); ++i) Add(i);
   }
 
   double Meetings() {
     std::map<std::vector<std::int32_t>, double> alike;  // how many NICs carry a set of traffics
-    for (auto& [nic, senders] : senders_of_nic_) {
+    for (auto& [nic, entry] : senders_of_nic_) {
+      auto& [senders, copies] = entry;
       std::sort(senders.begin(), senders.end());
       senders.erase(std::unique(senders.begin(), senders.end()), senders.end());
       std::vector<std::int32_t> traffics;
       for (const Sender& sender : senders) traffics.push_back(sender.first);
-      alike[traffics] += 1;
+      alike[traffics] += copies;
     }
     double busy = 0;
     double meeting = 0;
@@ -59,7 +65,7 @@ class NicTimes {
     if (is_new) {
       traffics_.emplace_back();
       const std::int32_t traffic = entry->second;
-      members_.ForEach(operation, way, [&](int source, int target, const Flow&, int replica) {
+      members_.ForEach(operation, way, [&](int source, int target, const Flow&, int replica, int) {
         PlaceFlow(source, target, {traffic, replica});
       });
     }
@@ -69,8 +75,15 @@ class NicTimes {
   void PlaceFlow(int source, int target, Sender sender) {
     if (source == target || cluster_.same_domain(source, target) || cluster_.same_node(source, target)) return;
     const LinkNumbers number(cluster_);
-    senders_of_nic_[number.Nic(cluster_.nic_number(source), LinkNumbers::kOut)].push_back(sender);
-    senders_of_nic_[number.Nic(cluster_.nic_number(target), LinkNumbers::kIn)].push_back(sender);
+    const auto place = [&](int gpu, LinkNumbers::Direction direction) {
+      const int copies = members_.CopiesOf(gpu);
+      if (copies == 0) return;
+      NicSenders& nic = senders_of_nic_[number.Nic(cluster_.nic_number(gpu), direction)];
+      nic.copies = copies;
+      nic.senders.push_back(sender);
+    };
+    place(source, LinkNumbers::kOut);
+    place(target, LinkNumbers::kIn);
   }
 
   std::pair<double, double> BusyAndMeeting(const std::vector<std::int32_t>& traffics) const {
@@ -102,7 +115,7 @@ class NicTimes {
   MemberFlows members_;
   std::vector<Traffic> traffics_;
   std::unordered_map<std::int64_t, std::int32_t> traffic_of_way_;  ///< by the way's first flow
-  std::unordered_map<std::int64_t, std::vector<Sender>> senders_of_nic_;
+  std::unordered_map<std::int64_t, NicSenders> senders_of_nic_;
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr std::size_t kMostLinks = 5;
 class TrafficCount {
  public:
   TrafficCount(const Job& job, const Step& step)
-      : job_(job), step_(step), cluster_(job.cost.cluster()), members_(job.layout, step) {
+      : job_(job), step_(step), cluster_(job.cost.cluster()), members_(job, step) {
     std::map<std::pair<TrafficKind, std::int64_t>, Moved> ways;
     for (const Operation& operation : step.graph.operations) {
       if (operation.communication < 0) continue;
@@ -65,7 +65,7 @@ class TrafficCount {
     return joins ? TrafficKind::kEncoderLlm : TrafficKind::kStage;
   }
   void Add(TrafficKind kind, const Moved& moved) {
-    members_.ForEach(*moved.operation, moved.way, [&](int source, int target, const Flow& flow, int) {
+    members_.ForEach(*moved.operation, moved.way, [&](int source, int target, const Flow& flow, int, int times) {
       const Bytes bytes = flow.bytes * moved.factor;
       std::array<bool, 4> passed{};
       ForEachLink(cluster_, source, target, [&](const RouteLink& link) {
@@ -75,7 +75,7 @@ class TrafficCount {
         carried.bytes += bytes;
       });
       for (std::size_t of = 0; of < passed.size(); ++of) {
-        if (passed[of]) traffic_.bytes[of][static_cast<std::size_t>(kind)] += bytes;
+        if (passed[of]) traffic_.bytes[of][static_cast<std::size_t>(kind)] += bytes * times;
       }
     });
   }
