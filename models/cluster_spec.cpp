@@ -2,12 +2,15 @@
 #include "models/cluster_spec.hpp"
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/error.hpp"
 #include "models/model_data.hpp"
 #include "models/referenced_file.hpp"
+#include "traces/network_trace.hpp"
 
 namespace dflop {
 namespace {
@@ -169,9 +172,25 @@ std::vector<NodeKind> ReadNodeKinds(const JsonReader& json) {
   return kinds;
 }
 
+/// {"file": …} of measured collectives, of all kinds of nodes: which of them took part they do not say.
+void ReadMeasured(const JsonReader& json, std::vector<NodeKind>& kinds) {
+  json.AllowOnly({"file", "system", "nccl_version"});
+  const JsonReader file = json.At("file");
+  const NetworkImport import{.system = json.StringOr("system", ""), .version = json.StringOr("nccl_version", "")};
+  if (!std::filesystem::is_regular_file(file.String())) file.Fail("is no file");
+  const NetworkTrace trace = ReadMeasuredCollectives(file.String(), import);
+  const auto measured = std::make_shared<MeasuredCollectives>(file.String());
+  for (const CollectiveRow& row : trace.rows) {
+    const Json name = row.op;
+    measured->Add(ReadCollectiveOp(JsonReader(name, file.String())), row.ranks, row.ranks_per_node, Bytes(row.bytes),
+                  Seconds(row.seconds));
+  }
+  for (NodeKind& kind : kinds) kind.node.measured = measured;
+}
+
 /// `nodes`: replaces the number that stands there.
 ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes = {}) {
-  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric"});
+  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric", "network"});
   json.CheckSchema("dflop/cluster/1", false);
   const auto own = json.Find("node");
   const auto several = json.Find("node_kinds");
@@ -199,6 +218,7 @@ ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes =
     kinds.front().count = nodes ? *nodes : static_cast<int>(json.IntOr("nodes", kinds.front().count, 1, kMaxNodes));
     CheckDomains(json, kinds.front());
   }
+  if (const auto network = json.Find("network")) ReadMeasured(*network, kinds);
   const std::string name = json.StringOr("name", "inline");
   source = json.StringOr("source", source);
   int all = 0;
@@ -363,6 +383,8 @@ Json ToJson(const ClusterSpec& cluster) {
     }
   }
   if (cluster.fabric() != nullptr) json["fabric"] = ToJson(cluster.fabric_spec());
+  const auto& measured = cluster.node_of_kind(kFirstKind).measured;
+  if (measured) json["network"]["file"] = measured->source();
   return json;
 }
 

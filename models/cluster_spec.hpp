@@ -12,6 +12,7 @@
 #include "base/units.hpp"
 #include "models/network/collective_law.hpp"
 #include "models/network/fabric.hpp"
+#include "models/network/measured_collectives.hpp"
 
 namespace dflop {
 
@@ -39,6 +40,8 @@ struct NodeSpec {
   /// Between a GPU and what is not NVLink: NICs, GPUs of its node outside its domain. 0: as fast as these.
   BytesPerSecond pcie_bandwidth{0};
   CollectiveLaw law{};
+  /// Of this machine; null: the law alone.
+  std::shared_ptr<const MeasuredCollectives> measured{};
 
   /// Of a message inside the node, its launch included.
   Seconds message_latency() const { return law.launch + (law.pair < Seconds(0) ? intra_latency : law.pair); }
@@ -165,7 +168,8 @@ class ClusterSpec {
 
 /// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"
 /// (an object, {"file": …} or the name of a built-in cluster whose node it is), or with "node_kinds" [{"name", "count",
-/// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric".
+/// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric", and a "network" {"file":
+/// …} whose measured collectives go before the law.
 ClusterSpec ReadCluster(const JsonReader& json);
 GpuSpec ReadGpu(const JsonReader& json);  ///< a built-in name, inline, or {"file": …}
 std::vector<std::string> BuiltInClusterNames();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "experiments/commands/commands.hpp"
 #include "models/cluster_spec.hpp"
 #include "sim/build/lone_collective.hpp"
+#include "traces/network_trace.hpp"
 
 namespace dflop {
 namespace {
@@ -23,6 +25,8 @@ struct NetworkArguments {
   std::vector<int> ranks;
   int ranks_per_node = 0;
   std::vector<double> bytes;
+  std::string against;
+  NetworkImport import;
   bool json = false;
 };
 
@@ -134,8 +138,82 @@ void PrintTable(const ClusterSpec& cluster, const std::vector<std::pair<LoneColl
   }
 }
 
+struct Compared {
+  LoneCollective wanted;
+  LoneTime predicted;
+  double measured_s = 0;
+  double error() const { return predicted.time.value() / measured_s - 1; }
+};
+
+std::vector<Compared> CompareWith(const NetworkArguments& arguments, const ClusterSpec& cluster) {
+  const NetworkTrace trace = ReadMeasuredCollectives(arguments.against, arguments.import);
+  std::vector<Compared> rows;
+  for (const CollectiveRow& row : trace.rows) {
+    const bool of_op =
+        arguments.ops.empty() || std::find(arguments.ops.begin(), arguments.ops.end(), row.op) != arguments.ops.end();
+    const bool of_ranks = arguments.ranks.empty() ||
+                          std::find(arguments.ranks.begin(), arguments.ranks.end(), row.ranks) != arguments.ranks.end();
+    if (!of_op || !of_ranks) continue;
+    Compared& compared = rows.emplace_back();
+    compared.wanted = Wanted(cluster, row.op, row.ranks, row.ranks_per_node, row.bytes);
+    compared.predicted = TimeOf(WithRoom(arguments, cluster, compared.wanted), compared.wanted);
+    compared.measured_s = row.seconds;
+  }
+  if (rows.empty()) throw InputError(arguments.against + ": holds none of the collectives and ranks asked for");
+  return rows;
+}
+
+double Quantile(std::vector<double> values, double share) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
+}
+
+/// Of rows from so many bytes on, by operation.
+void PrintErrors(const std::vector<Compared>& rows, double least_bytes, const char* words) {
+  std::map<std::string, std::vector<double>> errors;
+  for (const Compared& row : rows) {
+    if (row.wanted.bytes.value() < least_bytes) continue;
+    errors[NameOf(row.wanted.op)].push_back(std::abs(row.error()));
+    errors["all"].push_back(std::abs(row.error()));
+  }
+  for (const auto& [op, values] : errors) {
+    std::printf("%-10s %-14s %6zu rows, error: median %5.1f %%, 90 %% of rows below %5.1f %%\n", words, op.c_str(),
+                values.size(), 100 * Quantile(values, 0.5), 100 * Quantile(values, 0.9));
+  }
+}
+
+void Against(const NetworkArguments& arguments, const ClusterSpec& cluster) {
+  const std::vector<Compared> rows = CompareWith(arguments, cluster);
+  if (arguments.json) {
+    Json all = Json::EmptyArray();
+    for (const Compared& row : rows) {
+      Json entry = RowJson(row.wanted, row.predicted);
+      entry["measured_s"] = row.measured_s;
+      entry["error"] = row.error();
+      all.push_back(std::move(entry));
+    }
+    std::printf("%s\n", all.Dump(1).c_str());
+    return;
+  }
+  std::printf("%s against %s\n", cluster.name().c_str(), arguments.against.c_str());
+  std::printf("%-14s  %6s  %8s  %10s  %10s  %10s  %7s  %s\n", "collective", "ranks", "per node", "bytes", "predicted",
+              "measured", "error", "algorithm");
+  constexpr std::size_t kShown = 40;
+  for (std::size_t i = 0; i < std::min(rows.size(), kShown); ++i) {
+    const Compared& row = rows[i];
+    std::printf("%-14s  %6d  %8d  %10s  %10s  %10s  %+6.1f%%  %s\n", NameOf(row.wanted.op), row.wanted.ranks,
+                row.wanted.ranks_per_node, BytesText(row.wanted.bytes.value()).c_str(),
+                SecondsText(row.predicted.time.value()).c_str(), SecondsText(row.measured_s).c_str(), 100 * row.error(),
+                row.predicted.algorithm.c_str());
+  }
+  if (rows.size() > kShown) std::printf("… and %zu more rows; --json prints all\n", rows.size() - kShown);
+  PrintErrors(rows, 1 << 16, ">= 64 KiB");
+  PrintErrors(rows, 1 << 20, ">= 1 MiB");
+}
+
 void Network(NetworkArguments arguments) {
   const ClusterSpec cluster = ReadNamedCluster(arguments.cluster);
+  if (!arguments.against.empty()) return Against(arguments, cluster);
   if (arguments.ops.empty()) arguments.ops = {"all-reduce"};
   if (arguments.ranks.empty()) arguments.ranks = StandardRanks(cluster);
   if (arguments.bytes.empty()) arguments.bytes = StandardBytes();
@@ -178,6 +256,12 @@ void AddNetworkCommand(CLI::App& app) {
           "by default 1 KiB to 1 GiB")
       ->delimiter(',')
       ->check(CLI::Range(1.0, kMostBytes));
+  command->add_option(
+      "--against", arguments->against,
+      "measured collectives to compare with: a log or JSON of nccl-tests, a table of aiconfigurator's or "
+      "vidur's columns, a dflop/network-trace/1 file; --op and --ranks choose among its rows");
+  command->add_option("--system", arguments->import.system, "of a table that holds several");
+  command->add_option("--nccl-version", arguments->import.version, "likewise");
   command->add_flag("--json", arguments->json, "rows for programs");
   command->footer("Example: dflop network dgx-h100 --op all-reduce,all-gather --ranks 8,16 --bytes 1048576,1073741824");
   command->callback([arguments] { Network(*arguments); });

@@ -13,6 +13,7 @@
 #include "experiments/profile/trace_report.hpp"
 #include "models/cluster_spec.hpp"
 #include "traces/import_costs.hpp"
+#include "traces/network_trace.hpp"
 
 namespace dflop {
 namespace {
@@ -21,6 +22,7 @@ struct ImportOptions {
   std::string from;
   std::vector<std::string> paths;
   std::string device;
+  NetworkImport network;
   std::string out;
 };
 
@@ -38,8 +40,22 @@ GpuSpec BuiltInGpu(const std::string& name) {
   return ReadGpu(JsonReader(json, "gpu"));
 }
 
+/// One log may say which collective it measured; several are of one machine.
+void ImportCollectives(const ImportOptions& options) {
+  NetworkTrace trace;
+  for (const std::string& path : options.paths) {
+    NetworkTrace one = ReadMeasuredCollectives(path, options.network);
+    trace.source += (trace.source.empty() ? "" : "; ") + one.source;
+    if (trace.software.empty()) trace.software = one.software;
+    trace.rows.insert(trace.rows.end(), one.rows.begin(), one.rows.end());
+  }
+  WriteJsonFile(options.out, ToJson(trace));
+  Print(options.out + ": " + std::to_string(trace.rows.size()) + " measured collectives\n");
+}
+
 void Import(const ImportOptions& options) {
   CheckFolderOf(options.out);
+  if (options.from == "nccl-tests") return ImportCollectives(options);
   const CostTrace trace = options.from == "vidur" ? ImportVidur(options.paths, options.device)
                                                   : ImportAiconfigurator(options.paths, options.device);
   WriteCostTrace(options.out, trace);
@@ -75,13 +91,18 @@ void Compare(const CompareOptions& options) {
 
 void AddImport(CLI::App& trace) {
   auto options = std::make_shared<ImportOptions>();
-  CLI::App* command = trace.add_subcommand("import", "Turns foreign CSV tables into a dflop/cost-trace/1 file");
+  CLI::App* command = trace.add_subcommand(
+      "import", "Turns foreign tables into a dflop/cost-trace/1 or, of collectives, a dflop/network-trace/1 file");
   command->add_option("--from", options->from, "layout of the tables")
       ->required()
-      ->check(CLI::IsMember({"aiconfigurator", "vidur"}));
+      ->check(CLI::IsMember({"aiconfigurator", "vidur", "nccl-tests"}));
   command->add_option("PATHS", options->paths, "CSV files; several make one trace of one device")->required();
   command->add_option("--device", options->device,
                       "the GPU: which one of tables that hold several, or what paths do not tell");
+  command->add_option("--op", options->network.op, "the collective of a log of nccl-tests that does not say")
+      ->check(CLI::IsMember({"all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send", "broadcast"}));
+  command->add_option("--ranks-per-node", options->network.ranks_per_node, "of such a log, where hosts do not tell")
+      ->check(CLI::Range(1, 1024));
   command->add_option("--out", options->out, "the trace to write")->required();
   command->footer(
       "Example: dflop trace import --from aiconfigurator gemm_bf16_h100_sxm.csv context_attention_bf16_h100_sxm.csv "

@@ -8,6 +8,7 @@
 #include "experiments/report/svg.hpp"
 #include "experiments/results/picture.hpp"
 #include "experiments/results/result_figures.hpp"
+#include "models/cluster_spec.hpp"
 
 namespace dflop {
 
@@ -38,5 +39,8 @@ Svg SweepChart(const std::string& axis, const std::vector<const PointFigures*>& 
 /// How far every policy is from the best at every point: a row per point, a column per policy, its number beside every
 /// mark, so that it reads without colours. Means and largest values stand at the foot.
 Svg RegretChart(const RegretTable& table);
+
+/// One node of every kind, four at most, their links and rates, and the fabric.
+Svg ClusterChart(const ClusterSpec& cluster);
 
 }  // namespace dflop

@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 
+#include "base/error.hpp"
 #include "base/slug.hpp"
 #include "experiments/report/cells.hpp"
 #include "experiments/report/charts.hpp"
@@ -64,7 +65,7 @@ class PageWriter {
             "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +
             "</div>\n</div>\n";
     html += StepFigures(point, slug);
-    html += CandidateTables(point);
+    html += ClusterFigure(point, slug) + CandidateTables(point);
     const bool any_memory = std::any_of(point.policies.begin(), point.policies.end(),
                                         [](const PolicyFigures& policy) { return !policy.figures.memory.empty(); });
     if (any_memory) {
@@ -74,6 +75,17 @@ class PageWriter {
           Figure(slug + "-memory", MemoryChart(point));
     }
     return html + "</section>\n";
+  }
+
+  /// Nothing where a result describes its cluster otherwise than this program does.
+  std::string ClusterFigure(const PointFigures& point, const std::string& slug) {
+    if (point.cluster.is_null()) return "";
+    try {
+      const ClusterSpec cluster = ReadCluster(JsonReader(point.cluster, "result.json"));
+      return "<h3>The cluster</h3>\n" + Figure(slug + "-cluster", ClusterChart(cluster)) + TrafficTable(point);
+    } catch (const InputError&) {
+      return TrafficTable(point);
+    }
   }
 
   std::string RegretSection() {
@@ -148,7 +160,7 @@ class PageWriter {
     std::vector<std::vector<const PointFigures*>> groups;
     std::map<std::string, std::size_t> group_of;  // by the title without the axis
     for (const PointFigures& point : report_.points) {
-      PointFigures fixed{point.scenario, point.point, {}, {}};
+      PointFigures fixed{point.scenario, point.point, {}, {}, {}};
       if (std::erase_if(fixed.point, [&](const auto& entry) { return entry.first == axis; }) == 0) continue;
       const auto [place, is_new] = group_of.emplace(fixed.title(), groups.size());
       if (is_new) groups.emplace_back();

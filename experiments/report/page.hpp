@@ -31,6 +31,9 @@ std::string PointTable(const PointFigures& point, const std::vector<std::string>
 /// The best candidates of every policy's planner, each table folded away; "" where no result tells of any.
 std::string CandidateTables(const PointFigures& point);
 
+/// Bytes by class of links and kind of message, a row per policy, folded away; "" where no result tells of any.
+std::string TrafficTable(const PointFigures& point);
+
 /// Throughput curves of every model, folded away; "" where the result holds none.
 std::string ProfileSection(const Report& report);
 

@@ -71,6 +71,9 @@ void AddToPoint(const JsonReader& run, PointIndex& points) {
   }
   found->Add(run);
   if (found->too_large.empty()) found->too_large = Text(run, "too_large");
+  if (const auto traffic = run.Find("traffic"); traffic && found->traffic.is_null()) {
+    if (traffic->Find("by_link") && traffic->Find("busiest_links")) found->traffic = traffic->json();
+  }
   if (const auto planning = run.Find("planning")) found->planning = ReadPlanning(*planning);
 }
 
@@ -88,8 +91,12 @@ void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& repor
   for (const JsonReader& scenario : scenarios->Elements()) {
     const auto stated = scenario.Find("assumptions");
     if (!stated) continue;
-    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}};
+    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}, {}};
     report.assumptions.emplace_back(place.title(), stated->json());
+    const Json* cluster = Descend(&stated->json(), {"cluster"});
+    if (PointFigures* point = points.Find(scenario, "name"); point != nullptr && cluster != nullptr) {
+      point->cluster = *cluster;
+    }
     const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
     if (memory == nullptr || !memory->is_number()) continue;
     if (PointFigures* point = points.Find(scenario, "name")) point->device_memory_bytes = memory->number();
@@ -100,7 +107,7 @@ void ReadProfiles(const JsonReader& result, Report& report) {
   const auto profiles = result.Find("model_profiles");
   if (!profiles) return;
   for (const JsonReader& entry : profiles->Elements()) {
-    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}};
+    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}, {}};
     report.profiles.push_back({place.title(),
                                static_cast<int>(entry.At("points").Int(1, std::numeric_limits<int>::max())),
                                entry.At("gpu").String(), ReadModelProfile(entry.At("profile"))});

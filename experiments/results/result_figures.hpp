@@ -19,6 +19,7 @@ namespace dflop {
 struct PolicyFigures : PolicyRuns {
   std::string too_large;  ///< when it does not fit: what is too large, where, by how much
   PlanningFigures planning;
+  Json traffic;  ///< `traffic` of the first run (sim/measure/traffic.hpp); null in older results
 };
 
 /// One scenario at one point of its sweep: what one table compares.
@@ -27,6 +28,7 @@ struct PointFigures {
   std::vector<std::pair<std::string, Json>> point;  ///< axis (a JSON pointer) → value; empty without a sweep
   std::vector<PolicyFigures> policies;              ///< in the order of the runs
   std::optional<double> device_memory_bytes;        ///< what one GPU has, where the assumptions say so
+  Json cluster;                                     ///< as assumed; null where the result does not say
 
   std::string title() const;  ///< "scale · cluster/nodes 4, global_batch_size 64"
   const PolicyFigures* Find(const std::string& policy) const;

@@ -103,7 +103,8 @@ class SeedRun {
   /// Of steps some of whose replicas are alike.
   std::string WhyToldApart() const {
     if (SharesFabric(job_.cost.cluster())) return "they meet each other on the links of the fabric";
-    if (disturbed()) return "something disturbs their costs, or a correction watches them";
+    if (!scenario().anomalies.empty()) return "anomalies may hit each of them in its own way";
+    if (disturbed()) return "a correction watches them";
     if (engine_.contends()) {
       return "their messages may contend: not all are alike, or two share a NIC, or nodes are filled unevenly";
     }
@@ -164,14 +165,22 @@ class SeedRun {
     queue_.Keep(step_batch, plan.deferred);
     Note(plan);
     const std::vector<DeviceOrder> own = OwnOrders(plan, batch);
-    const Job job = job_.job().With(own);
+    // What really carries the step's messages; who plans knows the machine as it is said to be.
+    const std::optional<ClusterSpec> machine = truth_.MachineOf(job_.cost.cluster(), number);
+    if (machine || machine_differed_) step_ = Step();
+    machine_differed_ = machine.has_value();
+    const CostModel cost =
+        machine ? CostModel(scenario().model, *machine, scenario().kernels, job_.cost.software()) : job_.cost;
+    const std::unique_ptr<Engine> own_engine = machine ? MakeEngine(engine_.name(), *machine) : nullptr;
+    Engine& engine = machine ? *own_engine : engine_;
+    const Job job = Job{cost, layout(), job_.orders}.With(own);
     StepOptions options{.fold = true};
     if (disturbed()) {
       options.disturb = [&](const auto& work, StepCosts& costs) {
         Disturb(truth_, {job_.cost, layout(), plan, batch, work, number}, costs);
       };
     }
-    step_ = SimulateStep(job, plan, batch, engine_, options, std::move(step_));
+    step_ = SimulateStep(job, plan, batch, engine, options, std::move(step_));
     const Step& step = step_;
     if (number == 0) ReplayUnderDraws(job, plan, batch, step);
     replica_classes_ = std::max(replica_classes_, step.replica_classes);
@@ -184,7 +193,7 @@ class SeedRun {
     }
     if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
     if (number == 0) traffic_ = ToJson(TrafficOf(job, step));
-    const StepMetrics measured = MeasureStep(job, step, engine_);
+    const StepMetrics measured = MeasureStep(job, step, engine);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");
     metrics_.Add(measured, PeakMemory(job, step.work, step.classes), BalanceGap(job_, batch, plan), scheduling_s);
     if (pictures != nullptr) Draw(job, plan, batch, *pictures);
@@ -289,8 +298,9 @@ class SeedRun {
   Json traffic_;  ///< of the first step
   Json under_draws_;
   Step step_;
-  int replica_classes_ = 0;  ///< of the step that has most
-  bool folded_ = true;       ///< every step
+  int replica_classes_ = 0;        ///< of the step that has most
+  bool folded_ = true;             ///< every step
+  bool machine_differed_ = false;  ///< in the last step, from what it is said to be
   DecisionHash decisions_{layout(), job_.orders};
   TimelineHash timelines_{layout()};
 };

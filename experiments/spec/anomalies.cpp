@@ -64,17 +64,52 @@ Drift ReadDrift(const JsonReader& json, const Scenario& scenario) {
   return drift;
 }
 
+int ReadGpuNumber(const JsonReader& json, const Scenario& scenario) {
+  return static_cast<int>(json.At("gpu").Int(0, scenario.cluster.gpus() - 1));
+}
+
 SlowDevice ReadSlowDevice(const JsonReader& json, const Scenario& scenario) {
   json.AllowOnly({"kind", "gpu", "factor", "from_step"});
   SlowDevice device;
-  device.gpu = static_cast<int>(json.At("gpu").Int(0, scenario.cluster.gpus() - 1));
+  device.gpu = ReadGpuNumber(json, scenario);
   device.factor = json.At("factor").Number(1, 100);
   device.from_step = static_cast<int>(json.IntOr("from_step", 0, 0, kMostSteps));
   return device;
 }
 
+Noise ReadNoise(const JsonReader& json) {
+  json.AllowOnly({"kind", "per_kernel", "per_step", "tail_share", "tail_factor"});
+  Noise noise;
+  noise.per_kernel = json.NumberOr("per_kernel", noise.per_kernel, 0, 1);
+  noise.per_step = json.NumberOr("per_step", noise.per_step, 0, 1);
+  if (json.Has("tail_share") || json.Has("tail_factor")) {
+    noise.tail_share = json.At("tail_share").Number(0, 1);
+    noise.tail_factor = json.At("tail_factor").Number(1, 1000);
+  }
+  return noise;
+}
+
+SlowLink ReadSlowLink(const JsonReader& json, const Scenario& scenario) {
+  json.AllowOnly({"kind", "gpu", "link", "factor", "from_step"});
+  SlowLink link;
+  link.gpu = ReadGpuNumber(json, scenario);
+  link.nic = json.At("link").OneOf({"nic", "nvlink"}) == "nic";
+  link.factor = json.At("factor").Number(1, 1e6);
+  link.from_step = static_cast<int>(json.IntOr("from_step", 0, 0, kMostSteps));
+  return link;
+}
+
+FlappingNic ReadFlappingNic(const JsonReader& json, const Scenario& scenario) {
+  json.AllowOnly({"kind", "gpu", "share", "factor"});
+  return {ReadGpuNumber(json, scenario), json.At("share").Number(0, 1), json.At("factor").Number(1, 1e6)};
+}
+
 Anomaly ReadAnomaly(const JsonReader& json, const Scenario& scenario) {
-  const std::string kind = json.At("kind").OneOf({"slow-shapes", "drift", "slow-device"});
+  const std::string kind =
+      json.At("kind").OneOf({"slow-shapes", "drift", "slow-device", "noise", "slow-link", "flapping-nic"});
+  if (kind == "slow-link") return ReadSlowLink(json, scenario);
+  if (kind == "flapping-nic") return ReadFlappingNic(json, scenario);
+  if (kind == "noise") return ReadNoise(json);
   if (kind == "slow-shapes") return ReadSlowShapes(json, scenario);
   if (kind == "drift") return ReadDrift(json, scenario);
   return ReadSlowDevice(json, scenario);
@@ -99,11 +134,41 @@ std::string Describe(const SlowDevice& device, const ModelSpec&) {
          std::to_string(device.from_step) + " on";
 }
 
+std::string Describe(const Noise& noise, const ModelSpec&) {
+  std::string text = "what a GPU computes varies by " + PercentOf(noise.per_kernel) +
+                     " from operation to operation, a group waiting for its slowest GPU, and by " +
+                     PercentOf(noise.per_step) + " from step to step";
+  if (noise.tail_share == 0) return text;
+  return text + ", and " + PercentOf(noise.tail_share) + " of the operations take " +
+         Format("%.6g", noise.tail_factor) + " times as long";
+}
+
+std::string Describe(const SlowLink& link, const ModelSpec&) {
+  return std::string(link.nic ? "the NIC" : "the NVLinks") + " of GPU " + std::to_string(link.gpu) +
+         (link.nic ? " carries " : " carry ") + Format("%.6g", link.factor) + " times less from step " +
+         std::to_string(link.from_step) + " on";
+}
+
+std::string Describe(const FlappingNic& nic, const ModelSpec&) {
+  return "the NIC of GPU " + std::to_string(nic.gpu) + " carries " + Format("%.6g", nic.factor) + " times less in " +
+         PercentOf(nic.share) + " of the steps, drawn by seed";
+}
+
+/// A second one would draw the same.
+void CheckNoiseIsAlone(const JsonReader& json, const std::vector<Anomaly>& anomalies) {
+  const auto count = std::count_if(anomalies.begin(), anomalies.end(),
+                                   [](const Anomaly& anomaly) { return std::holds_alternative<Noise>(anomaly); });
+  if (count > 1) json.Fail("is noise for the second time; once is allowed");
+}
+
 }  // namespace
 
 std::vector<Anomaly> ReadAnomalies(const JsonReader& json, const Scenario& scenario) {
   std::vector<Anomaly> anomalies;
-  for (const JsonReader& element : json.Elements()) anomalies.push_back(ReadAnomaly(element, scenario));
+  for (const JsonReader& element : json.Elements()) {
+    anomalies.push_back(ReadAnomaly(element, scenario));
+    CheckNoiseIsAlone(element, anomalies);
+  }
   return anomalies;
 }
 

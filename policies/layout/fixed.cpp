@@ -59,6 +59,8 @@ class FixedLayout final : public LayoutPlanner {
       }
     }
     communicator_ = CommunicatorOr(json, Communicator::kHub);
+    if (const auto order = json.Find("order")) order_ = ReadPlacementOrder(*order);
+    if (uniform_) uniform_->order = order_;
     if (config_) return;
     if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
       json.Fail("wants either microbatches or samples_per_microbatch");
@@ -110,7 +112,7 @@ class FixedLayout final : public LayoutPlanner {
   /// Without encoders both ways to write a layout say the same.
   HomogeneousDegrees LlmAlone() const {
     if (!encoders_.empty()) Fail("/encoders", "are given, but the model has none");
-    return {.tp = llm_.tp, .pp = llm_.pp, .dp = llm_.dp, .sequence_parallel = llm_.sequence_parallel};
+    return {.tp = llm_.tp, .pp = llm_.pp, .dp = llm_.dp, .sequence_parallel = llm_.sequence_parallel, .order = order_};
   }
 
   Layout Uniform(const PlanningProblem& problem, HomogeneousDegrees degrees, const std::string& key) const {
@@ -126,6 +128,7 @@ class FixedLayout final : public LayoutPlanner {
   Layout Separate(const PlanningProblem& problem) const {
     const ModelSpec& model = problem.cost.model();
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
+    degrees.order = order_;
     for (const EncoderSpec& encoder : model.encoders) {
       degrees.encoders.push_back(config_ ? config_->encoder : DegreesOf(encoder.name));
     }
@@ -155,6 +158,7 @@ class FixedLayout final : public LayoutPlanner {
   std::vector<std::pair<std::string, ModuleDegrees>> encoders_;
   ModuleDegrees llm_;
   Communicator communicator_ = Communicator::kHub;
+  PlacementOrder order_ = PlacementOrder::kReplicas;
   int microbatches_ = 0;
   int samples_ = 0;
 };
@@ -178,6 +182,10 @@ const Registration<LayoutPlanner> kFixed{
        .type = Parameter::Integer{1, kMaxDegree},
        .help = "of every LLM replica; this or samples_per_microbatch"},
       {.name = "samples_per_microbatch", .type = Parameter::Integer{1, kMaxDegree}, .help = "this or microbatches"},
+      {.name = "order",
+       .type = Parameter::Word{{"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"}},
+       .standard = "tp-cp-ep-dp-pp",
+       .help = "which ranks stand next to each other: replicas of a stage (Megatron-LM) or stages of a replica"},
       {.name = "communicator",
        .type = Parameter::Other{"hub|direct|object"},
        .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub"}}},

@@ -162,7 +162,8 @@ RingWork WorkOf(const ClusterSpec& cluster, CollectiveOp op, const Domains& doma
   return work;
 }
 
-CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> group_gpus, RingWork work) {
+CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> group_gpus, RingWork work,
+                             int per_domain) {
   CollectivePrice slowest;
   std::set<KindId> kinds = {cluster.kind_of(group_gpus.front())};
   for (const int gpu : group_gpus) {
@@ -174,7 +175,11 @@ CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> gr
     work.nvlink_hop = node.intra_latency;
     // GPUs of one node that only PCIe joins.
     if (work.domains > 1 && work.nic_hop <= Seconds(0)) work.nic_hop = node.intra_latency;
-    const CollectivePrice price = PriceCollective(node.law, work);
+    CollectivePrice price = PriceCollective(node.law, work);
+    if (node.measured) {
+      const auto time = node.measured->Time(work.op, work.ranks, per_domain, work.bytes);
+      if (time) price = {.time = *time, .algorithm = "measured"};
+    }
     if (price.time > slowest.time) slowest = price;
   }
   return slowest;
@@ -236,11 +241,16 @@ PricedCommunication Collective(const ClusterSpec& cluster, CollectiveOp op, std:
   RingWork work = WorkOf(cluster, op, domains, communication.flows);
   work.ranks = static_cast<int>(group_gpus.size());
   work.bytes = bytes;
-  const CollectivePrice price = SlowestPrice(cluster, group_gpus, work);
+  const CollectivePrice price = SlowestPrice(cluster, group_gpus, work, static_cast<int>(domains.front().size()));
   for (Flow& flow : communication.flows) {
     flow.bytes *= cluster.same_domain(flow.source_gpu, flow.target_gpu) ? price.nvlink_share : price.nic_share;
   }
-  communication.latency = std::max(Seconds(0), price.time - UncontendedTime(cluster, communication));
+  const Seconds flowing = UncontendedTime(cluster, communication);
+  if (flowing > price.time) {
+    for (Flow& flow : communication.flows)
+      flow.bytes *= price.time / flowing;  // measured faster than links are said to be
+  }
+  communication.latency = std::max(Seconds(0), price.time - flowing);
   return {std::move(communication), price.algorithm};
 }
 

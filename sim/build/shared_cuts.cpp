@@ -24,11 +24,10 @@ class CutsOfKind {
       traffic.way = way;
       traffic.factors += graph.communications.factor(operation.communication);
     }
-    for (const auto& [first, traffic] : ways_) Load(traffic);
+    for (const auto& [first, traffic] : ways_) CountBytes(traffic);
+    for (const auto& [first, traffic] : ways_) AddDemand(traffic);
     for (auto& [id, link] : links_) {
-      double demand = 0;
-      for (const auto& [nic, bytes] : link.bytes_of_nic) demand += nics_.at(nic).rate * bytes / nics_.at(nic).bytes;
-      link.crowd = std::max(1.0, demand / link.rate);
+      link.crowd = std::max(1.0, link.demand / link.rate);
       crowded_ = crowded_ || link.crowd > 1 + 1e-12;
     }
   }
@@ -48,32 +47,41 @@ class CutsOfKind {
     double factors = 0;   ///< of all messages that go this way
     double seconds = -1;  ///< of a message that multiplies by one; negative: not asked for yet
   };
-  struct Nic {
-    double rate = 0;
-    double bytes = 0;
-  };
   struct CutLink {
     double rate = 0;
-    std::map<int, double> bytes_of_nic{};
+    double demand = 0;
     double crowd = 1;
   };
 
-  void Load(const WayTraffic& traffic) {
+  bool LeavesNode(const Flow& flow) const {
+    return flow.bytes > Bytes(0) && !cluster_.same_domain(flow.source_gpu, flow.target_gpu) &&
+           !cluster_.same_node(flow.source_gpu, flow.target_gpu);
+  }
+
+  void CountBytes(const WayTraffic& traffic) {
     for (const Flow& flow : graph_.communications.FlowsOf(traffic.way)) {
+      if (!LeavesNode(flow)) continue;
       const double bytes = flow.bytes.value() * traffic.factors;
-      if (bytes <= 0 || flow.source_gpu == flow.target_gpu) continue;
-      const int nic = cluster_.nic_number(flow.source_gpu);
-      bool leaves = false;
+      bytes_out_[cluster_.nic_number(flow.source_gpu)] += bytes;
+      bytes_in_[cluster_.nic_number(flow.target_gpu)] += bytes;
+    }
+  }
+
+  /// A flow gets what its sender's NIC and its receiver's NIC both have left for it.
+  void AddDemand(const WayTraffic& traffic) {
+    for (const Flow& flow : graph_.communications.FlowsOf(traffic.way)) {
+      if (!LeavesNode(flow)) continue;
+      const double bytes = flow.bytes.value() * traffic.factors;
+      const double sent = bytes / bytes_out_.at(cluster_.nic_number(flow.source_gpu));
+      const double received = bytes / bytes_in_.at(cluster_.nic_number(flow.target_gpu));
+      const double rate = std::min(cluster_.nic_rate(flow.source_gpu).value() * sent,
+                                   cluster_.nic_rate(flow.target_gpu).value() * received);
       ForEachLink(cluster_, flow.source_gpu, flow.target_gpu, [&](const RouteLink& link) {
-        leaves = leaves || link.of == LinkClass::kNic;
         if (link.of != LinkClass::kFabric) return;
         CutLink& cut = links_[link.id];
         cut.rate = link.rate.value();
-        cut.bytes_of_nic[nic] += bytes;
+        cut.demand += rate;
       });
-      if (!leaves) continue;
-      nics_[nic].rate = cluster_.nic_rate(flow.source_gpu).value();
-      nics_[nic].bytes += bytes;
     }
   }
 
@@ -101,8 +109,9 @@ class CutsOfKind {
 
   const ClusterSpec& cluster_;
   const OperationGraph& graph_;
-  std::map<std::int64_t, WayTraffic> ways_;          ///< by first flow
-  std::unordered_map<int, Nic> nics_;                ///< by number, of senders
+  std::map<std::int64_t, WayTraffic> ways_;    ///< by first flow
+  std::unordered_map<int, double> bytes_out_;  ///< by NIC
+  std::unordered_map<int, double> bytes_in_;
   std::unordered_map<std::int64_t, CutLink> links_;  ///< of the fabric
   bool crowded_ = false;
 };

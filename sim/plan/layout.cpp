@@ -103,11 +103,21 @@ std::string CommunicatorText(Communicator communicator) {
   return std::string(communicator.hub() ? "" : ", direct") + (communicator.blocking ? ", blocking" : "");
 }
 
+/// How many device groups of its module stand before that of a stage of a replica.
+int PlaceOf(PlacementOrder order, int stage, int replica, int stages, int replicas) {
+  return order == PlacementOrder::kReplicas ? stage * replicas + replica : replica * stages + stage;
+}
+
 std::string DegreeText(const ModuleDegrees& d) {
   return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
 }
 
 }  // namespace
+
+PlacementOrder ReadPlacementOrder(const JsonReader& json) {
+  const std::string order = json.OneOf({"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"});
+  return order.ends_with("dp-pp") ? PlacementOrder::kReplicas : PlacementOrder::kStages;
+}
 
 bool Layout::feeds(int module) const {
   const int pipeline = pipelines[Index(module)];
@@ -195,7 +205,7 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
 
   Layout layout;
   for (int stage = 0; stage < d.pp; ++stage) {
-    for (int r = 0; r < d.dp; ++r) layout.groups.push_back({(stage * d.dp + r) * d.tp, d.tp});
+    for (int r = 0; r < d.dp; ++r) layout.groups.push_back({PlaceOf(d.order, stage, r, d.pp, d.dp) * d.tp, d.tp});
   }
   for (int r = 0; r < d.dp; ++r) {
     for (int s = 0; s < depth; ++s) {
@@ -227,7 +237,9 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
     const auto split = SplitLayers(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0);
     const auto parts = PartsOf(module, layers, split, {.tp = m.tp, .sequence_parallel = m.sequence_parallel});
     const int first_group = static_cast<int>(layout.groups.size());
-    for (int g = 0; g < m.pp * m.dp; ++g) layout.groups.push_back({first_gpu + g * m.tp, m.tp});
+    for (int g = 0; g < m.pp * m.dp; ++g) {
+      layout.groups.push_back({first_gpu + PlaceOf(d.order, g / m.dp, g % m.dp, m.pp, m.dp) * m.tp, m.tp});
+    }
     first_gpu += m.pp * m.dp * m.tp;
     // A short encoder starts late: all encoders end just before the LLM begins.
     const int first_depth = model.is_llm(module) ? encoder_depth : encoder_depth - m.pp;

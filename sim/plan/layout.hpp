@@ -98,6 +98,14 @@ struct Layout {
 /// [module]: read off the stages.
 std::vector<ModuleDegrees> DegreesOf(const Layout& layout);
 
+/// Which neighbours in the order of GPUs come next after those of a tensor-parallel group.
+enum class PlacementOrder {
+  kReplicas,  ///< the replicas of a stage, then stages: Megatron-LM's tp-cp-ep-dp-pp
+  kStages,    ///< the stages of a replica, then replicas: tp-cp-ep-pp-dp
+};
+/// "tp-cp-ep-dp-pp"; cp and ep may be left out. InputError at any other order.
+PlacementOrder ReadPlacementOrder(const JsonReader& json);
+
 /// The only two ways a layout is built (a planner chooses degrees, these place them).
 struct HomogeneousDegrees {
   int tp = 1;
@@ -111,6 +119,7 @@ struct HomogeneousDegrees {
   /// inside itself; a divisor of tp, 0 = tp.
   int encoder_tp = 0;
   int fewer_last = 0;  ///< layers that the LLM's last stage, which holds head and loss, leaves to the others
+  PlacementOrder order = PlacementOrder::kReplicas;
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;
@@ -118,6 +127,7 @@ struct SeparateDegrees {
   int microbatches = 1;
   Communicator communicator = Communicator::kHub;
   int fewer_last = 0;  ///< as in HomogeneousDegrees
+  PlacementOrder order = PlacementOrder::kReplicas;
 };
 
 /// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads or widths that TP does
@@ -126,7 +136,7 @@ std::string WhyImpossible(const HomogeneousDegrees& degrees, const ModelSpec& mo
 std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 
 /// Degrees must be possible. Placement: encoder ranks first; inside a module tensor-parallel ranks are adjacent, then
-/// replicas, then stages (Megatron-LM's order), so that replicas share nodes and stages cross them.
+/// as the order says: by default replicas, then stages, so that replicas share nodes and stages cross them.
 Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 

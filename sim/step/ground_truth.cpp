@@ -13,12 +13,14 @@ namespace {
 
 using PlannedStep = GroundTruth::PlannedStep;
 
+void SlowDown(OperationCost& cost, double factor) {
+  cost.time *= factor;
+  cost.tensor_parallel_communication *= factor;
+  cost.extrapolated *= factor;
+}
+
 void SlowDown(PartCost& cost, double factor) {
-  for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) {
-    operation->time *= factor;
-    operation->tensor_parallel_communication *= factor;
-    operation->extrapolated *= factor;
-  }
+  for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) SlowDown(*operation, factor);
 }
 
 Seconds Whole(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
@@ -62,10 +64,37 @@ bool Holds(const Stage& stage, const SlowShapes& shapes) {
   });
 }
 
+/// [group]: indices into Layout::stages.
+std::vector<std::vector<std::size_t>> StagesByGroup(const Layout& layout) {
+  std::vector<std::vector<std::size_t>> stages(layout.groups.size());
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) stages[Index(layout.stages[s].group)].push_back(s);
+  return stages;
+}
+
+/// A group waits for the slowest of its GPUs.
+class GroupNoise {
+ public:
+  GroupNoise(const Noise& noise, std::uint64_t seed, int step, const DeviceGroup& group)
+      : common_(StepNoise(noise, seed, step)) {
+    for (int i = 0; i < group.size; ++i) gpus_.emplace_back(noise, seed, step, group.first_gpu + i);
+  }
+
+  /// Of the group's next operation.
+  double Next() {
+    double slowest = 0;
+    for (DeviceNoise& gpu : gpus_) slowest = std::max(slowest, gpu.Next());
+    return common_ * slowest;
+  }
+
+ private:
+  double common_;
+  std::vector<DeviceNoise> gpus_;
+};
+
 class Disturber {
  public:
-  Disturber(const PlannedStep& step, StepCosts& costs, Seconds largest_stage)
-      : step_(step), costs_(costs), largest_stage_(largest_stage) {}
+  Disturber(const PlannedStep& step, StepCosts& costs, std::uint64_t seed, Seconds largest_stage)
+      : step_(step), costs_(costs), seed_(seed), largest_stage_(largest_stage) {}
 
   void Apply(const SlowShapes& shapes) {
     for (std::size_t s = 0; s < step_.layout.stages.size(); ++s) {
@@ -97,6 +126,42 @@ class Disturber {
     }
   }
 
+  /// Of a NIC nothing: what goes over it is no part of an operation (MachineOf).
+  void Apply(const SlowLink& link) {
+    if (link.nic || step_.number < link.from_step) return;
+    for (std::size_t s = 0; s < step_.layout.stages.size(); ++s) {
+      const DeviceGroup& group = step_.layout.groups[Index(step_.layout.stages[s].group)];
+      if (link.gpu < group.first_gpu || link.gpu >= group.first_gpu + group.size) continue;
+      for (PartCost& cost : costs_.stages[s]) {
+        for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) {
+          operation->time += operation->tensor_parallel_communication * (link.factor - 1);
+          operation->tensor_parallel_communication *= link.factor;
+        }
+      }
+    }
+  }
+  void Apply(const FlappingNic&) {}
+
+  /// Microbatch by microbatch, so that a policy with more of them meets the same draws first. Both halves of a backward
+  /// share theirs: split or whole, it varies alike.
+  void Apply(const Noise& noise) {
+    const std::vector<std::vector<std::size_t>> stages = StagesByGroup(step_.layout);
+    for (std::size_t g = 0; g < stages.size(); ++g) {
+      GroupNoise factors(noise, seed_, step_.number, step_.layout.groups[g]);
+      const double of_optimizer = factors.Next();
+      for (const std::size_t s : stages[g]) costs_.optimizer[s] *= of_optimizer;
+      for (int k = 0; k < step_.layout.microbatches; ++k) {
+        for (const std::size_t s : stages[g]) {
+          PartCost& cost = costs_.stages[s][Index(k)];
+          SlowDown(cost.forward, factors.Next());
+          const double of_backward = factors.Next();
+          SlowDown(cost.backward, of_backward);
+          SlowDown(cost.weight_gradient, of_backward);
+        }
+      }
+    }
+  }
+
  private:
   /// Delays of a replica's microbatch: a share of them where replicas share its samples.
   double Hits(const SlowShapes& shapes, int replica, int k) const {
@@ -125,6 +190,7 @@ class Disturber {
 
   const PlannedStep& step_;
   StepCosts& costs_;
+  std::uint64_t seed_;
   Seconds largest_stage_;
 };
 
@@ -140,15 +206,35 @@ void SlowDown(StepCosts& costs, double factor) {
   }
 }
 
-GroundTruth::GroundTruth(const std::vector<Anomaly>& anomalies, std::uint64_t seed) : anomalies_(anomalies) {
+GroundTruth::GroundTruth(const std::vector<Anomaly>& anomalies, std::uint64_t seed)
+    : anomalies_(anomalies), seed_(seed) {
   for (Anomaly& anomaly : anomalies_) {
     if (auto* shapes = std::get_if<SlowShapes>(&anomaly)) shapes->slow = DrawRanges(*shapes, seed);
   }
 }
 
+std::optional<ClusterSpec> GroundTruth::MachineOf(const ClusterSpec& cluster, int step) const {
+  std::optional<ClusterSpec> machine;
+  const auto slowed = [&]() -> ClusterSpec& { return machine ? *machine : machine.emplace(cluster); };
+  for (const Anomaly& anomaly : anomalies_) {
+    if (const auto* link = std::get_if<SlowLink>(&anomaly); link != nullptr && step >= link->from_step) {
+      if (link->nic) {
+        slowed().SlowNic(cluster.nic_number(link->gpu), link->factor);
+      } else {
+        slowed().SlowNvLink(link->gpu, link->factor);
+      }
+    }
+    if (const auto* nic = std::get_if<FlappingNic>(&anomaly)) {
+      RandomStream random(seed_, "flapping nic/" + std::to_string(nic->gpu) + "/" + std::to_string(step));
+      if (random.Uniform() < nic->share) slowed().SlowNic(cluster.nic_number(nic->gpu), nic->factor);
+    }
+  }
+  return machine;
+}
+
 void GroundTruth::Disturb(const PlannedStep& step, StepCosts& costs) {
   if (largest_stage_ < Seconds(0)) largest_stage_ = LargestStage(costs);
-  Disturber disturber(step, costs, largest_stage_);
+  Disturber disturber(step, costs, seed_, largest_stage_);
   for (const Anomaly& anomaly : anomalies_) {
     std::visit([&](const auto& kind) { disturber.Apply(kind); }, anomaly);
   }

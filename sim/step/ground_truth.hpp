@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <variant>
@@ -13,6 +14,7 @@
 
 #include "sim/build/step_costs.hpp"
 #include "sim/plan/batch_plan.hpp"
+#include "sim/step/noise.hpp"
 
 namespace dflop {
 
@@ -44,7 +46,23 @@ struct SlowDevice {
   int from_step = 0;
 };
 
-using Anomaly = std::variant<SlowShapes, Drift, SlowDevice>;
+/// One GPU's NVLinks, or the NIC that it uses, carry `factor` times less from a step on. What its tensor-parallel group
+/// exchanges inside operations takes so many times as long.
+struct SlowLink {
+  int gpu = 0;
+  bool nic = true;
+  double factor = 1;
+  int from_step = 0;
+};
+
+/// The NIC that a GPU uses carries `factor` times less in some steps, which the run's seed draws.
+struct FlappingNic {
+  int gpu = 0;
+  double share = 0;  ///< of the steps
+  double factor = 1;
+};
+
+using Anomaly = std::variant<SlowShapes, Drift, SlowDevice, Noise, SlowLink, FlappingNic>;
 
 std::int64_t RangeOf(double tokens, double range_tokens);
 
@@ -67,11 +85,15 @@ class GroundTruth {
   };
   void Disturb(const PlannedStep& step, StepCosts& costs);
 
+  /// The machine of a step; nothing where it is what it is said to be. Planners and batch schedulers never see it.
+  std::optional<ClusterSpec> MachineOf(const ClusterSpec& cluster, int step) const;
+
   /// With what the seed has drawn.
   const std::vector<Anomaly>& anomalies() const { return anomalies_; }
 
  private:
   std::vector<Anomaly> anomalies_;
+  std::uint64_t seed_;
   Seconds largest_stage_{-1};  ///< of the first step; negative before it
 };
 

@@ -34,7 +34,8 @@ constexpr const char* kSlowQuarter = R"([{"kind": "slow-shapes", "share": 0.25, 
 TEST(Anomalies, ChangeWhatHappensAndNothingThatIsDecided) {
   const Json plain = RunOf(Read("[]"));
   for (const char* anomalies : {kSlowQuarter, R"([{"kind": "drift", "per_step": 0.1}])",
-                                R"([{"kind": "slow-device", "gpu": 5, "factor": 3, "from_step": 2}])"}) {
+                                R"([{"kind": "slow-device", "gpu": 5, "factor": 3, "from_step": 2}])",
+                                R"([{"kind": "noise", "tail_share": 0.1, "tail_factor": 2}])"}) {
     SCOPED_TRACE(anomalies);
     const Json run = RunOf(Read(anomalies));
     EXPECT_EQ(run.find("decision_hash")->Dump(), plain.find("decision_hash")->Dump());
@@ -55,6 +56,39 @@ TEST(Anomalies, AreNamedWithTheirDefaults) {
       "25 % of the samples, by ranges of 128 tokens drawn per seed, add 50 % of the largest stage duration once to "
       "a microbatch in every stage of eye; every module becomes 7 % slower a step, up to 100 %; GPU 5 takes 1.5 "
       "times as long from step 0 on");
+}
+
+TEST(Anomalies, NoiseIsNamedWithItsDefaults) {
+  const auto described = [](const std::string& noise) {
+    return DescribeAnomalies(Read("[" + noise + "]").points.front().scenario);
+  };
+  const std::string text =
+      "what a GPU computes varies by 2 % from operation to operation, a group waiting for its slowest GPU, and by 1 % "
+      "from step to step";
+  EXPECT_EQ(described(R"({"kind": "noise"})"), text);
+  EXPECT_EQ(described(R"({"kind": "noise", "tail_share": 0.001, "tail_factor": 3})"),
+            text + ", and 0.1 % of the operations take 3 times as long");
+}
+
+TEST(Anomalies, ReplicasThatNoiseTellsApartAreSimulatedEach) {
+  // All samples are alike, and so are the two replicas of "plain".
+  const auto classes = [](const std::string& anomalies) {
+    Json json = SmallExperiment();
+    json["scenarios"].as<Json::Array>().front()["anomalies"] = ParseJson(anomalies, "anomalies");
+    json["scenarios"].as<Json::Array>().front()["samples"] =
+        ParseJson(R"({"records": [{"images": [[640, 480]], "text_tokens": 100}]})", "samples");
+    const TemporaryFolder folder;
+    WriteJsonFile(folder / "experiment.json", json);
+    const Experiment experiment = ReadExperiment(folder / "experiment.json");
+    const Point& point = experiment.points.front();
+    const Json runs = RunUnit({&experiment, &point, &point.scenario.policies.front()});
+    return runs.as<Json::Array>().front().find("replica_classes")->Dump();
+  };
+  EXPECT_EQ(classes("[]"), R"({"replicas":2,"classes":1,"folded":true})");
+  for (const char* anomaly : {R"([{"kind": "noise"}])", R"([{"kind": "slow-device", "gpu": 5, "factor": 3}])"}) {
+    EXPECT_EQ(classes(anomaly), R"({"replicas":2,"classes":1,"folded":false,"why_told_apart":)"
+                                R"("anomalies may hit each of them in its own way"})");
+  }
 }
 
 TEST(Anomalies, ACorrectionCostsWhileItWatchesAndNothingAfterwards) {

@@ -75,6 +75,20 @@ TEST(SharedCuts, ReplayChargesTheCrowdAlsoWhereMessagesMissEachOther) {
   }
 }
 
+TEST(SharedCuts, WhereAllSendToOneItsNicIsTheNarrowestNotTheCut) {
+  // Four nodes send to the fifth one after the other: its NIC gives each a quarter, together what the down link
+  // carries. Nothing is crowded: 4 s each.
+  for (const std::string& engine : EngineNames()) {
+    GraphBuilder builder(Leaves(8, 4), 1);
+    int last = -1;
+    for (int node = 0; node < 4; ++node) {
+      const Communication message{{{node, 4, Bytes(8)}}, Seconds(0)};
+      last = builder.Send(message, UncontendedTime(builder.cluster(), message), {}, 0);
+    }
+    EXPECT_NEAR(End(RunOn(engine, builder), last), 16, 1e-9) << engine;
+  }
+}
+
 TEST(SharedCuts, ARingThroughACutIsBoundByIt) {
   // Eight nodes in two leaves: one flow of the ring leaves each leaf, which the one up link carries at a NIC's rate:
   // nothing is crowded. All-reduce of 8 bytes: 2 · 7/8 · 8 at 2 bytes/s.
