@@ -1,0 +1,183 @@
+// between_nodes REFERENCE_DATA_FOLDER: collectives over several nodes against measured ones. Every source is a cluster
+// of a built-in node kind whose NICs' rate and hop are fitted to what is not scored: its messages from node to node, or
+// its three largest sizes (the rate) and those below 1 MiB (the hop).
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+#include <tuple>
+
+#include "base/error.hpp"
+#include "base/statistics.hpp"
+#include "models/calibration/pattern_search.hpp"
+#include "models/calibration/reference_collectives.hpp"
+#include "sim/build/lone_collective.hpp"
+
+namespace dflop {
+namespace {
+
+using Rows = std::vector<MeasuredCollective>;
+
+constexpr Bytes kLarge{1048576};
+constexpr double kScale = 0.1;  ///< of log ratios, where the loss turns from square to absolute
+constexpr double kFirstStep = 0.3;
+constexpr double kLastStep = 0.0005;
+constexpr int kRounds = 3;
+constexpr std::size_t kLargestSizes = 3;
+
+struct Nics {
+  double rate = 25e9;  ///< bytes/s
+  double hop = 30e-6;  ///< s
+};
+
+ClusterSpec ClusterOf(const std::string& kind) {
+  const Json json = kind == "A100" ? "dgx-a100" : kind == "H100" ? "dgx-h100" : "dgx-b200";
+  return ReadCluster({json, "built-in"});
+}
+
+Seconds TimeWith(ClusterSpec& cluster, const Nics& nics, const MeasuredCollective& row) {
+  NodeSpec& node = cluster.only_node();
+  node.nic_bandwidth = BytesPerSecond(nics.rate);
+  node.nic_efficiency = 1;
+  node.nic_latency = Seconds(nics.hop);
+  return TimeOf(cluster, {row.op, row.ranks, row.ranks_per_node, row.bytes}).time;
+}
+
+double Loss(ClusterSpec& cluster, const Nics& nics, const Rows& rows) {
+  double loss = 0;
+  for (const MeasuredCollective& row : rows) {
+    loss += std::sqrt(1 + std::pow(std::log(TimeWith(cluster, nics, row) / row.time) / kScale, 2)) - 1;
+  }
+  return loss;
+}
+
+double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, const Rows& rows) {
+  if (rows.empty()) return nics.*which;
+  const auto cost = [&](std::span<const double> x) {
+    nics.*which = std::exp(x[0]);
+    return Loss(cluster, nics, rows);
+  };
+  return std::exp(PatternSearch(cost, {std::log(nics.*which)}, kFirstStep, kLastStep)[0]);
+}
+
+/// Messages tell both: the large ones the rate, the small ones the hop.
+struct FittedTo {
+  Rows rate;
+  Rows hop;
+};
+
+Nics FitNics(ClusterSpec& cluster, const FittedTo& rows, double hop) {
+  Nics nics;
+  nics.hop = hop;
+  for (int round = 0; round < kRounds; ++round) {
+    nics.rate = FitOne(cluster, nics, &Nics::rate, rows.rate);
+    nics.hop = FitOne(cluster, nics, &Nics::hop, rows.hop);
+  }
+  return nics;
+}
+
+bool ByBytes(const MeasuredCollective& a, const MeasuredCollective& b) { return a.bytes < b.bytes; }
+
+/// What is left is scored.
+FittedTo TakeFitted(Rows& rows, bool by_messages) {
+  FittedTo fitted;
+  std::stable_sort(rows.begin(), rows.end(), ByBytes);
+  Rows scored;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const MeasuredCollective& row = rows[i];
+    const bool message = row.op == CollectiveOp::kSend;
+    const bool for_rate =
+        by_messages ? message && !row.held_size && row.bytes >= kLarge : i + kLargestSizes >= rows.size();
+    const bool for_hop = row.bytes < kLarge && (!by_messages || (message && !row.held_size));
+    if (for_rate) fitted.rate.push_back(row);
+    if (for_hop) fitted.hop.push_back(row);
+    if (!for_rate && row.bytes >= kLarge && (!message || row.held_size)) scored.push_back(row);
+  }
+  rows = std::move(scored);
+  return fitted;
+}
+
+void PrintLine(const std::string& name, const Nics& nics, ClusterSpec& cluster, const Rows& rows) {
+  std::vector<double> errors;
+  std::vector<double> ratios;
+  for (const MeasuredCollective& row : rows) {
+    ratios.push_back(TimeWith(cluster, nics, row) / row.time);
+    errors.push_back(100 * std::abs(ratios.back() - 1));
+  }
+  if (errors.empty()) return;
+  std::printf("| %s | %.1f | %.1f | %d | %zu | %.1f | %.1f | %.2f |\n", name.c_str(), nics.rate / 1e9, nics.hop * 1e6,
+              cluster.only_node().nics, errors.size(), Quantile(errors, 0.5), Quantile(errors, 0.9),
+              Quantile(ratios, 0.5));
+}
+
+/// NICs of a node are not known where they are rented or old: as many as tell the three largest sizes of the widest
+/// placement, which are not scored.
+void ChooseNics(ClusterSpec& cluster, const Nics& nics, Rows& rows) {
+  const auto widest =
+      std::max_element(rows.begin(), rows.end(), [](const auto& a, const auto& b) { return a.ranks < b.ranks; });
+  if (widest == rows.end() || widest->op == CollectiveOp::kSend) return;
+  const int ranks = widest->ranks;
+  Rows largest;
+  for (std::size_t i = rows.size(); i-- > 0 && largest.size() < kLargestSizes;) {
+    if (rows[i].ranks != ranks) continue;
+    largest.push_back(rows[i]);
+    rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  const auto loss = [&](int count) {
+    cluster.only_node().nics = count;
+    return Loss(cluster, nics, largest);
+  };
+  const std::vector<int> counts = {1, 2, 4, 8};
+  cluster.only_node().nics =
+      *std::min_element(counts.begin(), counts.end(), [&](int a, int b) { return loss(a) < loss(b); });
+}
+
+void PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
+  const bool by_messages =
+      std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.op == CollectiveOp::kSend; });
+  ClusterSpec cluster = ClusterOf(rows.front().kind);
+  const auto nodes = [](const MeasuredCollective& row) { return row.ranks / row.ranks_per_node; };
+  int most = 0;
+  for (const MeasuredCollective& row : rows) most = std::max(most, nodes(row));
+  cluster.set_nodes(most);
+  const FittedTo fitted = TakeFitted(rows, by_messages);
+  const Nics nics = FitNics(cluster, fitted, hop_if_unknown);
+  if (by_messages) ChooseNics(cluster, nics, rows);
+  PrintLine(name, nics, cluster, rows);
+  std::set<std::tuple<CollectiveOp, int, int>> placements;
+  for (const MeasuredCollective& row : rows) placements.insert({row.op, row.ranks, row.ranks_per_node});
+  if (placements.size() < 2) return;
+  for (const auto& [op, ranks, per_node] : placements) {
+    Rows those;
+    for (const MeasuredCollective& row : rows) {
+      if (row.op == op && row.ranks == ranks && row.ranks_per_node == per_node) those.push_back(row);
+    }
+    PrintLine(
+        "· " + std::string(NameOf(op)) + " of " + std::to_string(ranks) + ", " + std::to_string(per_node) + " a node",
+        nics, cluster, those);
+  }
+}
+
+void PrintSources(const std::string& folder) {
+  std::printf(
+      "| source | GB/s a NIC | hop, us | NICs a node | rows | median | p90 | predicted / measured |\n"
+      "|---|---|---|---|---|---|---|---|\n");
+  std::map<std::string, Rows> sources;
+  for (const MeasuredCollective& row : LoadCollectivesBetweenNodes(folder)) sources[row.table].push_back(row);
+  for (const auto& [name, rows] : sources) PrintSource(name, rows, Nics().hop);
+}
+
+}  // namespace
+}  // namespace dflop
+
+int main(int argc, char** argv) {
+  if (argc != 2) return std::fprintf(stderr, "usage: between_nodes REFERENCE_DATA_FOLDER\n"), 2;
+  try {
+    dflop::PrintSources(argv[1]);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 2;
+  }
+  return 0;
+}
