@@ -21,6 +21,8 @@ constexpr std::size_t kHeldOutSize = 2;
 constexpr int kHeldOutRanks = 4;
 /// Below, a log of one run tells what its first launches cost.
 constexpr double kLeastLoggedBytes = 256;
+/// Four nodes take up to 17 times as long for less than this as for more.
+constexpr double kLeastOverEfa = 262144;
 constexpr double kGb = 1e9;
 
 CollectiveOp OpOf(const CsvTable& table, std::size_t row) {
@@ -136,6 +138,7 @@ void AddMlEngineering(const std::string& path, bool one_node, Rows& rows) {
   const int ranks = one_node ? 8 : 32;
   for (std::size_t i = 0; i < in.size(); ++i) {
     const Bytes bytes(in.Number(i, "size_bytes"));
+    if (!one_node && bytes < Bytes(kLeastOverEfa)) continue;
     const BytesPerSecond bus(kGb * in.Number(i, one_node ? "busbw_1node_8gpu_GBps" : "busbw_4node_32gpu_GBps"));
     rows.push_back({one_node ? "ml-engineering b200" : "4 x p6-b200", "B200", CollectiveOp::kAllReduce, "float", ranks,
                     8, bytes, bytes * SentShare(CollectiveOp::kAllReduce, ranks) / bus});

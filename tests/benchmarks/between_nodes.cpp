@@ -4,13 +4,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <map>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/statistics.hpp"
-#include "models/calibration/pattern_search.hpp"
 #include "models/calibration/reference_collectives.hpp"
 #include "sim/build/lone_collective.hpp"
 
@@ -21,8 +22,7 @@ using Rows = std::vector<MeasuredCollective>;
 
 constexpr Bytes kLarge{1048576};
 constexpr double kScale = 0.1;  ///< of log ratios, where the loss turns from square to absolute
-constexpr double kFirstStep = 0.3;
-constexpr double kLastStep = 0.0005;
+constexpr int kValues = 400;    ///< of a rate or a hop that are tried
 constexpr int kRounds = 3;
 constexpr std::size_t kLargestSizes = 3;
 
@@ -52,13 +52,21 @@ double Loss(ClusterSpec& cluster, const Nics& nics, const Rows& rows) {
   return loss;
 }
 
-double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, const Rows& rows) {
+/// The least of values evenly spaced in logarithms: where NVLink binds, more of a rate changes nothing, and a search
+/// that steps too far would stay there.
+double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, std::pair<double, double> range, const Rows& rows) {
   if (rows.empty()) return nics.*which;
-  const auto cost = [&](std::span<const double> x) {
-    nics.*which = std::exp(x[0]);
-    return Loss(cluster, nics, rows);
-  };
-  return std::exp(PatternSearch(cost, {std::log(nics.*which)}, kFirstStep, kLastStep)[0]);
+  double best = nics.*which;
+  double least = std::numeric_limits<double>::infinity();
+  for (int i = 0; i <= kValues; ++i) {
+    nics.*which = range.first * std::pow(range.second / range.first, static_cast<double>(i) / kValues);
+    const double loss = Loss(cluster, nics, rows);
+    if (loss < least) {
+      least = loss;
+      best = nics.*which;
+    }
+  }
+  return best;
 }
 
 /// Messages tell both: the large ones the rate, the small ones the hop.
@@ -71,8 +79,8 @@ Nics FitNics(ClusterSpec& cluster, const FittedTo& rows, double hop) {
   Nics nics;
   nics.hop = hop;
   for (int round = 0; round < kRounds; ++round) {
-    nics.rate = FitOne(cluster, nics, &Nics::rate, rows.rate);
-    nics.hop = FitOne(cluster, nics, &Nics::hop, rows.hop);
+    nics.rate = FitOne(cluster, nics, &Nics::rate, {0.5e9, 150e9}, rows.rate);
+    nics.hop = FitOne(cluster, nics, &Nics::hop, {1e-6, 300e-6}, rows.hop);
   }
   return nics;
 }
@@ -133,7 +141,7 @@ void ChooseNics(ClusterSpec& cluster, const Nics& nics, Rows& rows) {
       *std::min_element(counts.begin(), counts.end(), [&](int a, int b) { return loss(a) < loss(b); });
 }
 
-void PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
+Nics PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
   const bool by_messages =
       std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.op == CollectiveOp::kSend; });
   ClusterSpec cluster = ClusterOf(rows.front().kind);
@@ -147,7 +155,7 @@ void PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
   PrintLine(name, nics, cluster, rows);
   std::set<std::tuple<CollectiveOp, int, int>> placements;
   for (const MeasuredCollective& row : rows) placements.insert({row.op, row.ranks, row.ranks_per_node});
-  if (placements.size() < 2) return;
+  if (placements.size() < 2) return nics;
   for (const auto& [op, ranks, per_node] : placements) {
     Rows those;
     for (const MeasuredCollective& row : rows) {
@@ -157,6 +165,7 @@ void PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
         "· " + std::string(NameOf(op)) + " of " + std::to_string(ranks) + ", " + std::to_string(per_node) + " a node",
         nics, cluster, those);
   }
+  return nics;
 }
 
 void PrintSources(const std::string& folder) {
@@ -165,7 +174,12 @@ void PrintSources(const std::string& folder) {
       "|---|---|---|---|---|---|---|---|\n");
   std::map<std::string, Rows> sources;
   for (const MeasuredCollective& row : LoadCollectivesBetweenNodes(folder)) sources[row.table].push_back(row);
-  for (const auto& [name, rows] : sources) PrintSource(name, rows, Nics().hop);
+  std::map<std::string, double> hops;  // by kind: a log without small messages takes that of the one before it
+  for (const auto& [name, rows] : sources) {
+    const std::string& kind = rows.front().kind;
+    const auto known = hops.find(kind);
+    hops[kind] = PrintSource(name, rows, known == hops.end() ? Nics().hop : known->second).hop;
+  }
 }
 
 }  // namespace
