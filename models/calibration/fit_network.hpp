@@ -30,7 +30,7 @@ Seconds Predict(const NodeFit& fit, const MeasuredCollective& row);
 
 /// Minimises the pseudo-Huber loss of log ratios, at a tenth; every table's operation, dtype and ranks weigh the same,
 /// sizes below 64 KiB 0.3 as much. Constants are held to where they start by a weak ridge. Rows of other kinds and
-/// messages from one GPU to another are passed over: nccl-tests' send returns before the bytes are there.
+/// messages from one GPU to another are passed over: a measured send ends before its bytes are there.
 NodeFit FitNodeKind(const std::string& kind, const std::vector<MeasuredCollective>& rows, LawForm form);
 
 /// Relative errors of the rows of at least `smallest`, without sign.
