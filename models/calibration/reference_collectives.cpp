@@ -1,15 +1,15 @@
-// Every source has its own columns; bytes follow nccl-tests in all of them.
+// Tables whose layout `dflop trace import` knows are read as it reads them; two are of a layout of their own.
 #include "models/calibration/reference_collectives.hpp"
 
 #include <algorithm>
 #include <array>
-#include <map>
 #include <tuple>
 #include <utility>
 
 #include "base/csv.hpp"
 #include "base/json.hpp"
 #include "base/json_reader.hpp"
+#include "traces/network_trace.hpp"
 
 namespace dflop {
 namespace {
@@ -25,69 +25,77 @@ constexpr double kLeastLoggedBytes = 256;
 constexpr double kLeastOverEfa = 262144;
 constexpr double kGb = 1e9;
 
-CollectiveOp OpOf(const CsvTable& table, std::size_t row) {
-  static const std::map<std::string, CollectiveOp> kOps = {{"all_reduce", CollectiveOp::kAllReduce},
-                                                           {"all_gather", CollectiveOp::kAllGather},
-                                                           {"reduce_scatter", CollectiveOp::kReduceScatter},
-                                                           {"alltoall", CollectiveOp::kAllToAll},
-                                                           {"send_recv", CollectiveOp::kSend}};
-  const auto found = kOps.find(table.rows[row][table.Column("op")]);
-  if (found == kOps.end()) table.Fail(row, "names no collective");
-  return found->second;
+CollectiveOp OpNamed(const std::string& name) {
+  for (const auto op : {CollectiveOp::kReduceScatter, CollectiveOp::kAllGather, CollectiveOp::kAllToAll,
+                        CollectiveOp::kSend, CollectiveOp::kBroadcast}) {
+    if (name == NameOf(op)) return op;
+  }
+  return CollectiveOp::kAllReduce;
 }
 
-/// "h200_sxm" → "h200"
-std::string ShortName(const std::string& system) { return system.substr(0, system.find('_')); }
+/// A part of a file that holds tables of several systems or versions of NCCL.
+struct Part {
+  const char* table;  ///< ours
+  const char* kind;
+  const char* file;
+  const char* system;
+  const char* version;
+  const char* dtype;  ///< where the file does not say
+  bool between_nodes;
+};
+constexpr char kAic[] = "/aiconfigurator/nccl_intra_node.csv";
+constexpr char kAicMore[] = "/more/aiconfigurator/nccl_intra_node_other_versions.csv";
+constexpr char kVidur[] = "/vidur/network_collectives.csv";
+constexpr char kLogs[] = "/more/nccl_logs/all_reduce_dgxh100_aws.csv";
+/// Of vidur's pairs of GPUs on NVLink, which are no node kind of ours, what goes between nodes.
+constexpr std::array<Part, 19> kParts = {
+    {{"aiconfigurator a100 2.27.3", "A100", kAic, "a100_sxm", "2.27.3", "", false},
+     {"aiconfigurator b200 2.27.3", "B200", kAicMore, "b200_sxm", "2.27.3", "", false},
+     {"aiconfigurator b200 2.28.9", "B200", kAicMore, "b200_sxm", "2.28.9", "", false},
+     {"aiconfigurator b200 2.29.2", "B200", kAic, "b200_sxm", "2.29.2", "", false},
+     {"aiconfigurator gb200 2.23", "B200", kAicMore, "gb200", "2.23", "", false},
+     {"aiconfigurator gb200 2.29.2", "B200", kAic, "gb200", "2.29.2", "", false},
+     {"aiconfigurator h100 2.27.3", "H100", kAicMore, "h100_sxm", "2.27.3", "", false},
+     {"aiconfigurator h100 2.29.2", "H100", kAic, "h100_sxm", "2.29.2", "", false},
+     {"aiconfigurator h200 2.26.2", "H100", kAicMore, "h200_sxm", "2.26.2", "", false},
+     {"aiconfigurator h200 2.29.2", "H100", kAic, "h200_sxm", "2.29.2", "", false},
+     {"vidur a100_dgx", "A100", kVidur, "a100_dgx", "", "half", false},
+     {"vidur h100_dgx", "H100", kVidur, "h100_dgx", "", "half", false},
+     {"dgxc h100", "H100", kLogs, "DGX H100", "", "", false},
+     {"vidur a100_dgx", "A100", kVidur, "a100_dgx", "", "half", true},
+     {"vidur h100_dgx", "H100", kVidur, "h100_dgx", "", "half", true},
+     {"vidur a100_pairwise_nvlink", "A100", kVidur, "a100_pairwise_nvlink", "", "half", true},
+     {"p4de", "A100", kLogs, "AWS p4de.24xlarge (A100-80GB, 4x100 Gb/s EFA)", "", "", true},
+     {"p5", "H100", kLogs, "AWS p5.48xlarge (H100, 32x100 Gb/s EFA)", "", "", true},
+     {"p5 k8s", "H100", kLogs, "AWS p5.48xlarge (H100, 32x100 Gb/s EFA) k8s", "", "", true}}};
 
-std::string KindOf(const std::string& system) {
-  if (system == "a100") return "A100";
-  return system == "h100" || system == "h200" ? "H100" : "B200";
+void AddPart(const std::string& folder, const Part& part, Rows& rows) {
+  const NetworkTrace trace =
+      ReadMeasuredCollectives(folder + part.file, {.system = part.system, .version = part.version});
+  for (const CollectiveRow& row : trace.rows) {
+    const bool one_run = part.file == kLogs;
+    if ((row.ranks > row.ranks_per_node) != part.between_nodes || (one_run && row.bytes < kLeastLoggedBytes)) continue;
+    rows.push_back({part.table, part.kind, OpNamed(row.op), row.dtype.empty() ? part.dtype : row.dtype, row.ranks,
+                    row.ranks_per_node, Bytes(row.bytes), Seconds(row.seconds)});
+  }
 }
 
 class TableReader {
  public:
   explicit TableReader(const std::string& path) : table_(ReadCsv(path)) {}
   std::size_t size() const { return table_.rows.size(); }
-  const CsvTable& table() const { return table_; }
-  const std::string& Text(std::size_t row, const char* column) const { return table_.rows[row][table_.Column(column)]; }
   double Number(std::size_t row, const char* column) const {
     return table_.Number(row, table_.Column(column), 0, 1e15);
   }
-  int Count(std::size_t row, const char* column) const { return static_cast<int>(Number(row, column)); }
 
  private:
   CsvTable table_;
 };
 
-void AddAiconfigurator(const std::string& path, Rows& rows) {
-  const TableReader in(path);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const std::string system = ShortName(in.Text(i, "system"));
-    if (system == "l40s") continue;  // without NVLink
-    const int ranks = in.Count(i, "num_gpus");
-    rows.push_back({"aiconfigurator " + system + " " + in.Text(i, "nccl_version"), KindOf(system), OpOf(in.table(), i),
-                    in.Text(i, "dtype"), ranks, ranks, Bytes(in.Number(i, "size_bytes")),
-                    Seconds(in.Number(i, "latency_ms") * 1e-3)});
-  }
-}
-
-void AddVidur(const std::string& path, bool one_node, Rows& rows) {
-  const TableReader in(path);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const std::string& network = in.Text(i, "network");
-    const int ranks = in.Count(i, "num_gpus");
-    const int per_node = in.Count(i, "gpus_per_node_used");
-    if ((ranks == per_node) != one_node) continue;
-    if (one_node && !network.ends_with("_dgx")) continue;  // pairs of GPUs on NVLink are no node kind of ours
-    rows.push_back({"vidur " + network, KindOf(ShortName(network)), OpOf(in.table(), i), "half", ranks, per_node,
-                    Bytes(in.Number(i, "size_bytes")), Seconds(in.Number(i, "median_ms") * 1e-3)});
-  }
-}
-
 void AddVtrain(const std::string& path, Rows& rows) {
   const TableReader in(path);
   for (std::size_t i = 0; i < in.size(); ++i) {
-    const int ranks = in.Count(i, "num_gpus");
+    const int ranks = static_cast<int>(in.Number(i, "num_gpus"));
     rows.push_back({"vtrain a100", "A100", CollectiveOp::kAllReduce, "float", ranks, ranks,
                     Bytes(in.Number(i, "size_bytes")), Seconds(in.Number(i, "out_of_place_ms") * 1e-3)});
   }
@@ -104,32 +112,6 @@ void AddGalvatron(const std::string& path, Rows& rows) {
     const auto op = key.starts_with("allreduce") ? CollectiveOp::kAllReduce : CollectiveOp::kAllToAll;
     rows.push_back({"galvatron a100", "A100", op, "half", ranks, ranks,
                     Bytes(std::stod(key.substr(bytes)) * 1024 * 1024), Seconds(in.At(key).Number(0, 1e6) * 1e-3)});
-  }
-}
-
-/// What the log of nccl-tests calls its systems, and what we call them.
-struct LoggedSystem {
-  const char* name;
-  const char* table;
-  const char* kind;
-};
-constexpr std::array<LoggedSystem, 4> kLogged = {{{"DGX H100", "dgxc h100", "H100"},
-                                                  {"AWS p4de.24xlarge (A100-80GB, 4x100 Gb/s EFA)", "p4de", "A100"},
-                                                  {"AWS p5.48xlarge (H100, 32x100 Gb/s EFA)", "p5", "H100"},
-                                                  {"AWS p5.48xlarge (H100, 32x100 Gb/s EFA) k8s", "p5 k8s", "H100"}}};
-
-void AddLogs(const std::string& path, bool one_node, Rows& rows) {
-  const TableReader in(path);
-  for (std::size_t i = 0; i < in.size(); ++i) {
-    const int nodes = in.Count(i, "nodes");
-    const double bytes = in.Number(i, "size_bytes");
-    if ((nodes == 1) != one_node || bytes < kLeastLoggedBytes) continue;
-    const auto system =
-        std::find_if(kLogged.begin(), kLogged.end(), [&](const auto& s) { return in.Text(i, "system") == s.name; });
-    if (system == kLogged.end()) in.table().Fail(i, "names a system that we do not know");
-    const int ranks = in.Count(i, "gpus");
-    rows.push_back({system->table, system->kind, OpOf(in.table(), i), in.Text(i, "dtype"), ranks, ranks / nodes,
-                    Bytes(bytes), Seconds(in.Number(i, "out_of_place_us") * 1e-6)});
   }
 }
 
@@ -171,14 +153,13 @@ Rows Arranged(Rows rows) {
 
 Rows Load(const std::string& folder, bool one_node) {
   Rows rows;
+  for (const Part& part : kParts) {
+    if (part.between_nodes != one_node) AddPart(folder, part, rows);
+  }
   if (one_node) {
-    AddAiconfigurator(folder + "/aiconfigurator/nccl_intra_node.csv", rows);
-    AddAiconfigurator(folder + "/more/aiconfigurator/nccl_intra_node_other_versions.csv", rows);
     AddVtrain(folder + "/vtrain/a100_allreduce_intra_node.csv", rows);
     AddGalvatron(folder + "/more/galvatron/hardware/sp_time_1nodes_8gpus_per_node.json", rows);
   }
-  AddVidur(folder + "/vidur/network_collectives.csv", one_node, rows);
-  AddLogs(folder + "/more/nccl_logs/all_reduce_dgxh100_aws.csv", one_node, rows);
   AddMlEngineering(folder + "/ml-engineering/b200_allreduce_1node_vs_4node_efa.csv", one_node, rows);
   return Arranged(std::move(rows));
 }
