@@ -184,8 +184,8 @@ const Registration<LayoutPlanner> kFixed{
       {.name = "samples_per_microbatch", .type = Parameter::Integer{1, kMaxDegree}, .help = "this or microbatches"},
       {.name = "order",
        .type = Parameter::Word{{"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"}},
-       .standard = "tp-cp-ep-dp-pp",
-       .help = "which ranks stand next to each other: replicas of a stage (Megatron-LM) or stages of a replica"},
+       .help =
+           "which ranks are neighbours: replicas of a stage (…-dp-pp, as Megatron-LM, by default) or stages of one"},
       {.name = "communicator",
        .type = Parameter::Other{"hub|direct|object"},
        .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub"}}},
