@@ -316,6 +316,13 @@ KindId ClusterSpec::fastest_kind() const {
   return KindId{static_cast<int>(fastest - kinds_.begin())};
 }
 
+ClusterSpec ClusterSpec::WithoutSlowLinks() const {
+  ClusterSpec healthy = *this;
+  healthy.slow_nvlinks_.clear();
+  healthy.slow_nics_.clear();
+  return healthy;
+}
+
 Bytes ClusterSpec::smallest_memory() const {
   Bytes smallest = kinds_.front().node.gpu.memory;
   for (const NodeKind& kind : kinds_) smallest = std::min(smallest, kind.node.gpu.memory);

@@ -101,9 +101,12 @@ class ClusterSpec {
   const NodeSpec& node_of_kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)].node; }
   BytesPerSecond intra_rate(int gpu) const { return Slowed(node_at(gpu).intra_rate(), slow_nvlinks_, gpu); }
   BytesPerSecond nic_rate(int gpu) const { return Slowed(node_at(gpu).nic_rate(), slow_nics_, nic_number(gpu)); }
-  /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than their kind's.
-  void SlowNvLink(int gpu, double factor) { slow_nvlinks_[gpu] = factor; }
-  void SlowNic(int nic_number, double factor) { slow_nics_[nic_number] = factor; }
+  /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than they did.
+  void SlowNvLink(int gpu, double factor) { slow_nvlinks_.try_emplace(gpu, 1).first->second *= factor; }
+  void SlowNic(int nic_number, double factor) { slow_nics_.try_emplace(nic_number, 1).first->second *= factor; }
+  bool has_slow_links() const { return !slow_nvlinks_.empty() || !slow_nics_.empty(); }
+  /// With every link as fast as its kind's.
+  ClusterSpec WithoutSlowLinks() const;
 
   const FabricSpec& fabric_spec() const { return fabric_spec_; }
   /// Between the NICs; null where it is full.

@@ -169,8 +169,9 @@ class SeedRun {
     const std::optional<ClusterSpec> machine = truth_.MachineOf(job_.cost.cluster(), number);
     if (machine || machine_differed_) step_ = Step();
     machine_differed_ = machine.has_value();
-    const CostModel cost =
-        machine ? CostModel(scenario().model, *machine, scenario().kernels, job_.cost.software()) : job_.cost;
+    std::optional<CostModel> own_cost;
+    if (machine) own_cost.emplace(scenario().model, *machine, scenario().kernels, job_.cost.software());
+    const CostModel& cost = own_cost ? *own_cost : job_.cost;
     const std::unique_ptr<Engine> own_engine = machine ? MakeEngine(engine_.name(), *machine) : nullptr;
     Engine& engine = machine ? *own_engine : engine_;
     const Job job = Job{cost, layout(), job_.orders}.With(own);

@@ -13,8 +13,9 @@
 // "microbatch", stages "first" or "all"; per_step 0–1, limit 0–100 (1); gpu one of the cluster's, factor 1–100,
 // from_step 0–10⁶ (0), of links and NICs factor 1–10⁶; per_kernel and per_step of noise 0–1, coefficients of variation
 // of the factors that every operation of a GPU and every step draw (0.02 and 0.01, as measured), tail_share 0–1 (0)
-// and, only beside it, tail_factor 1–1000; noise may be there once. `module` is "llm" or an encoder's name; slow-shapes
-// takes the LLM where none is named, drift everything.
+// and, only beside it, tail_factor 1–1000. `module` is "llm" or an encoder's name; slow-shapes takes the LLM where none
+// is named, drift everything. Noise stands there once, and so does a flapping NIC: a second one would draw the same.
+// What slows a port multiplies. Planners see the machine as its cluster says, both engines the slow ports.
 #pragma once
 
 #include <string>

@@ -162,8 +162,10 @@ RingWork WorkOf(const ClusterSpec& cluster, CollectiveOp op, const Domains& doma
   return work;
 }
 
+/// `healthy`: the work where no link is slow, which is what was measured where something was. Slow ones lengthen that
+/// as they lengthen what the law says.
 CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> group_gpus, RingWork work,
-                             int per_domain) {
+                             RingWork healthy, int per_domain) {
   CollectivePrice slowest;
   std::set<KindId> kinds = {cluster.kind_of(group_gpus.front())};
   for (const int gpu : group_gpus) {
@@ -171,14 +173,19 @@ CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> gr
   }
   for (const KindId kind : kinds) {
     const NodeSpec& node = cluster.node_of_kind(kind);
-    work.nvlink_nominal = node.intra_bandwidth;
-    work.nvlink_hop = node.intra_latency;
-    // GPUs of one node that only PCIe joins.
-    if (work.domains > 1 && work.nic_hop <= Seconds(0)) work.nic_hop = node.intra_latency;
+    for (RingWork* one : {&work, &healthy}) {
+      one->nvlink_nominal = node.intra_bandwidth;
+      one->nvlink_hop = node.intra_latency;
+      // GPUs of one node that only PCIe joins.
+      if (one->domains > 1 && one->nic_hop <= Seconds(0)) one->nic_hop = node.intra_latency;
+    }
     CollectivePrice price = PriceCollective(node.law, work);
     if (node.measured) {
       const auto time = node.measured->Time(work.op, work.ranks, per_domain, work.bytes);
-      if (time) price = {.time = *time, .algorithm = "measured"};
+      if (time) {
+        const double longer = cluster.has_slow_links() ? price.time / PriceCollective(node.law, healthy).time : 1;
+        price = {.time = *time * longer, .algorithm = "measured"};
+      }
     }
     if (price.time > slowest.time) slowest = price;
   }
@@ -241,7 +248,14 @@ PricedCommunication Collective(const ClusterSpec& cluster, CollectiveOp op, std:
   RingWork work = WorkOf(cluster, op, domains, communication.flows);
   work.ranks = static_cast<int>(group_gpus.size());
   work.bytes = bytes;
-  const CollectivePrice price = SlowestPrice(cluster, group_gpus, work, static_cast<int>(domains.front().size()));
+  RingWork healthy = work;
+  if (cluster.has_slow_links()) {
+    const RingWork unslowed = WorkOf(cluster.WithoutSlowLinks(), op, domains, communication.flows);
+    healthy.nvlink = unslowed.nvlink;
+    healthy.nic = unslowed.nic;
+  }
+  const CollectivePrice price =
+      SlowestPrice(cluster, group_gpus, work, healthy, static_cast<int>(domains.front().size()));
   for (Flow& flow : communication.flows) {
     flow.bytes *= cluster.same_domain(flow.source_gpu, flow.target_gpu) ? price.nvlink_share : price.nic_share;
   }

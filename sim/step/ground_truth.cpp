@@ -225,8 +225,9 @@ std::optional<ClusterSpec> GroundTruth::MachineOf(const ClusterSpec& cluster, in
       }
     }
     if (const auto* nic = std::get_if<FlappingNic>(&anomaly)) {
-      RandomStream random(seed_, "flapping nic/" + std::to_string(nic->gpu) + "/" + std::to_string(step));
-      if (random.Uniform() < nic->share) slowed().SlowNic(cluster.nic_number(nic->gpu), nic->factor);
+      const int number = cluster.nic_number(nic->gpu);
+      RandomStream random(seed_, "flapping nic/" + std::to_string(step) + "/" + std::to_string(number));
+      if (random.Uniform() < nic->share) slowed().SlowNic(number, nic->factor);
     }
   }
   return machine;

@@ -55,7 +55,8 @@ struct SlowLink {
   int from_step = 0;
 };
 
-/// The NIC that a GPU uses carries `factor` times less in some steps, which the run's seed draws.
+/// The NIC that a GPU uses carries `factor` times less in some steps, which the run's seed and the NIC's number draw:
+/// the same for every policy.
 struct FlappingNic {
   int gpu = 0;
   double share = 0;  ///< of the steps

@@ -5,6 +5,7 @@
 
 #include "base/file.hpp"
 #include "experiments/run/point_run.hpp"
+#include "sim/engine/engine.hpp"
 #include "tests/experiments/small_experiment.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -35,7 +36,8 @@ TEST(Anomalies, ChangeWhatHappensAndNothingThatIsDecided) {
   const Json plain = RunOf(Read("[]"));
   for (const char* anomalies : {kSlowQuarter, R"([{"kind": "drift", "per_step": 0.1}])",
                                 R"([{"kind": "slow-device", "gpu": 5, "factor": 3, "from_step": 2}])",
-                                R"([{"kind": "noise", "tail_share": 0.1, "tail_factor": 2}])"}) {
+                                R"([{"kind": "noise", "tail_share": 0.1, "tail_factor": 2}])",
+                                R"([{"kind": "slow-link", "gpu": 5, "link": "nvlink", "factor": 20}])"}) {
     SCOPED_TRACE(anomalies);
     const Json run = RunOf(Read(anomalies));
     EXPECT_EQ(run.find("decision_hash")->Dump(), plain.find("decision_hash")->Dump());
@@ -90,6 +92,65 @@ TEST(Anomalies, ReplicasThatNoiseTellsApartAreSimulatedEach) {
                                 R"("anomalies may hit each of them in its own way"})");
   }
 }
+
+/// Seconds of the six steps, by policy, where nodes have four GPUs and all policies cross them.
+std::vector<std::vector<double>> StepsOverNics(const std::string& anomalies, const std::string& engine) {
+  Json json = SmallExperiment();
+  json["steps"] = 6;
+  json["engine"] = engine;
+  Json& scenario = json["scenarios"].as<Json::Array>().front();
+  scenario["cluster"] = ParseJson(R"({"name": "dgx-a100", "nodes": 2, "node": {"gpus": 4, "nics": 4}})", "cluster");
+  scenario["anomalies"] = ParseJson(anomalies, "anomalies");
+  const TemporaryFolder folder;
+  WriteJsonFile(folder / "experiment.json", json);
+  const Experiment experiment = ReadExperiment(folder / "experiment.json");
+  const Point& point = experiment.points.front();
+  std::vector<std::vector<double>> times;
+  for (const PolicySpec& policy : point.scenario.policies) {
+    const Json run = RunUnit({&experiment, &point, &policy}).as<Json::Array>().front();
+    std::vector<double>& steps = times.emplace_back();
+    const Json& per_step = *run.find("metrics")->find("iteration_time_s")->find("per_step");
+    for (const Json& step : per_step.as<Json::Array>()) steps.push_back(step.number());
+  }
+  return times;
+}
+
+class FaultsOfLinks : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == std::string("simgrid") && !HasSimGridEngine()) GTEST_SKIP() << "built without SimGrid";
+  }
+};
+
+TEST_P(FaultsOfLinks, ASlowNicSlowsStepsFromItsOwnOn) {
+  const auto plain = StepsOverNics("[]", GetParam());
+  const auto slow =
+      StepsOverNics(R"([{"kind": "slow-link", "gpu": 4, "link": "nic", "factor": 50, "from_step": 3}])", GetParam());
+  for (std::size_t policy = 0; policy < plain.size(); ++policy) {
+    for (std::size_t i = 0; i < 3; ++i) EXPECT_EQ(slow[policy][i], plain[policy][i]);
+    for (std::size_t i = 3; i < 6; ++i) EXPECT_GT(slow[policy][i], 1.01 * plain[policy][i]);
+  }
+}
+
+TEST_P(FaultsOfLinks, AFlappingNicIsASlowOneInTheStepsThatTheSeedDrawsForAllPolicies) {
+  const auto plain = StepsOverNics("[]", GetParam());
+  const auto slow = StepsOverNics(R"([{"kind": "slow-link", "gpu": 4, "link": "nic", "factor": 50}])", GetParam());
+  const auto flapping =
+      StepsOverNics(R"([{"kind": "flapping-nic", "gpu": 4, "share": 0.5, "factor": 50}])", GetParam());
+  int down = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    const bool is_down = flapping[0][i] == slow[0][i];
+    down += is_down ? 1 : 0;
+    for (std::size_t policy = 0; policy < plain.size(); ++policy) {
+      ASSERT_NE(slow[policy][i], plain[policy][i]);
+      EXPECT_EQ(flapping[policy][i], is_down ? slow[policy][i] : plain[policy][i]) << "step " << i;
+    }
+  }
+  EXPECT_GT(down, 0);
+  EXPECT_LT(down, 6);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, FaultsOfLinks, testing::Values("replay", "simgrid"));
 
 TEST(Anomalies, ACorrectionCostsWhileItWatchesAndNothingAfterwards) {
   const Json plain = RunOf(Read("[]"));

@@ -290,7 +290,9 @@ TEST_F(CommandLine, ResultHoldsEveryPromisedFigureAndThePartsAddUp) {
 }
 
 TEST_F(CommandLine, TwoRunsAndAnyNumberOfJobsGiveEqualFigures) {
-  Write(Edited("/sweep", R"({"/global_batch_size": [8, 16]})"));
+  Json experiment = Edited("/sweep", R"({"/global_batch_size": [8, 16]})");
+  experiment["scenarios"].as<Json::Array>().front()["anomalies"] = ParseJson(R"([{"kind": "noise"}])", "anomalies");
+  Write(experiment);
   ASSERT_EQ(Dflop("run e.json --out one --jobs 1 --quiet").code, 0);
   ASSERT_EQ(Dflop("run e.json --out two --jobs 2 --quiet").code, 0);
   ExpectEqualFigures(Result("one"), Result("two"));

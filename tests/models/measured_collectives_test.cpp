@@ -33,5 +33,24 @@ TEST(MeasuredCollectives, GoBeforeTheLawBetweenTheirSizes) {
   EXPECT_NEAR(UncontendedTime(cluster, reduced()).value(), 5e-5, 1e-15);
 }
 
+TEST(MeasuredCollectives, TakeAsManyTimesAsLongOverASlowLinkAsTheLawSays) {
+  ClusterSpec cluster = TestCluster();
+  const std::vector<int> gpus = {0, 8};
+  const auto time = [&] {
+    return UncontendedTime(cluster, Collective(cluster, CollectiveOp::kAllReduce, gpus, 1, Bytes(1e6)).communication);
+  };
+  const Seconds healthy_by_law = time();
+  auto measured = std::make_shared<MeasuredCollectives>("here");
+  measured->Add(CollectiveOp::kAllReduce, 2, 1, Bytes(1e6), Seconds(7e-3));
+  cluster.only_node().measured = measured;
+  cluster.SlowNic(0, 3);
+  const Seconds slow = time();
+  cluster.only_node().measured = nullptr;
+  // 1 MB at 10 GB/s take 0.1 ms, at a third of it 0.3 ms.
+  const Seconds slow_by_law = time();
+  EXPECT_NEAR((slow_by_law - healthy_by_law).value(), 2e-4, 1e-12);
+  EXPECT_NEAR(slow.value(), 7e-3 * (slow_by_law / healthy_by_law), 1e-12);
+}
+
 }  // namespace
 }  // namespace dflop

@@ -1,8 +1,9 @@
-// Noise by its numbers: mean, spread, tails, and who draws the same; links that are not what they are said to be.
+// Claims on noise: its mean and spread, whom a draw belongs to, and that every policy meets the same.
 #include "sim/step/noise.hpp"
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "sim/step/ground_truth.hpp"
@@ -11,77 +12,150 @@
 namespace dflop {
 namespace {
 
-struct Moments {
-  double mean = 0;
-  double variation = 0;
-};
+constexpr Noise kNoise{.per_kernel = 0.2, .per_step = 0.1};
 
-Moments Of(const Noise& noise, int draws) {
-  double sum = 0, squares = 0;
-  DeviceNoise device(noise, 7, 0, 0);
-  for (int i = 0; i < draws; ++i) {
-    const double factor = device.Next();
-    EXPECT_GT(factor, 0);
-    sum += factor;
-    squares += factor * factor;
+std::vector<double> Draws(const Noise& noise, int count) {
+  DeviceNoise device(noise, 1, 0, 0);
+  std::vector<double> draws(Index(count));
+  std::generate(draws.begin(), draws.end(), [&] { return device.Next(); });
+  return draws;
+}
+
+double Mean(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+double Variance(const std::vector<double>& values) {
+  const double mean = Mean(values);
+  double sum = 0;
+  for (const double value : values) sum += (value - mean) * (value - mean);
+  return sum / static_cast<double>(values.size() - 1);
+}
+
+TEST(Noise, HasMeanOneAndTheCoefficientOfVariationAskedFor) {
+  const std::vector<double> draws = Draws(kNoise, 100'000);
+  // The mean of n draws lies within 4·0.2/√n = 0.0025 of 1, but for one in 16,000.
+  EXPECT_NEAR(Mean(draws), 1, 0.0025);
+  EXPECT_NEAR(std::sqrt(Variance(draws)), 0.2, 0.004);
+  // Half of a log-normal with mean 1 lies below 1/√(1 + 0.2²).
+  const auto below = std::count_if(draws.begin(), draws.end(), [](double x) { return x < 1 / std::sqrt(1.04); });
+  EXPECT_NEAR(static_cast<double>(below), 50'000, 4 * 158);
+
+  std::vector<double> steps;
+  for (int step = 0; step < 20'000; ++step) steps.push_back(StepNoise(kNoise, 1, step));
+  EXPECT_NEAR(Mean(steps), 1, 4 * 0.1 / std::sqrt(20'000));
+  EXPECT_NEAR(std::sqrt(Variance(steps)), 0.1, 0.003);
+}
+
+TEST(Noise, IsTheExponentialOfANormalNumberOfTheStream) {
+  // σ² = log(1 + 0.2²), and exp(−σ²/2) makes the mean 1; from the stream's own two uniform numbers by Box and Muller.
+  RandomStream stream(7, "noise of device/3/5");
+  const double radius = std::sqrt(-2 * std::log(1 - stream.Uniform()));
+  const double normal = radius * std::cos(2 * 3.14159265358979323846 * stream.Uniform());
+  const double variance = std::log(1.04);
+  EXPECT_NEAR(DeviceNoise(kNoise, 7, 3, 5).Next(), std::exp(std::sqrt(variance) * normal - variance / 2), 1e-14);
+}
+
+TEST(Noise, ATailHoldsUpItsShareOfTheOperationsAndMovesNoOther) {
+  const std::vector<double> plain = Draws(kNoise, 100'000);
+  Noise tails = kNoise;
+  tails.tail_share = 0.01;
+  tails.tail_factor = 5;
+  const std::vector<double> draws = Draws(tails, 100'000);
+  int held_up = 0;
+  for (std::size_t i = 0; i < draws.size(); ++i) {
+    if (draws[i] == plain[i]) continue;
+    EXPECT_DOUBLE_EQ(draws[i], 5 * plain[i]);
+    ++held_up;
   }
-  const double mean = sum / draws;
-  return {mean, std::sqrt(squares / draws - mean * mean) / mean};
+  EXPECT_NEAR(held_up, 1000, 4 * std::sqrt(1000 * 0.99));
 }
 
-TEST(Noise, HasTheVariationThatIsAskedForAndMeanOne) {
-  // 40,000 draws: the mean is within 4 · 0.1 / 200 = 0.002, the variation within a few per cent of itself.
-  const Moments moments = Of({.per_kernel = 0.1}, 40000);
-  EXPECT_NEAR(moments.mean, 1, 0.002);
-  EXPECT_NEAR(moments.variation, 0.1, 0.003);
+TEST(Noise, OtherSeedsStepsAndGpusAreOtherDraws) {
+  const double first = DeviceNoise(kNoise, 1, 2, 3).Next();
+  EXPECT_EQ(DeviceNoise(kNoise, 1, 2, 3).Next(), first);
+  EXPECT_NE(DeviceNoise(kNoise, 2, 2, 3).Next(), first);
+  EXPECT_NE(DeviceNoise(kNoise, 1, 3, 3).Next(), first);
+  EXPECT_NE(DeviceNoise(kNoise, 1, 2, 4).Next(), first);
+  EXPECT_NE(StepNoise(kNoise, 1, 2), StepNoise(kNoise, 2, 2));
+  EXPECT_NE(StepNoise(kNoise, 1, 2), StepNoise(kNoise, 1, 3));
 }
 
-TEST(Noise, TailsAddToTheMean) {
-  // A tenth of the operations take three times as long: 0.9 + 0.3.
-  EXPECT_NEAR(Of({.per_kernel = 0, .tail_share = 0.1, .tail_factor = 3}, 40000).mean, 1.2, 0.013);
-}
+constexpr int kStep = 3;
 
-TEST(Noise, DrawsAreThoseOfSeedStepAndGpu) {
-  const Noise noise;
-  DeviceNoise one(noise, 7, 3, 5), same(noise, 7, 3, 5), other_gpu(noise, 7, 3, 6), other_step(noise, 7, 4, 5);
-  const double first = one.Next();
-  EXPECT_EQ(first, same.Next());
-  EXPECT_NE(first, other_gpu.Next());
-  EXPECT_NE(first, other_step.Next());
-  EXPECT_EQ(StepNoise(noise, 7, 3), StepNoise(noise, 7, 3));
-  EXPECT_NE(StepNoise(noise, 7, 3), StepNoise(noise, 8, 3));
-}
-
-TEST(GroundTruthMachine, IsSlowerWhereAndWhenALinkIs) {
-  const ClusterSpec cluster = A100Nodes(2);
-  const GroundTruth truth({SlowLink{.gpu = 3, .nic = true, .factor = 4, .from_step = 2},
-                           SlowLink{.gpu = 1, .nic = false, .factor = 2, .from_step = 0}},
-                          1);
-  const auto early = truth.MachineOf(cluster, 1);
-  ASSERT_TRUE(early);
-  EXPECT_EQ(early->nic_rate(3), cluster.nic_rate(3));
-  EXPECT_EQ(early->intra_rate(1), cluster.intra_rate(1) / 2);
-  EXPECT_EQ(early->intra_rate(2), cluster.intra_rate(2));
-  const auto late = truth.MachineOf(cluster, 2);
-  EXPECT_EQ(late->nic_rate(3), cluster.nic_rate(3) / 4);
-  EXPECT_FALSE(GroundTruth({Drift{}}, 1).MachineOf(cluster, 0));
-}
-
-TEST(GroundTruthMachine, ANicFlapsInAboutTheShareOfStepsAndTheSameOnesForEverybody) {
-  const ClusterSpec cluster = A100Nodes(2);
-  const std::vector<Anomaly> flaps = {FlappingNic{.gpu = 9, .share = 0.25, .factor = 10}};
-  const GroundTruth one(flaps, 1), again(flaps, 1), other(flaps, 2);
-  int down = 0, differ = 0;
-  for (int step = 0; step < 1000; ++step) {
-    const auto machine = one.MachineOf(cluster, step);
-    EXPECT_EQ(machine.has_value(), again.MachineOf(cluster, step).has_value());
-    differ += machine.has_value() != other.MachineOf(cluster, step).has_value() ? 1 : 0;
-    if (!machine) continue;
-    ++down;
-    EXPECT_EQ(machine->nic_rate(9), cluster.nic_rate(9) / 10);
+/// A step whose forwards, backwards and weight gradients all take 1 s, with noise. What is in the batch is no matter.
+StepCosts NoisyCosts(const Layout& layout, const Noise& noise, std::uint64_t seed = 1, int number = kStep) {
+  const CostModel cost = SmallJob();
+  StepCosts costs = HandMadeCosts(layout, [](const Stage&, int) { return std::pair(1.0, 1.0); });
+  for (auto& row : costs.stages) {
+    for (PartCost& part : row) {
+      part.weight_gradient.time = Seconds(1);
+      part.model_flops = Flops(7);
+    }
   }
-  EXPECT_NEAR(down, 250, 55);  // four standard deviations of 13.7
-  EXPECT_GT(differ, 100);
+  for (Seconds& time : costs.optimizer) time = Seconds(1);
+  GroundTruth({noise}, seed).Disturb({cost, layout, BatchPlan(), {}, StepWork(), number}, costs);
+  return costs;
+}
+
+Layout Uniform(int tp, int pp, int dp, int microbatches) {
+  return BuildLayout(HomogeneousDegrees{tp, pp, dp, pp > 1 ? 1 : 0, microbatches}, SmallVlm(), A100Nodes(1));
+}
+
+TEST(Noise, AGroupWaitsForItsSlowestGpu) {
+  const Layout layout = Uniform(2, 2, 2, 3);
+  const StepCosts costs = NoisyCosts(layout, kNoise);
+  const double of_step = StepNoise(kNoise, 1, kStep);
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const int gpu = layout.groups[Index(layout.stages[s].group)].first_gpu;
+    DeviceNoise left(kNoise, 1, kStep, gpu);
+    DeviceNoise right(kNoise, 1, kStep, gpu + 1);
+    const auto slower = [&] { return of_step * std::max(left.Next(), right.Next()); };
+    EXPECT_DOUBLE_EQ(costs.optimizer[s].value(), slower());
+    for (const PartCost& part : costs.stages[s]) {
+      EXPECT_DOUBLE_EQ(part.forward.time.value(), slower());
+      EXPECT_DOUBLE_EQ(part.backward.time.value(), slower());
+      EXPECT_EQ(part.weight_gradient.time, part.backward.time) << "split or whole, a backward varies alike";
+      EXPECT_EQ(part.model_flops, Flops(7));
+    }
+  }
+}
+
+TEST(Noise, APolicyWithMoreMicrobatchesMeetsTheSameFirst) {
+  const Layout few = Uniform(2, 2, 2, 2);
+  const Layout many = Uniform(2, 2, 2, 5);
+  const StepCosts a = NoisyCosts(few, kNoise);
+  const StepCosts b = NoisyCosts(many, kNoise);
+  for (std::size_t s = 0; s < few.stages.size(); ++s) {
+    ASSERT_EQ(few.groups[Index(few.stages[s].group)], many.groups[Index(many.stages[s].group)]);
+    EXPECT_EQ(a.optimizer[s], b.optimizer[s]);
+    for (std::size_t k = 0; k < 2; ++k) {
+      EXPECT_EQ(a.stages[s][k].forward.time, b.stages[s][k].forward.time);
+      EXPECT_EQ(a.stages[s][k].backward.time, b.stages[s][k].backward.time);
+    }
+  }
+}
+
+TEST(Noise, OfTheStepAloneIsOneFactorWhateverTheLayout) {
+  const Noise noise{.per_kernel = 0, .per_step = 0.1};
+  const double factor = StepNoise(noise, 1, kStep);
+  ASSERT_NE(factor, 1);
+  for (const Layout& layout : {Uniform(2, 2, 2, 3), Uniform(1, 4, 2, 2), Uniform(8, 1, 1, 1)}) {
+    const StepCosts costs = NoisyCosts(layout, noise);
+    for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+      EXPECT_EQ(costs.optimizer[s].value(), factor);
+      for (const PartCost& part : costs.stages[s]) EXPECT_EQ(part.forward.time.value(), factor);
+    }
+  }
+}
+
+TEST(Noise, OfNothingChangesNothing) {
+  const StepCosts costs = NoisyCosts(Uniform(2, 2, 2, 3), Noise{.per_kernel = 0, .per_step = 0});
+  for (const auto& row : costs.stages) {
+    for (const PartCost& part : row) EXPECT_EQ(part.backward.time, Seconds(1));
+  }
 }
 
 }  // namespace
