@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/error.hpp"
@@ -174,11 +175,17 @@ std::vector<NodeKind> ReadNodeKinds(const JsonReader& json) {
 
 /// {"file": …} of measured collectives, of all kinds of nodes: which of them took part they do not say.
 void ReadMeasured(const JsonReader& json, std::vector<NodeKind>& kinds) {
-  json.AllowOnly({"file", "system", "nccl_version"});
+  json.AllowOnly({"file", "system", "nccl_version", "dtype"});
   const JsonReader file = json.At("file");
-  const NetworkImport import{.system = json.StringOr("system", ""), .version = json.StringOr("nccl_version", "")};
+  const NetworkImport import{.system = json.StringOr("system", ""),
+                             .version = json.StringOr("nccl_version", ""),
+                             .dtype = json.StringOr("dtype", "")};
   if (!std::filesystem::is_regular_file(file.String())) file.Fail("is no file");
   const NetworkTrace trace = ReadMeasuredCollectives(file.String(), import);
+  const std::set<std::string> dtypes = DtypesOf(trace);
+  if (dtypes.size() > 1) {
+    file.Fail("holds several, choose one with \"dtype\": " + JoinNames({dtypes.begin(), dtypes.end()}));
+  }
   const auto measured = std::make_shared<MeasuredCollectives>(file.String());
   for (const CollectiveRow& row : trace.rows) {
     const Json name = row.op;

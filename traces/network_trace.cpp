@@ -4,17 +4,15 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <filesystem>
 #include <tuple>
 #include <utility>
 
+#include "base/error.hpp"
 #include "traces/network_rows.hpp"
 
 namespace dflop {
 namespace {
-
-constexpr int kMostRanks = 131072;
-constexpr double kMostBytes = 1e15;
-constexpr double kMostSeconds = 1e6;
 
 const std::vector<std::string> kOps = {"all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send", "broadcast"};
 
@@ -57,6 +55,50 @@ void FinishRows(std::vector<CollectiveRow>& rows) {
   rows = std::move(medians);
 }
 
+std::string CollectiveOfFile(const std::string& path, const NetworkImport& import) {
+  if (!import.op.empty()) return import.op;
+  const std::string name = CollectiveNameOf(FileNameOf(path));
+  if (name.empty()) throw InputError(path, "", "does not say which collective it measured: say it with --op");
+  return name;
+}
+
+std::string FileNameOf(const std::string& path) { return std::filesystem::path(path).filename().string(); }
+
+std::set<std::string> DtypesOf(const NetworkTrace& trace) {
+  std::set<std::string> dtypes;
+  for (const CollectiveRow& row : trace.rows) {
+    if (!row.dtype.empty()) dtypes.insert(row.dtype);
+  }
+  return dtypes;
+}
+
+double BusFactor(const std::string& op, int ranks) {
+  if (op == "send" || op == "broadcast") return 1;
+  return (op == "all-reduce" ? 2.0 : 1.0) * (ranks - 1) / ranks;
+}
+
+std::string NcclVersionText(long code) {
+  const long major = code >= 10000 ? code / 10000 : code / 1000;
+  const long rest = code >= 10000 ? code % 10000 : code % 1000;
+  return "NCCL " + std::to_string(major) + "." + std::to_string(rest / 100) + "." + std::to_string(rest % 100);
+}
+
+NetworkTrace JoinNetworkTraces(const std::vector<NetworkTrace>& traces) {
+  NetworkTrace all;
+  const auto append = [](std::string& words, const std::string& word) {
+    if (!word.empty() && ("; " + words + "; ").find("; " + word + "; ") == std::string::npos) {
+      words += (words.empty() ? "" : "; ") + word;
+    }
+  };
+  for (const NetworkTrace& trace : traces) {
+    append(all.source, trace.source);
+    append(all.software, trace.software);
+    all.rows.insert(all.rows.end(), trace.rows.begin(), trace.rows.end());
+  }
+  FinishRows(all.rows);
+  return all;
+}
+
 NetworkTrace ReadNetworkTrace(const JsonReader& json) {
   json.CheckSchema("dflop/network-trace/1", true);
   json.AllowOnly({"schema", "source", "software", "rows"});
@@ -67,10 +109,10 @@ NetworkTrace ReadNetworkTrace(const JsonReader& json) {
     entry.AllowOnly({"op", "ranks", "ranks_per_node", "bytes", "seconds", "dtype"});
     CollectiveRow& row = trace.rows.emplace_back();
     row.op = entry.At("op").OneOf(kOps);
-    row.ranks = static_cast<int>(entry.At("ranks").Int(2, kMostRanks));
+    row.ranks = static_cast<int>(entry.At("ranks").Int(2, kMostCollectiveRanks));
     row.ranks_per_node = static_cast<int>(entry.IntOr("ranks_per_node", row.ranks, 1, row.ranks));
-    row.bytes = entry.At("bytes").Number(1, kMostBytes);
-    row.seconds = entry.At("seconds").Number(1e-9, kMostSeconds);
+    row.bytes = entry.At("bytes").Number(1, kMostCollectiveBytes);
+    row.seconds = entry.At("seconds").Number(kLeastCollectiveSeconds, kMostCollectiveSeconds);
     row.dtype = entry.StringOr("dtype", "");
   }
   if (trace.rows.empty()) json.At("rows").Fail("is empty");

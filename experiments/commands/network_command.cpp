@@ -258,10 +258,11 @@ void AddNetworkCommand(CLI::App& app) {
       ->check(CLI::Range(1.0, kMostBytes));
   command->add_option(
       "--against", arguments->against,
-      "measured collectives to compare with: a log or JSON of nccl-tests, a table of aiconfigurator's or "
-      "vidur's columns, a dflop/network-trace/1 file; --op and --ranks choose among its rows");
+      "measured collectives to compare with: a log or JSON of nccl-tests, a table of aiconfigurator's, vidur's "
+      "or vtrain's columns, a dflop/network-trace/1 file; --op and --ranks choose among its rows");
   command->add_option("--system", arguments->import.system, "of a table that holds several");
   command->add_option("--nccl-version", arguments->import.version, "likewise");
+  command->add_option("--dtype", arguments->import.dtype, "only rows of this type, as the source writes it");
   command->add_flag("--json", arguments->json, "rows for programs");
   command->footer("Example: dflop network dgx-h100 --op all-reduce,all-gather --ranks 8,16 --bytes 1048576,1073741824");
   command->callback([arguments] { Network(*arguments); });

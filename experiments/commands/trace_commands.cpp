@@ -40,20 +40,30 @@ GpuSpec BuiltInGpu(const std::string& name) {
   return ReadGpu(JsonReader(json, "gpu"));
 }
 
-/// One log may say which collective it measured; several are of one machine.
-void ImportCollectives(const ImportOptions& options) {
-  NetworkTrace trace;
-  for (const std::string& path : options.paths) {
-    NetworkTrace one = ReadMeasuredCollectives(path, options.network);
-    trace.source += (trace.source.empty() ? "" : "; ") + one.source;
-    if (trace.software.empty()) trace.software = one.software;
-    trace.rows.insert(trace.rows.end(), one.rows.begin(), one.rows.end());
+/// What a log does not say, and what of a table is wanted, kernels have no use for, nor collectives for a GPU's name.
+void CheckUsed(const ImportOptions& options) {
+  const NetworkImport& network = options.network;
+  const bool of_network = !network.op.empty() || !network.system.empty() || !network.version.empty() ||
+                          !network.dtype.empty() || network.ranks_per_node > 0;
+  if (options.from == "nccl-tests" && !options.device.empty()) {
+    throw InputError("--device: is of kernels; --from nccl-tests reads collectives, whose tables have a --system");
   }
+  if (options.from != "nccl-tests" && of_network) {
+    throw InputError(
+        "--op, --ranks-per-node, --system, --nccl-version and --dtype are of collectives: --from nccl-tests");
+  }
+}
+
+void ImportCollectives(const ImportOptions& options) {
+  std::vector<NetworkTrace> traces;
+  for (const std::string& path : options.paths) traces.push_back(ReadMeasuredCollectives(path, options.network));
+  const NetworkTrace trace = JoinNetworkTraces(traces);
   WriteJsonFile(options.out, ToJson(trace));
   Print(options.out + ": " + std::to_string(trace.rows.size()) + " measured collectives\n");
 }
 
 void Import(const ImportOptions& options) {
+  CheckUsed(options);
   CheckFolderOf(options.out);
   if (options.from == "nccl-tests") return ImportCollectives(options);
   const CostTrace trace = options.from == "vidur" ? ImportVidur(options.paths, options.device)
@@ -96,26 +106,43 @@ void AddImport(CLI::App& trace) {
   command->add_option("--from", options->from, "layout of the tables")
       ->required()
       ->check(CLI::IsMember({"aiconfigurator", "vidur", "nccl-tests"}));
-  command->add_option("PATHS", options->paths, "CSV files; several make one trace of one device")->required();
+  command
+      ->add_option("PATHS", options->paths,
+                   "CSV files, or of nccl-tests logs, JSON and tables of collectives; several make one trace")
+      ->required();
   command->add_option("--device", options->device,
                       "the GPU: which one of tables that hold several, or what paths do not tell");
-  command->add_option("--op", options->network.op, "the collective of a log of nccl-tests that does not say")
+  command
+      ->add_option("--op", options->network.op,
+                   "the collective of a log of nccl-tests that does not say, or the only one wanted")
       ->check(CLI::IsMember({"all-reduce", "all-gather", "reduce-scatter", "all-to-all", "send", "broadcast"}));
   command->add_option("--ranks-per-node", options->network.ranks_per_node, "of such a log, where hosts do not tell")
       ->check(CLI::Range(1, 1024));
+  command->add_option("--system", options->network.system, "of a table of collectives that holds several");
+  command->add_option("--nccl-version", options->network.version, "likewise");
+  command->add_option("--dtype", options->network.dtype, "only collectives of this type, as the source writes it");
   command->add_option("--out", options->out, "the trace to write")->required();
   command->footer(
       "Example: dflop trace import --from aiconfigurator gemm_bf16_h100_sxm.csv context_attention_bf16_h100_sxm.csv "
-      "--out h100.json");
+      "--out h100.json\n"
+      "Example: dflop trace import --from nccl-tests all_reduce.log all_gather.log --out network.json");
   command->callback([options] { Import(*options); });
+}
+
+void Inspect(const std::string& path) {
+  const Json json = ReadJsonFile(path);
+  const JsonReader reader(json, path);
+  const auto schema = reader.IsObject() ? reader.Find("schema") : std::nullopt;
+  const bool network = schema && schema->IsString() && schema->String().starts_with("dflop/network-trace/");
+  Print(network ? InspectionText(ReadNetworkTrace(reader)) : InspectionText(ReadCostTrace(path)));
 }
 
 void AddInspect(CLI::App& trace) {
   auto path = std::make_shared<std::string>();
-  CLI::App* command = trace.add_subcommand("inspect", "Shows what a cost trace covers: shapes, times, rates, gaps");
-  command->add_option("FILE", *path, "a dflop/cost-trace/1 file")->required();
+  CLI::App* command = trace.add_subcommand("inspect", "Shows what a trace covers: shapes, times, rates, gaps");
+  command->add_option("FILE", *path, "a dflop/cost-trace/1 or dflop/network-trace/1 file")->required();
   command->footer("Example: dflop trace inspect h100.json");
-  command->callback([path] { Print(InspectionText(ReadCostTrace(*path))); });
+  command->callback([path] { Inspect(*path); });
 }
 
 void AddCompare(CLI::App& trace) {
@@ -136,7 +163,7 @@ void AddCompare(CLI::App& trace) {
 }  // namespace
 
 void AddTraceCommands(CLI::App& app) {
-  CLI::App* trace = app.add_subcommand("trace", "Measured kernel costs: import, inspect, compare");
+  CLI::App* trace = app.add_subcommand("trace", "Measured kernels and collectives: import, inspect, compare");
   trace->require_subcommand(1);
   trace->footer("Example: dflop trace inspect h100.json");
   AddImport(*trace);

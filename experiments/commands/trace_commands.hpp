@@ -1,4 +1,4 @@
-// `dflop trace import|inspect|compare`: tables of measured kernels on the command line.
+// `dflop trace import|inspect|compare`: tables of measured kernels and collectives on the command line.
 #pragma once
 
 namespace CLI {

@@ -1,10 +1,11 @@
-// What a cost trace holds, and how two sources of kernel costs differ, as text for the terminal.
+// What a trace holds, and how two sources of kernel costs differ, as text for the terminal.
 #pragma once
 
 #include <string>
 
 #include "models/kernel_costs.hpp"
 #include "traces/cost_trace.hpp"
+#include "traces/network_trace.hpp"
 
 namespace dflop {
 
@@ -12,6 +13,9 @@ namespace dflop {
 /// gaps: powers of two inside a dimension's range without any row, and how much of the box of octaves is covered
 /// jointly.
 std::string InspectionText(const CostTrace& trace);
+
+/// Source, software; per operation, type and placement: rows, range of bytes, times and bus bandwidths.
+std::string InspectionText(const NetworkTrace& trace);
 
 /// The rows of `measured` that `other` can answer from its own measurements: same operation (memory-bound kernels count
 /// as one) and direction.
