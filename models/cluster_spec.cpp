@@ -10,18 +10,16 @@
 
 #include "base/error.hpp"
 #include "models/model_data.hpp"
+#include "models/network/limits.hpp"
 #include "models/referenced_file.hpp"
 #include "traces/network_trace.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr int kMaxNodes = 131072;
 constexpr int kMaxPerNode = 1024;
-constexpr double kMaxRate = 1e15;     // bytes per second
-constexpr double kMaxPeak = 1e18;     // FLOP per second
-constexpr double kMaxMemory = 1e15;   // bytes
-constexpr double kMaxLatency = 10.0;  // seconds
+constexpr double kMaxPeak = 1e18;    // FLOP per second
+constexpr double kMaxMemory = 1e15;  // bytes
 // What large messages reach of the nominal rate when an inline node does not say; a stated assumption, about what
 // nccl-tests show on NVLink and on InfiniBand.
 constexpr double kAssumedIntraEfficiency = 0.7;

@@ -41,7 +41,8 @@ std::string InspectionText(const NetworkTrace& trace) {
   text += Format("%zu measured collectives\n", trace.rows.size());
   for (const auto& [key, group] : groups) {
     const auto& [op, dtype, ranks, per_node] = key;
-    text += op + (dtype.empty() ? "" : ", " + dtype);
+    text += op;
+    if (!dtype.empty()) text.append(", ").append(dtype);
     text += Format(", %d ranks, %d a node: %zu rows\n", ranks, per_node, group.bytes.count);
     text += Format("  bytes     %.0f – %.0f\n", group.bytes.least, group.bytes.most);
     text += Format("  time      %.4g – %.4g µs\n", group.us.least, group.us.most);

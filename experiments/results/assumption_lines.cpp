@@ -12,13 +12,26 @@ namespace {
 
 /// A scenario's `cost_draws`, as DescribeCostDraws (experiments/run/cost_draws.hpp) writes them.
 std::string CostDrawsInWords(const JsonReader& cost_draws) {
-  std::string text = cost_draws.At("count").json().Dump() + " draws of kernel costs, sigma";
+  std::string text = cost_draws.Has("fewest") ? cost_draws.At("fewest").json().Dump() + " to " : std::string();
+  text += cost_draws.At("count").json().Dump() + " draws of kernel costs, sigma";
   const JsonReader sigma = cost_draws.At("sigma");
   for (const CostKind kind : kCostKinds) {
     std::string name = NameOf(kind);
     std::replace(name.begin(), name.end(), '_', ' ');
     text += (kind == kCostKinds.front() ? " " : ", ") + name + " " +
             Fixed(100 * sigma.At(NameOf(kind)).Number(0, 100), 0) + " %";
+  }
+  return text;
+}
+
+/// ", overlap_gradients, bucket_bytes 160000000": what is not as by default of what runs beside the computation.
+std::string OverlapInWords(const JsonReader& software) {
+  std::string text;
+  for (const char* key : {"overlap_gradients", "overlap_parameters", "blocking_sends"}) {
+    const auto value = software.Find(key);  // which older results do not have
+    if (!value || !value->Bool()) continue;
+    text += std::string(", ") + key;
+    if (key == std::string("overlap_gradients")) text += ", bucket_bytes " + software.At("bucket_bytes").json().Dump();
   }
   return text;
 }
@@ -73,6 +86,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   const std::string communicator = OfLayouts(result, name, CommunicatorWords);
   if (!communicator.empty()) text += ", communicator " + communicator;
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
+  text += OverlapInWords(software.At("software"));
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   text += "; kernel costs: " + assumptions.At("kernel_costs").String();
   text += Tilings(assumptions);

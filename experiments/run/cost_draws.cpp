@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "sim/build/replica_classes.hpp"
 #include "sim/engine/replay.hpp"
 
 namespace dflop {
@@ -40,13 +41,12 @@ class DrawnReplays {
   std::vector<Seconds> ends_;
 };
 
-/// A step too large for all draws gets fewer, of the same numbers.
-int DrawsOf(const Step& step) {
-  const auto affordable = static_cast<int>(kDrawnOperations / std::max<std::size_t>(step.graph.operations.size(), 1));
-  return std::clamp(affordable, kFewestCostDraws, kCostDraws);
-}
-
 }  // namespace
+
+int CostDrawsOf(const OperationGraph& graph, const Layout& layout) {
+  const double affordable = kDrawnOperations / std::max(OperationsToldApart(graph, layout), 1.0);
+  return static_cast<int>(std::clamp<double>(affordable, kFewestCostDraws, kCostDraws));
+}
 
 Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb,
                           const CostDraw& draw) {
@@ -56,7 +56,7 @@ Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& 
 std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job, const Step& step,
                                         const DrawnDisturbance& disturb) {
   DrawnReplays replays(scenario, job, step, disturb);
-  const int draws = DrawsOf(step);
+  const int draws = CostDrawsOf(step.graph, job.layout);
   std::vector<double> times;
   times.reserve(static_cast<std::size_t>(draws));
   for (int number = 0; number < draws; ++number) {
@@ -65,10 +65,16 @@ std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job
   return times;
 }
 
-Json DescribeCostDraws(const KernelCosts& costs) {
+void CostDrawCount::Add(int draws) {
+  fewest = most == 0 ? draws : std::min(fewest, draws);
+  most = std::max(most, draws);
+}
+
+Json DescribeCostDraws(const KernelCosts& costs, const CostDrawCount& count) {
   const CostSpread spread = SpreadOf(costs);
   Json json;
-  json["count"] = kCostDraws;
+  json["count"] = count.most;
+  if (count.fewest < count.most) json["fewest"] = count.fewest;
   for (const CostKind kind : kCostKinds) json["sigma"][NameOf(kind)] = spread.Of(kind, false);
   json["sigma_extrapolated_at_least"] = kUnjudgedSigma;
   json["source"] =

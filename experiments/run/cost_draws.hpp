@@ -2,7 +2,6 @@
 // (cost_verdict.hpp).
 #pragma once
 
-#include <cstddef>
 #include <functional>
 #include <vector>
 
@@ -15,8 +14,12 @@ namespace dflop {
 /// Enough to tell 5 % from 50 % of the draws, few enough to cost less than the steps of a run.
 inline constexpr int kCostDraws = 32;
 /// Of a step that is larger than kDrawnOperations / kCostDraws, as many as this many operations allow, but not fewer.
-inline constexpr std::size_t kDrawnOperations = std::size_t{1} << 25;
+inline constexpr double kDrawnOperations = 1 << 25;
 inline constexpr int kFewestCostDraws = 4;
+
+/// How many draws a step with this graph gets, of the same numbers. Every replica's operations count, also of those
+/// that another one stands for: what is disturbed and what is not have the same draws.
+int CostDrawsOf(const OperationGraph& graph, const Layout& layout);
 
 /// What really happens to the costs that a cost model predicts, as Disturbance says of a step.
 using DrawnDisturbance = std::function<void(const CostModel& drawn, StepCosts& costs)>;
@@ -31,6 +34,15 @@ std::vector<double> StepTimesUnderDraws(const Scenario& scenario, const Job& job
 Seconds StepTimeUnderDraw(const Scenario& scenario, const Job& job, const Step& step, const DrawnDisturbance& disturb,
                           const CostDraw& draw);
 
-/// {count, sigma by kind, source}, as the assumptions of a scenario state it.
-Json DescribeCostDraws(const KernelCosts& costs);
+/// How many draws the runs of a scenario have had; large steps have fewer. None: 0, 0.
+struct CostDrawCount {
+  int fewest = 0;
+  int most = 0;
+  /// Of one more run.
+  void Add(int draws);
+};
+
+/// {count, fewest where some run has had fewer, sigma by kind, source}, as the assumptions of a scenario state it.
+Json DescribeCostDraws(const KernelCosts& costs, const CostDrawCount& count);
+
 }  // namespace dflop

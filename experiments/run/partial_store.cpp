@@ -87,6 +87,11 @@ std::string PartialStore::Tell(const std::string& unit_hash, const std::string& 
   return words;
 }
 
+void PartialStore::ForgetTold() const {
+  std::error_code error;
+  std::filesystem::remove(std::filesystem::path(folder_) / kFinished, error);
+}
+
 void PartialStore::Clear() const {
   std::error_code error;
   std::vector<std::filesystem::path> paths;

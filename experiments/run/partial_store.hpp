@@ -23,6 +23,9 @@ class PartialStore {
   /// Appends the unit's figures to finished.jsonl in the folder, a line of JSON for everybody who wants to look at a
   /// run that still goes on, and returns them in words.
   std::string Tell(const std::string& unit_hash, const std::string& name) const;
+  /// Removes finished.jsonl, which runs with other inputs have written to as well. Who then tells of all units that are
+  /// complete leaves none out, also while other ranks add theirs: those are complete before they are told of.
+  void ForgetTold() const;
 
   std::string TracePath(const std::string& unit_hash) const { return Path(unit_hash, ".trace.json"); }
   std::string TimelinePath(const std::string& unit_hash) const { return Path(unit_hash, ".timeline.json"); }

@@ -16,6 +16,7 @@
 #include "experiments/run/run_metrics.hpp"
 #include "experiments/run/sample_queue.hpp"
 #include "policies/api/plugin_error.hpp"
+#include "sim/build/communicator.hpp"
 #include "sim/engine/replay.hpp"
 #include "sim/measure/chrome_trace.hpp"
 #include "sim/measure/timeline.hpp"
@@ -145,6 +146,8 @@ class SeedRun {
     if (deferred_ > 0) run["deferrals"] = deferred_;
     const std::vector<std::string> changes = TrainingChanges(*batcher_, deferred_);
     if (!changes.empty()) run["changes_training"] = Json::ArrayOf(changes);
+    const Bytes least_bucket = LeastBucket(job_.cost, layout());
+    if (least_bucket > Bytes(0)) run["least_bucket_bytes"] = least_bucket.value();
     if (!metrics_.fits()) run["too_large"] = metrics_.too_large();
     run["decision_hash"] = decisions_.Hex();
     run["timeline_hash"] = timelines_.Hex();

@@ -47,8 +47,24 @@ void AddSpeedups(Json& runs, const std::vector<std::string>& baselines) {
   }
 }
 
+// What the runs of one scenario at one point have in common.
+std::string PlaceKey(const Json& scenario, const Json* point) {
+  return Json(Json::Array{scenario, point == nullptr ? Json() : *point}).Dump();
+}
+
+std::map<std::string, CostDrawCount> CountCostDraws(const Json& runs) {
+  std::map<std::string, CostDrawCount> counts;
+  for (const Json& run : runs.as<Json::Array>()) {
+    const Json* draws = run.find("under_cost_draws");
+    if (draws == nullptr) continue;  // infeasible
+    const std::size_t count = draws->find("iteration_time_s")->as<Json::Array>().size();
+    counts[PlaceKey(*run.find("scenario"), run.find("point"))].Add(static_cast<int>(count));
+  }
+  return counts;
+}
+
 // What a reader must know beside the experiment file to judge the figures, defaults included.
-Json Assumptions(const Scenario& scenario) {
+Json Assumptions(const Scenario& scenario, const CostDrawCount& cost_draws) {
   Json json;
   json["model"] = ToJson(scenario.model);
   json["cluster"] = ToJson(scenario.cluster);
@@ -60,20 +76,22 @@ Json Assumptions(const Scenario& scenario) {
   // The band and the draws are those of the first kind; every other kind has its own costs beside them.
   json["kernel_costs"] = scenario.kernels.front()->description();
   json["error_band"] = scenario.kernels.front()->error_band();
-  json["cost_draws"] = DescribeCostDraws(*scenario.kernels.front());
+  json["cost_draws"] = DescribeCostDraws(*scenario.kernels.front(), cost_draws);
   for (std::size_t kind = 1; kind < scenario.kernels.size(); ++kind) {
     json["other_kernel_costs"].push_back(scenario.kernels[kind]->description());
   }
   return json;
 }
 
-Json DescribeScenarios(const Experiment& experiment) {
+Json DescribeScenarios(const Experiment& experiment, const Json& runs) {
+  std::map<std::string, CostDrawCount> cost_draws = CountCostDraws(runs);
   Json all = Json::EmptyArray();
   for (const Point& point : experiment.points) {
     Json entry;
     entry["name"] = point.scenario.name;
     if (!point.values.is_null()) entry["point"] = point.values;
-    entry["assumptions"] = Assumptions(point.scenario);
+    entry["assumptions"] = Assumptions(
+        point.scenario, cost_draws[PlaceKey(point.scenario.name, point.values.is_null() ? nullptr : &point.values)]);
     all.push_back(std::move(entry));
   }
   return all;
@@ -140,7 +158,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["steps"] = experiment.steps;
   result["baselines"] = Json::ArrayOf(experiment.baselines);
   result["inputs"] = inputs;
-  result["scenarios"] = DescribeScenarios(experiment);
+  result["scenarios"] = DescribeScenarios(experiment, runs);
   result["model_profiles"] = ModelProfiles(experiment);
   result["runs"] = std::move(runs);
   result["inputs_without_effect"] = Json::ArrayOf(InputsWithoutEffect(experiment, result["runs"]));

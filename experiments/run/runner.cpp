@@ -90,7 +90,10 @@ class Runner {
   std::optional<Json> Run() {
     std::optional<FolderLock> lock;  // of the job, whose ranks share the folder
     if (options_.rank.rank == 0) lock.emplace(options_.out);
-    if (options_.rank.rank == 0) RemoveTemporaries();
+    if (options_.rank.rank == 0) {
+      RemoveTemporaries();
+      TellWhatCounts();
+    }
     try {
       RunUnits(OwnUnits());
       if (options_.rank.rank != 0) {
@@ -121,6 +124,14 @@ class Runner {
       }
     }
     for (const std::filesystem::path& path : left) std::filesystem::remove(path, error);
+  }
+
+  /// A folder may hold units of several inputs, of which this run goes on from some.
+  void TellWhatCounts() const {
+    store_.ForgetTold();
+    for (const HashedUnit& unit : units_) {
+      if (Done(unit)) store_.Tell(unit.hash, unit.unit.Name());
+    }
   }
 
   /// A rank that was started without its rank 0 has worked for nobody. Rank 0 holds the folder's lock until it has put

@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "models/calibration/exit_status.hpp"
 #include "models/calibration/fit_gpu.hpp"
 #include "models/calibration/reference_tables.hpp"
 #include "models/cost_errors.hpp"
@@ -207,13 +208,5 @@ int Main(int argc, char** argv) {
 }  // namespace dflop
 
 int main(int argc, char** argv) {
-  try {
-    return dflop::Main(argc, argv);
-  } catch (const dflop::InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 1;
-  }
+  return dflop::ExitStatusOf([&] { return dflop::Main(argc, argv); });
 }

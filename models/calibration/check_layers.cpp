@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.hpp"
+#include "models/calibration/exit_status.hpp"
 #include "models/calibration/measured_layers.hpp"
 #include "models/calibration/reference_tables.hpp"
 #include "models/cost_errors.hpp"
@@ -57,11 +58,8 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "usage: check_layers REFERENCE_DATA_FOLDER\n");
     return 2;
   }
-  try {
+  return dflop::ExitStatusOf([&] {
     dflop::Check(argv[1]);
     return 0;
-  } catch (const dflop::InputError& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
-  }
+  });
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "models/network/limits.hpp"
+
 namespace dflop {
 namespace {
 
@@ -169,7 +171,6 @@ CollectiveOp ReadCollectiveOp(const JsonReader& json) {
 }
 
 CollectiveLaw ReadCollectiveLaw(const JsonReader& json) {
-  constexpr double kMaxLatency = 10;
   json.AllowOnly({"launch_s", "ll128_s", "ll128_efficiency", "simple_s", "simple_step_s", "copy_bytes_per_s", "pair_s",
                   "pair_efficiency", "nvls_s", "nvls_efficiency"});
   const auto seconds = [&](const char* key) { return Seconds(json.At(key).Number(0, kMaxLatency)); };
@@ -180,7 +181,7 @@ CollectiveLaw ReadCollectiveLaw(const JsonReader& json) {
   law.ll128_efficiency = json.At("ll128_efficiency").Number(0.001, 1);
   law.simple = seconds("simple_s");
   law.simple_step = seconds("simple_step_s");
-  law.copy = BytesPerSecond(json.At("copy_bytes_per_s").Number(1, 1e15));
+  law.copy = BytesPerSecond(json.At("copy_bytes_per_s").Number(1, kMaxRate));
   law.pair = seconds("pair_s");
   law.pair_efficiency = json.At("pair_efficiency").Number(0.001, 1);
   law.nvls = Seconds(json.NumberOr("nvls_s", 0, 0, kMaxLatency));

@@ -4,15 +4,13 @@
 
 #include "base/text.hpp"
 #include "models/network/fabric.hpp"
+#include "models/network/limits.hpp"
 #include "models/referenced_file.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr int kMaxNodes = 131072;
 constexpr int kMaxTableNodes = 1024;
-constexpr double kMaxRate = 1e15;   // bytes per second
-constexpr double kMaxLatency = 10;  // seconds
 constexpr double kMaxOversubscription = 1000;
 
 Seconds ReadSwitchLatency(const JsonReader& json) {

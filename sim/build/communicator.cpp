@@ -30,6 +30,12 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
   return gpus;
 }
 
+/// One at least. What the quotient exceeds a whole number by in its last digits is no bucket.
+double WantedBuckets(Bytes gradients, double bucket_bytes) {
+  constexpr double kAllButRounding = 1 - 1e-12;
+  return std::max(std::ceil(gradients.value() / bucket_bytes * kAllButRounding), 1.0);
+}
+
 int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).mesh.tp; }
 
 }  // namespace
@@ -46,10 +52,8 @@ BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const st
   }
   bytes_ = gradients * bytes_per_byte;
   const double largest = cost.software().bucket_bytes;
-  const int count =
-      in_buckets
-          ? static_cast<int>(std::clamp(std::ceil(gradients.value() / largest), 1.0, static_cast<double>(kMostBuckets)))
-          : 1;
+  const double wanted = in_buckets ? WantedBuckets(gradients, largest) : 1;
+  const int count = static_cast<int>(std::min<double>(wanted, kMostBuckets));
   const double share = count > 1 ? std::max(largest / gradients.value(), 1.0 / count) : 1.0;
   buckets_.reserve(static_cast<std::size_t>(count));
   for (int i = 0; i + 1 < count; ++i) buckets_.push_back({i * share, (i + 1) * share, share});
@@ -77,6 +81,19 @@ BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& lay
 Communication BucketedRing::Of(const Bucket& bucket) const {
   if (bytes_ <= Bytes(0)) return {};
   return Collective(cluster_, op_, gpus_, group_size_, bytes_ * bucket.size).communication;
+}
+
+Bytes LeastBucket(const CostModel& cost, const Layout& layout) {
+  const SoftwareStack& software = cost.software();
+  if (!software.overlap_gradients && !(software.distributed_optimizer && software.overlap_parameters)) return Bytes(0);
+  Bytes largest{0};
+  for (const Stage& stage : layout.stages) {
+    if (layout.copies(stage.parts.front()) == 1) continue;
+    Bytes gradients{0};
+    for (const ModulePart& part : stage.parts) gradients += cost.GradientBytes(part);
+    largest = std::max(largest, gradients);
+  }
+  return WantedBuckets(largest, software.bucket_bytes) > kMostBuckets ? largest / kMostBuckets : Bytes(0);
 }
 
 int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages) {

@@ -50,6 +50,10 @@ class BucketedRing {
 
 inline constexpr int kMostBuckets = 1024;
 
+/// Of gradients, in the stage that has most of those that are reduced: how small kMostBuckets let a bucket become,
+/// where software.bucket_bytes is less than that. 0 where the limit does not bind.
+Bytes LeastBucket(const CostModel& cost, const Layout& layout);
+
 /// Which of the stages of an LLM's replica embeds the tokens; there is one.
 int EmbeddingStage(const CostModel& cost, const Layout& layout, const std::vector<int>& stages);
 

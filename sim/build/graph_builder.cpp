@@ -3,7 +3,8 @@
 // Assumptions, stated once: transfers run beside computation (asynchronous sends and receives) unless the communicator
 // between encoders and LLM or software.blocking_sends says otherwise, the gradient reduction of a stage starts when all
 // its replicas have finished (overlapped: a bucket, when all have made its gradients), and the step ends when every
-// replica has its new weights, or with overlap_parameters what they are gathered from.
+// replica has its new weights, or with overlap_parameters what they are gathered from. A device that blocks in its last
+// send has not finished before that is over (step_end.hpp).
 #include "sim/build/graph_builder.hpp"
 
 #include <algorithm>
@@ -203,7 +204,8 @@ class GraphBuilder {
   }
   /// The device that has run `operation` does not go on before the message is over.
   void HoldAfter(int operation, int message) {
-    if (FollowOnDevice(operation, operation + 1)) draft_.Need(operation + 1, message);
+    if (FollowOnDevice(operation, operation + 1)) return draft_.Need(operation + 1, message);
+    draft_.HoldStepEnd(draft_.graph.operations[Index(operation)].queue, message);
   }
   /// The message does not begin before the device that runs `operation` next is there.
   void ArriveBefore(int operation, int message) {

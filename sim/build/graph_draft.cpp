@@ -33,7 +33,8 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
       costs(step_costs),
       options(graph_options),
       orders_(job.orders),
-      stages_of_group_(job.layout.groups.size()) {
+      stages_of_group_(job.layout.groups.size()),
+      held_by_(job.layout.groups.size()) {
   graph.groups = static_cast<int>(layout.groups.size());
   graph.queues.resize(layout.groups.size());
   if (!options.classes.empty()) CountCopies();

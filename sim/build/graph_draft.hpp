@@ -44,6 +44,11 @@ class GraphDraft {
     edges_.emplace_back(waiting, needed);
   }
   void NeedPart(int waiting, const Lag& lag) { lags_.emplace_back(waiting, lag); }
+  /// The device that has run its last microbatch does nothing of the step's end before this message is over.
+  void HoldStepEnd(int group, int message) { held_by_[Index(group)].push_back(message); }
+  void NeedHeldBy(int waiting, int group) {
+    for (const int message : held_by_[Index(group)]) Need(waiting, message);
+  }
   /// A communication between operations, or a mere dependency when nothing has to move.
   int AddCommunication(Operation operation, const Communication& communication);
   /// Another operation like this one, which moves as much the same way.
@@ -69,6 +74,7 @@ class GraphDraft {
   /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.
   std::vector<int> copies_;
   std::vector<std::vector<int>> stages_of_group_;
+  std::vector<std::vector<int>> held_by_;  ///< [group]: messages that it blocks in after its last operation
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
   std::vector<std::pair<std::int32_t, Lag>> lags_;
 };

@@ -140,4 +140,12 @@ std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& 
   return classes;
 }
 
+double OperationsToldApart(const OperationGraph& graph, const Layout& layout) {
+  double count = 0;
+  for (const Operation& operation : graph.operations) {
+    count += operation.of_all_replicas ? 1 : graph.CopiesOf(layout.stages[Index(operation.stage)].group);
+  }
+  return count;
+}
+
 }  // namespace dflop

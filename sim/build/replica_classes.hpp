@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "sim/graph/operation_graph.hpp"
 #include "sim/plan/batch_plan.hpp"
 #include "sim/plan/job.hpp"
 #include "sim/plan/layout.hpp"
@@ -25,6 +26,9 @@ std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& 
 /// [replica of the LLM]: how many replicas it stands for, 0: another one stands for it. Empty for no classes, where
 /// everybody stands for himself.
 std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const Layout& layout);
+
+/// Operations that the graph would have if every replica were told apart.
+double OperationsToldApart(const OperationGraph& graph, const Layout& layout);
 
 /// The classes where one replica of each can stand for the rest, as far as their microbatches go: some are equal and
 /// those run alike. None otherwise.

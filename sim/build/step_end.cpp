@@ -138,6 +138,7 @@ class StepEnd {
           NeedLastOf(tied, s);
         } else {
           draft_.Need(tied, reduced_[Index(s)]);
+          draft_.NeedHeldBy(tied, draft_.StageAt(s).group);
         }
         tied_[Index(s)] = tied;
       }
@@ -149,6 +150,7 @@ class StepEnd {
     for (const int s : replicas.present) {
       const Operation optimizer{.kind = OpKind::kOptimizerStep, .stage = s, .queue = draft_.StageAt(s).group};
       const int step = draft_.Add(optimizer, DurationOf(optimizer, draft_.costs));
+      draft_.NeedHeldBy(step, optimizer.queue);
       for (const int other : draft_.StagesOf(draft_.StageAt(s).group)) {
         for (const int needed : {reduced_[Index(other)], tied_[Index(other)]}) {
           if (needed != kNone) draft_.Need(step, needed);
@@ -192,9 +194,11 @@ class StepEnd {
     });
   }
 
-  /// `waiting` starts after the last operation of the device that holds stage `s`.
+  /// `waiting` starts after the last operation of the device that holds stage `s`, and the send that this blocks in.
   void NeedLastOf(int waiting, int s) {
-    draft_.Need(waiting, draft_.graph.queues[Index(draft_.StageAt(s).group)].back());
+    const int group = draft_.StageAt(s).group;
+    draft_.Need(waiting, draft_.graph.queues[Index(group)].back());
+    draft_.NeedHeldBy(waiting, group);
   }
 
   /// Stages that share their devices send the collectives of the step's end one after the other.

@@ -17,11 +17,6 @@ namespace {
 
 using Interval = std::pair<double, double>;
 
-/// Messages that go one way: when each is under way, sorted by start once all are known.
-struct Traffic {
-  std::vector<Interval> intervals;
-};
-
 class NicTimes {
   using Sender = std::pair<std::int32_t, int>;  ///< what goes one way, and of which replica that another stands for
 
@@ -69,7 +64,7 @@ class NicTimes {
         PlaceFlow(source, target, {traffic, replica});
       });
     }
-    traffics_[Index(entry->second)].intervals.emplace_back(step_.times.start[i].value(), step_.times.end[i].value());
+    traffics_[Index(entry->second)].emplace_back(step_.times.start[i].value(), step_.times.end[i].value());
   }
 
   void PlaceFlow(int source, int target, Sender sender) {
@@ -89,7 +84,7 @@ class NicTimes {
   std::pair<double, double> BusyAndMeeting(const std::vector<std::int32_t>& traffics) const {
     std::vector<Interval> all;
     for (const std::int32_t traffic : traffics) {
-      const std::vector<Interval>& one = traffics_[Index(traffic)].intervals;
+      const std::vector<Interval>& one = traffics_[Index(traffic)];
       all.insert(all.end(), one.begin(), one.end());
     }
     std::sort(all.begin(), all.end());
@@ -113,7 +108,8 @@ class NicTimes {
   const Step& step_;
   const ClusterSpec& cluster_;
   MemberFlows members_;
-  std::vector<Traffic> traffics_;
+  /// [what goes one way]: when each of its messages is under way.
+  std::vector<std::vector<Interval>> traffics_;
   std::unordered_map<std::int64_t, std::int32_t> traffic_of_way_;  ///< by the way's first flow
   std::unordered_map<std::int64_t, NicSenders> senders_of_nic_;
 };

@@ -1,4 +1,6 @@
 // The `dflop` program as scripts see it: exit codes, messages, files, resume, spreading.
+#include "tests/experiments/command_line.hpp"
+
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -19,50 +21,9 @@
 #include "sim/plan/plan_file.hpp"
 #include "test_paths.hpp"
 #include "tests/experiments/small_experiment.hpp"
-#include "tests/program_test.hpp"
 
 namespace dflop {
 namespace {
-
-class CommandLine : public ProgramTest {
- protected:
-  /// Runs in the test's folder; `environment` is put before the program, as a shell does.
-  Outcome Dflop(const std::string& arguments, const std::string& environment = "") {
-    return Shell(environment + " " DFLOP_BINARY " " + arguments);
-  }
-
-  void Write(const Json& experiment) { WriteJsonFile(folder_ / "e.json", experiment); }
-  Json Result(const std::string& name) { return ReadJsonFile(folder_ / (name + "/result.json")); }
-
-  std::size_t FilesInFolder() {
-    std::size_t count = 0;
-    for ([[maybe_unused]] const auto& entry : std::filesystem::recursive_directory_iterator(folder_.path())) ++count;
-    return count;
-  }
-
-  std::string FirstPartial(const std::string& name) {
-    std::error_code error;
-    for (const auto& entry : std::filesystem::directory_iterator(folder_ / (name + "/partial"), error)) {
-      const std::string file = entry.path().filename().string();
-      if (file.size() == 32 + 5 && file.ends_with(".json")) return entry.path().string();  // no trace, no timeline
-    }
-    return "";
-  }
-};
-
-Json Edited(const std::string& pointer, const std::string& value) {
-  Json experiment = SmallExperiment();
-  EXPECT_TRUE(WriteAt(experiment, pointer, ParseJson(value, "value")));
-  return experiment;
-}
-
-/// The small model's shapes lie mostly beyond what was measured, which every run of it says first, in one line.
-std::string WithoutCostWarning(const std::string& err) {
-  EXPECT_TRUE(err.starts_with("warning: scenario \"tiny\": up to ")) << err;
-  const std::size_t end = err.find('\n');
-  EXPECT_NE(err.substr(0, end).find("is priced beyond the measured shapes"), std::string::npos) << err;
-  return end == std::string::npos ? err : err.substr(end + 1);
-}
 
 std::vector<std::string> Strings(const Json& result, const char* key) {
   std::vector<std::string> values;
@@ -334,14 +295,14 @@ class KilledRun : public CommandLine {
     ASSERT_FALSE(std::filesystem::exists(folder_ / "result/result.json")) << "was done before it was killed";
   }
 
-  pid_t Start() {
+  pid_t Start(const char* option = nullptr, const char* value = nullptr) {
     const pid_t pid = fork();
     if (pid == 0) {
       const int null = open("/dev/null", O_WRONLY);
       dup2(null, STDOUT_FILENO);
       dup2(null, STDERR_FILENO);
       if (chdir(folder_.path().c_str()) == 0) {
-        execl(DFLOP_BINARY, DFLOP_BINARY, "run", "e.json", "--out", "result", "--jobs", "1", nullptr);
+        execl(DFLOP_BINARY, DFLOP_BINARY, "run", "e.json", "--out", "result", "--jobs", "1", option, value, nullptr);
       }
       _exit(127);
     }
@@ -370,6 +331,20 @@ TEST_F(KilledRun, ForgetsWhatOtherInputsMade) {
   Mark(FirstPartial("result"));
   ASSERT_EQ(Dflop("run e.json --out result --quiet --seed 77").code, 0);
   EXPECT_EQ(ReadFile(folder_ / "result/result.json").find("12345678.5"), std::string::npos);
+}
+
+TEST_F(KilledRun, TellsNothingOfWhatOtherInputsMade) {
+  const std::string told = folder_ / "result/partial/finished.jsonl";
+  WriteFile(told, "{\"seed\":1}\n");  // unless it was killed before it told of its first unit
+  const pid_t other = Start("--seed", "77");
+  const auto tells = [&] {
+    return std::filesystem::exists(told) && ReadFile(told).find("\"seed\":77") != std::string::npos;
+  };
+  while (!tells()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  kill(other, SIGKILL);
+  waitpid(other, nullptr, 0);
+  EXPECT_EQ(ReadFile(told).find("\"seed\":1,"), std::string::npos) << ReadFile(told);
+  EXPECT_EQ(ReadFile(told).find("\"seed\":1}"), std::string::npos) << ReadFile(told);
 }
 
 TEST_F(CommandLine, RanksShareTheWorkAndOnlyTheFirstSpeaks) {

@@ -11,6 +11,7 @@
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/point_run.hpp"
 #include "experiments/spec/experiment.hpp"
+#include "sim/build/graph_builder.hpp"
 #include "tests/experiments/small_experiment.hpp"
 #include "tests/sim/plan_support.hpp"
 #include "tests/temporary_folder.hpp"
@@ -116,6 +117,34 @@ TEST(CostDrawsOfARun, StandBesideItsFirstStepBitForBit) {
     EXPECT_EQ(draws.find("as_predicted_s")->number(), FirstStep(run).number());
     EXPECT_EQ(draws.find("iteration_time_s")->as<Json::Array>().size(), std::size_t{kCostDraws});
   }
+}
+
+// 2²⁵ operations altogether, 4 to 32 draws.
+TEST(CostDrawsOfARun, AreAsManyAsAllReplicasAllowWhetherFoldedOrNot) {
+  const CostModel cost = SmallJob();
+  const Layout layout = BuildLayout(HomogeneousDegrees{1, 2, 4, 1, 2}, SmallVlm(), A100Nodes(1));
+  const Job job{cost, layout, OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout)};
+  OperationGraph graph = BuildGraph(job, TinyWork(cost, layout), NoCosts(cost, layout));
+  EXPECT_EQ(CostDrawsOf(graph, layout), 32);
+  // Every device stands for 2¹⁷: four replicas of 8 computations, 4 messages and 2 optimizer steps are 7.3 million.
+  graph.copies.assign(layout.groups.size(), 1 << 17);
+  EXPECT_EQ(CostDrawsOf(graph, layout), 4);
+  const double operations = OperationsToldApart(graph, layout) / (1 << 17);
+  graph.copies.assign(layout.groups.size(), static_cast<int>((1 << 25) / operations / 9.5));
+  EXPECT_EQ(CostDrawsOf(graph, layout), 9);
+}
+
+TEST(CostDrawsOfARun, AreStatedAsManyAsThereWere) {
+  CostDrawCount count;
+  const KernelCosts& costs = *Read(SmallExperiment()).points.front().scenario.kernels.front();
+  EXPECT_EQ(*DescribeCostDraws(costs, count).find("count"), Json(0));
+  count.Add(7);
+  EXPECT_EQ(*DescribeCostDraws(costs, count).find("count"), Json(7));
+  EXPECT_EQ(DescribeCostDraws(costs, count).find("fewest"), nullptr);
+  count.Add(32);
+  count.Add(9);
+  EXPECT_EQ(*DescribeCostDraws(costs, count).find("count"), Json(32));
+  EXPECT_EQ(*DescribeCostDraws(costs, count).find("fewest"), Json(7));
 }
 
 TEST(CostDrawsOfARun, DependOnNoNameAndNoOrder) {

@@ -49,6 +49,11 @@ TEST(PartialStore, TellsEveryFinishedUnitInALineAndClearsItAway) {
   EXPECT_EQ(lines[0].find("iteration_time_s")->number(), 2.5);
   EXPECT_EQ(lines[1].find("seed")->number(), 2);
   EXPECT_EQ(*lines[2].find("infeasible"), Json("too large"));
+  store.ForgetTold();
+  store.Tell(second, "policy p");
+  const std::vector<Json> again = Lines(folder.path() + "/partial/finished.jsonl");
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again[0], lines[1]);
   store.Clear();
   EXPECT_FALSE(std::filesystem::exists(folder.path() + "/partial"));
 }

@@ -2,6 +2,7 @@
 // last bit under replay.
 #include <gtest/gtest.h>
 
+#include "sim/build/replica_classes.hpp"
 #include "sim/measure/metrics.hpp"
 #include "sim/measure/timeline_hash.hpp"
 #include "tests/sim/random_step.hpp"
@@ -81,6 +82,7 @@ TEST(FoldedStep, EqualsTheUnfoldedOneIn200RandomJobs) {
     ExpectEqual(folded.memory, all.memory);
     const TimelineHash hash(step.layout);
     EXPECT_EQ(hash.Classes(folded.step.graph, folded.step.times), hash.Classes(all.step.graph, all.step.times));
+    EXPECT_EQ(OperationsToldApart(folded.step.graph, step.layout), all.step.graph.operations.size());
     folded_away += folded.step.classes.empty() ? 0 : 1;
   }
   EXPECT_GT(folded_away, 100) << "too few of them had replicas to fold";

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <utility>
 
@@ -116,6 +117,40 @@ TEST(GradientOverlap, SplitBackwardsReduceBesideTheLastWeightGradient) {
   // Backward 0 … 1, its weight gradient, which takes no time here, at 1: nothing is hidden.
   const DeviceOrder order = {{OpKind::kForward, 0}, {OpKind::kBackwardInput, 0}, {OpKind::kBackwardWeight, 0}};
   EXPECT_NEAR(TwoReplicas().Step(order, [](int, int) { return std::pair(0.0, 1.0); }), 5, 1e-6);
+}
+
+TEST(GradientOverlap, NoBucketIsEmpty) {
+  // Gradients of n buckets, as division has it: n times a bucket's bytes, and a last digit more or less.
+  const Priced plain(GptModel(1024, 4, 16, 1000));
+  const Layout layout = BuildLayout(HomogeneousDegrees{1, 1, 2, 0, 1}, plain.cost.model(), TestCluster());
+  const double gradients = plain.cost.GradientBytes(layout.stages[0].parts[0]).value();
+  for (int n = 1; n <= 200; ++n) {
+    for (const double towards : {0.0, gradients / n, 1e18}) {
+      const Priced cut(GptModel(1024, 4, 16, 1000),
+                       {.overlap_gradients = true, .bucket_bytes = std::nextafter(gradients / n, towards)});
+      const auto buckets = BucketedRing::OfGradients(cut.cost, layout, {0, 1}).buckets();
+      ASSERT_EQ(buckets.size(), static_cast<std::size_t>(n));
+      for (const auto& bucket : buckets) ASSERT_NEAR(bucket.size * n, 1, 1e-9);
+    }
+  }
+}
+
+TEST(GradientOverlap, TellsHowSmallABucketMayBecome) {
+  const auto least = [](const SoftwareStack& software, int replicas) {
+    const Priced priced(GptModel(1024, 4, 16, 1000), software);
+    const Layout layout = BuildLayout(HomogeneousDegrees{1, 2, replicas, 0, 1}, priced.cost.model(), TestCluster());
+    double most = 0;
+    for (const Stage& stage : layout.stages) {
+      most = std::max(most, priced.cost.GradientBytes(stage.parts[0]).value());
+    }
+    return LeastBucket(priced.cost, layout).value() * 1024 / most;
+  };
+  EXPECT_EQ(least({.overlap_gradients = true}, 2), 0);  // 160 MB are more
+  EXPECT_DOUBLE_EQ(least({.overlap_gradients = true, .bucket_bytes = 1e5}, 2), 1);
+  EXPECT_EQ(least({.overlap_gradients = true, .bucket_bytes = 1e5}, 1), 0);  // nothing to reduce
+  EXPECT_EQ(least({.bucket_bytes = 1e5}, 2), 0);
+  EXPECT_EQ(least({.bucket_bytes = 1e5, .overlap_parameters = true}, 2), 0);
+  EXPECT_DOUBLE_EQ(least({.distributed_optimizer = true, .bucket_bytes = 1e5, .overlap_parameters = true}, 2), 1);
 }
 
 /// Reduce-scatters of r each beside the backward; gathers move half the bytes of fp32 gradients.

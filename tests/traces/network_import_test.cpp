@@ -164,9 +164,10 @@ TEST_F(NetworkImportTest, BeforeTwoTimesAreMilliseconds) {
 TEST_F(NetworkImportTest, InPlaceTimesServeWhereThereAreNoOthers) {
   const std::string columns = "# size count type redop root time algbw busbw #wrong time algbw busbw #wrong\n";
   const std::string preamble = "        4096           128     float    none      -1";
-  for (const std::string& rows :
-       {preamble + "   N/A   N/A   N/A   N/A   7.5  1  1  0\n", preamble + std::string(32, ' ') + "  7.5  1  1  0\n"}) {
-    const NetworkTrace trace = Read("alltoall.txt", kEight + columns + rows);
+  for (const std::string& times : {std::string("   N/A   N/A   N/A   N/A"), std::string(32, ' ')}) {
+    std::string row = preamble;
+    row.append(times).append("  7.5  1  1  0\n");
+    const NetworkTrace trace = Read("alltoall.txt", kEight + columns + row);
     ASSERT_EQ(trace.rows.size(), 1u);
     EXPECT_EQ(trace.rows[0].op, "all-to-all");
     EXPECT_DOUBLE_EQ(trace.rows[0].seconds, 7.5e-6);

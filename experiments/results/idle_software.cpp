@@ -1,0 +1,112 @@
+// What a run's policy chose counts beside what its scenario says.
+#include "experiments/results/idle_software.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "models/software_stack.hpp"
+#include "sim/build/communicator.hpp"
+
+namespace dflop {
+namespace {
+
+bool Cuts(const SoftwareStack& software) {
+  return software.overlap_gradients || (software.overlap_parameters && software.distributed_optimizer);
+}
+bool Shards(const SoftwareStack& software) { return software.distributed_optimizer; }
+
+struct SoftwareKey {
+  const char* name;
+  bool (*works)(const SoftwareStack&);
+  const char* why_not;
+};
+constexpr SoftwareKey kSoftwareKeys[] = {
+    {"bucket_bytes", Cuts,
+     "nothing goes in buckets without overlap_gradients, or overlap_parameters of a "
+     "distributed_optimizer"},
+    {"overlap_parameters", Shards, "no weights are gathered without distributed_optimizer"},
+};
+
+/// A scenario at all its points.
+class PointsOfScenario {
+ public:
+  PointsOfScenario(const Experiment& experiment, const Json& runs, const std::string& name) : experiment_(experiment) {
+    for (const Point& point : experiment.points) {
+      if (point.scenario.name == name) points_.push_back(&point);
+    }
+    for (const Json& run : runs.as<Json::Array>()) {
+      if (*run.find("scenario") == Json(name)) runs_.push_back(&run);
+    }
+  }
+
+  void Tell(std::vector<std::string>& lines) const {
+    for (const SoftwareKey& key : kSoftwareKeys) {
+      if (Written(key.name) && !Swept(key.name) && !Works(key)) {
+        lines.push_back(Place(key.name) + ": has no effect: " + key.why_not);
+      }
+    }
+    if (const double least = LeastBucket(); least > 0) {
+      lines.push_back(Place("bucket_bytes") + ": has no effect below " + Fixed(least / 1e6, 1) +
+                      " MB: gradients go in " + std::to_string(kMostBuckets) + " buckets at most");
+    }
+  }
+
+ private:
+  bool Written(const char* key) const {
+    return std::any_of(points_.begin(), points_.end(), [&](const Point* point) {
+      const Json* software = point->scenario.json.find("software");
+      const Json* value = software == nullptr ? nullptr : software->find(key);
+      return value != nullptr && *value != Json(false);
+    });
+  }
+
+  bool Swept(const char* key) const {
+    const Json* first = points_.front()->values.find(Axis(key));
+    return first != nullptr && std::any_of(points_.begin(), points_.end(), [&](const Point* point) {
+             return *point->values.find(Axis(key)) != *first;
+           });
+  }
+
+  bool Works(const SoftwareKey& key) const {
+    const auto at_point = [&](const Point* point) { return key.works(point->scenario.software); };
+    const auto in_run = [&](const Json* run) {
+      const Json* chosen = run->find("software");
+      return chosen != nullptr && key.works(ReadSoftwareStack(JsonReader(*chosen, "the run's software")));
+    };
+    return std::any_of(points_.begin(), points_.end(), at_point) || std::any_of(runs_.begin(), runs_.end(), in_run);
+  }
+
+  double LeastBucket() const {
+    double least = 0;
+    for (const Json* run : runs_) {
+      if (const Json* bytes = run->find("least_bucket_bytes")) least = std::max(least, bytes->number());
+    }
+    return least;
+  }
+
+  std::string Axis(const char* key) const { return std::string("/software/") + key; }
+  std::string Place(const char* key) const {
+    const bool axis = points_.front()->values.find(Axis(key)) != nullptr;
+    return experiment_.file + ":" +
+           (axis ? "/sweep/" + EscapePointerKey(Axis(key)) : points_.front()->scenario.pointer + Axis(key));
+  }
+
+  const Experiment& experiment_;
+  std::vector<const Point*> points_;
+  std::vector<const Json*> runs_;
+};
+
+}  // namespace
+
+std::vector<std::string> SoftwareWithoutEffect(const Experiment& experiment, const Json& runs) {
+  std::vector<std::string> lines;
+  std::string told;
+  for (const Point& point : experiment.points) {  // scenario by scenario
+    if (point.scenario.name == told) continue;
+    told = point.scenario.name;
+    PointsOfScenario(experiment, runs, told).Tell(lines);
+  }
+  return lines;
+}
+
+}  // namespace dflop
