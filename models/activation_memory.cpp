@@ -132,13 +132,13 @@ class Activations {
 }  // namespace
 
 Bytes CostModel::Activations(const ModulePart& part, const SequenceBatch& whole) const {
-  const SequenceBatch batch = BusiestShare(model_, part, whole);
+  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
   const dflop::Activations activations(model_, software_, part, batch);
   return Bytes(part.layers * activations.Layer() + activations.Ends());
 }
 
 Bytes CostModel::Transient(const ModulePart& part, const SequenceBatch& whole) const {
-  const SequenceBatch batch = BusiestShare(model_, part, whole);
+  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
   const dflop::Activations activations(model_, software_, part, batch);
   // The loss is over, and what it kept is free, before the first layer is recomputed: the two never stand side by side.
   const double working = part.layers > 0 ? activations.Working() : 0;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "models/context_parallel.hpp"
 #include "models/flop_count.hpp"
 #include "models/gradient_flow.hpp"
 #include "models/layer_costs.hpp"
@@ -17,6 +18,7 @@ namespace {
 OperationCost Times(OperationCost cost, int count) {
   cost.time *= count;
   cost.tensor_parallel_communication *= count;
+  cost.context_parallel_communication *= count;
   cost.extrapolated *= count;
   return cost;
 }
@@ -58,6 +60,7 @@ EndCosts Ends(const Place& place, const ModelSpec& model, const ModulePart& part
 OperationCost& OperationCost::operator+=(const OperationCost& other) {
   time += other.time;
   tensor_parallel_communication += other.tensor_parallel_communication;
+  context_parallel_communication += other.context_parallel_communication;
   extrapolated += other.extrapolated;
   return *this;
 }
@@ -75,15 +78,6 @@ CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const
 
 namespace {
 
-/// Sequences keep their length, so that attention is a share of each sequence's own.
-SequenceBatch Divided(SequenceBatch batch, int ranks) {
-  for (SequenceBatch::Group& group : batch.groups) group.count /= ranks;
-  batch.tokens /= ranks;
-  batch.useful_tokens /= ranks;
-  batch.useful_squares /= ranks;
-  return batch;
-}
-
 // The mean of many microbatches need not hold whole tiles; then nothing is rounded.
 SequenceBatch MostTiles(const EncoderSpec& encoder, int groups, const SequenceBatch& batch) {
   const double tiles = batch.tokens / encoder.tokens_per_tile();
@@ -93,20 +87,19 @@ SequenceBatch MostTiles(const EncoderSpec& encoder, int groups, const SequenceBa
 
 }  // namespace
 
-SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch) {
+SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                           const SequenceBatch& batch) {
   const Mesh& mesh = part.mesh;
-  const auto tiles = [&] {
-    return MostTiles(model.encoders[static_cast<std::size_t>(part.module)], mesh.data_split, batch);
-  };
-  if (mesh.cp > 1) return Divided(mesh.data_split > 1 ? tiles() : batch, mesh.cp);
-  return mesh.data_split > 1 ? tiles() : batch;
+  if (mesh.cp > 1) return ShareOfContext(batch, mesh.cp, software.context_parallel);
+  if (mesh.data_split == 1) return batch;
+  return MostTiles(model.encoders[static_cast<std::size_t>(part.module)], mesh.data_split, batch);
 }
 
 LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, KindId kind) const {
   LayerCost cost;
   if (whole.empty() || part.layers == 0) return cost;
-  const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh.tp, part.mesh.sequence_parallel};
+  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
   cost.forward = layer.Forward();
@@ -122,8 +115,8 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
                          KindId kind) const {
   PartCost cost;
   if (whole.empty()) return cost;
-  const SequenceBatch batch = BusiestShare(model_, part, whole);
-  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh.tp, part.mesh.sequence_parallel};
+  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;

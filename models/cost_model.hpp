@@ -48,10 +48,9 @@ struct Mesh {
   /// themselves as evenly as whole tiles allow, and gather the projected tiles at the end.
   int data_split = 1;
   bool sequence_parallel = false;  ///< norms and residuals divide the tokens over tp (arXiv 2205.05198, section 4.2)
-  /// Experts fold over the ranks of all replicas, and so do shards of the parameters: neither makes the group larger.
-  int ep = 1;     ///< expert parallel
-  int etp = 1;    ///< tensor parallel inside an expert
-  int shard = 1;  ///< ranks that hold a share of the parameters each
+  /// Experts fold over the ranks of all replicas and do not make the group larger.
+  int ep = 1;   ///< expert parallel
+  int etp = 1;  ///< tensor parallel inside an expert
 
   int ranks() const { return tp * cp * data_split; }
   /// Ranks that hold the same weights, of one device group.
@@ -69,15 +68,16 @@ struct ModulePart {
   Mesh mesh{};
 };
 
-/// What the busiest ranks of a part run of a microbatch; the whole where nothing is divided. Context parallelism
-/// divides work and memory evenly: what its ranks send each other is not priced yet.
-SequenceBatch BusiestShare(const ModelSpec& model, const ModulePart& part, const SequenceBatch& batch);
+/// What the busiest ranks of a part run of a microbatch; the whole where nothing is divided.
+SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                           const SequenceBatch& batch);
 
 /// One operation's time, with the shares that a result reports.
 struct OperationCost {
   Seconds time{0};
-  Seconds tensor_parallel_communication{0};  ///< part of time
-  Seconds extrapolated{0};                   ///< part of time whose kernels lay outside what was measured
+  Seconds tensor_parallel_communication{0};   ///< part of time
+  Seconds context_parallel_communication{0};  ///< part of time, in which nothing computes
+  Seconds extrapolated{0};                    ///< part of time whose kernels lay outside what was measured
 
   OperationCost& operator+=(const OperationCost& other);
 };
@@ -106,6 +106,7 @@ struct StateMemory {
   Bytes weights{0};
   Bytes gradients{0};
   Bytes optimizer{0};
+  Bytes buffers{0};  ///< whole weights and gradients of the units that are at work, where each rank keeps a share
 };
 
 class CostModel {
@@ -141,7 +142,8 @@ class CostModel {
   double Parameters(const ModulePart& part) const;
   double TrainableParameters(const ModulePart& part) const;
 
-  StateMemory State(const ModulePart& part, int replicas) const;
+  /// `copies`: ranks that hold the same layers, which divide among themselves what software.sharding says.
+  StateMemory State(const ModulePart& part, int copies) const;
   /// Activations of one microbatch that wait for its backward, one rank (arXiv 2205.05198, section 4; with flash
   /// attention the 5·a·s²·b term goes). Without the allowances of SoftwareStack (workspace, fragmentation).
   Bytes Activations(const ModulePart& part, const SequenceBatch& batch) const;
@@ -154,7 +156,9 @@ class CostModel {
   Bytes ProjectedBytes(int encoder, double tiles) const;
 
   /// Optimizer step of a part: state over memory bandwidth.
-  Seconds OptimizerStep(const ModulePart& part, int replicas, KindId kind = kFirstKind) const;
+  Seconds OptimizerStep(const ModulePart& part, int copies, KindId kind = kFirstKind) const;
+  /// Bytes of weights on one rank that shares them with no copy.
+  Bytes WeightBytes(const ModulePart& part) const;
   /// Bytes of gradients that one rank reduces over its replicas.
   Bytes GradientBytes(const ModulePart& part) const;
   /// Bytes of gradients that one rank of the LLM's first and last stage add up, where both hold the embedding: the tied
@@ -162,6 +166,10 @@ class CostModel {
   Bytes TiedGradientBytes(const ModulePart& part) const;
 
  private:
+  /// Most of what is whole at a time of a part whose `weights` are gathered unit by unit.
+  Bytes GatheredBytes(const ModulePart& part, Bytes weights) const;
+  Bytes LargestUnitGradients(const ModulePart& part) const;
+
   ModelSpec model_;
   ClusterSpec cluster_;
   std::vector<std::shared_ptr<const KernelCosts>> kernels_;  ///< [kind]

@@ -95,30 +95,67 @@ double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
 }
 
 void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {
-  for (const SequenceBatch::Group& group : batch_.groups) {
-    if (place_.software.attention == AttentionKind::kFlash) {
-      FlashAttention(sum, group, pass);
-    } else {
-      UnfusedAttention(sum, group, pass);
-    }
-  }
+  if (place_.cp == 1) return AttentionOver(sum, batch_.groups, tokens_, OwnHeads(), pass, 1);
+  if (place_.software.context_parallel == ContextParallel::kUlysses) return UlyssesAttention(sum, pass);
+  RingAttention(sum, pass);
 }
 
-void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const {
+AttentionShape LayerCosts::OwnHeads() const {
   AttentionShape heads;
   heads.heads = rank_.heads;
   heads.kv_heads = rank_.kv_heads;
   heads.head_dim = rank_.head_dim;
   heads.causal = kind_.causal;
-  const PackShare part = ShareOfPack(heads, tokens_, group.length, group.count);
-  sum.Attention(part.shape, pass, part.share);
+  return heads;
+}
+
+/// `share`: of the kernels' time, where a mask leaves that much.
+void LayerCosts::AttentionOver(OperationSum& sum, const std::vector<SequenceBatch::Group>& groups, double tokens,
+                               const AttentionShape& heads, Pass pass, double share) const {
+  for (const SequenceBatch::Group& group : groups) {
+    if (place_.software.attention == AttentionKind::kFlash) {
+      const PackShare part = ShareOfPack(heads, tokens, group.length, group.count);
+      sum.Attention(part.shape, pass, part.share * share);
+    } else {
+      UnfusedAttention(sum, group, heads.heads, pass, share);
+    }
+  }
+}
+
+// A rank's causal attention to its own tokens is that of one sequence as long as they are, whichever chunks they are.
+// Of what comes round, chunks i and 2·cp − 1 − i see half on average, all ranks alike; the last of cp contiguous chunks
+// sees it all. Backward, gradients of keys and values travel with them and have one hop more to get home.
+void LayerCosts::RingAttention(OperationSum& sum, Pass pass) const {
+  std::vector<SequenceBatch::Group> chunks = batch_.groups;
+  for (SequenceBatch::Group& chunk : chunks) chunk = {chunk.length / place_.cp, chunk.count * place_.cp};
+  AttentionShape heads = OwnHeads();
+  OperationSum own(place_), other(place_);
+  AttentionOver(own, chunks, tokens_, heads, pass, 1);
+  const bool halves = heads.causal && place_.software.context_parallel == ContextParallel::kZigzag;
+  heads.causal = false;
+  AttentionOver(other, chunks, tokens_, heads, pass, halves ? 0.5 : 1);
+  const Bytes keys_values(tokens_ * 2 * rank_.kv_width * kElementBytes);
+  const bool backward = pass != Pass::kForward;
+  sum.Ring(own, other, keys_values * (backward ? 2 : 1), backward ? keys_values : Bytes(0));
+}
+
+void LayerCosts::UlyssesAttention(OperationSum& sum, Pass pass) const {
+  std::vector<SequenceBatch::Group> whole = batch_.groups;
+  for (SequenceBatch::Group& group : whole) group.count *= place_.cp;
+  AttentionShape heads = OwnHeads();
+  heads.heads /= place_.cp;
+  heads.kv_heads = std::max(1, heads.kv_heads / place_.cp);
+  AttentionOver(sum, whole, tokens_ * place_.cp, heads, pass, 1);
+  sum.ContextExchange(UlyssesInput(tokens_, rank_.heads, rank_.kv_heads, rank_.head_dim, place_.cp));
+  sum.ContextExchange(UlyssesOutput(tokens_, rank_.heads, rank_.head_dim));
 }
 
 /// Q·Kᵀ and P·V over whole squares (no causal saving), and passes over the scores.
-void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const {
-  const double all_rows = group.count * rank_.heads * group.length;
+void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass,
+                                  double share) const {
+  const double all_rows = group.count * heads * group.length;
   const double rows = std::min(all_rows, kMaxStackedRows);
-  const double times = all_rows / rows;
+  const double times = all_rows / rows * share;
   const double dropout = place_.software.dropout > 0 ? kScoreDropout : 0;
   const auto both = [&](Pass which) {
     sum.Gemm(rows, group.length, rank_.head_dim, which, times);
@@ -126,11 +163,11 @@ void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group&
   };
   if (pass == Pass::kForward) {
     both(Pass::kForward);
-    sum.Move(all_rows * group.length * (kSoftmaxForward + dropout));
+    sum.Move(all_rows * group.length * (kSoftmaxForward + dropout) * share);
   } else {  // both operands are activations, so the whole backward lies here
     both(Pass::kInputGradient);
     both(Pass::kWeightGradient);
-    sum.Move(all_rows * group.length * (kSoftmaxBackward + dropout));
+    sum.Move(all_rows * group.length * (kSoftmaxBackward + dropout) * share);
   }
 }
 

@@ -28,8 +28,12 @@ class LayerCosts {
   void AllReduces(OperationSum& sum) const;
   double MemoryBoundBytes(double norm, double activation) const;
   void AttentionCore(OperationSum& sum, Pass pass) const;
-  void FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const;
-  void UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, Pass pass) const;
+  AttentionShape OwnHeads() const;
+  void AttentionOver(OperationSum& sum, const std::vector<SequenceBatch::Group>& groups, double tokens,
+                     const AttentionShape& heads, Pass pass, double share) const;
+  void RingAttention(OperationSum& sum, Pass pass) const;
+  void UlyssesAttention(OperationSum& sum, Pass pass) const;
+  void UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass, double share) const;
 
   const Place& place_;
   const TransformerShape& shape_;

@@ -82,7 +82,7 @@ ModuleProfile ProfileModule(const CostModel& cost, int index, const ProfileGrid&
   module.name = cost.model().module_name(index);
   module.is_llm = cost.model().is_llm(index);
   module.layers = cost.model().shape(index).layers;
-  module.shards_optimizer = cost.software().distributed_optimizer;
+  module.shards_optimizer = cost.software().shards();
   const int node = cost.cluster().smallest_domain();
   for (const int tp : grid.tensor_parallel) {
     if (!DividesAmong(cost.model(), index, tp) || tp > node || node % tp != 0) continue;

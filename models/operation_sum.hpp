@@ -3,8 +3,10 @@
 
 #include <algorithm>
 
+#include "models/context_parallel.hpp"
 #include "models/cost_model.hpp"
 #include "models/network/node_collectives.hpp"
+#include "models/network/span_collectives.hpp"
 
 namespace dflop {
 
@@ -18,8 +20,18 @@ struct Place {
   const SoftwareStack& software;
   int ranks;               ///< tensor parallel
   bool sequence_parallel;  ///< norms and residuals see 1/ranks of the tokens (arXiv 2205.05198, section 4.2)
+  int cp;                  ///< context parallel
 
+  Place(const KernelCosts& costs, const NodeSpec& at, const SoftwareStack& stack, const Mesh& mesh)
+      : kernels(costs),
+        node(at),
+        software(stack),
+        ranks(mesh.tp),
+        sequence_parallel(mesh.sequence_parallel),
+        cp(mesh.cp) {}
   double token_share() const { return sequence_parallel ? 1.0 / ranks : 1.0; }
+  /// Of the ranks of its context-parallel group, each with its tensor-parallel ones beside it.
+  Span context() const { return {cp, ranks}; }
 };
 
 class OperationSum {
@@ -44,19 +56,39 @@ class OperationSum {
     }
   }
 
+  /// An all-to-all over the context-parallel ranks.
+  void ContextExchange(Bytes bytes) {
+    context_ += SpanCollective(place_.node, CollectiveOp::kAllToAll, place_.context(), bytes).time;
+  }
+  /// A block of attention for each context-parallel rank, `first` and then `next` again and again, while `hop` bytes
+  /// come from the rank before; behind the last one `home` bytes more.
+  void Ring(const OperationSum& first, const OperationSum& next, Bytes hop, Bytes home) {
+    const Seconds own = first.Device(), other = next.Device();
+    const Seconds computed = own + other * (place_.cp - 1);
+    Seconds time = RingTime(own, other, SpanHop(place_.node, place_.context(), hop), place_.cp);
+    if (home > Bytes(0)) time += SpanHop(place_.node, place_.context(), home);
+    device_ += computed;
+    context_ += time - computed;
+    extrapolated_ += first.extrapolated_ + next.extrapolated_ * (place_.cp - 1);
+  }
+
   /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer.
   OperationCost Finish(int host_kernels) const {
     OperationSum whole = *this;
     if (moved_bytes_ > 0) whole.Add(place_.kernels.MemoryBound(Bytes(moved_bytes_)), 1);
-    const Seconds device = whole.device_ + communication_;
+    const Seconds device = whole.device_ + communication_ + context_;
     OperationCost cost;
     cost.time = std::max(device, place_.software.host_per_kernel * host_kernels);
     cost.tensor_parallel_communication = communication_;
+    cost.context_parallel_communication = context_;
     cost.extrapolated = whole.extrapolated_;
     return cost;
   }
 
  private:
+  Seconds Device() const {
+    return moved_bytes_ > 0 ? device_ + place_.kernels.MemoryBound(Bytes(moved_bytes_)).time : device_;
+  }
   void Add(const KernelCost& cost, double times) {
     device_ += cost.time * times;
     if (cost.extrapolated) extrapolated_ += cost.time * times;
@@ -66,6 +98,7 @@ class OperationSum {
   Seconds device_{0};
   Seconds extrapolated_{0};
   Seconds communication_{0};
+  Seconds context_{0};
   double moved_bytes_ = 0;
 };
 

@@ -3,8 +3,11 @@
 // Two families of layers are told apart by the gate in their FFN: gated ones (Llama, Qwen) have RMS norms and no
 // biases; the others (GPT, ViT, Whisper) have layer norms and biases everywhere, which makes the 12·h² + 13·h
 // parameters a layer of arXiv 2104.04473, section 5.1. Qwen's QKV biases and class tokens are left out (< 0.01 %).
+#include <algorithm>
+
 #include "base/error.hpp"
 #include "models/cost_model.hpp"
+#include "models/sharding.hpp"
 #include "models/tensor_parallel.hpp"
 
 namespace dflop {
@@ -92,15 +95,56 @@ double CostModel::TrainableParameters(const ModulePart& part) const {
   return CountOnRank(model_, software_, part, 1).trainable;
 }
 
-StateMemory CostModel::State(const ModulePart& part, int replicas) const {
-  DFLOP_CHECK(replicas > 0, "a part has a replica");
+// Gradients that are reduced once a step are whole until then. What is gathered or about to be reduced is whole for a
+// while: units and their successors that are gathered ahead, a unit's gradients, or a bucket of them.
+StateMemory CostModel::State(const ModulePart& part, int copies) const {
+  DFLOP_CHECK(copies > 0, "a part has a copy");
+  const bool llm = model_.is_llm(part.module);
+  const Sharding level = software_.sharding_of(llm);
+  const int ranks = ShardRanks(software_, level, copies);
+  const bool reduces = software_.reduces_every_microbatch(llm);
   const Count count = CountOnRank(model_, software_, part, part.mesh.tp);
   const double optimizer = software_.bytes_per_parameter - kWeightBytes - software_.gradient_bytes;
   StateMemory state;
   state.weights = Bytes(kWeightBytes * count.total);
   state.gradients = Bytes(software_.gradient_bytes * count.trainable);
-  state.optimizer = Bytes(optimizer * count.trainable / (software_.distributed_optimizer ? replicas : 1));
+  state.optimizer = Bytes(optimizer * count.trainable / ranks);
+  if (ranks == 1) return state;
+  if (level == Sharding::kParameters) {
+    state.buffers = GatheredBytes(part, state.weights) + (reduces ? LargestUnitGradients(part) : Bytes(0));
+    state.weights = state.weights / ranks;
+  } else if (level == Sharding::kGradients && reduces) {
+    state.buffers = std::min(state.gradients, Bytes(software_.bucket_bytes));
+  }
+  if (level >= Sharding::kGradients && reduces) state.gradients = state.gradients / ranks;
   return state;
+}
+
+Bytes CostModel::GatheredBytes(const ModulePart& part, Bytes weights) const {
+  if (!software_.reshard_after_forward) return weights;
+  const std::vector<ModulePart> units = UnitsOf(part, software_.wrapped_layers);
+  const std::size_t window = static_cast<std::size_t>(software_.prefetch) + 1;
+  std::vector<Bytes> bytes;
+  for (const ModulePart& unit : units) bytes.push_back(WeightBytes(unit));
+  Bytes most{0};
+  for (std::size_t first = 0; first < bytes.size(); ++first) {
+    Bytes sum{0};
+    for (std::size_t i = first; i < std::min(first + window, bytes.size()); ++i) sum += bytes[i];
+    most = std::max(most, sum);
+  }
+  return most;
+}
+
+Bytes CostModel::LargestUnitGradients(const ModulePart& part) const {
+  Bytes largest{0};
+  for (const ModulePart& unit : UnitsOf(part, software_.wrapped_layers)) {
+    largest = std::max(largest, GradientBytes(unit));
+  }
+  return largest;
+}
+
+Bytes CostModel::WeightBytes(const ModulePart& part) const {
+  return Bytes(kWeightBytes * CountOnRank(model_, software_, part, part.mesh.tp).total);
 }
 
 Bytes CostModel::GradientBytes(const ModulePart& part) const {
@@ -117,12 +161,13 @@ Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
 /// Reads gradients, weights and optimizer state once and writes the latter two; fp16 reads and writes the gradients
 /// once more to take the loss scale off and to find overflows. A distributed optimizer does so for its share of the
 /// parameters.
-Seconds CostModel::OptimizerStep(const ModulePart& part, int replicas, KindId kind) const {
-  DFLOP_CHECK(replicas > 0, "a part has a replica");
+Seconds CostModel::OptimizerStep(const ModulePart& part, int copies, KindId kind) const {
+  DFLOP_CHECK(copies > 0, "a part has a copy");
+  const int ranks = ShardRanks(software_, software_.sharding_of(model_.is_llm(part.module)), copies);
   const double trainable = CountOnRank(model_, software_, part, part.mesh.tp).trainable;
   const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
   const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
-  return kernels(kind).MemoryBound(Bytes(moved * trainable / (software_.distributed_optimizer ? replicas : 1))).time;
+  return kernels(kind).MemoryBound(Bytes(moved * trainable / ranks)).time;
 }
 
 }  // namespace dflop

@@ -1,6 +1,7 @@
 // How the model is trained: everything that is neither architecture nor machine nor policy.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,15 +15,27 @@ enum class Recompute { kNone, kSelective, kFull };
 enum class AttentionKind { kFlash, kUnfused };
 enum class Packing { kPacked, kPadded };
 
+/// Which state the ranks that hold copies of the same layers divide among themselves (ZeRO, arXiv 1910.02054, section
+/// 5): the optimizer's, the gradients too, the parameters too (PyTorch's FSDP, arXiv 2304.11277).
+enum class Sharding { kNone, kOptimizer, kGradients, kParameters };
+
+/// How the ranks of a context-parallel group attend to the whole of sequences of which each holds a part.
+enum class ContextParallel {
+  kZigzag,  ///< keys and values travel round a ring; rank i holds the chunks i and 2·cp − 1 − i, so all work alike
+  kRing,    ///< the same with one chunk each: the last rank's causal attention is the longest
+  kUlysses,  ///< an all-to-all before and behind attention, which sees whole sequences and heads ÷ cp
+};
+
 struct SoftwareStack {
   Precision precision = Precision::kBf16;
   Recompute recompute = Recompute::kNone;
   AttentionKind attention = AttentionKind::kFlash;
   Packing packing = Packing::kPacked;
   Seconds host_per_kernel{0};  ///< launch time of an eager framework; 0 = hidden. An operation lasts max(device, host).
-  double bytes_per_parameter = 18;     ///< weights 2 + gradients 4 + the rest optimizer state, by default 12
-  double gradient_bytes = 4;           ///< per parameter, what the data-parallel reduction moves and memory holds
-  bool distributed_optimizer = false;  ///< optimizer state ÷ replicas; reduce-scatter + all-gather
+  double bytes_per_parameter = 18;  ///< weights 2 + gradients 4 + the rest optimizer state, by default 12
+  double gradient_bytes = 4;        ///< per parameter, what the data-parallel reduction moves and memory holds
+  /// `distributed_optimizer: true` in files is kOptimizer, Megatron-LM's name for it.
+  Sharding sharding = Sharding::kNone;
   /// Reduce gradients in buckets beside the last backward of each stage, as soon as it has made them. Megatron-LM's
   /// `overlap-grad-reduce`, by default off; always on in PyTorch's DDP.
   bool overlap_gradients = false;
@@ -41,6 +54,29 @@ struct SoftwareStack {
   double dropout = 0;              ///< > 0: dropout masks are kept and passed through memory (2021-era GPT stacks)
   double workspace_bytes = 1.5e9;  ///< CUDA context, NCCL and cuBLAS workspace per GPU
   double fragmentation = 0.05;     ///< allowance on activations
+  std::optional<Sharding> encoder_sharding{};  ///< none: as the LLM
+  int shard_group = 0;  ///< ranks that divide the state, neighbours among the copies; the groups hold copies. 0: all
+  bool reshard_after_forward = true;  ///< of parameters: gathered again for the backward, otherwise kept until then
+  int prefetch = 1;                   ///< units whose parameters are gathered while one before them computes
+  int wrapped_layers = 1;             ///< of a unit that is gathered as one
+  /// Gradients are reduced after every microbatch, not once a step; none: where they are divided, as in PyTorch's FSDP
+  /// without no_sync and in DeepSpeed.
+  std::optional<bool> reduce_every_microbatch{};
+  ContextParallel context_parallel = ContextParallel::kZigzag;
+
+  Sharding sharding_of(bool llm) const { return llm ? sharding : encoder_sharding.value_or(sharding); }
+  /// Of any module.
+  bool shards() const { return sharding_of(true) != Sharding::kNone || sharding_of(false) != Sharding::kNone; }
+  bool gathers_parameters() const {
+    return sharding_of(true) == Sharding::kParameters || sharding_of(false) == Sharding::kParameters;
+  }
+  /// Replicas meet within the step, not at its end alone.
+  bool couples_microbatches() const {
+    return gathers_parameters() || reduces_every_microbatch(true) || reduces_every_microbatch(false);
+  }
+  bool reduces_every_microbatch(bool llm) const {
+    return reduce_every_microbatch.value_or(sharding_of(llm) >= Sharding::kGradients);
+  }
 };
 
 /// Reads precision, recompute, attention, packing and `software` from a scenario object (other keys are its owner's).

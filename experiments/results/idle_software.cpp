@@ -11,9 +11,9 @@ namespace dflop {
 namespace {
 
 bool Cuts(const SoftwareStack& software) {
-  return software.overlap_gradients || (software.overlap_parameters && software.distributed_optimizer);
+  return software.overlap_gradients || (software.overlap_parameters && software.shards());
 }
-bool Shards(const SoftwareStack& software) { return software.distributed_optimizer; }
+bool Shards(const SoftwareStack& software) { return software.shards(); }
 
 struct SoftwareKey {
   const char* name;

@@ -75,7 +75,7 @@ double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& s
   for (const Stage* stage : stages) {
     for (const ModulePart& part : stage->parts) {
       const StateMemory state = context.cost.State(part, context.layout.copies(part));
-      free -= (state.weights + state.gradients + state.optimizer).value();
+      free -= (state.weights + state.gradients + state.optimizer + state.buffers).value();
     }
   }
   return free;

@@ -35,7 +35,9 @@ std::vector<SoftwareStack> Stacks(const SoftwareStack& given, const Options& opt
     vary([&](SoftwareStack& stack) { stack.recompute = other; });
   }
   if (options.choose_optimizer) {
-    vary([](SoftwareStack& stack) { stack.distributed_optimizer = !stack.distributed_optimizer; });
+    vary([](SoftwareStack& stack) {
+      stack.sharding = stack.sharding == Sharding::kNone ? Sharding::kOptimizer : Sharding::kNone;
+    });
   }
   return stacks;
 }
@@ -47,7 +49,7 @@ std::string StackText(const SoftwareStack& stack, const Options& options) {
             : stack.recompute == Recompute::kFull ? ", full recompute"
                                                   : ", selective recompute";
   }
-  if (options.choose_optimizer) text += stack.distributed_optimizer ? ", distributed optimizer" : ", whole optimizer";
+  if (options.choose_optimizer) text += stack.sharding != Sharding::kNone ? ", distributed optimizer" : ", whole optimizer";
   return text;
 }
 

@@ -1,8 +1,8 @@
 // fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
 //
-// Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, pp, dp,
-// encoder_stages, encoder_tp}; and either "microbatches" or "samples_per_microbatch". Or "file", the
-// data_sched_config.yaml in which the optimizer of DFLOP's release leaves its plan (sim/plan/release_config.hpp),
+// Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, cp, pp, dp, ep,
+// etp, encoder_stages, encoder_tp, layers_per_stage}; and either "microbatches" or "samples_per_microbatch". Or "file",
+// the data_sched_config.yaml in which the optimizer of DFLOP's release leaves its plan (sim/plan/release_config.hpp),
 // instead of all of them. May use fewer GPUs than the cluster has. Runs even where it does not fit into memory; the
 // result then says so.
 #include <algorithm>
@@ -13,16 +13,49 @@
 #include "policies/layout_search/plan_simulator.hpp"
 #include "policies/layout_search/separate_layouts.hpp"
 #include "sim/plan/release_config.hpp"
+#include "sim/plan/training_check.hpp"
 
 namespace dflop {
 namespace {
 
 constexpr int kMaxDegree = 1 << 20;
 
+std::vector<int> ReadLayers(const JsonReader& json) {
+  std::vector<int> layers;
+  if (const auto given = json.Find("layers_per_stage")) {
+    for (const JsonReader& stage : given->Elements()) layers.push_back(static_cast<int>(stage.Int(0, kMaxDegree)));
+    if (layers.empty()) given->Fail("is empty, one number per stage is wanted");
+  }
+  return layers;
+}
+
 ModuleDegrees ReadDegrees(const JsonReader& json) {
-  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel"});
-  return {static_cast<int>(json.At("tp").Int(1, 1024)), static_cast<int>(json.At("pp").Int(1, kMaxDegree)),
-          static_cast<int>(json.At("dp").Int(1, kMaxDegree)), json.BoolOr("sequence_parallel", false)};
+  json.AllowOnly({"tp", "cp", "pp", "dp", "ep", "etp", "sequence_parallel", "layers_per_stage"});
+  const auto other = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
+  return {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
+          .pp = static_cast<int>(json.At("pp").Int(1, kMaxDegree)),
+          .dp = static_cast<int>(json.At("dp").Int(1, kMaxDegree)),
+          .sequence_parallel = json.BoolOr("sequence_parallel", false),
+          .cp = other("cp"),
+          .ep = other("ep"),
+          .etp = other("etp"),
+          .layers_per_stage = ReadLayers(json)};
+}
+
+HomogeneousDegrees ReadUniform(const JsonReader& json) {
+  json.AllowOnly(
+      {"tp", "cp", "pp", "dp", "ep", "etp", "encoder_stages", "encoder_tp", "sequence_parallel", "layers_per_stage"});
+  const auto other = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
+  return {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
+          .pp = static_cast<int>(json.At("pp").Int(1, kMaxDegree)),
+          .dp = static_cast<int>(json.At("dp").Int(1, kMaxDegree)),
+          .encoder_stages = static_cast<int>(json.IntOr("encoder_stages", -1, 0, kMaxDegree)),
+          .sequence_parallel = json.BoolOr("sequence_parallel", false),
+          .encoder_tp = static_cast<int>(json.IntOr("encoder_tp", 0, 1, 1024)),
+          .cp = other("cp"),
+          .ep = other("ep"),
+          .etp = other("etp"),
+          .layers_per_stage = ReadLayers(json)};
 }
 
 class FixedLayout final : public LayoutPlanner {
@@ -42,14 +75,7 @@ class FixedLayout final : public LayoutPlanner {
       llm_ = config_->llm;
       microbatches_ = config_->microbatches;
     } else if (uniform) {
-      uniform->AllowOnly({"tp", "pp", "dp", "encoder_stages", "encoder_tp", "sequence_parallel"});
-      uniform_ = HomogeneousDegrees{static_cast<int>(uniform->At("tp").Int(1, 1024)),
-                                    static_cast<int>(uniform->At("pp").Int(1, kMaxDegree)),
-                                    static_cast<int>(uniform->At("dp").Int(1, kMaxDegree)),
-                                    static_cast<int>(uniform->IntOr("encoder_stages", -1, 0, kMaxDegree)),
-                                    1,
-                                    uniform->BoolOr("sequence_parallel", false)};
-      uniform_->encoder_tp = static_cast<int>(uniform->IntOr("encoder_tp", 0, 1, 1024));
+      uniform_ = ReadUniform(*uniform);
     } else {
       llm_ = ReadDegrees(json.At("llm"));
       if (const auto encoders = json.Find("encoders")) {
@@ -75,6 +101,8 @@ class FixedLayout final : public LayoutPlanner {
     decision.layout = uniform_                                ? Uniform(problem, *uniform_, "/uniform")
                       : problem.cost.model().encoders.empty() ? Uniform(problem, LlmAlone(), "")
                                                               : Separate(problem);
+    const std::string why = WhyNotTrained(problem.cost, decision.layout);
+    if (!why.empty()) Fail("", why);
     PlanSimulator simulator(problem);
     const Candidate candidate = simulator.Judge(decision.layout);
     decision.predicted = candidate.predicted;
@@ -112,7 +140,15 @@ class FixedLayout final : public LayoutPlanner {
   /// Without encoders both ways to write a layout say the same.
   HomogeneousDegrees LlmAlone() const {
     if (!encoders_.empty()) Fail("/encoders", "are given, but the model has none");
-    return {.tp = llm_.tp, .pp = llm_.pp, .dp = llm_.dp, .sequence_parallel = llm_.sequence_parallel, .order = order_};
+    return {.tp = llm_.tp,
+            .pp = llm_.pp,
+            .dp = llm_.dp,
+            .sequence_parallel = llm_.sequence_parallel,
+            .order = order_,
+            .cp = llm_.cp,
+            .ep = llm_.ep,
+            .etp = llm_.etp,
+            .layers_per_stage = llm_.layers_per_stage};
   }
 
   Layout Uniform(const PlanningProblem& problem, HomogeneousDegrees degrees, const std::string& key) const {
@@ -173,11 +209,16 @@ const Registration<LayoutPlanner> kFixed{
        .help = "data_sched_config.yaml of DFLOP's release, instead of degrees"},
       {.name = "uniform",
        .type = Parameter::Other{"object"},
-       .help = "tp, pp, dp, encoder_stages, encoder_tp, sequence_parallel of a homogeneous layout"},
+       .help =
+           "tp, cp, pp, dp, ep, etp, encoder_stages, encoder_tp, sequence_parallel, layers_per_stage (of the LLM) of "
+           "a homogeneous layout"},
       {.name = "encoders",
        .type = Parameter::Other{"object"},
-       .help = "degrees by encoder: tp, pp, dp, sequence_parallel"},
-      {.name = "llm", .type = Parameter::Other{"object"}, .help = "degrees of the LLM, on devices of its own"},
+       .help = "degrees by encoder: tp, pp, dp, sequence_parallel, layers_per_stage"},
+      {.name = "llm",
+       .type = Parameter::Other{"object"},
+       .help =
+           "degrees of the LLM, on devices of its own: tp, cp, pp, dp, ep, etp, sequence_parallel, layers_per_stage"},
       {.name = "microbatches",
        .type = Parameter::Integer{1, kMaxDegree},
        .help = "of every LLM replica; this or samples_per_microbatch"},

@@ -41,7 +41,7 @@ ModulePart PartOf(int module, int layers, bool input, bool output, int tp) {
 
 double StateBytes(const CostModel& cost, const ModulePart& part, int replicas) {
   const StateMemory state = cost.State(part, replicas);
-  return (state.weights + state.gradients + state.optimizer).value();
+  return (state.weights + state.gradients + state.optimizer + state.buffers).value();
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ bool FitsWith(const PlanningProblem& problem, const Batches& batches, const Layo
               bool distributed_optimizer) {
   SoftwareStack software = problem.cost.software();
   if (full_recompute) software.recompute = Recompute::kFull;
-  software.distributed_optimizer = software.distributed_optimizer || distributed_optimizer;
+  if (distributed_optimizer) software.sharding = std::max(software.sharding, Sharding::kOptimizer);
   const CostModel cost = problem.cost.With(software);
   const PlanningProblem changed = problem.With(cost);
   return PlanSimulator(changed, batches).Fits(layout).fits;

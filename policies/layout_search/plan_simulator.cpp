@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "sim/build/deadlock.hpp"
 #include "sim/build/graph_builder.hpp"
+#include "sim/plan/training_check.hpp"
 #include "sim/step/step.hpp"
 
 namespace dflop {
@@ -78,8 +79,15 @@ bool PlanSimulator::MemoryFits(const Job& job, const StepWork& work, std::span<c
   return false;
 }
 
-/// A cheap test before any batch is scheduled: weights, gradients and optimizer state alone.
+/// Cheap tests before any batch is scheduled: the way it is trained; weights, gradients and optimizer state alone.
 bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
+  const std::string why = WhyNotTrained(problem_.cost, layout);
+  if (!why.empty()) {
+    candidate.fits = false;
+    candidate.note = why;
+    if (least_bad_.empty()) least_bad_ = layout.name + ": " + why;
+    return false;
+  }
   const std::vector<DeviceOrder> orders(layout.groups.size());
   return MemoryFits({problem_.cost, layout, orders}, NoWork(layout), {}, candidate);
 }

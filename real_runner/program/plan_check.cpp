@@ -35,6 +35,11 @@ class PlanChecker {
                                      std::pair(plan_.software.overlap_parameters, "overlap_parameters")}) {
       if (asked) Fail(std::string("/software/") + key, "is true, which only the simulator can do, the runner cannot");
     }
+    if (plan_.software.couples_microbatches()) {
+      Fail("/software",
+           "lets replicas meet within the step (sharding zero2 or zero3, or reductions every microbatch), "
+           "which only the simulator can");
+    }
     CheckOrders(plan_.orders, "/orders");
     if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");
     for (std::size_t step = 0; step < plan_.steps.size(); ++step) {

@@ -338,7 +338,7 @@ class ProgramBuilder {
     TieEmbeddings();
     for (const auto& stages : copies) {
       for (const int s : stages) program_.ranks[Index(RankOf(s))].stages.push_back(s);
-      if (coupled(stages) && plan_.software.distributed_optimizer) {
+      if (coupled(stages) && plan_.software.shards()) {
         AddCollective({Collective::What::kParameters, stages, {}, stages.front()});
       }
     }

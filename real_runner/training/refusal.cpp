@@ -34,7 +34,7 @@ std::string WhySoftware(const SoftwareStack& software, const std::string& the_ba
   if (software.packing == Packing::kPadded) {
     return the_backend + R"( packs sequences without padding; set "packing" to "packed")";
   }
-  if (software.distributed_optimizer) {
+  if (software.shards()) {
     return the_backend + R"( keeps whole optimizer states; set "distributed_optimizer" to false)";
   }
   if (software.dropout > 0) return the_backend + R"( has no dropout; set "dropout" to 0)";

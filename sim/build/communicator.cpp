@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "models/network/node_collectives.hpp"
+#include "models/sharding.hpp"
 #include "sim/build/collectives.hpp"
 
 namespace dflop {
@@ -15,19 +16,6 @@ namespace {
 
 const ModulePart& FirstPart(const Layout& layout, int stage) {
   return layout.stages[static_cast<std::size_t>(stage)].parts.front();
-}
-
-/// First ranks of the tensor-parallel groups that hold a copy of these stages each.
-std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages) {
-  std::vector<int> gpus;
-  gpus.reserve(stages.size());
-  for (const int s : stages) {
-    const ModulePart& part = FirstPart(layout, s);
-    const int first =
-        layout.groups[static_cast<std::size_t>(layout.stages[static_cast<std::size_t>(s)].group)].first_gpu;
-    for (int copy = 0; copy < part.mesh.copies(); ++copy) gpus.push_back(first + copy * part.mesh.tp);
-  }
-  return gpus;
 }
 
 /// One at least. What the quotient exceeds a whole number by in its last digits is no bucket.
@@ -38,14 +26,25 @@ double WantedBuckets(Bytes gradients, double bucket_bytes) {
 
 int GroupSize(const Layout& layout, int stage) { return FirstPart(layout, stage).mesh.tp; }
 
+bool IsLlm(const CostModel& cost, const Layout& layout, int stage) {
+  return cost.model().is_llm(FirstPart(layout, stage).module);
+}
+
+Sharding LevelOf(const CostModel& cost, const Layout& layout, int stage) {
+  return cost.software().sharding_of(IsLlm(cost, layout, stage));
+}
+
+int RanksOf(const CostModel& cost, const Layout& layout, int stage) {
+  const int copies = layout.copies(FirstPart(layout, stage));
+  const Sharding level = LevelOf(cost, layout, stage);
+  return level == Sharding::kNone ? copies : ShardRanks(cost.software(), level, copies);
+}
+
 }  // namespace
 
 BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas,
                            double bytes_per_byte, CollectiveOp op, bool in_buckets)
-    : cluster_(cost.cluster()),
-      gpus_(FirstGpus(layout, replicas)),
-      group_size_(GroupSize(layout, replicas.front())),
-      op_(op) {
+    : groups_(cost.cluster(), layout, replicas, RanksOf(cost, layout, replicas.front())), op_(op) {
   Bytes gradients{0};
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
     gradients += cost.GradientBytes(part);
@@ -62,9 +61,9 @@ BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const st
 }
 
 BucketedRing BucketedRing::OfGradients(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
-  const SoftwareStack& software = cost.software();
-  const CollectiveOp op = software.distributed_optimizer ? CollectiveOp::kReduceScatter : CollectiveOp::kAllReduce;
-  return {cost, layout, replicas, 1, op, software.overlap_gradients};
+  const bool shards = LevelOf(cost, layout, replicas.front()) != Sharding::kNone;
+  const CollectiveOp op = shards ? CollectiveOp::kReduceScatter : CollectiveOp::kAllReduce;
+  return {cost, layout, replicas, 1, op, cost.software().overlap_gradients};
 }
 
 BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas) {
@@ -78,14 +77,15 @@ BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& lay
           software.overlap_parameters};
 }
 
-Communication BucketedRing::Of(const Bucket& bucket) const {
-  if (bytes_ <= Bytes(0)) return {};
-  return Collective(cluster_, op_, gpus_, group_size_, bytes_ * bucket.size).communication;
+std::vector<Communication> BucketedRing::Of(const Bucket& bucket) const {
+  std::vector<Communication> all{groups_.Inside(op_, bytes_ * bucket.size)};
+  if (op_ == CollectiveOp::kReduceScatter && groups_.several()) all.push_back(groups_.Across(bytes_ * bucket.size));
+  return all;
 }
 
 Bytes LeastBucket(const CostModel& cost, const Layout& layout) {
   const SoftwareStack& software = cost.software();
-  if (!software.overlap_gradients && !(software.distributed_optimizer && software.overlap_parameters)) return Bytes(0);
+  if (!software.overlap_gradients && !(software.shards() && software.overlap_parameters)) return Bytes(0);
   Bytes largest{0};
   for (const Stage& stage : layout.stages) {
     if (layout.copies(stage.parts.front()) == 1) continue;

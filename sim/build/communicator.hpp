@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "models/network/collective_law.hpp"
+#include "sim/build/shard_groups.hpp"
 #include "sim/graph/communication.hpp"
 #include "sim/plan/batch_plan.hpp"
 #include "sim/plan/layout.hpp"
@@ -22,8 +23,8 @@ class BucketedRing {
     double size = 1;  ///< the same for all but the last, bit for bit
   };
 
-  /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter with a distributed
-  /// optimizer. With overlap_gradients in buckets of software.bucket_bytes, of which the last gets the rest (PyTorch's
+  /// Gradient reduction of one stage over its replicas: ring all-reduce, or reduce-scatter where the optimizer's state
+  /// is divided. With overlap_gradients in buckets of software.bucket_bytes, of which the last gets the rest (PyTorch's
   /// DDP, arXiv 2006.15704, section 3.2; Megatron-LM's `ddp-bucket-size`), but not more than kMostBuckets; otherwise in
   /// one.
   static BucketedRing OfGradients(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas);
@@ -33,16 +34,15 @@ class BucketedRing {
 
   /// One at least; more only where something moves.
   const std::vector<Bucket>& buckets() const { return buckets_; }
-  /// Nothing where there is nothing to move.
-  Communication Of(const Bucket& bucket) const;
+  /// One after the other: over the copies, or inside their shard groups and then, of gradients, from group to group.
+  /// Empty ones where there is nothing to move.
+  std::vector<Communication> Of(const Bucket& bucket) const;
 
  private:
   BucketedRing(const CostModel& cost, const Layout& layout, const std::vector<int>& replicas, double bytes_per_byte,
                CollectiveOp op, bool in_buckets);
 
-  const ClusterSpec& cluster_;
-  std::vector<int> gpus_;
-  int group_size_;
+  ShardGroups groups_;
   CollectiveOp op_;
   Bytes bytes_{0};
   std::vector<Bucket> buckets_;

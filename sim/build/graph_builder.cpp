@@ -14,6 +14,7 @@
 #include "base/index.hpp"
 #include "sim/build/communicator.hpp"
 #include "sim/build/graph_draft.hpp"
+#include "sim/build/parameter_streams.hpp"
 #include "sim/build/shared_cuts.hpp"
 #include "sim/build/stage_boundary.hpp"
 #include "sim/build/step_end.hpp"
@@ -27,6 +28,9 @@ class GraphBuilder {
       : job_(job), draft_(job, work, costs, options), orders_(job.orders) {
     const std::size_t rows = job.layout.stages.size() * Index(job.layout.microbatches);
     for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows, kNone);
+    for (const Stage& stage : job.layout.stages) {
+      units_.push_back(static_cast<int>(GatheredUnits(job.cost, job.layout, stage).size()));
+    }
   }
 
   OperationGraph Build() {
@@ -37,6 +41,7 @@ class GraphBuilder {
     }
     if (draft_.layout.joins()) JoinEncoders();
     if (Exchanges()) ExchangeTiles();
+    AddParameterStreams(draft_);
     AddStepEnd(draft_);
     return draft_.Finish();
   }
@@ -51,11 +56,32 @@ class GraphBuilder {
       const int s = stages[Index(op.chunk)];
       if (op.kind != OpKind::kForward && !draft_.costs.needs_backward[Index(s)]) continue;
       const Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
-      const int id = draft_.Add(operation, DurationOf(operation, draft_.costs));
-      const auto parts = draft_.costs.parts.find({s, op.microbatch, op.kind});
-      if (parts != draft_.costs.parts.end()) draft_.RunInParts(id, parts->second);
-      Remember(op.kind, s, op.microbatch, id);
+      Remember(op.kind, s, op.microbatch, units_[Index(s)] > 0 ? AddUnits(operation) : AddWhole(operation));
     }
+  }
+
+  int AddWhole(const Operation& operation) {
+    const int id = draft_.Add(operation, DurationOf(operation, draft_.costs));
+    const auto parts = draft_.costs.parts.find({operation.stage, operation.microbatch, operation.kind});
+    if (parts != draft_.costs.parts.end()) draft_.RunInParts(id, parts->second);
+    return id;
+  }
+
+  /// One operation after the other; the backward begins with the last unit. Returns the last one.
+  int AddUnits(Operation operation) {
+    const int count = units_[Index(operation.stage)];
+    int last = kNone;
+    for (int i = 0; i < count; ++i) {
+      operation.unit = static_cast<std::int16_t>(operation.kind == OpKind::kForward ? i : count - 1 - i);
+      last = draft_.Add(operation, DurationOf(operation, draft_.costs));
+    }
+    return last;
+  }
+
+  /// The first operation of a pass of which `last` is the last one.
+  int FirstOf(int last) const {
+    if (last == kNone) return kNone;
+    return last - std::max(0, units_[Index(draft_.graph.operations[Index(last)].stage)] - 1);
   }
 
   void Remember(OpKind kind, int s, int k, int id) {
@@ -67,8 +93,8 @@ class GraphBuilder {
   /// Once all are known: an order that runs a backward before its forward is a deadlock that somebody wants to be told.
   void LinkPasses() {
     for (std::size_t cell = 0; cell < forward_.size(); ++cell) {
-      if (backward_[cell] != kNone) draft_.Need(backward_[cell], forward_[cell]);
-      if (weight_[cell] != kNone) draft_.Need(weight_[cell], backward_[cell]);
+      if (backward_[cell] != kNone) draft_.Need(FirstOf(backward_[cell]), forward_[cell]);
+      if (weight_[cell] != kNone) draft_.Need(FirstOf(weight_[cell]), backward_[cell]);
     }
   }
 
@@ -93,7 +119,7 @@ class GraphBuilder {
         const int to = backward ? first : second;
         const std::vector<int>& table = backward ? backward_ : forward_;
         const int producer = table[Cell(from, k)];
-        const int consumer = table[Cell(to, k)];
+        const int consumer = FirstOf(table[Cell(to, k)]);
         if (producer == kNone || consumer == kNone) continue;  // no gradient flows there
         if (!moves) {
           draft_.Need(consumer, producer);
@@ -155,7 +181,7 @@ class GraphBuilder {
         for (const int s : EncoderEnds(encoders, e)) {
           if (Blocks()) HoldAfter(forward_[Cell(s, k)], sent);
         }
-        Receive(forward_[Cell(first, k)], sent, Blocks());
+        Receive(FirstOf(forward_[Cell(first, k)]), sent, Blocks());
       }
     }
   }
@@ -176,12 +202,12 @@ class GraphBuilder {
             Moves(join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
         Send(backward_[Cell(first, k)], sent, Blocks());
         for (const int s : EncoderEnds(encoders, e)) {
-          if (Blocks()) ArriveBefore(backward_[Cell(s, k)], sent);
+          if (Blocks()) ArriveBefore(FirstOf(backward_[Cell(s, k)]), sent);
         }
         draft_.Need(scattered, sent);
       }
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Receive(backward_[Cell(chain.stages.back(), k)], scattered, Blocks());
+        if (chain.module == e) Receive(FirstOf(backward_[Cell(chain.stages.back(), k)]), scattered, Blocks());
       }
     }
   }
@@ -276,14 +302,15 @@ class GraphBuilder {
     const std::vector<int>& table = backward ? backward_ : forward_;
     for (const int s : encoders) {
       draft_.Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
-      draft_.Need(table[Cell(backward ? s : s + 1, k)], exchanged);
+      draft_.Need(FirstOf(table[Cell(backward ? s : s + 1, k)]), exchanged);
     }
   }
 
   const Job& job_;
   GraphDraft draft_;
   const std::vector<DeviceOrder>& orders_;
-  std::vector<int> forward_, backward_, weight_;  ///< operation by (stage, microbatch)
+  std::vector<int> forward_, backward_, weight_;  ///< the last operation of a pass by (stage, microbatch)
+  std::vector<int> units_;                        ///< [stage]: that a pass runs one after the other; 0: it is whole
 };
 
 }  // namespace

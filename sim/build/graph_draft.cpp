@@ -32,6 +32,7 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
       work(step_work),
       costs(step_costs),
       options(graph_options),
+      reduced(job.layout.stages.size(), kNone),
       orders_(job.orders),
       stages_of_group_(job.layout.groups.size()),
       held_by_(job.layout.groups.size()) {

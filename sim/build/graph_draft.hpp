@@ -65,6 +65,8 @@ class GraphDraft {
   const StepCosts& costs;
   const GraphOptions& options;
   OperationGraph graph;
+  /// [stage]: the operation that completes its gradients within the step, kNone: none does.
+  std::vector<int> reduced;
 
  private:
   void CountCopies();

@@ -22,7 +22,7 @@ void AddDouble(ContentBytes& content, double value) { content.Time(Seconds(value
 void AddMessage(ContentBytes& content, const CostModel& cost, const Layout& layout, const Stage& from,
                 const Stage& to) {
   StageWay(cost, layout.groups[Index(from.group)], layout.groups[Index(to.group)],
-           to.parts.back().mesh.sequence_parallel)
+           to.parts.back().mesh)
       .AddTo(content);
 }
 
@@ -92,10 +92,14 @@ std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const La
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work) {
   std::vector<ReplicaClass> classes = ReplicaClassesOf(job.cost, job.layout, work);
   if (SharesFabric(job.cost.cluster()) || Index(job.layout.llm_replicas()) == classes.size() ||
-      !RunAlike(classes, job.layout, job.orders)) {
+      !MayMeetFolded(classes, job.cost.software()) || !RunAlike(classes, job.layout, job.orders)) {
     return {};
   }
   return classes;
+}
+
+bool MayMeetFolded(std::span<const ReplicaClass> classes, const SoftwareStack& software) {
+  return !software.couples_microbatches() || (classes.size() == 1 && software.shard_group == 0);
 }
 
 bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders) {

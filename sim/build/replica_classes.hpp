@@ -34,6 +34,10 @@ double OperationsToldApart(const OperationGraph& graph, const Layout& layout);
 /// those run alike. None otherwise.
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work);
 
+/// Equal replicas stay equal where they meet within the step: they meet at its end alone, or all are equal and no shard
+/// group differs from another.
+bool MayMeetFolded(std::span<const ReplicaClass> classes, const SoftwareStack& software);
+
 /// Replicas that are alike meet each other on the links of a fabric that is not full, each with others.
 inline bool SharesFabric(const ClusterSpec& cluster) { return cluster.fabric() != nullptr; }
 

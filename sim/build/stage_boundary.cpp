@@ -11,7 +11,7 @@ namespace {
 StageWay WayBetween(const Job& job, int from, int to) {
   const Stage& target = job.layout.stages[Index(to)];
   return {job.cost, job.layout.groups[Index(job.layout.stages[Index(from)].group)],
-          job.layout.groups[Index(target.group)], target.parts.back().mesh.sequence_parallel};
+          job.layout.groups[Index(target.group)], target.parts.back().mesh};
 }
 
 }  // namespace

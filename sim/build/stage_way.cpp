@@ -7,12 +7,13 @@
 
 namespace dflop {
 
-StageWay::StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, bool sequence_parallel)
+StageWay::StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, const Mesh& mesh)
     : target_node_(cost.cluster().node_at(target.first_gpu)),
-      target_size_(target.size),
-      gathers_(!sequence_parallel && cost.software().scatter_transfers),
+      gathering_(target.size / mesh.cp),
+      shares_(mesh.cp),
+      gathers_(!mesh.sequence_parallel && cost.software().scatter_transfers),
       // Unscattered, each rank sends its whole copy to its peer: as many times the bytes.
-      copies_(sequence_parallel || gathers_ ? 1.0 : std::min(source.size, target.size)),
+      copies_(mesh.sequence_parallel || gathers_ ? 1.0 : std::max(1, std::min(source.size, target.size) / mesh.cp)),
       lanes_(std::max(source.size, target.size)) {
   Communication transfer =
       GroupTransfer(cost.cluster(), source.first_gpu, source.size, target.first_gpu, target.size, Bytes(lanes_));
@@ -22,7 +23,7 @@ StageWay::StageWay(const CostModel& cost, const DeviceGroup& source, const Devic
 }
 
 Seconds StageWay::Latency(Bytes bytes) const {
-  return gathers_ ? hop_ + IntraNodeAllGather(target_node_, target_size_, bytes) : hop_;
+  return gathers_ ? hop_ + IntraNodeAllGather(target_node_, gathering_, bytes / shares_) : hop_;
 }
 
 Communication StageWay::Spelled(Bytes bytes) const {

@@ -11,14 +11,16 @@
 
 namespace dflop {
 
-/// Activations or their gradients from one device group to another. With sequence parallelism each rank has and wants
-/// 1/T of the tensor. Otherwise every rank has and wants a copy: with scatter_transfers it sends 1/T and the receivers
-/// gather the rest over NVLink (Megatron-LM, arXiv 2104.04473, section 4.1), without it sends all of it.
+/// Activations or their gradients from one device group to another. Context-parallel ranks hold a share of the tokens
+/// each. With sequence parallelism each rank has and wants 1/T of them. Otherwise every rank has and wants a copy: with
+/// scatter_transfers it sends 1/T and the receivers gather the rest over NVLink (Megatron-LM, arXiv 2104.04473,
+/// section 4.1), without it sends all of it.
 ///
 /// Looks at GPUs and links once; messages are then priced by their bytes alone.
 class StageWay {
  public:
-  StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, bool sequence_parallel);
+  /// `mesh`: of the stage that receives.
+  StageWay(const CostModel& cost, const DeviceGroup& source, const DeviceGroup& target, const Mesh& mesh);
 
   /// Of one byte each, so that a message multiplies them by PerFlow; none where source and target are one.
   const std::vector<Flow>& flows() const { return flows_; }
@@ -34,7 +36,8 @@ class StageWay {
 
  private:
   const NodeSpec& target_node_;
-  int target_size_;
+  int gathering_;  ///< ranks of a tensor-parallel group
+  int shares_;     ///< context-parallel ranks, each with its part of the tensor
   bool gathers_;
   double copies_;  ///< of the tensor that are sent; each rank sends its own
   int lanes_;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/index.hpp"
+#include "models/sharding.hpp"
 
 namespace dflop {
 namespace {
@@ -96,14 +97,63 @@ class PartPricer {
 
 }  // namespace
 
+std::vector<ModulePart> GatheredUnits(const CostModel& cost, const Layout& layout, const Stage& stage) {
+  const SoftwareStack& software = cost.software();
+  std::vector<ModulePart> units;
+  for (const ModulePart& part : stage.parts) {
+    const Sharding level = software.sharding_of(cost.model().is_llm(part.module));
+    if (level != Sharding::kParameters || ShardRanks(software, level, layout.copies(part)) == 1) return {};
+    for (const ModulePart& unit : UnitsOf(part, software.wrapped_layers)) units.push_back(unit);
+  }
+  return units;
+}
+
 Seconds DurationOf(const Operation& operation, const StepCosts& costs) {
   if (operation.kind == OpKind::kOptimizerStep) return costs.optimizer[Index(operation.stage)];
   if (operation.microbatch < 0) return Seconds(0);
   const PartCost& cost = costs.stages[Index(operation.stage)][Index(operation.microbatch)];
-  if (operation.kind == OpKind::kForward) return cost.forward.time;
-  return (GivesInputGradient(operation.kind) ? cost.backward.time : Seconds(0)) +
-         (GivesWeightGradient(operation.kind) ? cost.weight_gradient.time : Seconds(0));
+  UnitShare share{1, 1, 1};
+  if (operation.unit >= 0) {
+    if (costs.units.empty()) return Seconds(0);  // of a step that takes no time
+    share = costs.units[Index(operation.stage)][Index(operation.microbatch)][Index(operation.unit)];
+  }
+  if (operation.kind == OpKind::kForward) return cost.forward.time * share.forward;
+  return (GivesInputGradient(operation.kind) ? cost.backward.time * share.backward : Seconds(0)) +
+         (GivesWeightGradient(operation.kind) ? cost.weight_gradient.time * share.weight_gradient : Seconds(0));
 }
+
+namespace {
+
+/// What each unit takes of a microbatch, in which nothing to do is divided evenly.
+std::vector<UnitShare> SharesOf(const std::vector<std::vector<PartCost>>& units, std::size_t microbatch) {
+  PartCost sum;
+  for (const auto& unit : units) sum += unit[microbatch];
+  const auto share = [&](OperationCost PartCost::*operation, const PartCost& of) {
+    const Seconds whole = (sum.*operation).time;
+    return whole > Seconds(0) ? (of.*operation).time / whole : 1.0 / static_cast<double>(units.size());
+  };
+  std::vector<UnitShare> shares;
+  for (const auto& unit : units) {
+    const PartCost& of = unit[microbatch];
+    shares.push_back(
+        {share(&PartCost::forward, of), share(&PartCost::backward, of), share(&PartCost::weight_gradient, of)});
+  }
+  return shares;
+}
+
+void PriceUnits(const CostModel& cost, const Layout& layout, std::size_t s, KindId kind, PartPricer& pricer,
+                StepCosts& costs) {
+  const Stage& stage = layout.stages[s];
+  std::vector<std::vector<PartCost>> units;
+  for (const ModulePart& unit : GatheredUnits(cost, layout, stage)) {
+    pricer.AddTo(units.emplace_back(), unit, stage.replica, kind);
+  }
+  if (units.empty()) return;
+  costs.units.resize(layout.stages.size());
+  for (std::size_t k = 0; k < costs.stages[s].size(); ++k) costs.units[s].push_back(SharesOf(units, k));
+}
+
+}  // namespace
 
 StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
   StepCosts costs;
@@ -124,6 +174,7 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
   StepCosts costs = std::move(reused);
   costs.optimizer.clear();
   costs.needs_backward.clear();
+  costs.units.clear();
   costs.stages.resize(layout.stages.size());
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     const Stage& stage = layout.stages[s];
@@ -140,6 +191,7 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
     row.clear();
     if (!copies.empty() && copies[Index(stage.replica)] == 0) continue;
     for (const ModulePart& part : stage.parts) pricer.AddTo(row, part, stage.replica, kind);
+    PriceUnits(cost, layout, s, kind, pricer, costs);
   }
   return costs;
 }

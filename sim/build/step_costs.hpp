@@ -21,6 +21,13 @@ struct CostPart {
   Communication communication{};
 };
 
+/// What a unit takes of its stage's time; those of all units add up to 1 each.
+struct UnitShare {
+  double forward = 0;
+  double backward = 0;
+  double weight_gradient = 0;
+};
+
 /// Cost of every stage on every microbatch.
 struct StepCosts {
   /// An operation's place: stage, microbatch, kind.
@@ -32,7 +39,11 @@ struct StepCosts {
   std::vector<Seconds> optimizer;    ///< [stage]
   /// Operations that run in parts, one after the other, instead of the time that `stages` says. PriceStep gives none.
   std::map<Place, std::vector<CostPart>> parts{};
+  /// [stage][microbatch][unit]: of stages that run unit by unit; no entries: none does.
+  std::vector<std::vector<std::vector<UnitShare>>> units{};
 };
+/// The units of a stage, in the order of its forward; none where its parameters stay where they are.
+std::vector<ModulePart> GatheredUnits(const CostModel& cost, const Layout& layout, const Stage& stage);
 /// Of a computation; zero for what costs do not tell. Not for one that runs in parts.
 Seconds DurationOf(const Operation& operation, const StepCosts& costs);
 

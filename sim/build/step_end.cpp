@@ -20,13 +20,14 @@ class StepEnd {
 
   void Build() {
     const std::vector<Copies> copies = StagesByLayers();
-    for (auto* needed : {&reduced_, &tied_}) needed->assign(draft_.layout.stages.size(), kNone);
+    tied_.assign(draft_.layout.stages.size(), kNone);
     if (draft_.cost.software().overlap_parameters) {
       for (const Copies& replicas : copies) {
         if (Gathers(replicas)) GatherParameters(replicas, {});
       }
       last_collective_.clear();  // those of the step's end come long after
     }
+    ReduceEveryMicrobatch(copies);
     for (const Copies& replicas : InOrderOfReduction(copies)) ReduceGradients(replicas);
     ReduceTiedEmbeddings();
     for (const Copies& replicas : copies) StepOptimizer(replicas);
@@ -37,6 +38,12 @@ class StepEnd {
   struct Copies {
     std::vector<int> all{};
     std::vector<int> present{};  ///< without those that another one stands for
+  };
+
+  /// The collectives that a bucket needs, one after the other.
+  struct Moved {
+    int begin = kNone;
+    int end = kNone;
   };
 
   std::vector<Copies> StagesByLayers() const {
@@ -60,35 +67,133 @@ class StepEnd {
            (replicas.all.size() > 1 || draft_.StageAt(replicas.all.front()).parts.front().mesh.copies() > 1);
   }
 
+  /// Not those that have come to all copies already, unit by unit or microbatch by microbatch.
+  bool Reduces(const Copies& replicas) const {
+    return Coupled(replicas) && draft_.reduced[Index(replicas.present.front())] == kNone;
+  }
+
   void ReduceGradients(const Copies& replicas) {
-    if (!Coupled(replicas)) return;
+    if (!Reduces(replicas)) return;
     const BucketedRing ring = BucketedRing::OfGradients(draft_.cost, draft_.layout, replicas.all);
-    const std::vector<int> reduced =
+    const std::vector<Moved> reduced =
         AddBuckets(OpKind::kGradientReduction, replicas.present.front(), ring, draft_.options.communication.gradients);
     for (const int s : replicas.present) {
-      for (std::size_t i = 0; i < reduced.size(); ++i) NeedGradients(reduced[i], s, ring.buckets()[i].end);
-      reduced_[Index(s)] = reduced.back();
+      for (std::size_t i = 0; i < reduced.size(); ++i) NeedGradients(reduced[i].begin, s, ring.buckets()[i].end);
+      draft_.reduced[Index(s)] = reduced.back().end;
+    }
+  }
+
+  /// Copies whose gradients are reduced after every microbatch.
+  struct Repeated {
+    const Copies* replicas;
+    BucketedRing ring;
+    std::vector<std::vector<int>> gradients{};  ///< [replica][microbatch]: operations that complete them
+    std::vector<Moved> last{};
+  };
+
+  /// Beside what the device runs next where reductions overlap, otherwise before it. Stages that share their devices
+  /// reduce in the order in which these complete their gradients.
+  void ReduceEveryMicrobatch(const std::vector<Copies>& copies) {
+    std::vector<Repeated> all;
+    for (const Copies& replicas : copies) {
+      const int first = replicas.present.front();
+      const bool llm = draft_.IsLlm(draft_.StageAt(first).parts.front());
+      if (!draft_.cost.software().reduces_every_microbatch(llm) || !draft_.costs.needs_backward[Index(first)]) continue;
+      if (!Reduces(replicas)) continue;
+      Repeated& one =
+          all.emplace_back(Repeated{&replicas, BucketedRing::OfGradients(draft_.cost, draft_.layout, replicas.all)});
+      for (const int s : replicas.present) one.gradients.push_back(GradientsOf(s));
+    }
+    std::map<int, std::pair<std::size_t, std::size_t>> by_operation;  // of the first replica → which copies, microbatch
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      for (std::size_t k = 0; k < all[i].gradients.front().size(); ++k)
+        by_operation[all[i].gradients.front()[k]] = {i, k};
+    }
+    for (const auto& [operation, place] : by_operation) ReduceMicrobatch(all[place.first], place.second);
+  }
+
+  void ReduceMicrobatch(Repeated& one, std::size_t k) {
+    const std::vector<int>& present = one.replicas->present;
+    one.last = one.last.empty() ? AddBuckets(OpKind::kGradientReduction, present.front(), one.ring,
+                                             draft_.options.communication.gradients)
+                                : AddAgain(one.last, present.front());
+    for (std::size_t r = 0; r < present.size(); ++r) {
+      const int gradients = one.gradients[r][k];
+      const bool overlaps = Overlaps(present[r]);
+      for (std::size_t i = 0; i < one.last.size(); ++i) {
+        NeedShare(one.last[i].begin, gradients, overlaps ? one.ring.buckets()[i].end : 1);
+      }
+      if (!overlaps) NextOnDevice(gradients, one.last.back().end);
+      draft_.reduced[Index(present[r])] = one.last.back().end;
+    }
+  }
+
+  /// Operations that complete a microbatch's gradients, in the order of the device.
+  std::vector<int> GradientsOf(int s) const {
+    std::vector<int> all;
+    for (const int id : draft_.graph.queues[Index(draft_.StageAt(s).group)]) {
+      const Operation& operation = draft_.graph.operations[Index(id)];
+      if (operation.stage == s && GivesWeightGradient(operation.kind)) all.push_back(id);
+    }
+    return all;
+  }
+
+  /// Neighbours in a queue are neighbours in number.
+  void NextOnDevice(int operation, int needed) {
+    const int next = operation + 1;
+    if (draft_.graph.operations[Index(next)].queue == draft_.graph.operations[Index(operation)].queue) {
+      draft_.Need(next, needed);
     }
   }
 
   /// `reduced` starts once this share of the stage's gradients is complete.
   void NeedGradients(int reduced, int s, double share) {
     if (!Overlaps(s)) return NeedLastOf(reduced, s);
-    const int last = LastGradient(s);
-    if (share < 1 && draft_.graph.PartsOf(Index(last)).empty()) return draft_.NeedPart(reduced, {last, share});
-    draft_.Need(reduced, last);
+    NeedShare(reduced, LastGradient(s), share);
+  }
+  void NeedShare(int reduced, int gradients, double share) {
+    if (share < 1 && draft_.graph.PartsOf(Index(gradients)).empty())
+      return draft_.NeedPart(reduced, {gradients, share});
+    draft_.Need(reduced, gradients);
   }
 
-  /// Adds the buckets one after the other; returns the operation of each.
-  std::vector<int> AddBuckets(OpKind kind, int first, const BucketedRing& ring, bool moves) {
-    std::vector<int> added;
+  /// Adds the buckets one after the other.
+  std::vector<Moved> AddBuckets(OpKind kind, int first, const BucketedRing& ring, bool moves) {
+    std::vector<Moved> added;
     double size = 0;
     for (const BucketedRing::Bucket& bucket : ring.buckets()) {
       const Operation operation{.kind = kind, .stage = first, .of_all_replicas = true};
-      added.push_back(bucket.size == size
-                          ? draft_.AddAgain(added.back())
-                          : draft_.AddCommunication(operation, moves ? ring.Of(bucket) : Communication{}));
+      if (bucket.size == size) {
+        added.push_back(AddAgain(added.back()));
+      } else {
+        Moved& one = added.emplace_back();
+        for (const Communication& step : moves ? ring.Of(bucket) : std::vector<Communication>(1)) {
+          const int id = draft_.AddCommunication(operation, step);
+          if (one.begin == kNone) one.begin = id;
+          if (one.end != kNone) draft_.Need(id, one.end);
+          one.end = id;
+        }
+      }
       size = bucket.size;
+      AfterOthersOf(added.back(), first);
+    }
+    return added;
+  }
+
+  Moved AddAgain(const Moved& one) {
+    Moved again;
+    for (int id = one.begin; id <= one.end; ++id) {
+      const int added = draft_.AddAgain(id);
+      if (again.begin == kNone) again.begin = added;
+      if (again.end != kNone) draft_.Need(added, again.end);
+      again.end = added;
+    }
+    return again;
+  }
+  std::vector<Moved> AddAgain(const std::vector<Moved>& buckets, int first) {
+    std::vector<Moved> added;
+    for (const Moved& one : buckets) {
+      added.push_back(AddAgain(one));
       AfterOthersOf(added.back(), first);
     }
     return added;
@@ -134,10 +239,10 @@ class StepEnd {
       const int tied = draft_.AddCommunication({.kind = OpKind::kGradientReduction, .stage = first, .to_stage = last},
                                                communication);
       for (const int s : {first, last}) {
-        if (reduced_[Index(s)] == kNone) {
+        if (draft_.reduced[Index(s)] == kNone) {
           NeedLastOf(tied, s);
         } else {
-          draft_.Need(tied, reduced_[Index(s)]);
+          draft_.Need(tied, draft_.reduced[Index(s)]);
           draft_.NeedHeldBy(tied, draft_.StageAt(s).group);
         }
         tied_[Index(s)] = tied;
@@ -152,7 +257,7 @@ class StepEnd {
       const int step = draft_.Add(optimizer, DurationOf(optimizer, draft_.costs));
       draft_.NeedHeldBy(step, optimizer.queue);
       for (const int other : draft_.StagesOf(draft_.StageAt(s).group)) {
-        for (const int needed : {reduced_[Index(other)], tied_[Index(other)]}) {
+        for (const int needed : {draft_.reduced[Index(other)], tied_[Index(other)]}) {
           if (needed != kNone) draft_.Need(step, needed);
         }
       }
@@ -161,20 +266,23 @@ class StepEnd {
     if (Gathers(replicas) && !draft_.cost.software().overlap_parameters) GatherParameters(replicas, stepped);
   }
 
+  /// Weights that are whole on every rank, of which each has stepped a share.
   bool Gathers(const Copies& replicas) const {
-    return Coupled(replicas) && draft_.cost.software().distributed_optimizer;
+    const bool llm = draft_.IsLlm(draft_.StageAt(replicas.present.front()).parts.front());
+    const Sharding level = draft_.cost.software().sharding_of(llm);
+    return Coupled(replicas) && (level == Sharding::kOptimizer || level == Sharding::kGradients);
   }
 
   /// After these optimizer steps; or, where there are none, what those of the step before left to gather: it begins
   /// with the step, and the stage's first forward uses the weights as they come.
   void GatherParameters(const Copies& replicas, const std::vector<int>& stepped) {
     const BucketedRing ring = BucketedRing::OfParameters(draft_.cost, draft_.layout, replicas.all);
-    const std::vector<int> gathered =
+    const std::vector<Moved> gathered =
         AddBuckets(OpKind::kParameterGather, replicas.present.front(), ring, draft_.options.communication.parameters);
     for (std::size_t i = 0; i < gathered.size(); ++i) {
-      for (const int step : stepped) draft_.Need(gathered[i], step);
+      for (const int step : stepped) draft_.Need(gathered[i].begin, step);
       if (!stepped.empty()) continue;
-      for (const int s : replicas.present) UseParameters(s, gathered[i], ring.buckets()[i].begin);
+      for (const int s : replicas.present) UseParameters(s, gathered[i].end, ring.buckets()[i].begin);
     }
   }
 
@@ -202,16 +310,16 @@ class StepEnd {
   }
 
   /// Stages that share their devices send the collectives of the step's end one after the other.
-  void AfterOthersOf(int collective, int s) {
-    const auto [entry, is_first] = last_collective_.try_emplace(draft_.StageAt(s).group, collective);
-    if (!is_first) draft_.Need(collective, std::exchange(entry->second, collective));
+  void AfterOthersOf(const Moved& collective, int s) {
+    const auto [entry, is_first] = last_collective_.try_emplace(draft_.StageAt(s).group, collective.end);
+    if (!is_first) draft_.Need(collective.begin, std::exchange(entry->second, collective.end));
   }
 
   GraphDraft& draft_;
   std::map<int, int> last_collective_;  ///< by device group, where stages share it
-  /// [stage]: operations that its optimizer step waits for. Between tied embeddings both, for a replay that leaves
-  /// that one out.
-  std::vector<int> reduced_, tied_;
+  /// [stage]: what its optimizer step waits for beside its gradients: between tied embeddings both, for a replay that
+  /// leaves that one out.
+  std::vector<int> tied_;
 };
 
 }  // namespace

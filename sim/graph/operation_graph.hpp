@@ -23,6 +23,8 @@ struct Operation {
   /// Communication of all replicas at once, of which `stage` and `to_stage` name the first: a collective, what a hub
   /// gathers or scatters, an exchange between replicas.
   bool of_all_replicas = false;
+  /// Of a computation that runs unit by unit (models/sharding.hpp), in operations of their own: which one; −1: whole.
+  std::int16_t unit = -1;
 };
 
 /// A piece of an operation: computation, and communication beside it. It ends when both have ended.

@@ -1,7 +1,7 @@
 // Why devices wait: the same plan replayed with one cause removed after the other (definitions in
 // sim/measure/metrics.hpp).
 //
-// Where replicas send each other nothing before the step's end and no message blocks, all replays are of one graph:
+// Where replicas do not meet before the step's end and no message blocks, all replays are of one graph:
 // what is left out is silent. Otherwise messages hold devices up by their mere order, and the graph is built without
 // them.
 #include <algorithm>
@@ -115,7 +115,8 @@ class IdleReplays {
       : job_(job),
         step_(step),
         engine_(engine),
-        rebuilds_(ReplicasMeet(job.layout, step.work) || job.cost.software().blocking_sends) {}
+        rebuilds_(ReplicasMeet(job.layout, step.work) || job.cost.software().blocking_sends ||
+                  job.cost.software().couples_microbatches()) {}
 
   double Everything() const { return Idle(step_.graph, step_.times.makespan); }
 
@@ -189,7 +190,7 @@ IdleByCause SplitIdle(const Job& job, const Step& step, Engine& engine) {
 
   // A kind that the step does not have adds nothing; what the last one adds is what is left of the whole.
   const bool joins = ReplicasMeet(layout, step.work);
-  const bool gathers = job.cost.software().distributed_optimizer;
+  const bool gathers = job.cost.software().shards();
   CommunicationKinds kinds = kNoCommunication;
   kinds.encoder_llm = true;
   const double joined = joins ? replays.With(kinds) : silent.coupled;

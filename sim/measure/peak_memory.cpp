@@ -128,7 +128,8 @@ class DeviceMemory {
     auto& chunk = chunks_.emplace_back();
     for (const ModulePart& part : stage.parts) {
       const StateMemory state = cost_.State(part, layout.copies(part));
-      const MemoryParts held{.weights = state.weights, .gradients = state.gradients, .optimizer = state.optimizer};
+      MemoryParts held{.weights = state.weights, .gradients = state.gradients, .optimizer = state.optimizer};
+      held.other = state.buffers;
       const StageMemoryUse use{held, part.module, places.StageInModule(stage, part.module)};
       chunk.push_back({&parts.Row(part, stage.replica), use});
     }

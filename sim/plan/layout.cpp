@@ -2,6 +2,7 @@
 #include "sim/plan/layout.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <set>
 
 #include "base/error.hpp"
@@ -11,21 +12,52 @@
 namespace dflop {
 namespace {
 
-/// A module's layers over its stages; `skip_input`/`skip_output` never happen here: the first stage embeds, the last
-/// one projects or computes the loss.
-std::vector<ModulePart> PartsOf(int module, int layers, const std::vector<int>& split, const Mesh& mesh) {
+/// A module's layers over its stages: the first stage embeds, the last one projects or computes the loss, with or
+/// without layers beside that.
+std::vector<ModulePart> PartsOf(int module, const std::vector<int>& split, const Mesh& mesh) {
   std::vector<ModulePart> parts;
   int first = 0;
-  for (const int count : split) {
+  for (std::size_t stage = 0; stage < split.size(); ++stage) {
     parts.push_back({.module = module,
                      .first_layer = first,
-                     .layers = count,
-                     .has_input = first == 0,
-                     .has_output = first + count == layers,
+                     .layers = split[stage],
+                     .has_input = stage == 0,
+                     .has_output = stage + 1 == split.size(),
                      .mesh = mesh});
-    first += count;
+    first += split[stage];
   }
   return parts;
+}
+
+std::vector<int> SplitOf(int layers, int stages, int fewer_last, const std::vector<int>& given) {
+  return given.empty() ? SplitLayers(layers, stages, fewer_last) : given;
+}
+
+std::string ListText(const std::vector<int>& numbers) {
+  std::string text;
+  for (const int number : numbers) text += (text.empty() ? "" : ", ") + std::to_string(number);
+  return text;
+}
+
+/// Layers per stage that somebody gave: as many numbers as stages, which hold all layers; only the first and the last
+/// may hold none.
+std::string WhyGivenLayers(const ModelSpec& model, int module, int stages, const std::vector<int>& given) {
+  if (given.empty()) return "";
+  const int layers = model.shape(module).layers;
+  const std::string entries = "layers_per_stage has " + std::to_string(given.size()) + " entries, ";
+  if (static_cast<int>(given.size()) != stages) {
+    return entries + model.module_name(module) + " has " + std::to_string(stages) + " stages";
+  }
+  const int sum = std::accumulate(given.begin(), given.end(), 0);
+  if (sum != layers) {
+    return "layers_per_stage adds up to " + std::to_string(sum) + ", " + model.module_name(module) + " has " +
+           std::to_string(layers) + " layers; evenly they would be " + ListText(SplitLayers(layers, stages));
+  }
+  for (std::size_t i = 1; i + 1 < given.size(); ++i) {
+    if (given[i] == 0)
+      return "layers_per_stage leaves stage " + std::to_string(i) + " empty, which neither embeds nor ends";
+  }
+  return "";
 }
 
 /// "2 or 4": the degrees around `tp` that the module can be divided by.
@@ -60,7 +92,8 @@ std::string WhyDivision(const ModelSpec& model, int module, int tp) {
          "; nearest that does: " + degrees + ", or a width of " + NearestWidths(width, tp);
 }
 
-std::string WhyStages(const ModelSpec& model, int module, int stages) {
+std::string WhyStages(const ModelSpec& model, int module, int stages, const std::vector<int>& given = {}) {
+  if (!given.empty()) return WhyGivenLayers(model, module, stages, given);
   const int layers = model.shape(module).layers;
   if (stages <= layers) return "";
   return model.module_name(module) + " has " + std::to_string(layers) + " layers, too few for " +
@@ -86,6 +119,12 @@ std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) 
   return "";
 }
 
+std::string WhyEncoderContext(const ModelSpec& model, int module, const ModuleDegrees& degrees) {
+  if (model.is_llm(module) || degrees.cp == 1) return "";
+  return model.module_name(module) + " has no cp: its replicas divide whole tiles; give it dp " +
+         std::to_string(degrees.cp * degrees.dp);
+}
+
 std::string FirstOf(std::initializer_list<std::string> reasons) {
   for (const std::string& reason : reasons) {
     if (!reason.empty()) return reason;
@@ -99,6 +138,8 @@ std::string FewerText(int fewer_last) {
   return fewer_last > 0 ? ", the last stage " + std::to_string(fewer_last) + " layers fewer" : "";
 }
 
+std::string GivenText(const std::vector<int>& layers) { return layers.empty() ? "" : ", layers " + ListText(layers); }
+
 std::string CommunicatorText(Communicator communicator) {
   return std::string(communicator.hub() ? "" : ", direct") + (communicator.blocking ? ", blocking" : "");
 }
@@ -109,7 +150,12 @@ int PlaceOf(PlacementOrder order, int stage, int replica, int stages, int replic
 }
 
 std::string DegreeText(const ModuleDegrees& d) {
-  return "tp" + std::to_string(d.tp) + " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
+  std::string text = "tp" + std::to_string(d.tp);
+  if (d.cp > 1) text += " cp" + std::to_string(d.cp);
+  text += " pp" + std::to_string(d.pp) + " dp" + std::to_string(d.dp);
+  if (d.ep > 1) text += " ep" + std::to_string(d.ep);
+  if (d.etp > 1) text += " etp" + std::to_string(d.etp);
+  return text;
 }
 
 }  // namespace
@@ -162,9 +208,9 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
     const std::string what = has_encoder ? "a pipeline of one stage" : "a model without encoder";
     return what + " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
   }
-  std::string why = FirstOf({WhyGpus(d.tp * d.pp * d.dp, cluster), WhyNodes(0, d.pp * d.dp, d.tp, cluster),
+  std::string why = FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(0, d.pp * d.dp * d.cp, d.tp, cluster),
                              WhyDivision(model, model.llm_module(), d.tp),
-                             WhyStages(model, model.llm_module(), stages - d.encoder_stages)});
+                             WhyStages(model, model.llm_module(), stages - d.encoder_stages, d.layers_per_stage)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
     why = FirstOf({WhyDivision(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
   }
@@ -175,11 +221,12 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
   int first = 0;
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
-    const int gpus = m.tp * m.pp * m.dp;
-    const std::string why = FirstOf({WhyGpus(first + gpus, cluster), WhyNodes(first, m.pp * m.dp, m.tp, cluster),
-                                     WhyDivision(model, module, m.tp), WhyStages(model, module, m.pp)});
+    const std::string why =
+        FirstOf({WhyEncoderContext(model, module, m), WhyGpus(first + m.gpus(), cluster),
+                 WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
+                 WhyStages(model, module, m.pp, m.layers_per_stage)});
     if (!why.empty()) return why;
-    first += gpus;
+    first += m.gpus();
   }
   return "";
 }
@@ -196,8 +243,14 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
     const int stages = llm ? depth - llm_first : encoder_pp;
     const int tp = llm ? d.tp : EncoderTp(d);
     const int layers = model.shape(module).layers;
-    const Mesh mesh{.tp = tp, .data_split = d.tp / tp, .sequence_parallel = d.sequence_parallel && tp == d.tp};
-    const auto module_parts = PartsOf(module, layers, SplitLayers(layers, stages, llm ? d.fewer_last : 0), mesh);
+    const Mesh mesh{.tp = tp,
+                    .cp = llm ? d.cp : 1,
+                    .data_split = llm ? 1 : d.group() / tp,
+                    .sequence_parallel = d.sequence_parallel && tp == d.tp,
+                    .ep = llm ? d.ep : 1,
+                    .etp = llm ? d.etp : 1};
+    const auto split = SplitOf(layers, stages, llm ? d.fewer_last : 0, llm ? d.layers_per_stage : std::vector<int>{});
+    const auto module_parts = PartsOf(module, split, mesh);
     for (std::size_t s = 0; s < module_parts.size(); ++s) {
       parts[s + static_cast<std::size_t>(llm ? llm_first : 0)].push_back(module_parts[s]);
     }
@@ -205,7 +258,9 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
 
   Layout layout;
   for (int stage = 0; stage < d.pp; ++stage) {
-    for (int r = 0; r < d.dp; ++r) layout.groups.push_back({PlaceOf(d.order, stage, r, d.pp, d.dp) * d.tp, d.tp});
+    for (int r = 0; r < d.dp; ++r) {
+      layout.groups.push_back({PlaceOf(d.order, stage, r, d.pp, d.dp) * d.group(), d.group()});
+    }
   }
   for (int r = 0; r < d.dp; ++r) {
     for (int s = 0; s < depth; ++s) {
@@ -216,11 +271,11 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   layout.replicas = {d.dp};
   layout.microbatches = d.microbatches;
   layout.depth = depth;
-  layout.name = "uniform " + DegreeText({d.tp, d.pp, d.dp, false}) +
+  layout.name = "uniform " + DegreeText({.tp = d.tp, .pp = d.pp, .dp = d.dp, .cp = d.cp, .ep = d.ep, .etp = d.etp}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
                 (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
                 (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + FewerText(d.fewer_last) +
-                ", " + std::to_string(d.microbatches) + " microbatches";
+                GivenText(d.layers_per_stage) + ", " + std::to_string(d.microbatches) + " microbatches";
   return layout;
 }
 
@@ -234,13 +289,15 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[Index(module)];
     const int layers = model.shape(module).layers;
-    const auto split = SplitLayers(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0);
-    const auto parts = PartsOf(module, layers, split, {.tp = m.tp, .sequence_parallel = m.sequence_parallel});
+    const auto split = SplitOf(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0, m.layers_per_stage);
+    const auto parts = PartsOf(
+        module, split, {.tp = m.tp, .cp = m.cp, .sequence_parallel = m.sequence_parallel, .ep = m.ep, .etp = m.etp});
     const int first_group = static_cast<int>(layout.groups.size());
     for (int g = 0; g < m.pp * m.dp; ++g) {
-      layout.groups.push_back({first_gpu + PlaceOf(d.order, g / m.dp, g % m.dp, m.pp, m.dp) * m.tp, m.tp});
+      layout.groups.push_back(
+          {first_gpu + PlaceOf(d.order, g / m.dp, g % m.dp, m.pp, m.dp) * m.tp * m.cp, m.tp * m.cp});
     }
-    first_gpu += m.pp * m.dp * m.tp;
+    first_gpu += m.gpus();
     // A short encoder starts late: all encoders end just before the LLM begins.
     const int first_depth = model.is_llm(module) ? encoder_depth : encoder_depth - m.pp;
     for (int r = 0; r < m.dp; ++r) {
@@ -251,7 +308,8 @@ Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const Clust
     layout.pipelines.push_back(module);
     layout.replicas.push_back(m.dp);
     if (!model.is_llm(module)) layout.edges.push_back({module, model.llm_module()});
-    layout.name += (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m);
+    layout.name +=
+        (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m) + GivenText(m.layers_per_stage);
   }
   layout.microbatches = d.microbatches;
   layout.depth = encoder_depth + d.llm.pp;
@@ -286,7 +344,9 @@ std::vector<ModuleDegrees> DegreesOf(const Layout& layout) {
       degrees[Index(part.module)] = {.tp = mesh.tp,
                                      .dp = layout.replicas_of(part.module) * mesh.data_split,
                                      .sequence_parallel = mesh.sequence_parallel,
-                                     .cp = mesh.cp};
+                                     .cp = mesh.cp,
+                                     .ep = mesh.ep,
+                                     .etp = mesh.etp};
     }
   }
   for (std::size_t module = 0; module < degrees.size(); ++module) {

@@ -13,7 +13,7 @@
 
 namespace dflop {
 
-/// Tensor-parallel group: consecutive GPUs that act as one device of the simulation.
+/// Tensor- and context-parallel group: consecutive GPUs that act as one device of the simulation.
 struct DeviceGroup {
   int first_gpu = 0;
   int size = 1;
@@ -34,6 +34,11 @@ struct ModuleDegrees {
   int dp = 1;  ///< copies of a microbatch's work that run at once: replicas, and parts of a divided device group
   bool sequence_parallel = false;
   int cp = 1;
+  int ep = 1;
+  int etp = 1;
+  std::vector<int> layers_per_stage{};  ///< empty: evenly, earlier stages one more
+
+  int gpus() const { return tp * cp * pp * dp; }
   bool operator==(const ModuleDegrees&) const = default;
 };
 
@@ -120,6 +125,13 @@ struct HomogeneousDegrees {
   int encoder_tp = 0;
   int fewer_last = 0;  ///< layers that the LLM's last stage, which holds head and loss, leaves to the others
   PlacementOrder order = PlacementOrder::kReplicas;
+  int cp = 1;  ///< of the LLM; encoders divide their tiles over these ranks instead
+  int ep = 1;
+  int etp = 1;
+  std::vector<int> layers_per_stage{};  ///< of the LLM's stages, first to last; empty: evenly
+
+  int group() const { return tp * cp; }
+  int gpus() const { return group() * pp * dp; }
 };
 struct SeparateDegrees {
   std::vector<ModuleDegrees> encoders;
@@ -131,12 +143,14 @@ struct SeparateDegrees {
 };
 
 /// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads or widths that TP does
-/// not divide (with the nearest that work), more stages than layers, a TP group across nodes, too few GPUs.
+/// not divide (with the nearest that work), more stages than layers, layers per stage that do not add up, experts that
+/// do not divide, a TP group across NVLink domains, too few GPUs.
 std::string WhyImpossible(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 
 /// Degrees must be possible. Placement: encoder ranks first; inside a module tensor-parallel ranks are adjacent, then
-/// as the order says: by default replicas, then stages, so that replicas share nodes and stages cross them.
+/// context-parallel ones, then as the order says: by default replicas, then stages, so that replicas share nodes and
+/// stages cross them.
 Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 

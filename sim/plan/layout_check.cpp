@@ -38,7 +38,7 @@ LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const 
                     std::to_string(model.module_count()) + ", numbered from 0"};
   }
   const Mesh& mesh = part.mesh;
-  if (std::min({mesh.tp, mesh.cp, mesh.data_split, mesh.ep, mesh.etp, mesh.shard}) < 1) {
+  if (std::min({mesh.tp, mesh.cp, mesh.data_split, mesh.ep, mesh.etp}) < 1) {
     return {at, "has a degree below 1"};
   }
   if (model.is_llm(part.module) && mesh.data_split > 1) return {at, "divides tiles in the LLM, which has none"};
@@ -71,21 +71,29 @@ LayoutFault FaultOfStages(const Layout& layout, const ModelSpec& model) {
 
 /// One replica of one module: its parts, in the order in which a microbatch meets them, are the whole module.
 LayoutFault FaultOfLayers(const Layout& layout, const ModelSpec& model) {
-  std::map<std::pair<int, int>, int> next_layer;  // by module and replica
+  struct Progress {
+    int next = 0;
+    bool ended = false;
+  };
+  std::map<std::pair<int, int>, Progress> seen;  // by module and replica
   const auto text = [&](int module, int replica) {
     return model.module_name(module) + " of replica " + std::to_string(replica);
   };
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     const Stage& stage = layout.stages[s];
     for (const ModulePart& part : stage.parts) {
-      int& next = next_layer[{part.module, stage.replica}];
+      const auto [entry, is_first] = seen.try_emplace({part.module, stage.replica});
+      Progress& progress = entry->second;
       const int layers = model.shape(part.module).layers;
-      if (part.first_layer != next || part.has_input != (next == 0) || part.layers < 0 || part.layers > layers - next) {
+      const int next = progress.next;
+      const bool goes_on = part.first_layer == next && part.has_input == is_first && !progress.ended;
+      if (!goes_on || part.layers < 0 || part.layers > layers - next) {
         return {At("stages", s), "does not go on at layer " + std::to_string(next) + " of " + std::to_string(layers) +
                                      " of " + text(part.module, stage.replica)};
       }
-      next += part.layers;
-      if (part.has_output != (next == layers)) {
+      progress.next += part.layers;
+      progress.ended = part.has_output;
+      if (part.has_output && progress.next != layers) {
         return {At("stages", s),
                 "gives the output of " + text(part.module, stage.replica) + " away from its last layer"};
       }
@@ -94,15 +102,17 @@ LayoutFault FaultOfLayers(const Layout& layout, const ModelSpec& model) {
   for (int module = 0; module < model.module_count(); ++module) {
     const int replicas = layout.replicas_of(module);
     for (int replica = 0; replica < replicas; ++replica) {
-      if (next_layer[{module, replica}] != model.shape(module).layers) {
-        return {"/stages", "holds " + std::to_string(next_layer[{module, replica}]) + " of the " +
+      const Progress& progress = seen[{module, replica}];
+      if (progress.next != model.shape(module).layers) {
+        return {"/stages", "holds " + std::to_string(progress.next) + " of the " +
                                std::to_string(model.shape(module).layers) + " layers of " + text(module, replica)};
       }
-      next_layer.erase({module, replica});
+      if (!progress.ended) return {"/stages", "gives the output of " + text(module, replica) + " nowhere"};
+      seen.erase({module, replica});
     }
   }
-  if (next_layer.empty()) return {};
-  const auto [module, replica] = next_layer.begin()->first;
+  if (seen.empty()) return {};
+  const auto [module, replica] = seen.begin()->first;
   return {"/stages", "holds " + text(module, replica) + ", which the degrees do not have"};
 }
 
@@ -133,8 +143,8 @@ LayoutFault FaultOfMeshes(const Layout& layout) {
     for (std::size_t p = 0; p < layout.stages[s].parts.size(); ++p) {
       const ModulePart& part = layout.stages[s].parts[p];
       const std::string at = At("stages", s) + At("parts", p);
-      if (part.mesh.ep > 1 || part.mesh.etp > 1 || part.mesh.shard > 1) {
-        return {at, "divides experts or shards parameters, which nothing prices yet"};
+      if (part.mesh.ep > 1 || part.mesh.etp > 1) {
+        return {at, "divides experts, which nothing prices yet"};
       }
       const Mesh*& mesh = meshes[Index(part.module)];
       if (mesh == nullptr) mesh = &part.mesh;

@@ -12,9 +12,8 @@ constexpr int kMaxGpus = 1 << 24;
 constexpr int kMaxCount = 1 << 20;
 
 /// What is written only where it is not 1.
-std::array<std::pair<const char*, int>, 5> OtherDegrees(const Mesh& mesh) {
-  return {
-      {{"data_split", mesh.data_split}, {"cp", mesh.cp}, {"ep", mesh.ep}, {"etp", mesh.etp}, {"shard", mesh.shard}}};
+std::array<std::pair<const char*, int>, 4> OtherDegrees(const Mesh& mesh) {
+  return {{{"data_split", mesh.data_split}, {"cp", mesh.cp}, {"ep", mesh.ep}, {"etp", mesh.etp}}};
 }
 
 Json PartToJson(const ModulePart& part) {
@@ -35,11 +34,11 @@ Json PartToJson(const ModulePart& part) {
 
 ModulePart ReadPart(const JsonReader& json) {
   json.AllowOnly({"module", "first_layer", "layers", "has_input", "has_output", "tp", "sequence_parallel", "data_split",
-                  "cp", "ep", "etp", "shard"});
+                  "cp", "ep", "etp"});
   const auto degree = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
   return {.module = static_cast<int>(json.At("module").Int(0, 16)),
           .first_layer = static_cast<int>(json.At("first_layer").Int(0, kMaxCount)),
-          .layers = static_cast<int>(json.At("layers").Int(1, kMaxCount)),
+          .layers = static_cast<int>(json.At("layers").Int(0, kMaxCount)),
           .has_input = json.At("has_input").Bool(),
           .has_output = json.At("has_output").Bool(),
           .mesh = {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
@@ -47,8 +46,7 @@ ModulePart ReadPart(const JsonReader& json) {
                    .data_split = degree("data_split"),
                    .sequence_parallel = json.At("sequence_parallel").Bool(),
                    .ep = degree("ep"),
-                   .etp = degree("etp"),
-                   .shard = degree("shard")}};
+                   .etp = degree("etp")}};
 }
 
 Json DegreesToJson(const ModuleDegrees& degrees) {
@@ -57,15 +55,22 @@ Json DegreesToJson(const ModuleDegrees& degrees) {
   json["pp"] = degrees.pp;
   json["dp"] = degrees.dp;
   json["sequence_parallel"] = degrees.sequence_parallel;
-  if (degrees.cp != 1) json["cp"] = degrees.cp;
+  for (const auto& [name, degree] : {std::pair("cp", degrees.cp), {"ep", degrees.ep}, {"etp", degrees.etp}}) {
+    if (degree != 1) json[name] = degree;
+  }
   return json;
 }
 
 ModuleDegrees ReadDegrees(const JsonReader& json) {
-  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel", "cp"});
-  return {static_cast<int>(json.At("tp").Int(1, 1024)), static_cast<int>(json.At("pp").Int(1, kMaxCount)),
-          static_cast<int>(json.At("dp").Int(1, kMaxCount)), json.BoolOr("sequence_parallel", false),
-          static_cast<int>(json.IntOr("cp", 1, 1, 1024))};
+  json.AllowOnly({"tp", "pp", "dp", "sequence_parallel", "cp", "ep", "etp"});
+  const auto other = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
+  return {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
+          .pp = static_cast<int>(json.At("pp").Int(1, kMaxCount)),
+          .dp = static_cast<int>(json.At("dp").Int(1, kMaxCount)),
+          .sequence_parallel = json.BoolOr("sequence_parallel", false),
+          .cp = other("cp"),
+          .ep = other("ep"),
+          .etp = other("etp")};
 }
 
 /// Two sorts of plans are stored: every module in a pipeline of its own that feeds the LLM's, or all in one.

@@ -76,7 +76,6 @@ void AddParts(ContentBytes& content, const Stage& stage, bool degrees) {
     content.Field("input", part.has_input ? 1 : 0, 0);
     content.Field("output", part.has_output ? 1 : 0, 0);
     content.Field("sequence_parallel", mesh.sequence_parallel ? 1 : 0, 0);
-    content.Field("shard", mesh.shard, 1);
     content.Field("tensor_parallel", mesh.tp, 1);
     content.EndFields();
   }

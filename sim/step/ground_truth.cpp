@@ -16,6 +16,7 @@ using PlannedStep = GroundTruth::PlannedStep;
 void SlowDown(OperationCost& cost, double factor) {
   cost.time *= factor;
   cost.tensor_parallel_communication *= factor;
+  cost.context_parallel_communication *= factor;
   cost.extrapolated *= factor;
 }
 

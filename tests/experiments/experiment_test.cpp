@@ -229,7 +229,7 @@ TEST(Experiment, AnAxisMaySetWhatTheScenarioLeavesOut) {
   const Experiment experiment = Read(json);
   ASSERT_EQ(experiment.points.size(), 2u);
   EXPECT_EQ(experiment.points[1].scenario.software.recompute, Recompute::kFull);
-  EXPECT_TRUE(experiment.points[1].scenario.software.distributed_optimizer);
+  EXPECT_TRUE(experiment.points[1].scenario.software.shards());
 }
 
 TEST(Experiment, FileNamesCountFromTheExperimentsFolder) {

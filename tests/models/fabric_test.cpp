@@ -14,7 +14,7 @@ namespace dflop {
 namespace {
 
 /// "up leaf 1, …": what a way is made of, between the NICs.
-std::string Way(const Fabric& fabric, Fabric::End from, Fabric::End to) {
+std::string RouteText(const Fabric& fabric, Fabric::End from, Fabric::End to) {
   std::vector<Fabric::Link> route;
   fabric.AddRoute(from, to, route);
   std::string text;
@@ -45,9 +45,9 @@ std::vector<NodePorts> Nodes(int nodes, int nics) {
 TEST(Fabric, AFatTreeGoesUpAsFarAsItMustAndByTheDestination) {
   // Leaves of 2 nodes × 2 NICs: 4 ports, 2:1 leaves 2 up links of 10 bytes/s. NIC 1 of node 5 is the 11th: link 1.
   const auto tree = MakeFabric(FatTree{.nodes_per_leaf = 2, .oversubscription = {2}}, Nodes(8, 2));
-  EXPECT_EQ(Way(*tree, {0, 0}, {1, 1}), "");
-  EXPECT_EQ(Way(*tree, {0, 0}, {5, 1}), "leaf 0, up 1; leaf 2, down 1");
-  EXPECT_EQ(Way(*tree, {1, 1}, {4, 0}), "leaf 0, up 0; leaf 2, down 0");
+  EXPECT_EQ(RouteText(*tree, {0, 0}, {1, 1}), "");
+  EXPECT_EQ(RouteText(*tree, {0, 0}, {5, 1}), "leaf 0, up 1; leaf 2, down 1");
+  EXPECT_EQ(RouteText(*tree, {1, 1}, {4, 0}), "leaf 0, up 0; leaf 2, down 0");
   EXPECT_EQ(RateOf(*tree, {0, 0}, {5, 1}), 10);
 }
 
@@ -62,8 +62,8 @@ TEST(Fabric, LevelsNarrowOneAfterTheOther) {
   const auto tree = MakeFabric(
       FatTree{.nodes_per_leaf = 2, .oversubscription = {2, 2}, .switches_per_group = {2}, .switch_latency = Seconds(1)},
       Nodes(16, 2));
-  EXPECT_EQ(Way(*tree, {0, 0}, {2, 1}), "leaf 0, up 1; leaf 1, down 1");
-  EXPECT_EQ(Way(*tree, {0, 0}, {4, 1}),
+  EXPECT_EQ(RouteText(*tree, {0, 0}, {2, 1}), "leaf 0, up 1; leaf 1, down 1");
+  EXPECT_EQ(RouteText(*tree, {0, 0}, {4, 1}),
             "leaf 0, up 1; level 1 switch 0, up 1; level 1 switch 1, down 1; leaf 2, down 1");
   EXPECT_EQ(tree->Latency(0, 1, Seconds(3)).value(), 3);
   EXPECT_EQ(tree->Latency(0, 2, Seconds(3)).value(), 4);
@@ -72,10 +72,10 @@ TEST(Fabric, LevelsNarrowOneAfterTheOther) {
 
 TEST(Fabric, RailsKeepEqualNicsOfAGroupTogether) {
   const auto rails = MakeFabric(RailFabric{.nodes_per_leaf = 4, .oversubscription = 2}, Nodes(8, 2));
-  EXPECT_EQ(Way(*rails, {0, 1}, {3, 1}), "");
+  EXPECT_EQ(RouteText(*rails, {0, 1}, {3, 1}), "");
   // Leaf 1 is rail 1 of the first group; of 4 ports 2 links go up.
-  EXPECT_EQ(Way(*rails, {0, 1}, {3, 0}), "rail leaf 1, up 1; rail leaf 0, down 1");
-  EXPECT_EQ(Way(*rails, {0, 1}, {4, 1}), "rail leaf 1, up 0; rail leaf 3, down 0");
+  EXPECT_EQ(RouteText(*rails, {0, 1}, {3, 0}), "rail leaf 1, up 1; rail leaf 0, down 1");
+  EXPECT_EQ(RouteText(*rails, {0, 1}, {4, 1}), "rail leaf 1, up 0; rail leaf 3, down 0");
 }
 
 TEST(Fabric, ADragonflyTakesOneGlobalLink) {
@@ -84,18 +84,19 @@ TEST(Fabric, ADragonflyTakesOneGlobalLink) {
                                               .local_rate = BytesPerSecond(7),
                                               .global_rate = BytesPerSecond(3)},
                                     Nodes(8, 1));
-  EXPECT_EQ(Way(*dragonfly, {0, 0}, {1, 0}), "group 0, router 0 to 1");
+  EXPECT_EQ(RouteText(*dragonfly, {0, 0}, {1, 0}), "group 0, router 0 to 1");
   // Group 0 reaches group 3 over its router 3 mod 2 = 1; group 3 is entered at its router 0 mod 2 = 0.
-  EXPECT_EQ(Way(*dragonfly, {0, 0}, {7, 0}), "group 0, router 0 to 1; group 0 to group 3; group 3, router 0 to 1");
-  EXPECT_EQ(Way(*dragonfly, {1, 0}, {6, 0}), "group 0 to group 3");
+  EXPECT_EQ(RouteText(*dragonfly, {0, 0}, {7, 0}),
+            "group 0, router 0 to 1; group 0 to group 3; group 3, router 0 to 1");
+  EXPECT_EQ(RouteText(*dragonfly, {1, 0}, {6, 0}), "group 0 to group 3");
   EXPECT_EQ(RateOf(*dragonfly, {0, 0}, {7, 0}), 3);
 }
 
 TEST(Fabric, ATorusGoesTheShorterWayRound) {
   const auto torus = MakeFabric(Torus{.dims = {3, 4}, .link_rate = BytesPerSecond(2)}, Nodes(12, 1));
   // Node 0 is (0, 0), node 11 (2, 3): one step back in both dimensions, the last one first.
-  EXPECT_EQ(Way(*torus, {0, 0}, {11, 0}), "node 0, dimension 1 back; node 3, dimension 0 back");
-  EXPECT_EQ(Way(*torus, {0, 0}, {2, 0}), "node 0, dimension 1 forward; node 1, dimension 1 forward");
+  EXPECT_EQ(RouteText(*torus, {0, 0}, {11, 0}), "node 0, dimension 1 back; node 3, dimension 0 back");
+  EXPECT_EQ(RouteText(*torus, {0, 0}, {2, 0}), "node 0, dimension 1 forward; node 1, dimension 1 forward");
   // Every pair: as many links as the sum of the shorter ways, none twice.
   for (int a = 0; a < 12; ++a) {
     for (int b = 0; b < 12; ++b) {

@@ -105,7 +105,7 @@ TEST(ModelProfile, MemoryLinesEqualTheCostModel) {
   SoftwareStack unfused;
   unfused.attention = AttentionKind::kUnfused;
   SoftwareStack sharded;
-  sharded.distributed_optimizer = true;
+  sharded.sharding = Sharding::kOptimizer;
   for (const SoftwareStack& software : {SoftwareStack(), unfused, sharded}) {
     const CostModel cost = SmallJob(1, software);
     const ModelProfile profile = ProfileModel(cost);
@@ -145,7 +145,7 @@ TEST(ModelProfile, WaitingForTheHostNeverMakesAttentionFree) {
 TEST(ModelProfile, ReadsBackWhatItWrote) {
   SoftwareStack unfused;
   unfused.attention = AttentionKind::kUnfused;
-  unfused.distributed_optimizer = true;
+  unfused.sharding = Sharding::kOptimizer;
   for (const SoftwareStack& software : {SoftwareStack(), unfused}) {
     const Json written = ToJson(ProfileModel(SmallJob(1, software)));
     const Json text = ParseJson(written.Dump(1), "profile");

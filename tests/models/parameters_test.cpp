@@ -87,7 +87,7 @@ TEST(State, EighteenBytesByDefaultAndTwelveOfThemDividedAmongReplicas) {
   EXPECT_EQ(plain.weights.value(), 2 * parameters);
   EXPECT_EQ(plain.gradients.value(), 4 * parameters);
   EXPECT_EQ(plain.optimizer.value(), 12 * parameters);
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   EXPECT_EQ(Priced(model, software).cost.State(layer, 4).optimizer.value(), 3 * parameters);
   EXPECT_EQ(Priced(model, software).cost.GradientBytes(layer).value(), 4 * parameters);
 }
@@ -119,7 +119,7 @@ TEST(State, OptimizerStepMovesItsStateOnce) {
   const double parameters = 12 * 1024.0 * 1024 + 13 * 1024;
   SoftwareStack software;
   EXPECT_NEAR(Priced(model, software).cost.OptimizerStep(LayersOnly(0, 1), 4).value(), 32 * parameters / 1e12, 1e-15);
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   EXPECT_NEAR(Priced(model, software).cost.OptimizerStep(LayersOnly(0, 1), 4).value(), 8 * parameters / 1e12, 1e-15);
   // fp16 takes the loss scale off first: 4 bytes read and written, a quarter of the parameters each.
   software.precision = Precision::kFp16;

@@ -20,7 +20,7 @@ TEST(SoftwareStack, DefaultsAreThoseOfTheRulings) {
   EXPECT_EQ(stack.attention, AttentionKind::kFlash);
   EXPECT_EQ(stack.packing, Packing::kPacked);
   EXPECT_EQ(stack.bytes_per_parameter, 18);
-  EXPECT_FALSE(stack.distributed_optimizer);
+  EXPECT_FALSE(stack.shards());
 }
 
 TEST(SoftwareStack, ReadsEveryKeyAndPrintsItAgain) {
@@ -31,6 +31,24 @@ TEST(SoftwareStack, ReadsEveryKeyAndPrintsItAgain) {
       R"("scatter_transfers":false,"vocabulary_multiple":64,"dropout":0.1,"workspace_bytes":1000.5,)"
       R"("fragmentation":0.25}})";
   EXPECT_EQ(ToJson(StackFrom(text)), ParseJson(text, ""));
+}
+
+TEST(SoftwareStack, ShardingIsReadAndPrintedWhereItIsNotTheUsual) {
+  const SoftwareStack stack =
+      StackFrom(R"({"software": {"sharding": "zero3", "encoder_sharding": "zero1", "shard_group": 8, "prefetch": 0,)"
+                R"("reshard_after_forward": false, "wrapped_layers": 2, "reduce_every_microbatch": false,)"
+                R"("context_parallel": "ulysses"}})");
+  EXPECT_EQ(stack.sharding_of(true), Sharding::kParameters);
+  EXPECT_EQ(stack.sharding_of(false), Sharding::kOptimizer);
+  EXPECT_FALSE(stack.reduces_every_microbatch(true));
+  const Json printed = ToJson(stack);
+  EXPECT_EQ(ToJson(StackFrom(printed.Dump())), printed);
+  EXPECT_EQ(printed.find("software")->find("sharding")->as<std::string>(), "zero3");
+  // zero1 has an older name, under which it is printed; nothing else is there by default.
+  EXPECT_EQ(ToJson(StackFrom(R"({"software": {"sharding": "zero1"}})")),
+            ToJson(StackFrom(R"({"software": {"distributed_optimizer": true}})")));
+  EXPECT_EQ(ToJson(SoftwareStack{}).find("software")->find("sharding"), nullptr);
+  EXPECT_TRUE(StackFrom(R"({"software": {"sharding": "zero2"}})").reduces_every_microbatch(true));
 }
 
 TEST(SoftwareStack, EveryMistakeNamesItsPlace) {
@@ -45,6 +63,12 @@ TEST(SoftwareStack, EveryMistakeNamesItsPlace) {
       {R"({"software": {"bytes_per_parameter": 5}})", "/software/bytes_per_parameter"},  // 2 + 4 at least
       {R"({"software": {"bytes_per_parameter": 65}})", "/software/bytes_per_parameter"},
       {R"({"software": {"distributed_optimizer": 1}})", "/software/distributed_optimizer"},
+      {R"({"software": {"distributed_optimizer": true, "sharding": "none"}})", "/software/distributed_optimizer"},
+      {R"({"software": {"distributed_optimizer": false, "sharding": "zero3"}})", "/software/distributed_optimizer"},
+      {R"({"software": {"sharding": "zero4"}})", "/software/sharding"},
+      {R"({"software": {"shard_group": 0}})", "/software/shard_group"},
+      {R"({"software": {"prefetch": -1}})", "/software/prefetch"},
+      {R"({"software": {"context_parallel": "star"}})", "/software/context_parallel"},
       {R"({"software": {"bucket_bytes": 0}})", "/software/bucket_bytes"},
       {R"({"software": {"overlap_parameters": "yes"}})", "/software/overlap_parameters"},
       {R"({"software": {"blocking_sends": 1}})", "/software/blocking_sends"},

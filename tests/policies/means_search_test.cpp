@@ -30,7 +30,7 @@ struct RandomJob {
     cluster.only_node().gpu.memory = Bytes(4e9 + 1e9 * static_cast<double>(random.Below(20)));
     SoftwareStack software;
     software.recompute = random.Below(2) == 0 ? Recompute::kNone : Recompute::kFull;
-    software.distributed_optimizer = random.Below(2) == 0;
+    software.sharding = random.Below(2) == 0 ? Sharding::kOptimizer : Sharding::kNone;
     return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), software};
   }
 };
@@ -146,7 +146,7 @@ TEST(MeansFormula, DividesTheOptimizerByEveryReplicaCountThatIsAsked) {
   // With a distributed optimizer the state of one stage falls as replicas grow; 18 bytes per parameter, 12 of them
   // optimizer: with very many replicas a third of the state is left.
   SoftwareStack software;
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   const ModelProfile profile = ProfileModel(SmallJob(1, software));
   const ModuleProfile& llm = profile.modules[1];
   const double alone = llm.State(llm.ranks[0], 1, 1).value();

@@ -240,7 +240,7 @@ TEST(CpuWorker, PlansBeyondItAreRefusedWithWhatToChange) {
   expect(reason([](Plan& p) { p.software.recompute = Recompute::kSelective; }), "\"recompute\"");
   expect(reason([](Plan& p) { p.software.attention = AttentionKind::kUnfused; }), "\"flash\"");
   expect(reason([](Plan& p) { p.software.packing = Packing::kPadded; }), "\"packed\"");
-  expect(reason([](Plan& p) { p.software.distributed_optimizer = true; }), "\"distributed_optimizer\"");
+  expect(reason([](Plan& p) { p.software.sharding = Sharding::kOptimizer; }), "\"distributed_optimizer\"");
   expect(reason([](Plan& p) { p.software.dropout = 0.1; }), "\"dropout\"");
   expect(reason([](Plan& p) { p.layout.stages[1].parts[0].mesh.tp = 2; }), "tp 1");
   expect(reason([](Plan& p) { p.layout.stages[0].parts[0].mesh.data_split = 2; }), "encoder_tp");

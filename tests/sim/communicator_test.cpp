@@ -17,7 +17,8 @@ namespace {
 double TransferTime(SoftwareStack software, bool sequence_parallel) {
   const Priced priced(GptModel(1024, 4, 16, 1000), software);
   const Communication transfer =
-      StageWay(priced.cost, DeviceGroup{0, 4}, DeviceGroup{8, 4}, sequence_parallel).Spelled(Bytes(4e6));
+      StageWay(priced.cost, DeviceGroup{0, 4}, DeviceGroup{8, 4}, Mesh{.tp = 4, .sequence_parallel = sequence_parallel})
+          .Spelled(Bytes(4e6));
   return UncontendedTime(TestCluster(), transfer).value();
 }
 
@@ -102,12 +103,12 @@ TEST(TiedEmbeddings, UntiedOrOnOneStageHaveNothingToAdd) {
 TEST(BucketedRing, MovesTheWeightsOfTheGradientsThatWereReduced) {
   // 2 bytes a parameter against 4, over the same rings; norms and biases are whole on every rank.
   SoftwareStack software;
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   const Priced priced(GptModel(1024, 4, 16, 51200), software);
   const Layout layout = BuildLayout(HomogeneousDegrees{2, 1, 4, 0, 1}, priced.cost.model(), TestCluster());
   const std::vector<int> replicas = {0, 1, 2, 3};
-  const Communication reduction = BucketedRing::OfGradients(priced.cost, layout, replicas).Of({});
-  const Communication gather = BucketedRing::OfParameters(priced.cost, layout, replicas).Of({});
+  const Communication reduction = BucketedRing::OfGradients(priced.cost, layout, replicas).Of({}).front();
+  const Communication gather = BucketedRing::OfParameters(priced.cost, layout, replicas).Of({}).front();
   ASSERT_EQ(gather.flows.size(), reduction.flows.size());
   for (std::size_t i = 0; i < gather.flows.size(); ++i) {
     EXPECT_DOUBLE_EQ(gather.flows[i].bytes.value(), reduction.flows[i].bytes.value() / 2);

@@ -31,7 +31,7 @@ class TwoReplicas {
         layout_(BuildLayout(HomogeneousDegrees{1, 1, 2, 0, microbatches}, priced_.cost.model(), TestCluster())) {
     // Two ranks of a node: half of it there and half back, over NVLink at 100 GB/s, and two latencies of 1 µs; a
     // distributed optimizer needs one half of that.
-    const double passes = software.distributed_optimizer ? 0.5 : 1;
+    const double passes = software.shards() ? 0.5 : 1;
     bucket_s_ = passes * (Gradients() * bucket / 100e9 + 2e-6);
   }
 
@@ -150,12 +150,12 @@ TEST(GradientOverlap, TellsHowSmallABucketMayBecome) {
   EXPECT_EQ(least({.overlap_gradients = true, .bucket_bytes = 1e5}, 1), 0);  // nothing to reduce
   EXPECT_EQ(least({.bucket_bytes = 1e5}, 2), 0);
   EXPECT_EQ(least({.bucket_bytes = 1e5, .overlap_parameters = true}, 2), 0);
-  EXPECT_DOUBLE_EQ(least({.distributed_optimizer = true, .bucket_bytes = 1e5, .overlap_parameters = true}, 2), 1);
+  EXPECT_DOUBLE_EQ(least({.sharding = Sharding::kOptimizer, .bucket_bytes = 1e5, .overlap_parameters = true}, 2), 1);
 }
 
 /// Reduce-scatters of r each beside the backward; gathers move half the bytes of fp32 gradients.
 constexpr SoftwareStack kBothOverlapped{
-    .distributed_optimizer = true, .overlap_gradients = true, .overlap_parameters = true};
+    .sharding = Sharding::kOptimizer, .overlap_gradients = true, .overlap_parameters = true};
 
 TEST(ParameterOverlap, AForwardUsesWeightsAsTheyCome) {
   for (const std::string& engine : EngineNames()) {

@@ -142,7 +142,7 @@ TEST(CommunicationByKind, TransfersReductionsAndGathersAreToldApart) {
   // Two stages, two replicas, one microbatch, 1 s each way, a distributed optimizer that takes no time. Transfers t:
   // the second stage ends at 3 + t, the first at 4 + 2t, then each reduces and gathers by itself.
   SoftwareStack software;
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   HandMadeStep step{.cost = SmallJob(4, software),
                     .layout = BuildLayout(HomogeneousDegrees{1, 2, 2, 1, 1}, SmallVlm(), A100Nodes(4))};
   step.costs = HandMadeCosts(step.layout, [](const Stage&, int) { return std::pair(1.0, 1.0); });

@@ -154,7 +154,7 @@ struct Twins {
   ModelSpec model = SmallVlm();
   NodeSpec node = A100Nodes(1).only_node();
   std::shared_ptr<const KernelCosts> kernels = BuiltInKernelCosts(node.gpu);
-  SoftwareStack software{.distributed_optimizer = true, .overlap_gradients = true};
+  SoftwareStack software{.sharding = Sharding::kOptimizer, .overlap_gradients = true};
   CostModel one{model, ClusterSpec("one", "", {{"node", 2, node}}), kernels, software};
   CostModel two{model, ClusterSpec("two", "", {{"a", 1, node}, {"b", 1, node}}), {kernels, kernels}, software};
 };

@@ -88,7 +88,7 @@ struct SharedDevices {
 
 TEST(StepEnd, StagesOnOneDeviceReduceOneAfterTheOther) {
   SoftwareStack software;
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   const SharedDevices step(software);
   for (const OpKind kind : {OpKind::kGradientReduction, OpKind::kParameterGather}) {
     for (const int s : {0, 1}) {

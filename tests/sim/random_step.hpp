@@ -96,10 +96,16 @@ class RandomStepMaker {
     software.recompute = static_cast<Recompute>(Below(3));
     software.attention = Chance(0.2) ? AttentionKind::kUnfused : AttentionKind::kFlash;
     software.packing = Chance(0.3) ? Packing::kPadded : Packing::kPacked;
-    software.distributed_optimizer = Chance(0.4);
+    software.sharding = static_cast<Sharding>(Pick({0, 0, 0, 1, 1, 2, 3}));
+    if (Chance(0.2)) software.encoder_sharding = static_cast<Sharding>(Below(4));
+    if (Chance(0.2)) software.reduce_every_microbatch = Chance(0.5);
+    software.prefetch = Pick({1, 1, 0, 2});
+    software.wrapped_layers = Pick({1, 3});
+    software.reshard_after_forward = Chance(0.8);
+    software.context_parallel = static_cast<ContextParallel>(Below(2));
     software.overlap_gradients = Chance(0.5);
     if (software.overlap_gradients) software.bucket_bytes = Pick({200'000, 1'000'000, 2'000'000'000});
-    if (software.distributed_optimizer) software.overlap_parameters = Chance(0.5);
+    if (software.shards()) software.overlap_parameters = Chance(0.5);
     software.scatter_transfers = Chance(0.7);
     if (Chance(0.2)) software.host_per_kernel = dflop::Seconds(5e-6);
     return software;
@@ -131,6 +137,7 @@ class RandomStepMaker {
     degrees.pp = Pick({1, 2, 3, 4});
     degrees.dp = Pick({1, 2, 3, 4});
     degrees.sequence_parallel = Chance(0.3);
+    degrees.cp = Pick({1, 1, 1, 2});
     degrees.microbatches = Pick({1, 2, 4, 6});
     degrees.chunks = degrees.pp > 1 && Chance(0.3) ? 2 : 1;
     step.pipeline = Chance(0.5) ? "1f1b" : "gpipe";

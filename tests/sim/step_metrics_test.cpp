@@ -27,7 +27,7 @@ RandomJob MakeRandomJob(std::uint64_t seed) {
   const auto pick = [&](std::vector<int> values) { return values[random.Below(values.size())]; };
   SoftwareStack software;
   software.recompute = pick({0, 1}) == 0 ? Recompute::kNone : Recompute::kFull;
-  software.distributed_optimizer = pick({0, 1}) == 1;
+  software.sharding = static_cast<Sharding>(pick({0, 1}));
   ModelSpec model = SmallVlm();
   model.encoders[0].frozen = pick({0, 0, 1}) == 1;
   const ClusterSpec cluster = A100Nodes(4);

@@ -105,14 +105,16 @@ TEST(StepReplay, IsTheFullSimulationWhereReductionsHideBehindTheLastBackward) {
 }
 
 TEST(StepReplay, IsTheFullSimulationWhereWeightsAreGatheredBesideTheFirstForward) {
-  ExpectExactEverywhere(
-      {.distributed_optimizer = true, .overlap_gradients = true, .bucket_bytes = 300'000, .overlap_parameters = true});
+  ExpectExactEverywhere({.sharding = Sharding::kOptimizer,
+                         .overlap_gradients = true,
+                         .bucket_bytes = 300'000,
+                         .overlap_parameters = true});
 }
 
 TEST(StepReplay, IsTheFullSimulationWhereMessagesBlock) { ExpectExactEverywhere({.blocking_sends = true}); }
 
 TEST(StepReplay, IsTheFullSimulationOfPaddedBatchesWithADistributedOptimizer) {
-  ExpectExactEverywhere({.packing = Packing::kPadded, .distributed_optimizer = true});
+  ExpectExactEverywhere({.packing = Packing::kPadded, .sharding = Sharding::kOptimizer});
 }
 
 TEST(StepReplay, AdjustedCostsAreTheDurations) {

@@ -32,7 +32,7 @@ struct Job {
 };
 
 Job RunJob(const Sort& sort, std::uint64_t seed, bool split = false) {
-  const SoftwareStack software{.distributed_optimizer = seed % 2 == 0};
+  const SoftwareStack software{.sharding = seed % 2 == 0 ? Sharding::kOptimizer : Sharding::kNone};
   const CostModel cost = SmallJob(1, software);
   auto orders = OrdersOf(*Plugin<PipelineSchedule>(sort.pipeline), sort.layout);
   if (split) orders = Split(orders);

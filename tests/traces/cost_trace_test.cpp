@@ -10,7 +10,11 @@
 namespace dflop {
 namespace {
 
-std::string Path(const std::string& name) { return testing::TempDir() + "cost_trace_" + name + ".json"; }
+/// Tests run beside each other.
+std::string Path(const std::string& name) {
+  const std::string test = testing::UnitTest::GetInstance()->current_test_info()->name();
+  return testing::TempDir() + "cost_trace_" + test + "_" + name + ".json";
+}
 
 constexpr char kRow[] =
     R"({"op":"gemm","shape":{"m":16,"n":128,"k":256},"dtype":"bf16","direction":"forward","median_s":1e-5})";

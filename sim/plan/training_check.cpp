@@ -1,0 +1,40 @@
+// Stages of a module are divided alike, so the first of each says all.
+#include "sim/plan/training_check.hpp"
+
+#include <set>
+
+#include "models/sharding.hpp"
+
+namespace dflop {
+namespace {
+
+/// Ulysses gives every context-parallel rank whole heads.
+std::string WhyHeads(const CostModel& cost, const ModulePart& part) {
+  const Mesh& mesh = part.mesh;
+  const int heads = cost.model().shape(part.module).heads / mesh.tp;
+  if (mesh.cp == 1 || cost.software().context_parallel != ContextParallel::kUlysses || heads % mesh.cp == 0) return "";
+  int below = mesh.cp;
+  while (heads % below != 0) --below;
+  return "ulysses over " + std::to_string(mesh.cp) + " ranks does not divide the " + std::to_string(heads) +
+         " heads that a tensor-parallel rank of " + cost.model().module_name(part.module) +
+         " has; nearest that does: " + std::to_string(below) + "; a ring divides tokens instead";
+}
+
+}  // namespace
+
+std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
+  std::set<int> seen;
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (!seen.insert(part.module).second) continue;
+      const bool llm = cost.model().is_llm(part.module);
+      const std::string group = WhyShardGroup(cost.software(), llm, layout.copies(part), part.mesh.copies());
+      if (!group.empty()) return group;
+      const std::string heads = WhyHeads(cost, part);
+      if (!heads.empty()) return heads;
+    }
+  }
+  return "";
+}
+
+}  // namespace dflop

@@ -1,0 +1,14 @@
+// Whether the way a model is trained fits a layout: what degrees alone do not say.
+#pragma once
+
+#include <string>
+
+#include "sim/plan/layout.hpp"
+
+namespace dflop {
+
+/// "" when shard groups divide the copies of every part and the context-parallel ranks can share its heads, otherwise
+/// what is wrong and what works.
+std::string WhyNotTrained(const CostModel& cost, const Layout& layout);
+
+}  // namespace dflop
