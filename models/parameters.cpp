@@ -124,8 +124,8 @@ Bytes CostModel::GatheredBytes(const ModulePart& part, Bytes weights) const {
   if (!software_.reshard_after_forward) return weights;
   const std::vector<ModulePart> units = UnitsOf(part, software_.wrapped_layers);
   const std::size_t window = static_cast<std::size_t>(software_.prefetch) + 1;
-  std::vector<Bytes> bytes;
-  for (const ModulePart& unit : units) bytes.push_back(WeightBytes(unit));
+  std::vector<Bytes> bytes(units.size());
+  std::transform(units.begin(), units.end(), bytes.begin(), [&](const ModulePart& unit) { return WeightBytes(unit); });
   Bytes most{0};
   for (std::size_t first = 0; first < bytes.size(); ++first) {
     Bytes sum{0};

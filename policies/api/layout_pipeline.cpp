@@ -10,16 +10,23 @@
 namespace dflop {
 namespace {
 
-/// With several stages per chunk, every forward runs through them in turn, every backward back.
-DeviceOrder OverStages(const DeviceOrder& order, int stages) {
+/// With several stages per chunk, every forward runs through them in turn, every backward back. The device's chunks
+/// begin behind `before` others.
+DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
   DeviceOrder all;
   for (const ScheduledOp& op : order) {
     for (int s = 0; s < stages; ++s) {
       const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
-      all.push_back({op.kind, op.microbatch, op.chunk * stages + in_chunk});
+      all.push_back({op.kind, op.microbatch, before + op.chunk * stages + in_chunk});
     }
   }
   return all;
+}
+
+void AddAll(OpKind kind, int encoders, int microbatches, DeviceOrder& order) {
+  for (int k = 0; k < microbatches; ++k) {
+    for (int encoder = 0; encoder < encoders; ++encoder) order.push_back({kind, k, encoder});
+  }
 }
 
 std::string Listed(const Placement& placement) {
@@ -31,8 +38,14 @@ std::string Listed(const Placement& placement) {
 }  // namespace
 
 LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& layout)
-    : layout_(layout), positions_(DevicePositions(layout)), held_(layout.groups.size()) {
-  for (const Stage& stage : layout.stages) ++held_[Index(stage.group)];
+    : layout_(layout),
+      positions_(DevicePositions(layout)),
+      spread_(SpreadStages(layout)),
+      held_(layout.groups.size()),
+      encoders_(layout.groups.size()) {
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    ++(spread_[s] ? encoders_ : held_)[Index(layout.stages[s].group)];
+  }
   CheckChunks(schedule.chunks());
   const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
   shape_ = ShapeOf(schedule, devices, layout.microbatches);
@@ -58,11 +71,19 @@ void LayoutPipeline::CheckChunks(int chunks) const {
 
 /// As if each run of a chunk's stages were one; a chunk torn apart counts several times.
 Placement LayoutPipeline::PlacementOfLayout() const {
+  std::vector<int> on_pipeline;  // by depth
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const int depth = layout_.stages[s].depth;
+    if (spread_[s]) continue;
+    if (on_pipeline.size() < positions_.size()) on_pipeline.resize(positions_.size(), -1);
+    on_pipeline[Index(depth)] = positions_[Index(depth)];
+  }
+  std::erase(on_pipeline, -1);  // depths of encoders that are spread
   std::vector<int> depths(Index(shape_.devices));
-  for (const int device : positions_) ++depths[Index(device)];
+  for (const int device : on_pipeline) ++depths[Index(device)];
   std::vector<int> met(depths.size());
   Placement placement;
-  for (const int device : positions_) {
+  for (const int device : on_pipeline) {
     const int per_chunk = std::max(1, depths[Index(device)] / shape_.chunks);
     const bool begins = met[Index(device)]++ % per_chunk == 0;
     if (begins || placement.back() != device) placement.push_back(device);
@@ -74,7 +95,12 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
   const std::vector<std::vector<int>> stages = shape_.StagesOfDevices();
   std::vector<int> met(held_.size());
   std::vector<int> places;
-  for (const Stage& stage : layout_.stages) {
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const Stage& stage = layout_.stages[s];
+    if (spread_[s]) {
+      places.push_back(-1);
+      continue;
+    }
     const int chunk = met[Index(stage.group)]++ / (held_[Index(stage.group)] / shape_.chunks);
     places.push_back(stages[Index(positions_[Index(stage.depth)])][Index(chunk)]);
   }
@@ -84,11 +110,20 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
 void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica,
                           std::vector<DeviceOrder>& orders) const {
   DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
-  for (const Stage& stage : layout_.stages) {
-    if (replica != kAllReplicas && stage.replica != replica) continue;
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const Stage& stage = layout_.stages[s];
+    if (spread_[s] || (replica != kAllReplicas && stage.replica != replica)) continue;
     DeviceOrder& order = orders[Index(stage.group)];
     if (!order.empty()) continue;
-    order = OverStages(by_device[Index(positions_[Index(stage.depth)])], held_[Index(stage.group)] / shape_.chunks);
+    const int encoders = encoders_[Index(stage.group)];
+    order = OverStages(by_device[Index(positions_[Index(stage.depth)])], held_[Index(stage.group)] / shape_.chunks,
+                       encoders);
+    if (encoders == 0) continue;
+    DeviceOrder whole;
+    AddAll(OpKind::kForward, encoders, layout_.microbatches, whole);
+    for (const ScheduledOp& op : order) whole.push_back(op);
+    AddAll(OpKind::kBackward, encoders, layout_.microbatches, whole);
+    order = std::move(whole);
   }
 }
 

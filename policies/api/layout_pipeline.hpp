@@ -15,9 +15,11 @@ class LayoutPipeline {
   LayoutPipeline(const PipelineSchedule& schedule, const Layout& layout);
 
   const ScheduleProblem& shape() const { return shape_; }
-  /// [stage of the layout]: the stage of the pipeline that it is, or is a part of.
+  /// [stage of the layout]: the stage of the pipeline that it is, or is a part of; −1: an encoder that is spread over
+  /// the pipeline's devices.
   std::vector<int> ScheduleStages() const;
-  /// Writes the orders of a pipeline's devices to the device groups of one replica or of all.
+  /// Writes the orders of a pipeline's devices to the device groups of one replica or of all. Encoders that are spread
+  /// over them encode all microbatches before, and run all backwards behind.
   void Give(const std::vector<DeviceOrder>& by_device, int replica, std::vector<DeviceOrder>& orders) const;
 
  private:
@@ -26,7 +28,9 @@ class LayoutPipeline {
 
   const Layout& layout_;
   std::vector<int> positions_;  ///< [depth]: device of the pipeline
-  std::vector<int> held_;       ///< [group]: stages
+  std::vector<bool> spread_;    ///< [stage]
+  std::vector<int> held_;       ///< [group]: stages of the pipeline
+  std::vector<int> encoders_;   ///< [group]: that are spread over it; they are its first chunks
   ScheduleProblem shape_;
 };
 

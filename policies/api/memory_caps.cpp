@@ -23,10 +23,14 @@ double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
   return most;
 }
 
+/// Of an encoder that is spread over the LLM's devices: its share, as much of every replica's microbatch.
 SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape& sample) {
   const ModelSpec& model = context.cost.model();
   if (model.is_llm(module)) return LlmBatch({sample.llm_tokens}, Packing::kPacked);
-  return EncoderBatch(model.encoders[Index(module)], sample.tiles[Index(module)]);
+  const Layout& layout = context.layout;
+  const double share =
+      layout.feeds(module) ? static_cast<double>(layout.llm_replicas()) / layout.replicas_of(module) : 1;
+  return EncoderBatch(model.encoders[Index(module)], sample.tiles[Index(module)] * share);
 }
 
 struct SampleBytes {
@@ -81,6 +85,19 @@ double FreeBytes(const BatchContext& context, const std::vector<const Stage*>& s
   return free;
 }
 
+/// [group]: stages of the LLM's first replica, and of what runs on its devices beside it.
+std::vector<std::vector<const Stage*>> StagesOfFirstReplica(const Layout& layout) {
+  std::vector<bool> wanted(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    if (stage.replica == 0 && !layout.feeds(stage.parts.front().module)) wanted[Index(stage.group)] = true;
+  }
+  std::vector<std::vector<const Stage*>> stages(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    if (wanted[Index(stage.group)]) stages[Index(stage.group)].push_back(&stage);
+  }
+  return stages;
+}
+
 double Tightness(const BucketCap& cap) {
   return std::accumulate(cap.amounts.begin(), cap.amounts.end(), 0.0) / std::max(cap.limit, 1.0);
 }
@@ -89,18 +106,14 @@ double Tightness(const BucketCap& cap) {
 
 std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
   const Layout& layout = context.layout;
-  std::vector<std::vector<const Stage*>> stages_of_group(layout.groups.size());
-  for (const Stage& stage : layout.stages) {
-    const bool own_devices = layout.feeds(stage.parts.front().module);
-    if (stage.replica == 0 && !own_devices) stages_of_group[Index(stage.group)].push_back(&stage);
-  }
+  const std::vector<std::vector<const Stage*>> stages_of_group = StagesOfFirstReplica(layout);
   const ShapesOfBatch shapes(context.batch);
   std::vector<BucketCap> caps(layout.pipelines.size());
   for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
     const auto& stages = stages_of_group[g];
     if (stages.empty()) continue;
-    const int module = stages.front()->parts.front().module;
-    BucketCap cap{"bytes of activations on pipeline stage " + std::to_string(stages.front()->depth) + ", which holds " +
+    const int module = stages.back()->parts.front().module;
+    BucketCap cap{"bytes of activations on pipeline stage " + std::to_string(stages.back()->depth) + ", which holds " +
                       context.cost.model().module_name(module),
                   {},
                   FreeBytes(context, stages)};

@@ -50,7 +50,10 @@ std::vector<int> DeviceKinds(const Layout& layout) {
   std::vector<int> kind(layout.pipelines.size());
   std::iota(kind.begin(), kind.end(), 0);
   std::vector<int> first_of_group(layout.groups.size(), -1);
-  for (const Stage& stage : layout.stages) {
+  const std::vector<bool> spread = SpreadStages(layout);
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    if (spread[s]) continue;
     int& first = first_of_group[Index(stage.group)];
     if (first < 0) first = kind[Index(stage.parts.front().module)];
     for (const ModulePart& part : stage.parts) kind[Index(part.module)] = first;

@@ -40,7 +40,7 @@ class StepProblems {
   void AddStages(const StepCosts& costs) {
     std::map<std::pair<int, int>, std::vector<int>> chunks;  // by group and stage of the pipeline
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
-      chunks[{layout_.stages[Index(s)].group, places_[Index(s)]}].push_back(s);
+      if (places_[Index(s)] >= 0) chunks[{layout_.stages[Index(s)].group, places_[Index(s)]}].push_back(s);
     }
     for (const auto& [chunk, stages] : chunks) {
       std::vector<StageTimes>& slowest = ProblemOf(stages.front()).times[Index(chunk.second)];
@@ -70,7 +70,7 @@ class StepProblems {
       const Operation& operation = graph.operations[i];
       if (operation.kind != OpKind::kTransfer) continue;
       const int from = places_[Index(operation.stage)];
-      if (places_[Index(operation.to_stage)] != from + 1) continue;
+      if (from < 0 || places_[Index(operation.to_stage)] != from + 1) continue;
       Seconds& longest = ProblemOf(operation.stage).transfers[Index(from)][Index(operation.microbatch)];
       longest = std::max(longest, graph.durations[i]);
     }

@@ -49,7 +49,8 @@ std::string StackText(const SoftwareStack& stack, const Options& options) {
             : stack.recompute == Recompute::kFull ? ", full recompute"
                                                   : ", selective recompute";
   }
-  if (options.choose_optimizer) text += stack.sharding != Sharding::kNone ? ", distributed optimizer" : ", whole optimizer";
+  if (options.choose_optimizer)
+    text += stack.sharding != Sharding::kNone ? ", distributed optimizer" : ", whole optimizer";
   return text;
 }
 

@@ -1,6 +1,7 @@
 // fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
 //
-// Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own, or "uniform" {tp, cp, pp, dp, ep,
+// Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own or, with {"tp", "spread": true}, an
+// encoder spread over the LLM's, or "uniform" {tp, cp, pp, dp, ep,
 // etp, encoder_stages, encoder_tp, layers_per_stage}; and either "microbatches" or "samples_per_microbatch". Or "file",
 // the data_sched_config.yaml in which the optimizer of DFLOP's release leaves its plan (sim/plan/release_config.hpp),
 // instead of all of them. May use fewer GPUs than the cluster has. Runs even where it does not fit into memory; the
@@ -30,7 +31,13 @@ std::vector<int> ReadLayers(const JsonReader& json) {
 }
 
 ModuleDegrees ReadDegrees(const JsonReader& json) {
-  json.AllowOnly({"tp", "cp", "pp", "dp", "ep", "etp", "sequence_parallel", "layers_per_stage"});
+  if (json.BoolOr("spread", false)) {
+    json.AllowOnly({"spread", "tp", "sequence_parallel"});
+    return {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
+            .sequence_parallel = json.BoolOr("sequence_parallel", false),
+            .spread = true};
+  }
+  json.AllowOnly({"tp", "cp", "pp", "dp", "ep", "etp", "sequence_parallel", "layers_per_stage", "spread"});
   const auto other = [&](const char* name) { return static_cast<int>(json.IntOr(name, 1, 1, 1024)); };
   return {.tp = static_cast<int>(json.At("tp").Int(1, 1024)),
           .pp = static_cast<int>(json.At("pp").Int(1, kMaxDegree)),
@@ -78,6 +85,7 @@ class FixedLayout final : public LayoutPlanner {
       uniform_ = ReadUniform(*uniform);
     } else {
       llm_ = ReadDegrees(json.At("llm"));
+      if (llm_.spread) json.At("llm").At("spread").Fail("is for encoders, which are spread over the LLM's devices");
       if (const auto encoders = json.Find("encoders")) {
         for (const std::string& name : encoders->Keys()) {
           encoders_.emplace_back(name, ReadDegrees(encoders->At(name)));
@@ -214,7 +222,9 @@ const Registration<LayoutPlanner> kFixed{
            "a homogeneous layout"},
       {.name = "encoders",
        .type = Parameter::Other{"object"},
-       .help = "degrees by encoder: tp, pp, dp, sequence_parallel, layers_per_stage"},
+       .help =
+           "degrees by encoder: tp, pp, dp, sequence_parallel, layers_per_stage; or tp and \"spread\": true, over the "
+           "LLM's devices"},
       {.name = "llm",
        .type = Parameter::Other{"object"},
        .help =

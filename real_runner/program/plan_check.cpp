@@ -35,6 +35,10 @@ class PlanChecker {
                                      std::pair(plan_.software.overlap_parameters, "overlap_parameters")}) {
       if (asked) Fail(std::string("/software/") + key, "is true, which only the simulator can do, the runner cannot");
     }
+    const std::vector<bool> spread = SpreadStages(plan_.layout);
+    if (std::find(spread.begin(), spread.end(), true) != spread.end()) {
+      Fail("/layout/stages", "spreads an encoder over the LLM's devices, which only the simulator can");
+    }
     if (plan_.software.couples_microbatches()) {
       Fail("/software",
            "lets replicas meet within the step (sharding zero2 or zero3, or reductions every microbatch), "

@@ -50,10 +50,11 @@ class GraphBuilder {
   std::size_t Cell(int s, int k) const { return Index(s) * Index(draft_.layout.microbatches) + Index(k); }
 
   void AddDeviceOrder(int group) {
-    const std::vector<int>& stages = draft_.StagesOf(group);
-    if (stages.empty()) return;  // of a replica that is left out
+    if (draft_.StagesOf(group).empty()) return;  // of a replica that is left out
+    const std::vector<int>& stages = draft_.ChunksOf(group);
     for (const ScheduledOp& op : orders_[Index(group)]) {
       const int s = stages[Index(op.chunk)];
+      if (!draft_.Included(s)) continue;
       if (op.kind != OpKind::kForward && !draft_.costs.needs_backward[Index(s)]) continue;
       const Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
       Remember(op.kind, s, op.microbatch, units_[Index(s)] > 0 ? AddUnits(operation) : AddWhole(operation));

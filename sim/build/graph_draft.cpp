@@ -35,12 +35,14 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
       reduced(job.layout.stages.size(), kNone),
       orders_(job.orders),
       stages_of_group_(job.layout.groups.size()),
+      chunks_of_group_(job.layout.groups.size()),
       held_by_(job.layout.groups.size()) {
   graph.groups = static_cast<int>(layout.groups.size());
   graph.queues.resize(layout.groups.size());
   if (!options.classes.empty()) CountCopies();
   std::size_t cells = 0;
   for (int s = 0; s < StageCount(); ++s) {
+    chunks_of_group_[Index(StageAt(s).group)].push_back(s);
     if (Included(s)) cells += Index(layout.microbatches);
     if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
   }

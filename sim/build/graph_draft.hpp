@@ -37,6 +37,8 @@ class GraphDraft {
   bool FeedsOthers(int s) const { return layout.feeds(StageAt(s).parts.front().module); }
   /// The stages that are included, by device group.
   const std::vector<int>& StagesOf(int group) const { return stages_of_group_[Index(group)]; }
+  /// All stages of a device group, as its order counts chunks.
+  const std::vector<int>& ChunksOf(int group) const { return chunks_of_group_[Index(group)]; }
 
   int Add(const Operation& operation, Seconds duration);
   void Need(int waiting, int needed) {
@@ -76,6 +78,7 @@ class GraphDraft {
   /// [replica of the LLM]: replicas that it stands for, 0: another one stands for it; empty: each for itself.
   std::vector<int> copies_;
   std::vector<std::vector<int>> stages_of_group_;
+  std::vector<std::vector<int>> chunks_of_group_;
   std::vector<std::vector<int>> held_by_;  ///< [group]: messages that it blocks in after its last operation
   std::vector<std::pair<std::int32_t, std::int32_t>> edges_;
   std::vector<std::pair<std::int32_t, Lag>> lags_;

@@ -58,6 +58,8 @@ class ParameterStreams {
     for (const auto& [group, stages] : stages_of) {
       if (std::none_of(stages.begin(), stages.end(), [&](int s) { return IsGathered(s); })) continue;
       std::vector<int> depths;
+      depths.reserve(stages.size());
+      depths.reserve(stages.size());
       for (const int s : stages) depths.push_back(draft_.StageAt(s).depth);
       Row& row = rows[depths];
       row.replicas.push_back(draft_.StageAt(stages.front()).replica);

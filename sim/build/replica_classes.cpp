@@ -21,9 +21,7 @@ void AddDouble(ContentBytes& content, double value) { content.Time(Seconds(value
 
 void AddMessage(ContentBytes& content, const CostModel& cost, const Layout& layout, const Stage& from,
                 const Stage& to) {
-  StageWay(cost, layout.groups[Index(from.group)], layout.groups[Index(to.group)],
-           to.parts.back().mesh)
-      .AddTo(content);
+  StageWay(cost, layout.groups[Index(from.group)], layout.groups[Index(to.group)], to.parts.back().mesh).AddTo(content);
 }
 
 void AddStages(ContentBytes& content, const CostModel& cost, const Layout& layout, const ReplicaContent& replica) {

@@ -54,6 +54,7 @@ Communication ShardGroups::Across(Bytes bytes) const {
   const Bytes each = bytes / ranks_;
   const auto members = [&](int rank) {
     std::vector<int> of_rank;
+    of_rank.reserve(Index(Count()));
     for (int group = 0; group < Count(); ++group) of_rank.push_back(gpus_[Index(group * ranks_ + rank)]);
     return of_rank;
   };

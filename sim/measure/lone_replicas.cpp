@@ -59,6 +59,8 @@ class LoneReplicas {
   void LookAtEncoders(const OperationGraph& graph) {
     std::vector<Chain> bounds;
     for (std::size_t g = 0; g < busy_.size(); ++g) busy_[g] = BusyIn(graph, g);
+    const std::vector<bool> spread = SpreadStages(job_.layout);
+    if (std::find(spread.begin(), spread.end(), true) != spread.end()) return;  // each keeps an LLM's device busy
     for (Chain& chain : ChainsOf(job_.layout)) {
       if (!job_.layout.feeds(chain.module)) continue;
       const bool bounded =

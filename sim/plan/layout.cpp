@@ -119,6 +119,19 @@ std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) 
   return "";
 }
 
+int LlmGroup(const SeparateDegrees& degrees) { return degrees.llm.tp * degrees.llm.cp; }
+
+std::string WhySpread(const ModelSpec& model, int module, const SeparateDegrees& degrees) {
+  const int group = LlmGroup(degrees);
+  const int tp = degrees.encoders[Index(module)].tp;
+  if (group % tp == 0) return "";
+  int below = tp;
+  while (group % below != 0) --below;
+  return "tensor parallelism " + std::to_string(tp) + " of " + model.module_name(module) + " does not divide the " +
+         std::to_string(group) +
+         " GPUs of a device group that it is spread over; nearest that does: " + std::to_string(below);
+}
+
 std::string WhyEncoderContext(const ModelSpec& model, int module, const ModuleDegrees& degrees) {
   if (model.is_llm(module) || degrees.cp == 1) return "";
   return model.module_name(module) + " has no cp: its replicas divide whole tiles; give it dp " +
@@ -221,6 +234,11 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
   int first = 0;
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
+    if (m.spread) {
+      const std::string why = FirstOf({WhySpread(model, module, d), WhyDivision(model, module, m.tp)});
+      if (!why.empty()) return why;
+      continue;
+    }
     const std::string why =
         FirstOf({WhyEncoderContext(model, module, m), WhyGpus(first + m.gpus(), cluster),
                  WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
@@ -279,44 +297,79 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   return layout;
 }
 
-Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
-  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
-  Layout layout;
-  int encoder_depth = 0;
-  for (const ModuleDegrees& encoder : d.encoders) encoder_depth = std::max(encoder_depth, encoder.pp);
+namespace {
 
-  int first_gpu = 0;
-  for (int module = 0; module < model.module_count(); ++module) {
-    const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[Index(module)];
-    const int layers = model.shape(module).layers;
-    const auto split = SplitOf(layers, m.pp, model.is_llm(module) ? d.fewer_last : 0, m.layers_per_stage);
+/// Puts the modules of a separate layout one after the other on the cluster.
+class SeparateBuilder {
+ public:
+  SeparateBuilder(const SeparateDegrees& degrees, const ModelSpec& model) : d_(degrees), model_(model) {
+    for (const ModuleDegrees& encoder : d_.encoders) {
+      encoder_depth_ = std::max(encoder_depth_, encoder.spread ? 1 : encoder.pp);
+      if (!encoder.spread) llm_first_group_ += encoder.pp * encoder.dp;
+    }
+  }
+
+  Layout Build() {
+    for (int module = 0; module < model_.module_count(); ++module) {
+      const ModuleDegrees& m = model_.is_llm(module) ? d_.llm : d_.encoders[Index(module)];
+      m.spread ? Spread(module, m) : Place(module, m);
+      layout_.pipelines.push_back(module);
+      if (!model_.is_llm(module)) layout_.edges.push_back({module, model_.llm_module()});
+      layout_.name += (module > 0 ? " | " : "") + model_.module_name(module) + " " +
+                      (m.spread ? "spread tp" + std::to_string(m.tp) : DegreeText(m)) + GivenText(m.layers_per_stage);
+    }
+    layout_.microbatches = d_.microbatches;
+    layout_.depth = encoder_depth_ + d_.llm.pp;
+    layout_.communicator = d_.communicator;
+    layout_.name += CommunicatorText(d_.communicator) + FewerText(d_.fewer_last);
+    layout_.name += ", " + std::to_string(d_.microbatches) + " microbatches";
+    return std::move(layout_);
+  }
+
+ private:
+  void Place(int module, const ModuleDegrees& m) {
+    const int layers = model_.shape(module).layers;
+    const auto split = SplitOf(layers, m.pp, model_.is_llm(module) ? d_.fewer_last : 0, m.layers_per_stage);
     const auto parts = PartsOf(
         module, split, {.tp = m.tp, .cp = m.cp, .sequence_parallel = m.sequence_parallel, .ep = m.ep, .etp = m.etp});
-    const int first_group = static_cast<int>(layout.groups.size());
+    const int first_group = static_cast<int>(layout_.groups.size());
     for (int g = 0; g < m.pp * m.dp; ++g) {
-      layout.groups.push_back(
-          {first_gpu + PlaceOf(d.order, g / m.dp, g % m.dp, m.pp, m.dp) * m.tp * m.cp, m.tp * m.cp});
+      layout_.groups.push_back(
+          {first_gpu_ + PlaceOf(d_.order, g / m.dp, g % m.dp, m.pp, m.dp) * m.tp * m.cp, m.tp * m.cp});
     }
-    first_gpu += m.gpus();
+    first_gpu_ += m.gpus();
     // A short encoder starts late: all encoders end just before the LLM begins.
-    const int first_depth = model.is_llm(module) ? encoder_depth : encoder_depth - m.pp;
+    const int first_depth = model_.is_llm(module) ? encoder_depth_ : encoder_depth_ - m.pp;
     for (int r = 0; r < m.dp; ++r) {
       for (int s = 0; s < m.pp; ++s) {
-        layout.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[static_cast<std::size_t>(s)]}});
+        layout_.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[Index(s)]}});
       }
     }
-    layout.pipelines.push_back(module);
-    layout.replicas.push_back(m.dp);
-    if (!model.is_llm(module)) layout.edges.push_back({module, model.llm_module()});
-    layout.name +=
-        (module > 0 ? " | " : "") + model.module_name(module) + " " + DegreeText(m) + GivenText(m.layers_per_stage);
+    layout_.replicas.push_back(m.dp);
   }
-  layout.microbatches = d.microbatches;
-  layout.depth = encoder_depth + d.llm.pp;
-  layout.communicator = d.communicator;
-  layout.name += CommunicatorText(d.communicator) + FewerText(d.fewer_last);
-  layout.name += ", " + std::to_string(d.microbatches) + " microbatches";
-  return layout;
+
+  /// A replica of the whole encoder on each of the LLM's groups, which come later.
+  void Spread(int module, const ModuleDegrees& m) {
+    const Mesh mesh{.tp = m.tp, .data_split = LlmGroup(d_) / m.tp, .sequence_parallel = m.sequence_parallel};
+    const auto parts = PartsOf(module, {model_.shape(module).layers}, mesh);
+    const int groups = d_.llm.pp * d_.llm.dp;
+    for (int g = 0; g < groups; ++g) layout_.stages.push_back({g, encoder_depth_ - 1, llm_first_group_ + g, parts});
+    layout_.replicas.push_back(groups);
+  }
+
+  const SeparateDegrees& d_;
+  const ModelSpec& model_;
+  Layout layout_;
+  int encoder_depth_ = 0;
+  int llm_first_group_ = 0;
+  int first_gpu_ = 0;
+};
+
+}  // namespace
+
+Layout BuildLayout(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  DFLOP_CHECK(WhyImpossible(d, model, cluster).empty(), WhyImpossible(d, model, cluster));
+  return SeparateBuilder(d, model).Build();
 }
 
 std::vector<Chain> ChainsOf(const Layout& layout) {
@@ -355,14 +408,35 @@ std::vector<ModuleDegrees> DegreesOf(const Layout& layout) {
   return degrees;
 }
 
+std::vector<bool> SpreadStages(const Layout& layout) {
+  std::vector<bool> spread(layout.stages.size());
+  if (!layout.joins()) return spread;
+  std::vector<bool> of_llm(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    if (!layout.feeds(stage.parts.front().module)) of_llm[Index(stage.group)] = true;
+  }
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    spread[s] = layout.feeds(stage.parts.front().module) && of_llm[Index(stage.group)];
+  }
+  return spread;
+}
+
 std::vector<int> DevicePositions(const Layout& layout) {
   std::vector<int> position_of_group(layout.groups.size(), -1);
   std::vector<std::vector<int>> groups(Index(layout.depth));
-  for (const Stage& stage : layout.stages) groups[Index(stage.depth)].push_back(stage.group);
+  const std::vector<bool> spread = SpreadStages(layout);
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    if (!spread[s]) groups[Index(layout.stages[s].depth)].push_back(layout.stages[s].group);
+  }
   std::vector<int> positions;
   int next = 0;
   for (const std::vector<int>& at_depth : groups) {
-    const int known = at_depth.empty() ? -1 : position_of_group[Index(at_depth.front())];
+    if (at_depth.empty()) {
+      positions.push_back(0);
+      continue;
+    }
+    const int known = position_of_group[Index(at_depth.front())];
     positions.push_back(known >= 0 ? known : next++);
     for (const int group : at_depth) position_of_group[Index(group)] = positions.back();
   }

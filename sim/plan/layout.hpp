@@ -37,6 +37,10 @@ struct ModuleDegrees {
   int ep = 1;
   int etp = 1;
   std::vector<int> layers_per_stage{};  ///< empty: evenly, earlier stages one more
+  /// An encoder on the LLM's devices, every group of which encodes a share of each microbatch of all replicas, with
+  /// tensor parallelism of its own; its pp, dp and cp follow from that. Megatron-LM's colocated MIMO, the modality
+  /// decoupling of LongCat-Flash-Omni (arXiv 2511.00279).
+  bool spread = false;
 
   int gpus() const { return tp * cp * pp * dp; }
   bool operator==(const ModuleDegrees&) const = default;
@@ -167,7 +171,11 @@ struct Chain {
 };
 std::vector<Chain> ChainsOf(const Layout& layout);
 
-/// [depth]: which device of the pipeline a stage is on, counted in the order in which a microbatch first meets them.
+/// [stage]: of an encoder that is spread over devices of the LLM.
+std::vector<bool> SpreadStages(const Layout& layout);
+
+/// [depth]: which device of the pipeline a stage is on, counted in the order in which a microbatch first meets them;
+/// encoders that are spread over them stand on none.
 std::vector<int> DevicePositions(const Layout& layout);
 
 /// Of the nodes that a stage runs on.

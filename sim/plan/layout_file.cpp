@@ -87,6 +87,17 @@ void ReadPipelines(const JsonReader& json, Layout& layout) {
   }
 }
 
+/// Copies of a module inside a device group count among its degrees, but are no replicas.
+void TakeOutSplits(Layout& layout) {
+  std::vector<bool> seen(layout.pipelines.size());
+  for (const Stage& stage : layout.stages) {
+    const ModulePart& part = stage.parts.front();
+    if (Index(part.module) >= seen.size() || seen[Index(part.module)]) continue;
+    seen[Index(part.module)] = true;
+    if (layout.feeds(part.module)) layout.replicas[Index(layout.pipelines[Index(part.module)])] /= part.mesh.data_split;
+  }
+}
+
 /// Degrees are there for readers: they repeat what the stages say. A part that fits neither module nor group is told of
 /// by itself.
 void CheckDegrees(const JsonReader& degrees, const Layout& layout) {
@@ -179,6 +190,7 @@ Layout ReadLayout(const JsonReader& json) {
     layout.stages.push_back(ReadStage(stage, static_cast<int>(layout.groups.size())));
   }
   if (layout.stages.empty()) json.At("stages").Fail("is empty, at least one stage is wanted");
+  TakeOutSplits(layout);
   CheckDegrees(json.At("degrees"), layout);
   return layout;
 }

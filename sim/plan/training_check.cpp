@@ -1,7 +1,9 @@
 // Stages of a module are divided alike, so the first of each says all.
 #include "sim/plan/training_check.hpp"
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 #include "models/sharding.hpp"
 
@@ -20,9 +22,25 @@ std::string WhyHeads(const CostModel& cost, const ModulePart& part) {
          " has; nearest that does: " + std::to_string(below) + "; a ring divides tokens instead";
 }
 
+/// The copies of an encoder that is spread over a pipeline lie on different stages, whose devices run different orders.
+std::string WhySpread(const CostModel& cost, const Layout& layout) {
+  if (cost.software().sharding_of(false) != Sharding::kParameters) return "";
+  const std::vector<bool> spread = SpreadStages(layout);
+  std::set<int> positions;  // of the LLM's stages
+  for (std::size_t s = 0; s < spread.size(); ++s) {
+    if (!spread[s]) positions.insert(layout.stages[s].depth);
+  }
+  const bool any = std::find(spread.begin(), spread.end(), true) != spread.end();
+  if (!any || positions.size() < 2) return "";
+  return "parameters of an encoder that is spread over several pipeline stages are not gathered in step; set "
+         "software.encoder_sharding to zero1 or none";
+}
+
 }  // namespace
 
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
+  const std::string spread = WhySpread(cost, layout);
+  if (!spread.empty()) return spread;
   std::set<int> seen;
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {

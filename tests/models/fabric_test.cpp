@@ -38,6 +38,7 @@ double RateOf(const Fabric& fabric, Fabric::End from, Fabric::End to) {
 /// `nodes` alike with so many NICs of 10 bytes/s.
 std::vector<NodePorts> Nodes(int nodes, int nics) {
   std::vector<NodePorts> ports;
+  ports.reserve(static_cast<std::size_t>(nodes));
   for (int n = 0; n < nodes; ++n) ports.push_back({nics, BytesPerSecond(10), n * nics});
   return ports;
 }
