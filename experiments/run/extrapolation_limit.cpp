@@ -11,12 +11,13 @@
 namespace dflop {
 
 // Of one step: all of a run's would hardly name other kinds of kernels.
-Json ListExtrapolated(const Scenario& scenario, const PlannedJob& job, const StepWork& work) {
+Json ListExtrapolated(const Scenario& scenario, const PlannedJob& job, const StepWork& work,
+                      std::span<const ReplicaClass> classes) {
   constexpr std::size_t kNamed = 8;
   std::vector<std::shared_ptr<ExtrapolatedShapes>> shapes;  // by kind of nodes
   for (const auto& kernels : scenario.kernels) shapes.push_back(std::make_shared<ExtrapolatedShapes>(kernels));
   PriceStep(CostModel(scenario.model, scenario.cluster, {shapes.begin(), shapes.end()}, job.cost.software()),
-            job.decision.layout, work);
+            job.decision.layout, work, classes);
   std::size_t count = 0;
   std::vector<std::string> longest;
   for (const auto& of_kind : shapes) {

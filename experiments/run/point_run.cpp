@@ -195,7 +195,7 @@ class SeedRun {
       correction_->Observe(
           {ContextOf(batch), plan, choice.second, step.predicted, MakeTimeline(step.graph, step.times)});
     }
-    if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work);
+    if (number == 0) extrapolated_ = ListExtrapolated(scenario(), job_, step.work, step.classes);
     if (number == 0) traffic_ = ToJson(TrafficOf(job, step));
     const StepMetrics measured = MeasureStep(job, step, engine);
     if (number == 0) LimitExtrapolation(measured.extrapolated_fraction, "of the first step's busy time");

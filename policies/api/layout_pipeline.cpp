@@ -1,7 +1,10 @@
 #include "policies/api/layout_pipeline.hpp"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <tuple>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -13,6 +16,7 @@ namespace {
 /// With several stages per chunk, every forward runs through them in turn, every backward back. The device's chunks
 /// begin behind `before` others.
 DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
+  if (stages == 1 && before == 0) return order;
   DeviceOrder all;
   for (const ScheduledOp& op : order) {
     for (int s = 0; s < stages; ++s) {
@@ -23,10 +27,19 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
   return all;
 }
 
-void AddAll(OpKind kind, int encoders, int microbatches, DeviceOrder& order) {
-  for (int k = 0; k < microbatches; ++k) {
-    for (int encoder = 0; encoder < encoders; ++encoder) order.push_back({kind, k, encoder});
-  }
+/// Encoders that are spread over the pipeline's devices: all their forwards before, all their backwards behind.
+DeviceOrder WithEncoders(DeviceOrder order, int encoders, int microbatches) {
+  if (encoders == 0) return order;
+  DeviceOrder whole;
+  const auto add = [&](OpKind kind) {
+    for (int k = 0; k < microbatches; ++k) {
+      for (int encoder = 0; encoder < encoders; ++encoder) whole.push_back({kind, k, encoder});
+    }
+  };
+  add(OpKind::kForward);
+  for (const ScheduledOp& op : order) whole.push_back(op);
+  add(OpKind::kBackward);
+  return whole;
 }
 
 std::string Listed(const Placement& placement) {
@@ -110,20 +123,22 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
 void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica,
                           std::vector<DeviceOrder>& orders) const {
   DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
+  // By device of the pipeline, stages a chunk and encoders: replicas share their orders.
+  std::map<std::tuple<int, int, int>, DeviceOrder> known;
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const Stage& stage = layout_.stages[s];
     if (spread_[s] || (replica != kAllReplicas && stage.replica != replica)) continue;
     DeviceOrder& order = orders[Index(stage.group)];
     if (!order.empty()) continue;
+    const int device = positions_[Index(stage.depth)];
+    const int stages = held_[Index(stage.group)] / shape_.chunks;
     const int encoders = encoders_[Index(stage.group)];
-    order = OverStages(by_device[Index(positions_[Index(stage.depth)])], held_[Index(stage.group)] / shape_.chunks,
-                       encoders);
-    if (encoders == 0) continue;
-    DeviceOrder whole;
-    AddAll(OpKind::kForward, encoders, layout_.microbatches, whole);
-    for (const ScheduledOp& op : order) whole.push_back(op);
-    AddAll(OpKind::kBackward, encoders, layout_.microbatches, whole);
-    order = std::move(whole);
+    const auto [entry, is_new] = known.try_emplace({device, stages, encoders});
+    if (is_new) {
+      entry->second =
+          WithEncoders(OverStages(by_device[Index(device)], stages, encoders), encoders, layout_.microbatches);
+    }
+    order = entry->second;
   }
 }
 

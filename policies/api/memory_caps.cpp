@@ -98,9 +98,12 @@ std::vector<std::vector<const Stage*>> StagesOfFirstReplica(const Layout& layout
   return stages;
 }
 
-double Tightness(const BucketCap& cap) {
-  return std::accumulate(cap.amounts.begin(), cap.amounts.end(), 0.0) / std::max(cap.limit, 1.0);
-}
+/// The cap of a module's tightest device so far; the amounts by shape, as there may be many samples.
+struct Tightest {
+  BucketCap cap{};
+  std::vector<double> of_shapes{};
+  double tightness = 0;
+};
 
 }  // namespace
 
@@ -108,31 +111,41 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
   const Layout& layout = context.layout;
   const std::vector<std::vector<const Stage*>> stages_of_group = StagesOfFirstReplica(layout);
   const ShapesOfBatch shapes(context.batch);
-  std::vector<BucketCap> caps(layout.pipelines.size());
+  std::vector<Tightest> of_module(layout.pipelines.size());
   for (std::size_t g = 0; g < stages_of_group.size(); ++g) {
     const auto& stages = stages_of_group[g];
     if (stages.empty()) continue;
     const int module = stages.back()->parts.front().module;
-    BucketCap cap{"bytes of activations on pipeline stage " + std::to_string(stages.back()->depth) + ", which holds " +
-                      context.cost.model().module_name(module),
-                  {},
-                  FreeBytes(context, stages)};
+    Tightest device{{"bytes of activations on pipeline stage " + std::to_string(stages.back()->depth) +
+                         ", which holds " + context.cost.model().module_name(module),
+                     {},
+                     FreeBytes(context, stages)}};
     const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
     std::vector<double> mean_bucket(stages.size());
     std::vector<SampleBytes> of_shapes;
-    for (const SampleShape* shape : shapes.different()) of_shapes.push_back(ActivationBytes(context, stages, *shape));
+    for (const SampleShape* shape : shapes.different()) {
+      const SampleBytes& bytes = of_shapes.emplace_back(ActivationBytes(context, stages, *shape));
+      device.of_shapes.push_back(bytes.all_held() + bytes.transient);
+    }
+    double all = 0;
     for (const std::size_t shape : shapes.of_samples()) {
-      const SampleBytes& bytes = of_shapes[shape];
-      cap.amounts.push_back(bytes.all_held() + bytes.transient);
-      for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += bytes.held[s] / buckets;
+      all += device.of_shapes[shape];
+      for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += of_shapes[shape].held[s] / buckets;
     }
     // What other microbatches hold while this one is in every stage of the device, which not all of them are.
-    cap.limit -=
+    device.cap.limit -=
         MostHeld(context.orders[g], mean_bucket) - std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
-    BucketCap& tightest = caps[Index(module)];
-    if (tightest.amounts.empty() || Tightness(cap) > Tightness(tightest)) tightest = std::move(cap);
+    device.tightness = all / std::max(device.cap.limit, 1.0);
+    Tightest& tightest = of_module[Index(module)];
+    if (tightest.of_shapes.empty() || device.tightness > tightest.tightness) tightest = std::move(device);
   }
-  std::erase_if(caps, [](const BucketCap& cap) { return cap.amounts.empty(); });
+  std::vector<BucketCap> caps;
+  for (Tightest& device : of_module) {
+    if (device.of_shapes.empty()) continue;
+    BucketCap& cap = caps.emplace_back(std::move(device.cap));
+    cap.amounts.reserve(context.batch.size());
+    for (const std::size_t shape : shapes.of_samples()) cap.amounts.push_back(device.of_shapes[shape]);
+  }
   return caps;
 }
 

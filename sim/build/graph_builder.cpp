@@ -25,9 +25,12 @@ namespace {
 class GraphBuilder {
  public:
   GraphBuilder(const Job& job, const StepWork& work, const StepCosts& costs, const GraphOptions& options)
-      : job_(job), draft_(job, work, costs, options), orders_(job.orders) {
-    const std::size_t rows = job.layout.stages.size() * Index(job.layout.microbatches);
-    for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows, kNone);
+      : job_(job), draft_(job, work, costs, options), orders_(job.orders), row_(job.layout.stages.size()) {
+    std::size_t rows = 1;
+    for (int s = 0; s < draft_.StageCount(); ++s) {
+      if (draft_.Included(s)) row_[Index(s)] = rows++;
+    }
+    for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows * Index(job.layout.microbatches), kNone);
     for (const Stage& stage : job.layout.stages) {
       units_.push_back(static_cast<int>(GatheredUnits(job.cost, job.layout, stage).size()));
     }
@@ -47,7 +50,7 @@ class GraphBuilder {
   }
 
  private:
-  std::size_t Cell(int s, int k) const { return Index(s) * Index(draft_.layout.microbatches) + Index(k); }
+  std::size_t Cell(int s, int k) const { return row_[Index(s)] * Index(draft_.layout.microbatches) + Index(k); }
 
   void AddDeviceOrder(int group) {
     if (draft_.StagesOf(group).empty()) return;  // of a replica that is left out
@@ -310,6 +313,7 @@ class GraphBuilder {
   const Job& job_;
   GraphDraft draft_;
   const std::vector<DeviceOrder>& orders_;
+  std::vector<std::size_t> row_;                  ///< [stage] of the tables; all that are left out share the first
   std::vector<int> forward_, backward_, weight_;  ///< the last operation of a pass by (stage, microbatch)
   std::vector<int> units_;                        ///< [stage]: that a pass runs one after the other; 0: it is whole
 };

@@ -25,7 +25,12 @@ class Engine {
  public:
   virtual ~Engine() = default;
   /// `order`: of the graph, which may be told once for many runs. What is silent takes no time and holds up nobody.
-  virtual OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) = 0;
+  /// `reused`: times of an earlier run whose memory may serve again.
+  virtual OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent,
+                             OperationTimes reused) = 0;
+  OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) {
+    return Run(graph, order, silent, {});
+  }
   OperationTimes Run(const OperationGraph& graph) { return Run(graph, SweepOrder(graph), {}); }
   virtual std::string name() const = 0;
   /// Whether messages slow each other down.

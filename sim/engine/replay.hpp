@@ -10,8 +10,10 @@
 namespace dflop {
 
 /// An operation starts when its dependencies and the operation before it in its queue have ended, and lasts as long as
-/// it was predicted to, computation and communication alike. `order`: of the graph.
-OperationTimes Replay(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent = {});
+/// it was predicted to, computation and communication alike. `order`: of the graph. `reused`: times whose memory serves
+/// again.
+OperationTimes Replay(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent = {},
+                      OperationTimes reused = {});
 
 /// The ends alone, with other durations, of which `ends` gets the one of every operation; returns the makespan.
 Seconds ReplayEnds(const OperationGraph& graph, const SweepOrder& order, std::span<const Seconds> durations,

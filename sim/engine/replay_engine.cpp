@@ -1,5 +1,6 @@
 // One pass; whatever order it takes, an operation starts at the latest end among those that it waits for.
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
@@ -8,8 +9,9 @@
 namespace dflop {
 namespace {
 
-/// The latest end among those that the operation waits for whole.
-Seconds Ready(const OperationGraph& graph, const SweepOrder& order, std::size_t i, const std::vector<Seconds>& ends) {
+/// The latest end among those that the operation waits for whole. The innermost loop of a replay.
+inline Seconds Ready(const OperationGraph& graph, const SweepOrder& order, std::size_t i,
+                     const std::vector<Seconds>& ends) {
   const std::int32_t before = order.Before(i);
   Seconds ready = before < 0 ? Seconds(0) : ends[Index(before)];
   for (std::int64_t d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
@@ -71,8 +73,9 @@ Seconds Sweep(const OperationGraph& graph, const SweepOrder& order, std::span<co
 
 class ReplayEngine final : public Engine {
  public:
-  OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) override {
-    return Replay(graph, order, silent);
+  OperationTimes Run(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent,
+                     OperationTimes reused) override {
+    return Replay(graph, order, silent, std::move(reused));
   }
   std::string name() const override { return "replay"; }
   bool contends() const override { return false; }
@@ -80,8 +83,9 @@ class ReplayEngine final : public Engine {
 
 }  // namespace
 
-OperationTimes Replay(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent) {
-  OperationTimes times;
+OperationTimes Replay(const OperationGraph& graph, const SweepOrder& order, const SilentKinds& silent,
+                      OperationTimes reused) {
+  OperationTimes times = std::move(reused);
   times.start.resize(graph.operations.size());
   times.makespan = Sweep(graph, order, graph.durations, silent, times.end,
                          [&](std::size_t i, Seconds start) { times.start[i] = start; });

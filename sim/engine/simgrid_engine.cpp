@@ -284,7 +284,8 @@ class SimGridEngine final : public Engine {
  public:
   explicit SimGridEngine(ClusterSpec cluster) : cluster_(std::move(cluster)) {}
 
-  OperationTimes Run(const OperationGraph& graph, const SweepOrder& /*order*/, const SilentKinds& silent) override {
+  OperationTimes Run(const OperationGraph& graph, const SweepOrder& /*order*/, const SilentKinds& silent,
+                     OperationTimes /*reused*/) override {
     const Precedence precedence(graph);
     const std::size_t count = graph.operations.size();
     const SharedArray<StartAndEnd> shared(count);

@@ -141,12 +141,9 @@ class DrawnSample {
 
 std::vector<int> WaitedFor(const OperationGraph& graph, const SweepOrder& order, const OperationTimes& times) {
   const auto ends_later = [&](int a, int b) { return b == kNobody || times.end[Index(a)] > times.end[Index(b)]; };
-  int last = kNobody;
-  for (int i = 0; i < static_cast<int>(graph.operations.size()); ++i) {
-    if (ends_later(i, last)) last = i;
-  }
+  const auto last = std::find(times.end.begin(), times.end.end(), times.makespan);
   std::vector<int> path;
-  for (int i = last; i != kNobody;) {
+  for (int i = last == times.end.end() ? kNobody : static_cast<int>(last - times.end.begin()); i != kNobody;) {
     path.push_back(i);
     int latest = order.Before(Index(i));
     for (const int needed : graph.DependenciesOf(Index(i))) {

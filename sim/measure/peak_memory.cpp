@@ -75,36 +75,31 @@ class DeviceMemory {
                const StagePlaces& places)
       : cost_(cost) {
     for (const Stage* stage : stages) AddStage(*stage, layout, parts, places);
-    if (!chunks_.empty()) chunks_.front().front().use.other += Bytes(cost.software().workspace_bytes);
+    if (!residents_.empty()) residents_.front().use.other += Bytes(cost.software().workspace_bytes);
   }
 
   /// Walks the order; leaves every part's activations as they are at the device's peak.
   void Walk(const DeviceOrder& order) {
-    std::vector<std::vector<Bytes>> held;
-    for (const auto& chunk : chunks_) held.emplace_back(chunk.size());
+    std::vector<Bytes> held(residents_.size());
     Bytes peak{-1};
     for (const ScheduledOp& op : order) {
       const auto chunk = static_cast<std::size_t>(op.chunk);
-      if (chunk >= chunks_.size()) continue;
+      if (chunk + 1 >= chunk_begin_.size()) continue;
       const Bytes transient = Transient(chunk, op.microbatch);
-      if (op.kind == OpKind::kForward) Change(held[chunk], chunk, op.microbatch, 1.0);
+      if (op.kind == OpKind::kForward) Change(held, chunk, op.microbatch, 1.0);
       Bytes now = transient;
-      for (const auto& parts : held) {
-        for (const Bytes bytes : parts) now += bytes;
-      }
+      for (const Bytes bytes : held) now += bytes;
       if (now > peak) {
         peak = now;
         Record(held, chunk, transient);
       }
-      if (GivesWeightGradient(op.kind)) Change(held[chunk], chunk, op.microbatch, -1.0);
+      if (GivesWeightGradient(op.kind)) Change(held, chunk, op.microbatch, -1.0);
     }
   }
 
   Bytes total() const {
     Bytes sum{0};
-    for (const auto& chunk : chunks_) {
-      for (const Resident& resident : chunk) sum += resident.use.total();
-    }
+    for (const Resident& resident : residents_) sum += resident.use.total();
     return sum;
   }
   /// By module; its chunks on the device together.
@@ -118,43 +113,40 @@ class DeviceMemory {
   }
   template <typename Visit>
   void ForEach(Visit visit) const {
-    for (const auto& chunk : chunks_) {
-      for (const Resident& resident : chunk) visit(resident.use);
-    }
+    for (const Resident& resident : residents_) visit(resident.use);
   }
 
  private:
   void AddStage(const Stage& stage, const Layout& layout, HeldOfParts& parts, const StagePlaces& places) {
-    auto& chunk = chunks_.emplace_back();
     for (const ModulePart& part : stage.parts) {
       const StateMemory state = cost_.State(part, layout.copies(part));
       MemoryParts held{.weights = state.weights, .gradients = state.gradients, .optimizer = state.optimizer};
       held.other = state.buffers;
       const StageMemoryUse use{held, part.module, places.StageInModule(stage, part.module)};
-      chunk.push_back({&parts.Row(part, stage.replica), use});
+      residents_.push_back({&parts.Row(part, stage.replica), use});
     }
+    chunk_begin_.push_back(residents_.size());
   }
   Bytes Transient(std::size_t chunk, int microbatch) const {
     Bytes largest{0};
-    for (const Resident& resident : chunks_[chunk]) {
-      largest = std::max(largest, (*resident.held)[static_cast<std::size_t>(microbatch)].transient);
+    for (std::size_t i = chunk_begin_[chunk]; i < chunk_begin_[chunk + 1]; ++i) {
+      largest = std::max(largest, (*residents_[i].held)[static_cast<std::size_t>(microbatch)].transient);
     }
     return largest;
   }
   void Change(std::vector<Bytes>& held, std::size_t chunk, int microbatch, double sign) const {
-    for (std::size_t i = 0; i < chunks_[chunk].size(); ++i) {
-      held[i] += (*chunks_[chunk][i].held)[static_cast<std::size_t>(microbatch)].activations * sign;
+    for (std::size_t i = chunk_begin_[chunk]; i < chunk_begin_[chunk + 1]; ++i) {
+      held[i] += (*residents_[i].held)[static_cast<std::size_t>(microbatch)].activations * sign;
     }
   }
-  void Record(const std::vector<std::vector<Bytes>>& held, std::size_t active, Bytes transient) {
-    for (std::size_t c = 0; c < chunks_.size(); ++c) {
-      for (std::size_t i = 0; i < chunks_[c].size(); ++i) chunks_[c][i].use.activations = held[c][i];
-    }
-    chunks_[active].front().use.activations += transient;
+  void Record(const std::vector<Bytes>& held, std::size_t active, Bytes transient) {
+    for (std::size_t i = 0; i < held.size(); ++i) residents_[i].use.activations = held[i];
+    residents_[chunk_begin_[active]].use.activations += transient;
   }
 
   const CostModel& cost_;
-  std::vector<std::vector<Resident>> chunks_;
+  std::vector<Resident> residents_;             ///< chunk by chunk
+  std::vector<std::size_t> chunk_begin_ = {0};  ///< [chunk]; a chunk is a stage
 };
 
 std::string GiB(Bytes bytes) { return Fixed(bytes.value() / (1024.0 * 1024.0 * 1024.0), 1) + " GiB"; }

@@ -10,11 +10,22 @@
 namespace dflop {
 namespace {
 
-std::vector<int> LlmTokens(const std::vector<int>& bucket, const std::vector<SampleShape>& batch) {
+/// [replica][microbatch] of the LLM.
+std::vector<std::vector<SequenceBatch>> LlmBatches(const Buckets& buckets, const std::vector<SampleShape>& batch,
+                                                   Packing packing) {
+  std::vector<std::vector<SequenceBatch>> batches;
+  batches.reserve(buckets.size());
   std::vector<int> tokens;
-  tokens.reserve(bucket.size());
-  for (const int i : bucket) tokens.push_back(batch[static_cast<std::size_t>(i)].llm_tokens);
-  return tokens;
+  for (const auto& replica : buckets) {
+    auto& row = batches.emplace_back();
+    row.reserve(replica.size());
+    for (const std::vector<int>& bucket : replica) {
+      tokens.clear();
+      for (const int i : bucket) tokens.push_back(batch[Index(i)].llm_tokens);
+      row.push_back(LlmBatch(tokens, packing));
+    }
+  }
+  return batches;
 }
 
 /// 64 bits: a million samples may bring a million tiles each.
@@ -208,10 +219,7 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
       }
     }
   }
-  for (const auto& replica : plan.buckets) {
-    auto& row = work.sequences.back().emplace_back();
-    for (const auto& bucket : replica) row.push_back(LlmBatch(LlmTokens(bucket, batch), cost.software().packing));
-  }
+  work.sequences.back() = LlmBatches(plan.buckets, batch, cost.software().packing);
   return work;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -31,15 +32,22 @@ std::vector<std::vector<int>> StagesOfGroups(const Layout& layout, const std::ve
   return stages;
 }
 
-std::string OrderBytes(const DeviceOrder& order, const std::vector<int>& as_stored,
-                       const std::vector<int>& by_content) {
+/// [chunk of an order, which counts a group's stages as the layout stores them]: which it is by content.
+std::vector<int> ChunksByContent(const std::vector<int>& as_stored, const std::vector<int>& by_content) {
+  std::vector<int> chunks;
+  for (const int s : as_stored) {
+    chunks.push_back(static_cast<int>(std::find(by_content.begin(), by_content.end(), s) - by_content.begin()));
+  }
+  return chunks;
+}
+
+std::string OrderBytes(const DeviceOrder& order, const std::vector<int>& chunks) {
   ContentBytes content;
   content.Count(static_cast<std::int64_t>(order.size()));
   for (const ScheduledOp& op : order) {
-    const auto chunk = std::find(by_content.begin(), by_content.end(), as_stored[Index(op.chunk)]);
     content.Text(ContentName(op.kind));
     content.Count(op.microbatch);
-    content.Field("chunk", chunk - by_content.begin(), 0);
+    content.Field("chunk", chunks[Index(op.chunk)], 0);
     content.EndFields();
   }
   return content.bytes();
@@ -52,8 +60,8 @@ DecisionHash::DecisionHash(const Layout& layout, const std::vector<DeviceOrder>&
   ContentBytes content;
   content.Text("dflop/decision/1");
   AddLayout(content);
-  AddOrders(content, orders);
   hash_.Add(content.bytes());
+  AddOrders(orders);
 }
 
 void DecisionHash::AddLayout(ContentBytes& content) const {
@@ -80,8 +88,8 @@ void DecisionHash::AddLayout(ContentBytes& content) const {
   content.EndFields();
 }
 
-// An order counts a group's stages as the layout stores them.
-void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrder>& orders) const {
+// Straight into the hash: of 100,000 devices these are hundreds of megabytes, of a handful of orders.
+void DecisionHash::AddOrders(const std::vector<DeviceOrder>& orders) {
   std::vector<int> stored(layout_.stages.size());
   std::iota(stored.begin(), stored.end(), 0);
   std::vector<int> rank(layout_.stages.size());
@@ -91,29 +99,25 @@ void DecisionHash::AddOrders(ContentBytes& content, const std::vector<DeviceOrde
   }
   const auto as_stored = StagesOfGroups(layout_, stored);
   const auto by_content = StagesOfGroups(layout_, rank);
-  std::vector<std::tuple<int, int, std::string>> groups;
-  // Of groups with one stage: replicas tend to run alike.
-  std::map<int, std::pair<std::size_t, std::string>> last;  // by depth: group and bytes
+  std::map<std::pair<const ScheduledOp*, std::vector<int>>, std::string> known;  // by entries and chunks
+  std::vector<std::tuple<int, int, std::string_view>> groups;
   for (std::size_t g = 0; g < orders.size(); ++g) {
     if (as_stored[g].empty()) continue;
-    const auto bytes_of = [&] { return OrderBytes(orders[g], as_stored[g], by_content[g]); };
-    std::string bytes;
-    if (as_stored[g].size() > 1) {
-      bytes = bytes_of();
-    } else {
-      auto& [group, its_bytes] = last[layout_.stages[Index(as_stored[g].front())].depth];
-      if (its_bytes.empty() || orders[group] != orders[g]) its_bytes = bytes_of();
-      group = g;
-      bytes = its_bytes;
-    }
-    groups.emplace_back(layout_.groups[g].first_gpu, layout_.groups[g].size, std::move(bytes));
+    std::vector<int> chunks = ChunksByContent(as_stored[g], by_content[g]);
+    const auto [entry, is_new] = known.try_emplace({orders[g].data(), std::move(chunks)});
+    if (is_new) entry->second = OrderBytes(orders[g], entry->first.second);
+    groups.emplace_back(layout_.groups[g].first_gpu, layout_.groups[g].size, entry->second);
   }
   std::sort(groups.begin(), groups.end());
-  content.Count(static_cast<std::int64_t>(groups.size()));
+  ContentBytes count;
+  count.Count(static_cast<std::int64_t>(groups.size()));
+  hash_.Add(count.bytes());
   for (const auto& [first_gpu, size, order] : groups) {
-    content.Count(first_gpu);
-    content.Count(size);
-    content.Raw(order);
+    ContentBytes gpus;
+    gpus.Count(first_gpu);
+    gpus.Count(size);
+    hash_.Add(gpus.bytes());
+    hash_.Add(order);
   }
 }
 
@@ -134,7 +138,8 @@ void DecisionHash::AddStep(const BatchPlan& plan, const std::vector<DeviceOrder>
   }
   if (!own.empty()) {
     content.Text("orders");
-    AddOrders(content, own);
+    hash_.Add(std::exchange(content, ContentBytes()).bytes());
+    AddOrders(own);
   }
   content.EndFields();
   hash_.Add(content.bytes());

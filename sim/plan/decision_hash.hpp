@@ -45,7 +45,7 @@ class DecisionHash {
 
  private:
   void AddLayout(ContentBytes& content) const;
-  void AddOrders(ContentBytes& content, const std::vector<DeviceOrder>& orders) const;
+  void AddOrders(const std::vector<DeviceOrder>& orders);
   void AddBuckets(ContentBytes& content, const Buckets& buckets, int module) const;
 
   const Layout& layout_;

@@ -1,6 +1,12 @@
 // The order in which a device runs its microbatches: plain data that a pipeline schedule produces.
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "sim/graph/op_kind.hpp"
@@ -15,6 +21,42 @@ struct ScheduledOp {
   bool operator==(const ScheduledOp&) const = default;
 };
 
-using DeviceOrder = std::vector<ScheduledOp>;
+/// Copies share their entries until one of them grows: the devices of a large job tend to run a handful of orders.
+class DeviceOrder {
+ public:
+  using value_type = ScheduledOp;
+  using const_iterator = std::span<const ScheduledOp>::iterator;
+
+  DeviceOrder() = default;
+  DeviceOrder(std::vector<ScheduledOp> entries)
+      : entries_(std::make_shared<std::vector<ScheduledOp>>(std::move(entries))) {}
+  DeviceOrder(std::initializer_list<ScheduledOp> entries) : DeviceOrder(std::vector<ScheduledOp>(entries)) {}
+
+  void push_back(const ScheduledOp& entry) {
+    if (entries_ == nullptr || entries_.use_count() > 1) {
+      entries_ = std::make_shared<std::vector<ScheduledOp>>(begin(), end());
+    }
+    entries_->push_back(entry);
+  }
+
+  std::span<const ScheduledOp> all() const {
+    return entries_ == nullptr ? std::span<const ScheduledOp>() : std::span<const ScheduledOp>(*entries_);
+  }
+  const_iterator begin() const { return all().begin(); }
+  const_iterator end() const { return all().end(); }
+  /// The same for orders that share their entries.
+  const ScheduledOp* data() const { return all().data(); }
+  std::size_t size() const { return all().size(); }
+  bool empty() const { return all().empty(); }
+  const ScheduledOp& operator[](std::size_t place) const { return all()[place]; }
+  const ScheduledOp& back() const { return all().back(); }
+
+  friend bool operator==(const DeviceOrder& a, const DeviceOrder& b) {
+    return a.entries_ == b.entries_ || std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
+
+ private:
+  std::shared_ptr<std::vector<ScheduledOp>> entries_;
+};
 
 }  // namespace dflop

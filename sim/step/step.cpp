@@ -50,7 +50,7 @@ Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<Sampl
     step.graph = BuildGraph(job, step.work, step.costs(), {.classes = step.classes});
     step.order.emplace(step.graph);
   }
-  step.times = engine.Run(step.graph, *step.order, {});
+  step.times = engine.Run(step.graph, *step.order, {}, std::move(step.times));
   return step;
 }
 

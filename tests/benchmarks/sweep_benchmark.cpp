@@ -12,48 +12,16 @@
 #include <algorithm>
 
 #include "base/index.hpp"
-#include "base/random.hpp"
 #include "sim/engine/replay.hpp"
 #include "sim/measure/drawn_devices.hpp"
 #include "sim/measure/metrics.hpp"
-#include "tests/models/model_test_support.hpp"
-#include "tests/sim/plan_support.hpp"
+#include "tests/benchmarks/large_step.hpp"
 
 namespace dflop {
 namespace {
 
-constexpr int kStages = 16;
-constexpr int kReplicas = 64;
-constexpr int kMicrobatches = 64;
-
-struct Setting {
-  Setting() {
-    RandomStream random(1, "lengths");
-    for (int r = 0; r < kReplicas; ++r) {
-      auto& replica = plan.buckets.emplace_back();
-      for (int k = 0; k < kMicrobatches; ++k) {
-        replica.push_back({static_cast<int>(batch.size())});
-        const int tokens = 256 + static_cast<int>(random.Below(4096));
-        batch.push_back({{}, tokens, tokens});
-      }
-    }
-    step = SimulateStep(job(), plan, batch, *replay);
-  }
-  Job job() const { return {cost, layout, orders}; }
-
-  std::unique_ptr<Engine> replay = MakeReplayEngine();
-  CostModel cost{
-      GptModel(1024, 16, 8, 51200), A100Nodes(kStages* kReplicas / 8), std::make_shared<FakeKernelCosts>(), {}};
-  Layout layout =
-      BuildLayout(HomogeneousDegrees{1, kStages, kReplicas, 0, kMicrobatches}, cost.model(), cost.cluster());
-  std::vector<DeviceOrder> orders = OrdersOf(*Plugin<PipelineSchedule>("1f1b"), layout);
-  BatchPlan plan;
-  std::vector<SampleShape> batch;
-  Step step;
-};
-
-Setting& Shared() {
-  static Setting setting;
+LargeStep& Shared() {
+  static LargeStep setting;
   return setting;
 }
 
@@ -94,9 +62,9 @@ void ReplaySweep(benchmark::State& state) {
 }
 
 void ReplayAndTell(benchmark::State& state) {
-  Setting& setting = Shared();
+  LargeStep& setting = Shared();
   for (auto _ : state) {
-    setting.step.times = Replay(setting.step.graph, *setting.step.order);
+    setting.step.times = Replay(setting.step.graph, *setting.step.order, {}, std::move(setting.step.times));
     benchmark::DoNotOptimize(BusyDeviceSeconds(setting.step.graph, setting.step.times, setting.layout));
     benchmark::DoNotOptimize(PeakMemory(setting.job(), setting.step.work).peak);
     benchmark::DoNotOptimize(WaitedFor(setting.step.graph, *setting.step.order, setting.step.times).size());
@@ -105,7 +73,7 @@ void ReplayAndTell(benchmark::State& state) {
 }
 
 void NextStep(benchmark::State& state) {
-  Setting& setting = Shared();
+  LargeStep& setting = Shared();
   for (auto _ : state) {
     setting.step =
         SimulateStep(setting.job(), setting.plan, setting.batch, *setting.replay, {}, std::move(setting.step));

@@ -70,7 +70,7 @@ class BrokenSchedule final : public PipelineSchedule {
 
  private:
   DeviceOrder Order(int device, int microbatches) const {
-    DeviceOrder order;
+    std::vector<ScheduledOp> order;
     for (int k = 0; k < microbatches; ++k) {
       // The first device waits for the backward of microbatch 0, the second for the forward of the last one.
       const int turned = fault_ == "deadlock" && device == 1 ? microbatches - 1 - k : k;

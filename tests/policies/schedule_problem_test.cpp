@@ -296,10 +296,13 @@ TEST(PerStepSchedule, TheRunnerChecksTheOrdersOfEveryStep) {
   const Plan plan = PerStepPlan();
   EXPECT_EQ(complaint(plan), "");
   Plan cut = plan;
-  cut.steps[1].orders[2].pop_back();
+  const std::span<const ScheduledOp> whole = plan.steps[1].orders[2].all();
+  cut.steps[1].orders[2] = std::vector(whole.begin(), whole.end() - 1);
   EXPECT_TRUE(complaint(cut).starts_with("plan.json:/steps/1/orders/2: leaves out")) << complaint(cut);
   Plan stuck = plan;
-  std::swap(stuck.steps[1].orders[0].front(), stuck.steps[1].orders[0].back());
+  std::vector<ScheduledOp> turned(plan.steps[1].orders[0].begin(), plan.steps[1].orders[0].end());
+  std::swap(turned.front(), turned.back());
+  stuck.steps[1].orders[0] = turned;
   EXPECT_TRUE(complaint(stuck).starts_with("plan.json:/steps/1/orders: ")) << complaint(stuck);
   Plan mixed = plan;
   mixed.steps[1].orders.clear();

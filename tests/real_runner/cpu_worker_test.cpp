@@ -137,8 +137,8 @@ TEST(CpuWorker, GradientsAreTheSlopesOfTheLoss) {
 /// Weight gradients as operations of their own: all after the last backward, or each after the next operation.
 void SplitBackward(Plan& plan, bool at_the_end) {
   for (DeviceOrder& order : plan.orders) {
-    DeviceOrder split;
-    DeviceOrder waiting;
+    std::vector<ScheduledOp> split;
+    std::vector<ScheduledOp> waiting;
     for (const ScheduledOp& op : order) {
       const bool backward = op.kind == OpKind::kBackward;
       split.push_back({backward ? OpKind::kBackwardInput : op.kind, op.microbatch, op.chunk});

@@ -49,10 +49,11 @@ Decision Renumbered(const Decision& decision, const Relabeled& other) {
   for (std::size_t g = 0; g < decision.orders.size(); ++g) {
     const auto before = stages_of(decision.layout, static_cast<int>(g));
     const auto after = stages_of(other.layout, other.group[g]);
-    DeviceOrder order = decision.orders[g];
-    for (ScheduledOp& op : order) {
+    DeviceOrder order;
+    for (ScheduledOp op : decision.orders[g]) {
       const int stage = other.stage[Index(before[Index(op.chunk)])];
       op.chunk = static_cast<int>(std::find(after.begin(), after.end(), stage) - after.begin());
+      order.push_back(op);
     }
     result.orders[Index(other.group[g])] = order;
   }
@@ -95,6 +96,12 @@ TEST(DecisionHash, SortsOfLayoutsDiffer) {
   EXPECT_EQ(std::adjacent_find(hashes.begin(), hashes.end()), hashes.end());
 }
 
+void EditLastOrder(Decision& decision, const std::function<void(std::vector<ScheduledOp>&)>& edit) {
+  std::vector<ScheduledOp> entries(decision.orders.back().begin(), decision.orders.back().end());
+  edit(entries);
+  decision.orders.back() = entries;
+}
+
 TEST(DecisionHash, EveryPieceOfTheDecisionChangesIt) {
   using Change = std::function<void(Decision&)>;
   const std::vector<std::pair<std::string, Change>> changes = {
@@ -117,8 +124,8 @@ TEST(DecisionHash, EveryPieceOfTheDecisionChangesIt) {
       {"sequence parallel", [](Decision& d) { d.layout.stages.back().parts.back().mesh.sequence_parallel ^= true; }},
       {"tiles divided", [](Decision& d) { d.layout.stages.front().parts.back().mesh.data_split = 7; }},
       {"microbatches", [](Decision& d) { ++d.layout.microbatches; }},
-      {"an order", [](Decision& d) { std::swap(d.orders.back().front(), d.orders.back().back()); }},
-      {"another kind", [](Decision& d) { d.orders.back().back().kind = OpKind::kForward; }},
+      {"an order", [](Decision& d) { EditLastOrder(d, [](auto& ops) { std::swap(ops.front(), ops.back()); }); }},
+      {"another kind", [](Decision& d) { EditLastOrder(d, [](auto& ops) { ops.back().kind = OpKind::kForward; }); }},
       {"a split backward", [](Decision& d) { d.orders = Split(d.orders); }},
   };
   for (const Sort& sort : SortsOfLayouts()) {
