@@ -10,8 +10,10 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <set>
 #include <simgrid/kernel/Timer.hpp>
 #include <simgrid/s4u.hpp>
+#include <unordered_map>
 
 #include "base/child_process.hpp"
 #include "base/index.hpp"
@@ -60,7 +62,12 @@ class BareProgram {
   /// When the last flow has ended.
   double Run() {
     double last = 0;
-    s4u::Activity::on_completion_cb([&](const s4u::Activity&) { last = s4u::Engine::get_clock(); });
+    s4u::Activity::on_completion_cb([&](const s4u::Activity& flow) {
+      last = s4u::Engine::get_clock();
+      const auto found = running_.find(&flow);
+      last_ended_ = std::move(found->second);  // SimGrid still touches it after this callback
+      running_.erase(found);
+    });
     engine_->run();
     return last;
   }
@@ -95,8 +102,10 @@ class BareProgram {
 
   void Send(const Flow& flow) {
     const auto bytes = static_cast<std::uint64_t>(std::llround(flow.bytes.value()));
-    sent_.push_back(s4u::Comm::sendto_init(hosts_.at(flow.source_gpu), hosts_.at(flow.target_gpu)));
-    sent_.back()->set_payload_size(std::max<std::uint64_t>(bytes, 1))->vetoable_start();
+    const s4u::CommPtr comm = s4u::Comm::sendto_init(hosts_.at(flow.source_gpu), hosts_.at(flow.target_gpu));
+    comm->set_payload_size(std::max<std::uint64_t>(bytes, 1));
+    running_[comm.get()] = comm;
+    comm->vetoable_start();
   }
 
   const ClusterSpec& cluster_;
@@ -105,7 +114,8 @@ class BareProgram {
   std::map<int, s4u::Host*> hosts_;
   std::map<std::int64_t, s4u::Link*> links_;
   std::set<std::pair<int, int>> routes_;
-  std::vector<s4u::CommPtr> sent_;
+  std::unordered_map<const s4u::Activity*, s4u::CommPtr> running_;
+  s4u::CommPtr last_ended_;
 };
 
 double RunBare(const ClusterSpec& cluster, const std::vector<Message>& messages) {
