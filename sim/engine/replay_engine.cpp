@@ -9,13 +9,15 @@
 namespace dflop {
 namespace {
 
-/// The latest end among those that the operation waits for whole. The innermost loop of a replay.
+/// The latest end among those that the operation waits for whole. The innermost loop of a replay: a copy of the end
+/// keeps the maximum in a register.
 inline Seconds Ready(const OperationGraph& graph, const SweepOrder& order, std::size_t i,
                      const std::vector<Seconds>& ends) {
   const std::int32_t before = order.Before(i);
   Seconds ready = before < 0 ? Seconds(0) : ends[Index(before)];
   for (std::int64_t d = graph.dependency_begin[i]; d < graph.dependency_begin[i + 1]; ++d) {
-    ready = std::max(ready, ends[Index(graph.dependencies[Index(d)])]);
+    const Seconds needed = ends[Index(graph.dependencies[Index(d)])];
+    ready = std::max(ready, needed);
   }
   return ready;
 }
@@ -57,16 +59,19 @@ Seconds Sweep(const OperationGraph& graph, const SweepOrder& order, std::span<co
   Seconds makespan{0};
   for (const std::int32_t operation : order.operations()) {
     const std::size_t i = Index(operation);
-    Span span;
+    Seconds start{0};
+    Seconds end{0};
     if (plain) {
-      span.start = Ready(graph, order, i, ends);
-      span.end = span.start + durations[i];
+      start = Ready(graph, order, i, ends);
+      end = start + durations[i];
     } else {
-      span = SpecialSpan(graph, order, durations, silent, i, ends);
+      const Span span = SpecialSpan(graph, order, durations, silent, i, ends);
+      start = span.start;
+      end = span.end;
     }
-    ends[i] = span.end;
-    makespan = std::max(makespan, span.end);
-    visit(i, span.start);
+    ends[i] = end;
+    makespan = std::max(makespan, end);
+    visit(i, start);
   }
   return makespan;
 }
