@@ -9,11 +9,18 @@
 //   activation's input          2·f            4·f with a gate
 //   down projection's input     2·f            for its weight gradient only
 //   scores (unfused attention)  2·a·s          and 3·a·s more with dropout: mask and dropped-out probabilities
+//   latents (latent attention)  2·2·(rq + rkv) before and behind their norms; whole on every rank, ÷ T as norm inputs
+// Experts, per row that they process (models/expert_exchange.hpp), e the width of one: 2·h, their input, and 2·e, the
+// down projection's, for weight gradients only; 2·e (4·e with a gate), the activation's; and an fp32 probability per
+// expert and held token. Buffers that rows leave from and arrive in, 2·h a row each, are gone when the layer is done.
+// An adapter of rank r keeps the input of its map, which a frozen map does not, and 2·r of its own.
 // With q = kv = h, f = 4·h, dropout and one rank that is 34·h + 5·a·s. Flash attention's 4 bytes of row statistics per
 // head and token (0.1 %) are left out. Allowances (workspace, fragmentation) are added where stages are summed up.
 #include <algorithm>
 
+#include "models/adapters.hpp"
 #include "models/cost_model.hpp"
+#include "models/expert_exchange.hpp"
 #include "models/gradient_flow.hpp"
 #include "models/operation_sum.hpp"
 #include "models/stage_ends.hpp"
@@ -24,6 +31,7 @@ namespace {
 
 // The loss keeps its fp32 probabilities for the backward; the GEMM's own output goes when they are there.
 constexpr double kKeptLogitBytes = 4;
+constexpr double kProbabilityBytes = 4;
 constexpr double kLogitBytes = kKeptLogitBytes + kElementBytes;
 
 class Activations {
@@ -41,15 +49,20 @@ class Activations {
   /// One value of every token's hidden state, in bytes, for tensors that only sequence parallelism divides.
   double Hidden(double bytes_per_value) const { return batch_.tokens * shape_.hidden * bytes_per_value * token_share_; }
 
-  double LayerWithoutScores() const {
+  double LayerWithoutScores(LayerTraits traits) const {
     const bool flash = software_.attention == AttentionKind::kFlash;
-    const double weight_inputs = flow_.layers_train ? 1 : 0;
-    const double output_input = flow_.layers_train || flash ? 1 : 0;
+    const double output_input = flow_.layers_train || flash || Adapted(AdapterTarget::kO) ? 1 : 0;
     const double masks = dropout() ? 2 : 0;
-    const double whole = Hidden(2 * kElementBytes + weight_inputs * 2 * kElementBytes + masks);
-    const double divided =
-        rank_.qkv_width + output_input * rank_.query_width + rank_.up_width + weight_inputs * rank_.ffn_width;
-    return whole + batch_.tokens * divided * kElementBytes;
+    const FfnWidths ffn(traits.experts ? static_cast<double>(shape_.experts.shared) * shape_.experts.ffn_hidden
+                                       : static_cast<double>(shape_.ffn_hidden),
+                        part_.mesh.tp, shape_.gated_ffn);
+    const double weight_inputs = (KeepsAttentionInput() ? 1 : 0) + (KeepsFfnInput() ? 1 : 0);
+    const double whole = Hidden(2 * kElementBytes + weight_inputs * kElementBytes + masks);
+    const double down_input = flow_.layers_train || Adapted(AdapterTarget::kDown) ? 1 : 0;
+    const double divided = rank_.qkv_width + output_input * rank_.attended_width + ffn.up + down_input * ffn.inner;
+    double bytes = whole + batch_.tokens * divided * kElementBytes + Latents() + Adapters(ffn.inner, batch_.tokens);
+    if (traits.experts) bytes += Experts();
+    return bytes;
   }
 
   double Scores() const {
@@ -61,13 +74,13 @@ class Activations {
   }
 
   /// One layer, as it waits for its backward.
-  double Layer() const {
+  double Layer(LayerTraits traits) const {
     if (!flow_.layers_backward) return 0;
     switch (software_.recompute) {
       case Recompute::kNone:
-        return LayerWithoutScores() + Scores();
+        return LayerWithoutScores(traits) + Scores();
       case Recompute::kSelective:
-        return LayerWithoutScores();
+        return LayerWithoutScores(traits);
       case Recompute::kFull:
         return Hidden(kElementBytes);  // its input
     }
@@ -77,9 +90,12 @@ class Activations {
   double Ends() const { return model_.is_llm(part_.module) ? LlmEnds() : EncoderEnds(); }
 
   /// What a layer needs while it runs and no longer.
-  double Working() const {
-    if (!flow_.layers_backward || software_.recompute == Recompute::kFull) return LayerWithoutScores() + Scores();
-    return software_.recompute == Recompute::kSelective ? Scores() : 0;
+  double Working(LayerTraits traits) const {
+    const double buffers = traits.experts ? ExpertBuffers() : 0;
+    if (!flow_.layers_backward || software_.recompute == Recompute::kFull) {
+      return LayerWithoutScores(traits) + Scores() + buffers;
+    }
+    return (software_.recompute == Recompute::kSelective ? Scores() : 0) + buffers;
   }
 
   double Logits(double bytes_per_logit) const {
@@ -88,10 +104,54 @@ class Activations {
     const double vocab = PaddedVocabulary(model_.llm.vocab, software_.vocabulary_multiple, ranks);
     return batch_.tokens * vocab / ranks * bytes_per_logit;
   }
-  double KeptLogits() const { return flow_.layers_backward ? Logits(kKeptLogitBytes) : 0; }
+  /// While the last of the losses runs, what the others keep included.
+  double LogitsAtWork() const {
+    return Logits(kLogitBytes) + (flow_.layers_backward ? model_.llm.multi_token_depth * Logits(kKeptLogitBytes) : 0);
+  }
+  /// Of every token predicted.
+  double KeptLogits() const {
+    return flow_.layers_backward ? (1 + model_.llm.multi_token_depth) * Logits(kKeptLogitBytes) : 0;
+  }
 
  private:
   bool dropout() const { return software_.dropout > 0; }
+  bool Adapted(AdapterTarget target) const { return shape_.lora.Has(target); }
+  bool KeepsAttentionInput() const {
+    using enum AdapterTarget;
+    return flow_.layers_train || Adapted(kQ) || Adapted(kK) || Adapted(kV) || Adapted(kQDown) || Adapted(kKvDown);
+  }
+  bool KeepsFfnInput() const {
+    return flow_.layers_train || Adapted(AdapterTarget::kGate) || Adapted(AdapterTarget::kUp);
+  }
+
+  double Latents() const {
+    const LatentAttention& latent = shape_.latent;
+    if (latent.empty()) return 0;
+    const double behind_norm = flow_.layers_train || Adapted(AdapterTarget::kQUp) || Adapted(AdapterTarget::kKvUp);
+    return batch_.tokens * token_share_ * (latent.q_rank + latent.kv_rank) * (1 + behind_norm) * kElementBytes;
+  }
+
+  /// Of attention and one FFN.
+  double Adapters(double inner, double tokens) const {
+    if (shape_.lora.empty()) return 0;
+    const auto count = AttentionAdapters(shape_, rank_).size() + FfnAdapters(shape_, inner).size();
+    return tokens * static_cast<double>(count) * shape_.lora.rank * kElementBytes;
+  }
+
+  double Experts() const {
+    const ExpertLoad load = LoadOfExperts(shape_.experts, part_.mesh, batch_.tokens);
+    const FfnWidths ffn(shape_.experts.ffn_hidden, part_.mesh.etp, shape_.gated_ffn);
+    double row = ffn.up;
+    if (KeepsFfnInput()) row += shape_.hidden;
+    if (flow_.layers_train || Adapted(AdapterTarget::kDown)) row += ffn.inner;
+    row += static_cast<double>(FfnAdapters(shape_, ffn.inner).size()) * shape_.lora.rank;
+    return load.rows() * row * kElementBytes + load.held_tokens * shape_.experts.count * kProbabilityBytes;
+  }
+
+  double ExpertBuffers() const {
+    const ExpertLoad load = LoadOfExperts(shape_.experts, part_.mesh, batch_.tokens);
+    return (load.sent_rows + load.rows()) * shape_.hidden * kElementBytes;
+  }
 
   /// Embedding's dropout mask; inputs of the final norm and of the head; what the loss keeps.
   double LlmEnds() const {
@@ -99,8 +159,13 @@ class Activations {
     double bytes = 0;
     if (part_.has_input && dropout()) bytes += Hidden(1);
     if (part_.has_output) bytes += Hidden(kElementBytes) * (flow_.layers_train ? 2 : 1);
+    if (part_.has_output && model_.llm.multi_token_depth > 0) bytes += model_.llm.multi_token_depth * MultiToken();
     return bytes + KeptLogits();
   }
+
+  /// One more predicted token, its layer apart: inputs of two norms, of the projection (both of them together), and of
+  /// the final norm and the head.
+  double MultiToken() const { return Hidden(kElementBytes) * (flow_.layers_train ? 6 : 3); }
 
   /// Patches; inputs of the final norm and of the projector's linear layers and activation.
   double EncoderEnds() const {
@@ -134,15 +199,19 @@ class Activations {
 Bytes CostModel::Activations(const ModulePart& part, const SequenceBatch& whole) const {
   const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
   const dflop::Activations activations(model_, software_, part, batch);
-  return Bytes(part.layers * activations.Layer() + activations.Ends());
+  double layers = 0;
+  ForEachVariant(Layers(part), [&](LayerTraits traits, int count) { layers += count * activations.Layer(traits); });
+  return Bytes(layers + activations.Ends());
 }
 
 Bytes CostModel::Transient(const ModulePart& part, const SequenceBatch& whole) const {
   const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
   const dflop::Activations activations(model_, software_, part, batch);
   // The loss is over, and what it kept is free, before the first layer is recomputed: the two never stand side by side.
-  const double working = part.layers > 0 ? activations.Working() : 0;
-  return Bytes(std::max(working, activations.Logits(kLogitBytes)) - activations.KeptLogits());
+  double working = 0;
+  ForEachVariant(Layers(part),
+                 [&](LayerTraits traits, int) { working = std::max(working, activations.Working(traits)); });
+  return Bytes(std::max(working, activations.LogitsAtWork()) - activations.KeptLogits());
 }
 
 }  // namespace dflop

@@ -17,6 +17,8 @@ SequenceBatch ShareOfContext(const SequenceBatch& batch, int cp, ContextParallel
   for (const SequenceBatch::Group& group : batch.groups) {
     share.Add(InWholeChunks(group.length, cp, how), group.count / cp);
   }
+  share.unpadded = batch.unpadded;
+  for (SequenceBatch::Group& group : share.unpadded) group.count /= cp;
   share.useful_tokens = batch.useful_tokens / cp;
   share.useful_squares = batch.useful_squares / cp;
   return share;

@@ -20,6 +20,7 @@ OperationCost Times(OperationCost cost, int count) {
   cost.tensor_parallel_communication *= count;
   cost.context_parallel_communication *= count;
   cost.extrapolated *= count;
+  cost.expert_communication *= count;
   return cost;
 }
 
@@ -37,16 +38,34 @@ OperationCost Recomputed(const LayerCosts& layer, const OperationCost& forward, 
 }
 
 /// The Llama family turns queries and keys; GPT, ViT and Whisper learn their positions.
-LayerKind KindOf(const ModelSpec& model, int module) {
+LayerKind KindOf(const ModelSpec& model, int module, LayerTraits traits) {
   const bool is_llm = model.is_llm(module);
-  return {is_llm, is_llm && model.llm.shape.gated_ffn};
+  return {is_llm, is_llm && model.llm.shape.gated_ffn, traits};
+}
+
+VariantCost CostOfVariant(const LayerCosts& layer, const GradientFlow& flow, Recompute recompute) {
+  VariantCost cost;
+  cost.forward = layer.Forward();
+  if (flow.layers_backward) {
+    cost.input_gradient = layer.InputGradient();
+    cost.recomputed = Recomputed(layer, cost.forward, recompute);
+  }
+  if (flow.layers_train) cost.weight_gradient = layer.WeightGradient();
+  if (!flow.layers_train && flow.adapters_train) cost.weight_gradient = layer.AdapterGradient();
+  return cost;
 }
 
 EndCosts Ends(const Place& place, const ModelSpec& model, const ModulePart& part, double tokens) {
   EndCosts costs;
   if (model.is_llm(part.module)) {
     if (part.has_input) costs += CostOfTokenEmbedding(place, model.llm, tokens);
-    if (part.has_output) costs += CostOfLlmOutput(place, model.llm, GradientsOf(model, part.module), tokens);
+    const GradientFlow flow = GradientsOf(model, part.module);
+    if (part.has_output) costs += CostOfLlmOutput(place, model.llm, flow, tokens);
+    for (int i = 0; part.has_output && i < model.llm.multi_token_depth; ++i) {
+      costs += CostOfTokenEmbedding(place, model.llm, tokens);
+      costs += CostOfMultiToken(place, model.llm, flow, tokens);
+      costs += CostOfLlmOutput(place, model.llm, flow, tokens);
+    }
   } else {
     const EncoderSpec& encoder = model.encoders[static_cast<std::size_t>(part.module)];
     if (part.has_input) costs += CostOfPatchEmbedding(place, encoder, tokens);
@@ -62,6 +81,7 @@ OperationCost& OperationCost::operator+=(const OperationCost& other) {
   tensor_parallel_communication += other.tensor_parallel_communication;
   context_parallel_communication += other.context_parallel_communication;
   extrapolated += other.extrapolated;
+  expert_communication += other.expert_communication;
   return *this;
 }
 
@@ -95,19 +115,28 @@ SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software
   return MostTiles(model.encoders[static_cast<std::size_t>(part.module)], mesh.data_split, batch);
 }
 
+LayerCounts CostModel::Layers(const ModulePart& part) const {
+  const TransformerShape& shape = model_.shape(part.module);
+  LayerCounts counts = CountLayers(shape, part.first_layer, part.layers);
+  if (part.has_output && model_.is_llm(part.module) && model_.llm.multi_token_depth > 0) {
+    const LayerTraits last = TraitsOfLayer(shape, shape.layers - 1);
+    counts.of[static_cast<std::size_t>(last.variant())] += model_.llm.multi_token_depth;
+  }
+  return counts;
+}
+
 LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, KindId kind) const {
   LayerCost cost;
-  if (whole.empty() || part.layers == 0) return cost;
+  if (whole.empty() || Layers(part).total() == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
   const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh};
   const GradientFlow flow = GradientsOf(model_, part.module);
-  const LayerCosts layer(place, model_.shape(part.module), KindOf(model_, part.module), batch);
-  cost.forward = layer.Forward();
-  if (flow.layers_backward) {
-    cost.input_gradient = layer.InputGradient();
-    cost.recomputed = Recomputed(layer, cost.forward, software_.recompute);
-  }
-  if (flow.layers_train) cost.weight_gradient = layer.WeightGradient();
+  const TransformerShape& shape = model_.shape(part.module);
+  ForEachVariant(CountLayers(shape, 0, shape.layers), [&](LayerTraits traits, int) {
+    const LayerCosts layer(place, shape, KindOf(model_, part.module, traits), batch);
+    cost.variants.resize(static_cast<std::size_t>(traits.variant()) + 1);
+    cost.variants.back() = CostOfVariant(layer, flow, software_.recompute);
+  });
   return cost;
 }
 
@@ -121,17 +150,22 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;
   cost.weight_gradient = ends.weight_gradient;
-  cost.forward += Times(layer.forward, part.layers);
-  cost.backward += Times(layer.input_gradient, part.layers);
-  cost.backward += Times(layer.recomputed, part.layers);
-  cost.weight_gradient += Times(layer.weight_gradient, part.layers);
+  ForEachVariant(Layers(part), [&](LayerTraits traits, int layers) {
+    const auto variant = static_cast<std::size_t>(traits.variant());
+    DFLOP_CHECK(variant < layer.variants.size(), "a layer of this module was priced for this microbatch");
+    const VariantCost& one = layer.variants[variant];
+    cost.forward += Times(one.forward, layers);
+    cost.backward += Times(one.input_gradient, layers);
+    cost.backward += Times(one.recomputed, layers);
+    cost.weight_gradient += Times(one.weight_gradient, layers);
+  });
   if (part.has_output && part.mesh.data_split > 1) {
     const double tiles = whole.tokens / model_.encoders[static_cast<std::size_t>(part.module)].tokens_per_tile();
     const Seconds gather = IntraNodeAllGather(place.node, part.mesh.data_split, ProjectedBytes(part.module, tiles));
     cost.forward.time += gather;
     cost.forward.tensor_parallel_communication += gather;
   }
-  const FlopCount flops = CountFlops(model_, software_, part, whole);
+  const FlopCount flops = CountFlops(model_, software_, part, Layers(part), whole);
   cost.model_flops = flops.model;
   cost.hardware_flops = flops.model + flops.recomputed;
   return cost;

@@ -11,6 +11,7 @@
 #include "base/units.hpp"
 #include "models/cluster_spec.hpp"
 #include "models/kernel_costs.hpp"
+#include "models/layer_variants.hpp"
 #include "models/model_spec.hpp"
 #include "models/sample_shape.hpp"
 #include "models/software_stack.hpp"
@@ -29,6 +30,8 @@ struct SequenceBatch {
   double tokens = 0;          ///< Σ length·count
   double useful_tokens = 0;   ///< without padding
   double useful_squares = 0;  ///< Σ length²·count without padding: what attention's FLOPs grow with
+  /// What `groups` were before they were padded; empty where nothing was.
+  std::vector<Group> unpadded{};
 
   void Add(double length, double count);
   bool empty() const { return tokens <= 0; }
@@ -68,6 +71,12 @@ struct ModulePart {
   Mesh mesh{};
 };
 
+/// Ranks that hold the same experts where `replicas` hold the same dense weights: experts fold over all their ranks
+/// (arXiv 2504.14960). Not whole where the mesh does not fit (WhyExpertMesh, models/expert_mesh.hpp).
+inline double ExpertReplicas(const Mesh& mesh, int replicas) {
+  return static_cast<double>(mesh.tp) * replicas / (static_cast<double>(mesh.ep) * mesh.etp);
+}
+
 /// What the busiest ranks of a part run of a microbatch; the whole where nothing is divided.
 SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
                            const SequenceBatch& batch);
@@ -77,17 +86,23 @@ struct OperationCost {
   Seconds time{0};
   Seconds tensor_parallel_communication{0};   ///< part of time
   Seconds context_parallel_communication{0};  ///< part of time, in which nothing computes
+  Seconds expert_communication{0};            ///< part of time: tokens on their way to experts and back
   Seconds extrapolated{0};                    ///< part of time whose kernels lay outside what was measured
 
   OperationCost& operator+=(const OperationCost& other);
 };
 
-/// One layer on one microbatch; what is frozen or has no gradient to pass on costs nothing.
-struct LayerCost {
+/// One layer of one variant on one microbatch; what is frozen or has no gradient to pass on costs nothing.
+struct VariantCost {
   OperationCost forward;
   OperationCost input_gradient;
   OperationCost recomputed;  ///< of the forward, in the backward
   OperationCost weight_gradient;
+};
+
+/// One layer of every variant that a module has, by variant (models/layer_variants.hpp); empty where it runs nothing.
+struct LayerCost {
+  std::vector<VariantCost> variants{};
 };
 
 struct PartCost {
@@ -99,6 +114,17 @@ struct PartCost {
   Flops model_flops{0};
   /// What the paper measures: the same with the recomputed forward.
   Flops hardware_flops{0};
+};
+
+/// Parameters, those of routed experts apart: other ranks hold and reduce them (Mesh::ep, Mesh::etp).
+struct ParameterCount {
+  double dense = 0;
+  double dense_trainable = 0;
+  double experts = 0;
+  double experts_trainable = 0;
+
+  double total() const { return dense + experts; }
+  double trainable() const { return dense_trainable + experts_trainable; }
 };
 
 /// Memory of one rank that does not depend on the microbatch.
@@ -129,8 +155,10 @@ class CostModel {
   PartCost Part(const ModulePart& part, const SequenceBatch& batch, KindId kind = kFirstKind) const {
     return Part(part, batch, Layer(part, batch, kind), kind);
   }
-  /// One layer of the part. Parts of one module that differ in nothing but their layers and ends share it on nodes of
-  /// one kind.
+  /// Layers that the part runs, by variant: those it holds, and those of multi-token prediction at its output.
+  LayerCounts Layers(const ModulePart& part) const;
+  /// One layer of every variant of the part's module. Parts of one module that differ in nothing but their layers and
+  /// ends share it on nodes of one kind; what else their costs depend on is Layers(part) and the ends.
   LayerCost Layer(const ModulePart& part, const SequenceBatch& batch, KindId kind = kFirstKind) const;
   PartCost Part(const ModulePart& part, const SequenceBatch& batch, const LayerCost& layer,
                 KindId kind = kFirstKind) const;
@@ -138,11 +166,15 @@ class CostModel {
   /// of a frozen encoder does have something to do where its projector trains, though its layers do not.
   bool NeedsBackward(const ModulePart& part) const;
 
-  /// Parameters of the part, over all its tensor-parallel ranks, the padding of the vocabulary included.
+  /// Parameters of the part, over all its tensor- and expert-parallel ranks, the padding of the vocabulary included.
   double Parameters(const ModulePart& part) const;
   double TrainableParameters(const ModulePart& part) const;
+  ParameterCount CountParameters(const ModulePart& part) const;
+  /// Those that one rank holds: dense ones divided by mesh.tp, experts by mesh.ep · mesh.etp.
+  ParameterCount CountParametersOnRank(const ModulePart& part) const;
 
-  /// `copies`: ranks that hold the same layers, which divide among themselves what software.sharding says.
+  /// `copies`: ranks that hold the same dense layers, which divide among themselves what software.sharding says; those
+  /// of experts are held by ExpertReplicas(part.mesh, copies).
   StateMemory State(const ModulePart& part, int copies) const;
   /// Activations of one microbatch that wait for its backward, one rank (arXiv 2205.05198, section 4; with flash
   /// attention the 5·a·s²·b term goes). Without the allowances of SoftwareStack (workspace, fragmentation).
@@ -159,10 +191,14 @@ class CostModel {
   Seconds OptimizerStep(const ModulePart& part, int copies, KindId kind = kFirstKind) const;
   /// Bytes of weights on one rank that shares them with no copy.
   Bytes WeightBytes(const ModulePart& part) const;
-  /// Bytes of gradients that one rank reduces over its replicas.
+  Bytes ExpertWeightBytes(const ModulePart& part) const;
+  /// Bytes of gradients that one rank reduces over its replicas, those of experts included.
   Bytes GradientBytes(const ModulePart& part) const;
+  /// Those of experts, which it reduces over the ranks that hold the same ones.
+  Bytes ExpertGradientBytes(const ModulePart& part) const;
   /// Bytes of gradients that one rank of the LLM's first and last stage add up, where both hold the embedding: the tied
-  /// head is a copy of it on another stage. Zero when nothing is tied, or frozen.
+  /// head is a copy of it on another stage, and multi-token prediction looks tokens up there. Zero when nothing is
+  /// tied, or frozen.
   Bytes TiedGradientBytes(const ModulePart& part) const;
 
  private:

@@ -2,9 +2,11 @@
 // of arXiv 2104.04473 (section 5.1) but for causal attention, which is counted half here and whole there.
 #include "models/flop_count.hpp"
 
+#include "models/adapters.hpp"
 #include "models/gradient_flow.hpp"
 #include "models/stage_ends.hpp"
 #include "models/tensor_parallel.hpp"
+#include "models/windowed_attention.hpp"
 
 namespace dflop {
 namespace {
@@ -14,9 +16,43 @@ double LinearFlops(double tokens, double weights, bool input_gradient, bool weig
   return 2 * tokens * weights * (1.0 + (input_gradient ? 1 : 0) + (weight_gradient ? 1 : 0));
 }
 
-double LayerWeights(const TransformerShape& shape) {
+/// Weights that a token meets in a layer: all of them but experts that it is not sent to.
+double LayerWeights(const TransformerShape& shape, LayerTraits traits) {
   const RankShape whole(shape, 1);
-  return shape.hidden * (whole.qkv_width + whole.query_width + whole.up_width + whole.ffn_width);
+  const LatentAttention& latent = shape.latent;
+  double qkv = whole.qkv_width;
+  double up_from_latents = 0;
+  if (!latent.empty()) {
+    qkv = (latent.q_rank > 0 ? latent.q_rank : whole.query_width) + latent.kv_rank + latent.rope_head_dim;
+    up_from_latents = latent.q_rank * whole.query_width + latent.kv_rank * whole.latent_kv_width;
+  }
+  if (!traits.experts)
+    return shape.hidden * (qkv + whole.attended_width + whole.up_width + whole.ffn_width) + up_from_latents;
+  const ExpertSpec& experts = shape.experts;
+  const FfnWidths met((experts.top_k + experts.shared) * static_cast<double>(experts.ffn_hidden), 1, shape.gated_ffn);
+  return shape.hidden * (qkv + whole.attended_width + experts.count + met.up + met.inner) + up_from_latents;
+}
+
+/// The same of adapters.
+double AdapterWeights(const TransformerShape& shape, LayerTraits traits) {
+  if (shape.lora.empty()) return 0;
+  const RankShape whole(shape, 1);
+  const double attention = WidthOf(AttentionAdapters(shape, whole));
+  if (!traits.experts) return shape.lora.rank * (attention + WidthOf(FfnAdapters(shape, whole.ffn_width)));
+  const ExpertSpec& experts = shape.experts;
+  const double shared = static_cast<double>(experts.shared) * experts.ffn_hidden;
+  return shape.lora.rank * (attention + WidthOf(FfnAdapters(shape, shared)) +
+                            experts.top_k * WidthOf(FfnAdapters(shape, experts.ffn_hidden)));
+}
+
+/// Σ length² that counts as work, of windowed layers as many as give their scores.
+double UsefulSquares(const TransformerShape& shape, LayerTraits traits, bool causal, const SequenceBatch& batch) {
+  if (!traits.windowed) return batch.useful_squares;
+  double squares = 0;
+  for (const SequenceBatch::Group& group : batch.unpadded.empty() ? batch.groups : batch.unpadded) {
+    squares += group.count * WindowSquare(group.length, shape.window, causal);
+  }
+  return squares;
 }
 
 double EncoderEndFlops(const ModelSpec& model, const ModulePart& part, double tokens) {
@@ -45,28 +81,41 @@ double LlmEndFlops(const LlmSpec& llm, const SoftwareStack& software, const Grad
   if (!part.has_output) return 0;
   const double vocab = PaddedVocabulary(llm.vocab, software.vocabulary_multiple, part.mesh.tp);
   const double weights = vocab * llm.shape.hidden;
-  return LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train);
+  const double head = LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train);
+  if (llm.multi_token_depth == 0) return head;
+  const double projection = 2.0 * llm.shape.hidden * llm.shape.hidden;
+  return head +
+         llm.multi_token_depth * (head + LinearFlops(tokens, projection, flow.layers_backward, flow.layers_train));
 }
 
 }  // namespace
 
 FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
-                     const SequenceBatch& batch) {
+                     const LayerCounts& layers, const SequenceBatch& batch) {
   const TransformerShape& shape = model.shape(part.module);
   const GradientFlow flow = GradientsOf(model, part.module);
   const bool is_llm = model.is_llm(part.module);
   const double tokens = batch.useful_tokens;
-  const double weights = LayerWeights(shape);
-  const double core = (is_llm ? 2.0 : 4.0) * batch.useful_squares * shape.hidden;
-  const double layer =
-      LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train) + core * (flow.layers_backward ? 3 : 1);
+  const double score_width = RankShape(shape, 1).score_width();
+  double all = 0;
+  double recomputed = 0;
+  ForEachVariant(layers, [&](LayerTraits traits, int count) {
+    const double weights = LayerWeights(shape, traits);
+    const double adapters = AdapterWeights(shape, traits);
+    const double core = (is_llm ? 2.0 : 4.0) * UsefulSquares(shape, traits, is_llm, batch) * score_width;
+    const double layer = LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train) +
+                         LinearFlops(tokens, adapters, flow.layers_backward, flow.adapters_train) +
+                         core * (flow.layers_backward ? 3 : 1);
+    all += count * layer;
+    const bool full = software.recompute == Recompute::kFull;
+    const double linear = full ? LinearFlops(tokens, weights + adapters, false, false) : 0;
+    recomputed += count * (linear + core);
+  });
   const double ends =
       is_llm ? LlmEndFlops(model.llm, software, flow, part, tokens) : EncoderEndFlops(model, part, tokens);
   FlopCount count;
-  count.model = Flops(part.layers * layer + ends);
-  if (!flow.layers_backward || software.recompute == Recompute::kNone) return count;
-  const double linear = software.recompute == Recompute::kFull ? LinearFlops(tokens, weights, false, false) : 0;
-  count.recomputed = Flops(part.layers * (linear + core));
+  count.model = Flops(all + ends);
+  if (flow.layers_backward && software.recompute != Recompute::kNone) count.recomputed = Flops(recomputed);
   return count;
 }
 

@@ -10,8 +10,9 @@ struct FlopCount {
   Flops recomputed{0};  ///< what the recomputed forward adds
 };
 
-/// The padding of the vocabulary counts as work, as in Megatron-LM's own figure.
+/// `layers` are CostModel::Layers(part). The padding of the vocabulary counts as work, as in Megatron-LM's own figure;
+/// of experts those that a token is sent to count, whatever a capacity drops or pads, and the shared ones.
 FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
-                     const SequenceBatch& batch);
+                     const LayerCounts& layers, const SequenceBatch& batch);
 
 }  // namespace dflop

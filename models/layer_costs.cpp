@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "models/packed_attention.hpp"
+#include "models/windowed_attention.hpp"
 
 namespace dflop {
 namespace {
@@ -45,8 +46,9 @@ OperationCost LayerCosts::Forward() const {
   AttentionCore(sum, Pass::kForward);
   const double activation = shape_.gated_ffn ? kGatedActivationForward : kActivationForward;
   sum.Move(MemoryBoundBytes(kNormForward, activation));
-  AllReduces(sum);
-  return sum.Finish(kForwardKernels);
+  AllReduces(sum, Pass::kForward);
+  if (kind_.traits.experts) Experts(sum, Pass::kForward);
+  return sum.Finish(Kernels(kForwardKernels));
 }
 
 OperationCost LayerCosts::RecomputedAttention() const {
@@ -61,37 +63,100 @@ OperationCost LayerCosts::InputGradient() const {
   AttentionCore(sum, Pass::kInputGradient);
   const double activation = shape_.gated_ffn ? kGatedActivationBackward : kActivationBackward;
   sum.Move(MemoryBoundBytes(kNormBackward, activation));
-  AllReduces(sum);
-  return sum.Finish(kInputGradientKernels);
+  AllReduces(sum, Pass::kInputGradient);
+  if (kind_.traits.experts) Experts(sum, Pass::kInputGradient);
+  return sum.Finish(Kernels(kInputGradientKernels));
 }
 
 OperationCost LayerCosts::WeightGradient() const {
   OperationSum sum(place_);
   Gemms(sum, Pass::kWeightGradient);
-  return sum.Finish(kWeightGradientKernels);
+  if (kind_.traits.experts) ExpertGemms(sum, Pass::kWeightGradient, false);
+  return sum.Finish(Kernels(kWeightGradientKernels));
+}
+
+OperationCost LayerCosts::AdapterGradient() const {
+  OperationSum sum(place_);
+  AdapterGemms(sum, Pass::kWeightGradient);
+  if (kind_.traits.experts) ExpertGemms(sum, Pass::kWeightGradient, true);
+  return sum.Finish(Kernels(kWeightGradientKernels));
 }
 
 void LayerCosts::Gemms(OperationSum& sum, Pass pass) const {
   const double hidden = shape_.hidden;
-  sum.Gemm(tokens_, rank_.qkv_width, hidden, pass);
-  sum.Gemm(tokens_, hidden, rank_.query_width, pass);
-  sum.Gemm(tokens_, rank_.up_width, hidden, pass);
-  sum.Gemm(tokens_, hidden, rank_.ffn_width, pass);
+  if (shape_.latent.empty()) {
+    sum.Gemm(tokens_, rank_.qkv_width, hidden, pass);
+  } else {
+    LatentGemms(sum, pass);
+  }
+  sum.Gemm(tokens_, hidden, rank_.attended_width, pass);
+  if (ffn_.inner > 0) {
+    sum.Gemm(tokens_, ffn_.up, hidden, pass);
+    sum.Gemm(tokens_, hidden, ffn_.inner, pass);
+  }
+  if (!shape_.lora.empty()) AdapterGemms(sum, pass);
 }
 
-/// After attention and after the FFN; in the backward before them.
-void LayerCosts::AllReduces(OperationSum& sum) const {
+/// Down to the latents on every rank alike (with sequence parallelism for its tokens), up from them by heads. What is
+/// replicated in Megatron-LM's multi-latent attention (`linear_q_down_proj`, `linear_kv_down_proj`) is so here.
+void LayerCosts::LatentGemms(OperationSum& sum, Pass pass) const {
+  const LatentAttention& latent = shape_.latent;
+  const double held = tokens_ * place_.token_share();
+  if (latent.q_rank > 0) {
+    sum.Gemm(held, latent.q_rank, shape_.hidden, pass);
+    sum.Gemm(tokens_, rank_.query_width, latent.q_rank, pass);
+  } else {
+    sum.Gemm(tokens_, rank_.query_width, shape_.hidden, pass);
+  }
+  sum.Gemm(held, latent.kv_rank + latent.rope_head_dim, shape_.hidden, pass);
+  sum.Gemm(tokens_, rank_.latent_kv_width, latent.kv_rank, pass);
+}
+
+void LayerCosts::AdapterGemms(OperationSum& sum, Pass pass) const {
+  AdapterGemms(sum, AttentionAdapters(shape_, rank_), tokens_, 1, pass);
+  AdapterGemms(sum, FfnAdapters(shape_, ffn_.inner), tokens_, 1, pass);
+}
+
+void LayerCosts::AdapterGemms(OperationSum& sum, const std::vector<AdapterShape>& adapters, double rows, double times,
+                              Pass pass) const {
+  for (const AdapterShape& adapter : adapters) {
+    const double m = adapter.on_share ? rows * place_.token_share() : rows;
+    sum.Gemm(m, shape_.lora.rank, adapter.inputs, pass, times);
+    sum.Gemm(m, adapter.outputs, shape_.lora.rank, pass, times);
+  }
+}
+
+/// After attention and after the FFN; in the backward before them. Latent attention gathers its latents, which are all
+/// that its heads need, forward, and reduces their gradients backward. Routed experts add nothing up over the group;
+/// where no shared expert does, tokens that were divided for them are gathered (models/expert_exchange.hpp).
+void LayerCosts::AllReduces(OperationSum& sum, Pass pass) const {
   const double bytes = tokens_ * shape_.hidden * kElementBytes;
-  sum.AllReduce(bytes);
-  sum.AllReduce(bytes);
+  if (shape_.latent.q_rank > 0) {
+    const LatentAttention& latent = shape_.latent;
+    const double latents = tokens_ * (latent.q_rank + latent.kv_rank + latent.rope_head_dim) * kElementBytes;
+    pass == Pass::kForward ? sum.AllReduce(bytes, latents) : sum.AllReduce(latents, bytes);
+  } else {
+    sum.AllReduce(bytes);
+  }
+  if (!kind_.traits.experts || shape_.experts.shared > 0) {
+    sum.AllReduce(bytes);
+  } else if (!place_.sequence_parallel) {
+    sum.AllGather(bytes);
+  }
+}
+
+double LayerCosts::RotaryWidth() const {
+  if (!kind_.rotary) return 0;
+  if (shape_.latent.empty()) return rank_.query_width + rank_.kv_width;
+  return (rank_.heads + 1.0) * shape_.latent.rope_head_dim;  // one rotated key for all heads
 }
 
 double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
   const double values = tokens_ * shape_.hidden * place_.token_share();
   const double masks = place_.software.dropout > 0 ? kDropoutMaskBytes : 0;
-  const double rotary = kind_.rotary ? kRotary * (rank_.query_width + rank_.kv_width) : 0;
-  return 2 * values * ((norm + kResidual) * kElementBytes + masks) +
-         tokens_ * (activation * rank_.ffn_width + rotary) * kElementBytes;
+  const double latents = tokens_ * place_.token_share() * (shape_.latent.q_rank + shape_.latent.kv_rank);
+  return 2 * values * ((norm + kResidual) * kElementBytes + masks) + latents * norm * kElementBytes +
+         tokens_ * (activation * ffn_.inner + kRotary * RotaryWidth()) * kElementBytes;
 }
 
 void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {
@@ -114,18 +179,37 @@ void LayerCosts::AttentionOver(OperationSum& sum, const std::vector<SequenceBatc
                                const AttentionShape& heads, Pass pass, double share) const {
   for (const SequenceBatch::Group& group : groups) {
     if (place_.software.attention == AttentionKind::kFlash) {
-      const PackShare part = ShareOfPack(heads, tokens, group.length, group.count);
-      sum.Attention(part.shape, pass, part.share * share);
+      FlashAttention(sum, group, tokens, heads, pass, share);
     } else {
       UnfusedAttention(sum, group, heads.heads, pass, share);
     }
   }
 }
 
+void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, double tokens,
+                                const AttentionShape& heads, Pass pass, double share) const {
+  const auto add = [&](double length, double count) {
+    const PackShare part = ShareOfPack(heads, tokens, length, count);
+    sum.Attention(part.shape, pass, part.share * share);
+  };
+  if (!kind_.traits.windowed) return add(group.length, group.count);
+  ForEachWindowTwin(group.length, shape_.window, kind_.causal,
+                    [&](double length, double count) { add(length, count * group.count); });
+}
+
 // A rank's causal attention to its own tokens is that of one sequence as long as they are, whichever chunks they are.
 // Of what comes round, chunks i and 2·cp − 1 − i see half on average, all ranks alike; the last of cp contiguous chunks
 // sees it all. Backward, gradients of keys and values travel with them and have one hop more to get home.
+// Through a window a rank sees no further than into its neighbours' chunks: the work is divided evenly, and keys and
+// values of a window come by one hop.
 void LayerCosts::RingAttention(OperationSum& sum, Pass pass) const {
+  const double width = rank_.qkv_width - rank_.query_width;  // of keys and values
+  const bool backward = pass != Pass::kForward;
+  if (kind_.traits.windowed) {
+    AttentionOver(sum, batch_.groups, tokens_, OwnHeads(), pass, 1);
+    const double seen = std::min<double>(tokens_, shape_.window);
+    return sum.ContextHop(Bytes(seen * width * kElementBytes * (backward ? 2 : 1)));
+  }
   std::vector<SequenceBatch::Group> chunks = batch_.groups;
   for (SequenceBatch::Group& chunk : chunks) chunk = {chunk.length / place_.cp, chunk.count * place_.cp};
   AttentionShape heads = OwnHeads();
@@ -134,8 +218,7 @@ void LayerCosts::RingAttention(OperationSum& sum, Pass pass) const {
   const bool halves = heads.causal && place_.software.context_parallel == ContextParallel::kZigzag;
   heads.causal = false;
   AttentionOver(other, chunks, tokens_, heads, pass, halves ? 0.5 : 1);
-  const Bytes keys_values(tokens_ * 2 * rank_.kv_width * kElementBytes);
-  const bool backward = pass != Pass::kForward;
+  const Bytes keys_values(tokens_ * width * kElementBytes);
   sum.Ring(own, other, keys_values * (backward ? 2 : 1), backward ? keys_values : Bytes(0));
 }
 
@@ -150,7 +233,7 @@ void LayerCosts::UlyssesAttention(OperationSum& sum, Pass pass) const {
   sum.ContextExchange(UlyssesOutput(tokens_, rank_.heads, rank_.head_dim));
 }
 
-/// Q·Kᵀ and P·V over whole squares (no causal saving), and passes over the scores.
+/// Q·Kᵀ and P·V over whole squares (a mask saves nothing, be it causal or a window), and passes over the scores.
 void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass,
                                   double share) const {
   const double all_rows = group.count * heads * group.length;

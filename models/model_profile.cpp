@@ -41,9 +41,11 @@ void ProfileLlm(const CostModel& cost, const ModulePart& part, const ProfileGrid
   whole_module.mesh.tp = 1;
   // One count of the work for all degrees, whatever each pads: a rate times its degree then gives back the time.
   const auto work = [&](const SequenceBatch& batch) {
-    const FlopCount count = CountFlops(cost.model(), cost.software(), whole_module, batch);
+    const FlopCount count = CountFlops(cost.model(), cost.software(), whole_module, cost.Layers(whole_module), batch);
     return count.model + count.recomputed;
   };
+  const bool windowed = cost.model().shape(part.module).window > 0;
+  const Flops work_per_square = work(OneSequence(1)) - work(WithoutAttention(1));
   Rates linear;
   Rates attention;
   for (const double tokens : grid.tokens) {
@@ -53,6 +55,8 @@ void ProfileLlm(const CostModel& cost, const ModulePart& part, const ProfileGrid
     const Seconds time = TimeOf(whole) - TimeOf(device.Part(part, WithoutAttention(tokens)));
     const Flops scores = work(OneSequence(tokens)) - work(WithoutAttention(tokens));
     attention.push_back({tokens, scores / time / rank.tp});
+    // Whoever reads the curve multiplies the work of one token by length², which windows do not reach.
+    if (windowed) attention.back().rate = work_per_square * (tokens * tokens) / time / rank.tp;
   }
   rank.linear = ThroughputCurve(std::move(linear));
   rank.attention = ThroughputCurve(std::move(attention));
@@ -69,9 +73,14 @@ void ProfileState(const CostModel& cost, ModulePart part, RankProfile& rank) {
     part.has_output = last;
     return cost.State(part, 1);
   };
+  // Layers that are not alike count as their mean.
+  const int layers = cost.model().shape(part.module).layers;
+  part.first_layer = 0;
+  const LayerCounts counts = CountLayers(cost.model().shape(part.module), 0, layers);
+  const bool alike = std::count(counts.of.begin(), counts.of.end(), 0) >= kLayerVariants - 1;
   const auto line = [&](auto bytes) {
-    return LayerLine{bytes(state(1, false, false)), bytes(state(0, true, false)), bytes(state(0, false, true)),
-                     bytes(state(0, true, true))};
+    const Bytes layer = alike ? bytes(state(1, false, false)) : bytes(state(layers, false, false)) / layers;
+    return LayerLine{layer, bytes(state(0, true, false)), bytes(state(0, false, true)), bytes(state(0, true, true))};
   };
   rank.weights_and_gradients = line([](const StateMemory& memory) { return memory.weights + memory.gradients; });
   rank.optimizer = line([](const StateMemory& memory) { return memory.optimizer; });

@@ -16,6 +16,7 @@ constexpr int kAudioTokensPerWindow = 1500;  // Whisper: 30 s of audio, 3,000 fr
 constexpr int kMelBins = 128;                // Whisper large-v3
 constexpr int kConvolutionWidth = 3;
 constexpr int kMaxPatchesPerSide = 256;
+constexpr int kMaxMultiTokenDepth = 16;
 
 template <typename Enum>
 using Names = std::vector<std::pair<std::string, Enum>>;
@@ -44,28 +45,6 @@ std::string NameOf(Enum value, const Names<Enum>& names) {
 
 int ReadInt(const JsonReader& json, const char* key, int max) { return static_cast<int>(json.At(key).Int(1, max)); }
 
-/// Ranges: hidden and FFN width ≤ 2^20, layers ≤ 4,096, heads ≤ 4,096.
-TransformerShape ReadShape(const JsonReader& json) {
-  constexpr int kMaxWidth = 1 << 20;
-  TransformerShape shape;
-  shape.hidden = ReadInt(json, "hidden", kMaxWidth);
-  shape.ffn_hidden = ReadInt(json, "ffn_hidden", kMaxWidth);
-  shape.layers = ReadInt(json, "layers", 4096);
-  shape.heads = ReadInt(json, "heads", 4096);
-  shape.kv_heads = static_cast<int>(json.IntOr("kv_heads", shape.heads, 1, 4096));
-  shape.gated_ffn = json.BoolOr("gated_ffn", false);
-  if (shape.hidden % shape.heads != 0) {
-    json.At("heads").Fail("is " + std::to_string(shape.heads) + ", which does not divide the hidden width " +
-                          std::to_string(shape.hidden));
-  }
-  if (shape.heads % shape.kv_heads != 0) {
-    json.At("kv_heads")
-        .Fail("is " + std::to_string(shape.kv_heads) + ", which does not divide the " + std::to_string(shape.heads) +
-              " heads");
-  }
-  return shape;
-}
-
 void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
   const bool audio = encoder.modality == Modality::kAudio;
   encoder.tiling = audio ? Tiling::kWhisper : Tiling::kLlavaOneVision;
@@ -89,31 +68,35 @@ void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
 }
 
 EncoderSpec ReadEncoder(const JsonReader& json) {
-  std::vector<std::string> keys = {"name",      "source", "modality",        "hidden",    "ffn_hidden",
-                                   "layers",    "heads",  "kv_heads",        "gated_ffn", "tiling",
-                                   "projector", "frozen", "projector_frozen"};
+  std::vector<std::string> keys = TransformerKeys(false);
+  keys.insert(keys.end(), {"name", "source", "modality", "tiling", "projector", "frozen", "projector_frozen"});
   EncoderSpec encoder;
   encoder.name = json.At("name").String();
   encoder.modality = Named(json.At("modality"), kModalities);
   if (encoder.modality == Modality::kVision) keys.insert(keys.end(), {"patch_px", "tile_px"});
   json.AllowOnly(keys);
-  encoder.shape = ReadShape(json);
+  encoder.shape = ReadTransformerShape(json, false);
   ReadTiling(json, encoder);
   if (const auto projector = json.Find("projector")) encoder.projector_layers = Named(*projector, kProjectors);
-  encoder.frozen = json.BoolOr("frozen", false);
+  encoder.frozen = json.BoolOr("frozen", false) || !encoder.shape.lora.empty();
   encoder.projector_frozen = json.BoolOr("projector_frozen", false);
   return encoder;
 }
 
 LlmSpec ReadLlm(const JsonReader& json) {
-  json.AllowOnly({"name", "source", "hidden", "ffn_hidden", "layers", "heads", "kv_heads", "vocab", "gated_ffn",
-                  "tied_embeddings", "frozen"});
+  std::vector<std::string> keys = TransformerKeys(true);
+  keys.insert(keys.end(), {"name", "source", "vocab", "tied_embeddings", "frozen", "multi_token"});
+  json.AllowOnly(keys);
   LlmSpec llm;
   llm.name = json.StringOr("name", "llm");
-  llm.shape = ReadShape(json);
+  llm.shape = ReadTransformerShape(json, true);
   llm.vocab = ReadInt(json, "vocab", 100'000'000);
   llm.tied_embeddings = json.BoolOr("tied_embeddings", false);
-  llm.frozen = json.BoolOr("frozen", false);
+  llm.frozen = json.BoolOr("frozen", false) || !llm.shape.lora.empty();
+  if (const auto multi_token = json.Find("multi_token")) {
+    multi_token->AllowOnly({"depth"});
+    llm.multi_token_depth = ReadInt(*multi_token, "depth", kMaxMultiTokenDepth);
+  }
   return llm;
 }
 
@@ -237,12 +220,30 @@ void TileAs(const JsonReader& name, ModelSpec& model) {
   }
 }
 
+/// {"encoder": adapters, "llm": adapters}, either or both.
+void Adapt(const JsonReader& json, ModelSpec& model) {
+  json.AllowOnly({"encoder", "llm"});
+  if (json.Keys().empty()) json.Fail("names no module: give \"encoder\", \"llm\" or both");
+  if (const auto llm = json.Find("llm")) {
+    model.llm.shape.lora = ReadLora(*llm, model.llm.shape);
+    model.llm.frozen = true;
+  }
+  const auto of_encoder = json.Find("encoder");
+  if (of_encoder && model.encoders.empty()) of_encoder->Fail("is given, but " + model.name + " has no encoder");
+  for (EncoderSpec& encoder : model.encoders) {
+    if (!of_encoder) break;
+    encoder.shape.lora = ReadLora(*of_encoder, encoder.shape);
+    encoder.frozen = true;
+  }
+}
+
 /// {"name": built-in, "frozen": ["encoder", "projector", "llm"]}: the commonest recipes in one line.
 ModelSpec ReadBuiltIn(const JsonReader& json) {
-  json.AllowOnly({"schema", "name", "frozen", "tiling"});
+  json.AllowOnly({"schema", "name", "frozen", "tiling", "lora"});
   json.CheckSchema("dflop/model/1", false);
   ModelSpec model = BuiltInOf(json.At("name"));
   if (const auto tiling = json.Find("tiling")) TileAs(*tiling, model);
+  if (const auto lora = json.Find("lora")) Adapt(*lora, model);
   const auto frozen = json.Find("frozen");
   if (!frozen) return model;
   for (const JsonReader& entry : frozen->Elements()) {
@@ -267,12 +268,7 @@ ModelSpec ReadObject(const JsonReader& json) {
 Json ModuleJson(const std::string& name, const TransformerShape& shape) {
   Json json;
   json["name"] = name;
-  json["hidden"] = shape.hidden;
-  json["ffn_hidden"] = shape.ffn_hidden;
-  json["layers"] = shape.layers;
-  json["heads"] = shape.heads;
-  json["kv_heads"] = shape.kv_heads;
-  json["gated_ffn"] = shape.gated_ffn;
+  AddTransformerShape(shape, json);
   return json;
 }
 
@@ -345,6 +341,7 @@ Json ToJson(const ModelSpec& model) {
   llm["vocab"] = model.llm.vocab;
   llm["tied_embeddings"] = model.llm.tied_embeddings;
   llm["frozen"] = model.llm.frozen;
+  if (model.llm.multi_token_depth > 0) llm["multi_token"]["depth"] = model.llm.multi_token_depth;
   json["llm"] = llm;
   return json;
 }

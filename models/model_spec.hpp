@@ -6,19 +6,9 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
+#include "models/transformer_shape.hpp"
 
 namespace dflop {
-
-/// A stack of equal transformer layers.
-struct TransformerShape {
-  int hidden = 0;
-  int ffn_hidden = 0;
-  int layers = 0;
-  int heads = 0;
-  int kv_heads = 0;        ///< = heads without grouped-query attention
-  bool gated_ffn = false;  ///< SwiGLU: a gate beside the up projection
-  int head_dim() const { return hidden / heads; }
-};
 
 enum class Modality { kVision, kAudio };
 
@@ -33,7 +23,7 @@ struct EncoderSpec {
   int tile_px = 384;  ///< vision only
   Tiling tiling = Tiling::kLlavaOneVision;
   int projector_layers = 2;  ///< linear layers of the projector into the LLM's width; 0 = none
-  bool frozen = false;
+  bool frozen = false;       ///< all weights but adapters, which make it true
   bool projector_frozen = false;
 
   /// Tokens that the encoder sees per tile: (tile/patch)², or 1,500 per 30 s window of audio.
@@ -53,7 +43,10 @@ struct LlmSpec {
   TransformerShape shape;
   int vocab = 0;
   bool tied_embeddings = false;
-  bool frozen = false;
+  bool frozen = false;  ///< all weights but adapters, which make it true
+  /// Multi-token prediction (arXiv 2412.19437, section 2.2): so many tokens beyond the next one are predicted, each by
+  /// one more layer like the last, a 2·hidden → hidden projection before it and the head behind it.
+  int multi_token_depth = 0;
 };
 
 /// Modules are numbered encoders first (0 … E−1), then the LLM (E).
@@ -78,8 +71,8 @@ struct ModelSpec {
 std::string TilingName(Tiling tiling);
 
 /// A built-in model by name ("llava-ov-siglip-2.4b-llama3-8b", "qwen2.5-7b"); {"name": built-in, "frozen": […],
-/// "tiling": NAME} with any of "encoder", "projector", "llm" and another rule for its images; an inline object (keys as
-/// in ToJson); or {"file": …} (dflop/model/1).
+/// "tiling": NAME, "lora": {"encoder": …, "llm": …}} with any of "encoder", "projector", "llm" frozen, another rule for
+/// its images and adapters beside either; an inline object (keys as in ToJson); or {"file": …} (dflop/model/1).
 ModelSpec ReadModel(const JsonReader& json);
 ModelSpec BuiltInModel(const std::string& name);  ///< InputError when there is none
 std::vector<std::string> BuiltInModelNames();

@@ -22,16 +22,21 @@ struct Place {
   bool sequence_parallel;  ///< norms and residuals see 1/ranks of the tokens (arXiv 2205.05198, section 4.2)
   int cp;                  ///< context parallel
 
+  int ep;   ///< ranks that experts are divided over
+  int etp;  ///< and each of them
+
   Place(const KernelCosts& costs, const NodeSpec& at, const SoftwareStack& stack, const Mesh& mesh)
       : kernels(costs),
         node(at),
         software(stack),
         ranks(mesh.tp),
         sequence_parallel(mesh.sequence_parallel),
-        cp(mesh.cp) {}
+        cp(mesh.cp),
+        ep(mesh.ep),
+        etp(mesh.etp) {}
   double token_share() const { return sequence_parallel ? 1.0 / ranks : 1.0; }
   /// Of the ranks of its context-parallel group, each with its tensor-parallel ones beside it.
-  Span context() const { return {cp, ranks}; }
+  Span context() const { return SpanOf(node, cp, ranks); }
 };
 
 class OperationSum {
@@ -47,26 +52,34 @@ class OperationSum {
   /// Memory-bound passes over so many bytes; priced together at the end.
   void Move(double bytes) { moved_bytes_ += bytes; }
   /// All-reduce over the tensor-parallel ranks; with sequence parallelism its two halves, one before and one behind.
-  void AllReduce(double bytes) {
+  void AllReduce(double bytes) { AllReduce(bytes, bytes); }
+  /// The same where the half that gathers moves another tensor; without sequence parallelism nothing is gathered.
+  void AllReduce(double bytes, double gathered) {
     if (place_.sequence_parallel) {
       communication_ += IntraNodeReduceScatter(place_.node, place_.ranks, Bytes(bytes)) +
-                        IntraNodeAllGather(place_.node, place_.ranks, Bytes(bytes));
+                        IntraNodeAllGather(place_.node, place_.ranks, Bytes(gathered));
     } else {
       communication_ += IntraNodeAllReduce(place_.node, place_.ranks, Bytes(bytes));
     }
   }
+  /// Every tensor-parallel rank gets what each has 1/ranks of.
+  void AllGather(double bytes) { communication_ += IntraNodeAllGather(place_.node, place_.ranks, Bytes(bytes)); }
+  /// Tokens travel to experts or back.
+  void Exchange(Seconds time) { expert_communication_ += time; }
 
   /// An all-to-all over the context-parallel ranks.
   void ContextExchange(Bytes bytes) {
     context_ += SpanCollective(place_.node, CollectiveOp::kAllToAll, place_.context(), bytes).time;
   }
+  /// Every context-parallel rank sends to the next one.
+  void ContextHop(Bytes bytes) { context_ += SpanHop(place_.node, place_.cp, place_.ranks, bytes); }
   /// A block of attention for each context-parallel rank, `first` and then `next` again and again, while `hop` bytes
   /// come from the rank before; behind the last one `home` bytes more.
   void Ring(const OperationSum& first, const OperationSum& next, Bytes hop, Bytes home) {
     const Seconds own = first.Device(), other = next.Device();
     const Seconds computed = own + other * (place_.cp - 1);
-    Seconds time = RingTime(own, other, SpanHop(place_.node, place_.context(), hop), place_.cp);
-    if (home > Bytes(0)) time += SpanHop(place_.node, place_.context(), home);
+    Seconds time = RingTime(own, other, SpanHop(place_.node, place_.cp, place_.ranks, hop), place_.cp);
+    if (home > Bytes(0)) time += SpanHop(place_.node, place_.cp, place_.ranks, home);
     device_ += computed;
     context_ += time - computed;
     extrapolated_ += first.extrapolated_ + next.extrapolated_ * (place_.cp - 1);
@@ -76,12 +89,13 @@ class OperationSum {
   OperationCost Finish(int host_kernels) const {
     OperationSum whole = *this;
     if (moved_bytes_ > 0) whole.Add(place_.kernels.MemoryBound(Bytes(moved_bytes_)), 1);
-    const Seconds device = whole.device_ + communication_ + context_;
+    const Seconds device = whole.device_ + communication_ + context_ + expert_communication_;
     OperationCost cost;
     cost.time = std::max(device, place_.software.host_per_kernel * host_kernels);
     cost.tensor_parallel_communication = communication_;
     cost.context_parallel_communication = context_;
     cost.extrapolated = whole.extrapolated_;
+    cost.expert_communication = expert_communication_;
     return cost;
   }
 
@@ -99,6 +113,7 @@ class OperationSum {
   Seconds extrapolated_{0};
   Seconds communication_{0};
   Seconds context_{0};
+  Seconds expert_communication_{0};
   double moved_bytes_ = 0;
 };
 

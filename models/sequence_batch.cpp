@@ -1,5 +1,6 @@
 // What one microbatch looks like to a module: how many sequences of which length.
 #include <algorithm>
+#include <utility>
 
 #include "base/error.hpp"
 #include "models/cost_model.hpp"
@@ -33,6 +34,7 @@ SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing) {
   if (packing == Packing::kPacked || batch.empty()) return batch;
   const double longest = *std::max_element(sample_tokens.begin(), sample_tokens.end());
   const double count = static_cast<double>(sample_tokens.size());
+  batch.unpadded = std::move(batch.groups);
   batch.groups.assign(1, {longest, count});
   batch.tokens = longest * count;
   return batch;

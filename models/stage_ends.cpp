@@ -168,4 +168,29 @@ EndCosts CostOfLlmOutput(const Place& place, const LlmSpec& llm, const GradientF
   return costs;
 }
 
+EndCosts CostOfMultiToken(const Place& place, const LlmSpec& llm, const GradientFlow& flow, double tokens) {
+  const double hidden = llm.shape.hidden;
+  const double columns = hidden / place.ranks;
+  const double values = 2 * tokens * hidden * place.token_share();
+  EndCosts costs;
+  OperationSum forward(place);
+  forward.Move(values * kNormForwardBytes);
+  forward.Gemm(tokens, columns, 2 * hidden, Pass::kForward);
+  forward.AllGather(tokens * hidden * kElementBytes);
+  costs.forward = forward.Finish(kEndKernels);
+  if (flow.layers_backward) {
+    OperationSum gradient(place);
+    gradient.Gemm(tokens, columns, 2 * hidden, Pass::kInputGradient);
+    gradient.Move(values * kNormBackwardBytes);
+    gradient.AllReduce(2 * tokens * hidden * kElementBytes);
+    costs.input_gradient = gradient.Finish(kEndKernels);
+  }
+  if (flow.layers_train) {
+    OperationSum gradient(place);
+    gradient.Gemm(tokens, columns, 2 * hidden, Pass::kWeightGradient);
+    costs.weight_gradient = gradient.Finish(kEndKernels);
+  }
+  return costs;
+}
+
 }  // namespace dflop

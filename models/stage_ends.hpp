@@ -23,5 +23,8 @@ EndCosts CostOfEncoderOutput(const Place& place, const EncoderSpec& encoder, int
 EndCosts CostOfTokenEmbedding(const Place& place, const LlmSpec& llm, double tokens);
 /// Final norm, head and cross entropy over the vocabulary, on all tokens.
 EndCosts CostOfLlmOutput(const Place& place, const LlmSpec& llm, const GradientFlow& flow, double tokens);
+/// What stands before the layer of one more predicted token: norms of the hidden state and of the embedded next token,
+/// and the projection of both together (arXiv 2412.19437, equation 21), cut by columns.
+EndCosts CostOfMultiToken(const Place& place, const LlmSpec& llm, const GradientFlow& flow, double tokens);
 
 }  // namespace dflop

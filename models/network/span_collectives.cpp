@@ -1,50 +1,68 @@
-// Of a ring over several domains each domain's ranks enter and leave through all of its NICs, by rotated rings; of an
-// exchange every GPU sends to every other.
+// What the busiest links carry follows from the flows that sim/build/collectives.cpp lays out: all pairs of an
+// all-to-all; of a ring as many rotated rings as a domain has ranks, each leaving it through another NIC.
 #include "models/network/span_collectives.hpp"
 
 #include <algorithm>
 
-#include "models/network/node_collectives.hpp"
-
 namespace dflop {
 namespace {
 
-double NicsOfDomain(const NodeSpec& node) { return static_cast<double>(node.nics) * node.domain() / node.gpus; }
+/// Shares of `bytes` that one GPU sends over NVLink, over PCIe, and over its NIC.
+struct SentParts {
+  double nvlink = 0;
+  double pcie = 0;
+  double nic = 0;
+};
 
-int RanksInDomain(const NodeSpec& node, Span span) {
-  return std::min(span.ranks, std::max(1, node.domain() / span.stride));
+SentParts PartsOf(CollectiveOp op, const Span& span) {
+  const double ranks = span.ranks;
+  if (op == CollectiveOp::kAllToAll) {
+    return {(span.per_domain - 1) / ranks, (ranks - span.per_domain) / ranks,
+            std::max(0.0, ranks - span.per_node) / ranks};
+  }
+  const double share = SentShare(op, span.ranks);
+  const double out = share / span.per_domain;
+  return {share - out, out, span.ranks > span.per_node ? out : 0};
 }
 
 }  // namespace
 
-CollectivePrice SpanCollective(const NodeSpec& node, CollectiveOp op, Span span, Bytes bytes) {
-  const int inside = RanksInDomain(node, span);
-  if (inside == span.ranks) return NodeCollective(node, op, span.ranks, bytes);
-  const int lanes = std::min(span.stride, node.domain());
+Span SpanOf(const NodeSpec& node, int ranks, int stride) {
+  const auto within = [&](int gpus) { return std::clamp(gpus / stride, 1, ranks); };
+  return {ranks, within(node.domain()), within(std::max(node.gpus, node.domain()))};
+}
+
+CollectivePrice SpanCollective(const NodeSpec& node, CollectiveOp op, const Span& span, Bytes bytes) {
+  if (span.ranks <= span.per_domain) return NodeCollective(node, op, span.ranks, bytes);
+  if (node.measured) {
+    const auto time = node.measured->Time(op, span.ranks, span.per_domain, bytes);
+    if (time) return {.time = *time, .algorithm = "measured"};
+  }
+  const SentParts sent = PartsOf(op, span);
+  const double gpus_per_nic = std::max(1.0, static_cast<double>(node.gpus) / node.nics);
   RingWork work;
   work.op = op;
   work.ranks = span.ranks;
-  work.domains = (span.ranks + inside - 1) / inside;
+  work.domains = (span.ranks + span.per_domain - 1) / span.per_domain;
   work.bytes = bytes;
+  work.nvlink = bytes * sent.nvlink / node.intra_rate();
+  work.nic = bytes * sent.nic * gpus_per_nic / node.nic_rate();
+  if (node.pcie_bandwidth > BytesPerSecond(0)) {
+    work.nic = std::max(work.nic, bytes * sent.pcie / node.pcie_bandwidth);
+  }
   work.nvlink_nominal = node.intra_bandwidth;
   work.nvlink_hop = node.intra_latency;
-  work.nic_hop = node.nic_latency;
-  // Bytes of a communicator that stay in a domain, of each rank, and that leave it, of all its ranks there.
-  Bytes stays = bytes * SentShare(op, span.ranks);
-  Bytes leaves = stays;
-  if (op == CollectiveOp::kAllToAll) {
-    stays = bytes * (static_cast<double>(inside - 1) / span.ranks);
-    leaves = bytes * (static_cast<double>(span.ranks - inside) / span.ranks * inside);
-  }
-  if (inside > 1) work.nvlink = stays / node.intra_rate();
-  work.nic = leaves * lanes / (node.nic_rate() * NicsOfDomain(node));
+  work.nic_hop = span.ranks > span.per_node ? node.nic_latency : node.intra_latency;
   return PriceCollective(node.law, work);
 }
 
-Seconds SpanHop(const NodeSpec& node, Span span, Bytes bytes) {
-  if (span.ranks < 2) return Seconds(0);
-  if (RanksInDomain(node, span) == span.ranks) return node.message_latency() + bytes / node.intra_rate();
-  const double sharing = std::max(1.0, std::min(span.stride, node.domain()) / NicsOfDomain(node));
+Seconds SpanHop(const NodeSpec& node, int ranks, int stride, Bytes bytes) {
+  if (ranks < 2) return Seconds(0);
+  const Span span = SpanOf(node, ranks, stride);
+  if (span.per_domain == ranks) return node.message_latency() + bytes / node.intra_rate();
+  // The last of a ring's ranks in a domain sends out, with those beside it.
+  const double nics = static_cast<double>(node.nics) * std::max(node.domain(), node.gpus) / node.gpus;
+  const double sharing = std::max(1.0, std::min(stride, node.domain()) / nics);
   return node.law.launch + node.nic_latency + bytes * sharing / node.nic_rate();
 }
 

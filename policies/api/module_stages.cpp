@@ -33,11 +33,12 @@ PlacedPart SlowestPart(const CostModel& cost, const Layout& layout, int module, 
     const KindId kind = KindOf(stage, layout, cost.cluster());
     for (const ModulePart& part : stage.parts) {
       if (part.module != module) continue;
-      if (part.layers > 0 && (!priced || !SharesLayers(*priced, {part, kind}))) {
+      const bool has_layers = cost.Layers(part).total() > 0;
+      if (has_layers && (!priced || !SharesLayers(*priced, {part, kind}))) {
         layer = cost.Layer(part, batch, kind);
         priced = {part, kind};
       }
-      const Seconds time = WholeTime(cost.Part(part, batch, part.layers > 0 ? layer : LayerCost{}, kind));
+      const Seconds time = WholeTime(cost.Part(part, batch, has_layers ? layer : LayerCost{}, kind));
       // No number is slowest of all: it must reach whoever checks the costs.
       if (!(time <= longest)) longest = time, slowest = {part, kind}, found = true;
     }

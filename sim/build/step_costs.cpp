@@ -48,7 +48,7 @@ class PartPricer {
   void AddTo(std::vector<PartCost>& row, const ModulePart& part, int replica, KindId kind) {
     const std::vector<int>& contents = ContentsOf(part.module, replica);
     LayerPrices& layers = layers_[{part.module, kind, part.mesh}];
-    Prices& prices = prices_[{part.module, kind, part.mesh, part.layers, part.has_input, part.has_output}];
+    Prices& prices = prices_[{part.module, kind, part.mesh, cost_.Layers(part), part.has_input, part.has_output}];
     const bool is_first = row.empty();
     row.resize(contents.size());
     for (std::size_t k = 0; k < contents.size(); ++k) {
@@ -69,7 +69,7 @@ class PartPricer {
 
   PartCost PriceOf(const ModulePart& part, KindId kind, std::size_t content, LayerPrices& layers) {
     const SequenceBatch& batch = *batches_[content];
-    if (part.layers == 0) return cost_.Part(part, batch, LayerCost{}, kind);
+    if (cost_.Layers(part).total() == 0) return cost_.Part(part, batch, LayerCost{}, kind);
     if (content >= layers.size()) layers.resize(batches_.size());
     if (!layers[content]) layers[content] = cost_.Layer(part, batch, kind);
     return cost_.Part(part, batch, *layers[content], kind);
@@ -92,7 +92,7 @@ class PartPricer {
   std::unordered_map<const SequenceBatch*, int, SequencesHash, SameSequences> content_of_;
   std::map<std::pair<int, int>, std::vector<int>> contents_;  ///< (module, replica) → content by microbatch
   std::map<std::tuple<int, KindId, Mesh>, LayerPrices> layers_;
-  std::map<std::tuple<int, KindId, Mesh, int, bool, bool>, Prices> prices_;
+  std::map<std::tuple<int, KindId, Mesh, LayerCounts, bool, bool>, Prices> prices_;
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ class HeldOfParts {
   /// [microbatch]
   const std::vector<Held>& Row(const ModulePart& part, int replica) {
     const auto [entry, is_new] =
-        rows_.try_emplace({part.module, replica, part.layers, part.has_input, part.has_output, part.mesh});
+        rows_.try_emplace({part.module, replica, cost_.Layers(part), part.has_input, part.has_output, part.mesh});
     if (!is_new) return entry->second;
     const double fragmentation = 1.0 + cost_.software().fragmentation;
     const bool waits = cost_.NeedsBackward(part);
@@ -45,7 +45,7 @@ class HeldOfParts {
  private:
   const CostModel& cost_;
   const StepWork& work_;
-  std::map<std::tuple<int, int, int, bool, bool, Mesh>, std::vector<Held>> rows_;
+  std::map<std::tuple<int, int, LayerCounts, bool, bool, Mesh>, std::vector<Held>> rows_;
 };
 
 /// Which stage of a module's own pipeline a device is.

@@ -86,10 +86,9 @@ std::string WhyDivision(const ModelSpec& model, int module, int tp) {
   if (shape.heads % tp != 0) {
     return cannot + std::to_string(shape.heads) + " heads of " + name + "; nearest that does: " + degrees;
   }
-  const bool ffn = shape.ffn_hidden % tp != 0;
-  const int width = ffn ? shape.ffn_hidden : model.llm.shape.hidden;
-  return cannot + (ffn ? "FFN width " : "projector width ") + std::to_string(width) + " of " + name +
-         "; nearest that does: " + degrees + ", or a width of " + NearestWidths(width, tp);
+  const UncutWidth uncut = FindUncutWidth(model, module, tp);
+  return cannot + uncut.name + " " + std::to_string(uncut.width) + " of " + name + "; nearest that does: " + degrees +
+         ", or a width of " + NearestWidths(uncut.width, tp);
 }
 
 std::string WhyStages(const ModelSpec& model, int module, int stages, const std::vector<int>& given = {}) {

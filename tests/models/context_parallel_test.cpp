@@ -103,21 +103,23 @@ TEST(ContextRanks, TensorParallelRanksSendTheirOwnHeads) {
 
 TEST(ContextRanks, AHopBetweenNodesUsesTheNics) {
   const NodeSpec node = TestCluster().only_node();  // 8 GPUs, 8 NICs at 10 GB/s, 5 µs; NVLink 100 GB/s, 1 µs
-  EXPECT_NEAR(SpanHop(node, {8, 1}, Bytes(1e6)).value(), 1e6 / 100e9 + 1e-6, 1e-12);
-  EXPECT_NEAR(SpanHop(node, {4, 8}, Bytes(1e6)).value(), 1e6 / 10e9 + 5e-6, 1e-12);
-  EXPECT_NEAR(SpanHop(node, {16, 1}, Bytes(1e6)).value(), 1e6 / 10e9 + 5e-6, 1e-12);
+  EXPECT_NEAR(SpanHop(node, 8, 1, Bytes(1e6)).value(), 1e6 / 100e9 + 1e-6, 1e-12);
+  EXPECT_NEAR(SpanHop(node, 4, 8, Bytes(1e6)).value(), 1e6 / 10e9 + 5e-6, 1e-12);
+  EXPECT_NEAR(SpanHop(node, 16, 1, Bytes(1e6)).value(), 1e6 / 10e9 + 5e-6, 1e-12);
   NodeSpec shared = node;
   shared.nics = 2;  // four of eight tensor-parallel ranks share a NIC
-  EXPECT_NEAR(SpanHop(shared, {4, 8}, Bytes(1e6)).value(), 4e6 / 10e9 + 5e-6, 1e-12);
+  EXPECT_NEAR(SpanHop(shared, 4, 8, Bytes(1e6)).value(), 4e6 / 10e9 + 5e-6, 1e-12);
 }
 
 TEST(SpanCollective, BetweenDomainsEveryNicCarriesItsShare) {
   const NodeSpec node = TestCluster().only_node();
   // A plain ring over 16 GPUs of two nodes: 15/16 of the bytes leave a node, over eight NICs.
-  const double gathered = SpanCollective(node, CollectiveOp::kAllGather, {16, 1}, Bytes(1.6e9)).time.value();
+  const double gathered =
+      SpanCollective(node, CollectiveOp::kAllGather, SpanOf(node, 16, 1), Bytes(1.6e9)).time.value();
   EXPECT_NEAR(gathered, 1.5e9 / (8 * 10e9), 0.02 * gathered);
   // All-to-all: each of 8 ranks of a node sends half of its bytes to the other node, over a NIC of its own.
-  const double exchanged = SpanCollective(node, CollectiveOp::kAllToAll, {16, 1}, Bytes(1.6e9)).time.value();
+  const double exchanged =
+      SpanCollective(node, CollectiveOp::kAllToAll, SpanOf(node, 16, 1), Bytes(1.6e9)).time.value();
   EXPECT_NEAR(exchanged, 0.8e9 / 10e9, 0.02 * exchanged);
 }
 
