@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "models/plain_layers.hpp"
 #include "tests/models/model_test_support.hpp"
 
 namespace dflop {
@@ -68,6 +69,20 @@ TEST(TransformerShape, BuiltInModelsWithExpertsComeBackAsTheyWere) {
     const ModelSpec model = BuiltInModel(name);
     EXPECT_EQ(ModelFrom(ToJson(model).Dump()).llm.shape, model.llm.shape) << name;
   }
+}
+
+TEST(TransformerShape, WhatIsBeyondPlainLayersIsNamed) {
+  for (const std::string& name : BuiltInModelNames()) {
+    const ModelSpec model = BuiltInModel(name);
+    const bool mixture = name.starts_with("mixtral") || name == "qwen2-57b-a14b" || name == "deepseek-v3";
+    EXPECT_EQ(KeyBeyondPlainLayers(model, model.llm_module()), mixture ? "experts" : "") << name;
+  }
+  const auto of = [](const std::string& keys) { return KeyBeyondPlainLayers(ModelFrom(Llm(keys)), 0); };
+  EXPECT_EQ(of(R"("head_dim": 64)"), "head_dim");
+  EXPECT_EQ(of(R"("window": 64)"), "window");
+  EXPECT_EQ(of(R"("lora": {"rank": 4, "targets": "all"})"), "lora");
+  EXPECT_EQ(of(R"("multi_token": {"depth": 1})"), "multi_token");
+  EXPECT_EQ(of(""), "");
 }
 
 struct Mistake {
