@@ -10,7 +10,7 @@ namespace {
 using Unit = FigureUnit;
 using Figures = RunFigures;
 
-constexpr std::array<FigureField, 21> kFields = {{
+constexpr std::array<FigureField, 23> kFields = {{
     // The tables show it with its interval.
     {.value = &Figures::iteration_time_s,
      .name = "iteration_time_s",
@@ -102,6 +102,16 @@ constexpr std::array<FigureField, 21> kFields = {{
     {.value = &Figures::tensor_parallel_communication_fraction,
      .name = "tensor_parallel_communication_fraction",
      .optional = true},
+    {.value = &Figures::context_parallel_communication_fraction,
+     .name = "context_parallel_communication_fraction",
+     .optional = true,
+     .unless_zero = true,
+     .in_csv = false},
+    {.value = &Figures::expert_communication_fraction,
+     .name = "expert_communication_fraction",
+     .optional = true,
+     .unless_zero = true,
+     .in_csv = false},
     {.value = &Figures::unmodelled_contention_fraction, .name = "unmodelled_contention_fraction", .optional = true},
 }};
 

@@ -23,10 +23,11 @@ struct FigureField {
   FigureUnit unit = FigureUnit::kShare;
   OverSeedsRule over_seeds = OverSeedsRule::kMean;
   double least = -kMost;
-  bool optional = false;    ///< older results lack it
-  bool wall_clock = false;  ///< and so differs from run to run
-  bool in_csv = true;       ///< as a column of its own
-  bool in_summary = false;  ///< of result.json, as a plain number
+  bool optional = false;     ///< older results lack it
+  bool unless_zero = false;  ///< written only where there is any
+  bool wall_clock = false;   ///< and so differs from run to run
+  bool in_csv = true;        ///< as a column of its own
+  bool in_summary = false;   ///< of result.json, as a plain number
   // How tables head it, in their order; nullptr where it has no column.
   const char* terminal = nullptr;
   const char* page = nullptr;

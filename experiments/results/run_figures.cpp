@@ -60,6 +60,7 @@ std::vector<double> ReadStepTimes(const JsonReader& metrics) {
 Json ToJson(const RunFigures& figures) {
   Json metrics;
   for (const FigureField& field : FigureFields()) {
+    if (field.unless_zero && figures.*field.value == 0) continue;
     (field.object.empty() ? metrics : metrics[field.object])[field.key_there()] = figures.*field.value;
     if (field.value != &RunFigures::peak_memory_bytes) continue;  // beside which stands what it is made of
     metrics["fits"] = figures.fits;

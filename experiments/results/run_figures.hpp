@@ -44,6 +44,8 @@ struct RunFigures {
   std::vector<StageMemory> memory;  ///< of the step with the peak
   double extrapolated_fraction = 0;
   double tensor_parallel_communication_fraction = 0;
+  double context_parallel_communication_fraction = 0;
+  double expert_communication_fraction = 0;
   /// Of the time that NICs are busy, the time in which messages met on one and did not slow each other down.
   double unmodelled_contention_fraction = 0;
 };

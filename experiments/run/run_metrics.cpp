@@ -43,6 +43,8 @@ void RunMetrics::Add(const StepMetrics& step, const MemoryUse& memory, double ba
   busy_s_ += busy;
   extrapolated_s_ += step.extrapolated_fraction * busy;
   tensor_parallel_s_ += step.tensor_parallel_communication_fraction * busy;
+  context_parallel_s_ += step.context_parallel_communication_fraction * busy;
+  experts_s_ += step.expert_communication_fraction * busy;
   contention_s_ += step.unmodelled_contention_fraction * seconds;
   balance_gap_ += balance_gap;
 }
@@ -61,6 +63,8 @@ RunFigures RunMetrics::Figures(const Layout& layout, const CostModel& cost) cons
   AddMemory(figures, cost.model());
   figures.extrapolated_fraction = extrapolated_fraction();
   figures.tensor_parallel_communication_fraction = busy_s_ > 0 ? tensor_parallel_s_ / busy_s_ : 0.0;
+  figures.context_parallel_communication_fraction = busy_s_ > 0 ? context_parallel_s_ / busy_s_ : 0.0;
+  figures.expert_communication_fraction = busy_s_ > 0 ? experts_s_ / busy_s_ : 0.0;
   figures.unmodelled_contention_fraction = contention_s_ / sum_.step.value();
   return figures;
 }

@@ -38,6 +38,8 @@ class RunMetrics {
   double busy_s_ = 0;            ///< (1 − idle fraction) × step
   double extrapolated_s_ = 0;
   double tensor_parallel_s_ = 0;
+  double context_parallel_s_ = 0;
+  double experts_s_ = 0;
   double contention_s_ = 0;  ///< unmodelled fraction × step
   double balance_gap_ = 0;
   double planning_s_;

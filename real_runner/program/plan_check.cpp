@@ -10,6 +10,7 @@
 #include "base/index.hpp"
 #include "models/tensor_parallel.hpp"
 #include "real_runner/program/plan_graph.hpp"
+#include "sim/build/replica_classes.hpp"
 #include "sim/graph/op_kind.hpp"
 #include "sim/graph/precedence.hpp"
 #include "sim/measure/timeline.hpp"
@@ -39,10 +40,10 @@ class PlanChecker {
     if (std::find(spread.begin(), spread.end(), true) != spread.end()) {
       Fail("/layout/stages", "spreads an encoder over the LLM's devices, which only the simulator can");
     }
-    if (plan_.software.couples_microbatches()) {
+    if (MeetWithinStep(cost_, plan_.layout)) {
       Fail("/software",
-           "lets replicas meet within the step (sharding zero2 or zero3, or reductions every microbatch), "
-           "which only the simulator can");
+           "or the layout lets replicas meet within the step (sharding zero2 or zero3, reductions every microbatch, "
+           "experts over several replicas), which only the simulator can");
     }
     CheckOrders(plan_.orders, "/orders");
     if (plan_.steps.empty()) Fail("/steps", "is empty, at least one step is wanted");

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/index.hpp"
+#include "models/plain_layers.hpp"
 #include "real_runner/training/parameter_list.hpp"
 
 namespace dflop::training {
@@ -57,6 +58,12 @@ double TokensOf(const Plan& plan, const PlannedStep& step, const Stage& stage, c
 
 std::string WhyCannot(const Plan& plan, const std::string& backend) {
   const std::string the_backend = "the " + backend + " backend";
+  for (int module = 0; module < plan.model.module_count(); ++module) {
+    const std::string key = KeyBeyondPlainLayers(plan.model, module);
+    if (!key.empty()) {
+      return the_backend + " runs plain layers only; " + plan.model.module_name(module) + " has \"" + key + "\"";
+    }
+  }
   const std::string why = WhyLayout(plan.layout, the_backend);
   return why.empty() ? WhySoftware(plan.software, the_backend) : why;
 }

@@ -49,7 +49,12 @@ BucketedRing::BucketedRing(const CostModel& cost, const Layout& layout, const st
   for (const ModulePart& part : layout.stages[static_cast<std::size_t>(replicas.front())].parts) {
     gradients += cost.GradientBytes(part);
   }
-  bytes_ = gradients * bytes_per_byte;
+  const ModulePart& part = FirstPart(layout, replicas.front());
+  if (part.mesh.ep * part.mesh.etp > 1) {
+    experts_.emplace(cost.cluster(), layout, replicas);
+    expert_bytes_ = cost.ExpertGradientBytes(part) * bytes_per_byte;
+  }
+  bytes_ = gradients * bytes_per_byte - expert_bytes_;
   const double largest = cost.software().bucket_bytes;
   const double wanted = in_buckets ? WantedBuckets(gradients, largest) : 1;
   const int count = static_cast<int>(std::min<double>(wanted, kMostBuckets));
@@ -80,6 +85,7 @@ BucketedRing BucketedRing::OfParameters(const CostModel& cost, const Layout& lay
 std::vector<Communication> BucketedRing::Of(const Bucket& bucket) const {
   std::vector<Communication> all{groups_.Inside(op_, bytes_ * bucket.size)};
   if (op_ == CollectiveOp::kReduceScatter && groups_.several()) all.push_back(groups_.Across(bytes_ * bucket.size));
+  if (experts_) all.push_back(experts_->Over(op_, expert_bytes_ * bucket.size));
   return all;
 }
 

@@ -1,6 +1,7 @@
 // The messages of a training step: between stages, between encoders and LLM, and over replicas at the end.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "models/network/collective_law.hpp"
@@ -34,7 +35,8 @@ class BucketedRing {
 
   /// One at least; more only where something moves.
   const std::vector<Bucket>& buckets() const { return buckets_; }
-  /// One after the other: over the copies, or inside their shard groups and then, of gradients, from group to group.
+  /// One after the other: over the copies, or inside their shard groups and then, of gradients, from group to group; at
+  /// last what experts have, over the ranks that hold the same ones.
   /// Empty ones where there is nothing to move.
   std::vector<Communication> Of(const Bucket& bucket) const;
 
@@ -43,6 +45,8 @@ class BucketedRing {
                CollectiveOp op, bool in_buckets);
 
   ShardGroups groups_;
+  std::optional<ExpertCopies> experts_;
+  Bytes expert_bytes_{0};
   CollectiveOp op_;
   Bytes bytes_{0};
   std::vector<Bucket> buckets_;

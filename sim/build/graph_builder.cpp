@@ -8,6 +8,7 @@
 #include "sim/build/graph_builder.hpp"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -44,6 +45,7 @@ class GraphBuilder {
     }
     if (draft_.layout.joins()) JoinEncoders();
     if (Exchanges()) ExchangeTiles();
+    if (draft_.options.couple_replicas && draft_.options.only_replica == kNone) MeetInExperts();
     AddParameterStreams(draft_);
     AddStepEnd(draft_);
     return draft_.Finish();
@@ -307,6 +309,34 @@ class GraphBuilder {
     for (const int s : encoders) {
       draft_.Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
       draft_.Need(FirstOf(table[Cell(backward ? s : s + 1, k)]), exchanged);
+    }
+  }
+
+  /// Replicas whose tokens travel to the same experts run in step: none goes on before all have run a microbatch, whose
+  /// layers meet one by one.
+  void MeetInExperts() {
+    std::map<std::pair<int, int>, std::vector<int>> groups;  // stages by depth and place among the replicas
+    for (int s = 0; s < draft_.StageCount(); ++s) {
+      const int together = ReplicasOfExperts(draft_.StageAt(s).parts.front());
+      if (together == 1 || !draft_.Included(s)) continue;
+      groups[{draft_.StageAt(s).depth, draft_.StageAt(s).replica / together}].push_back(s);
+    }
+    for (const auto& [place, stages] : groups) {
+      if (stages.size() == 1) continue;  // another one stands for the rest
+      for (const std::vector<int>* table : {&forward_, &backward_}) {
+        for (int k = 0; k < draft_.layout.microbatches; ++k) Meet(stages, *table, k);
+      }
+    }
+  }
+
+  void Meet(const std::vector<int>& stages, const std::vector<int>& table, int k) {
+    if (table[Cell(stages.front(), k)] == kNone) return;
+    const int met = draft_.AddCommunication(
+        {.kind = OpKind::kTransfer, .stage = stages.front(), .to_stage = stages.front(), .of_all_replicas = true}, {});
+    for (const int s : stages) {
+      const int ran = table[Cell(s, k)];
+      draft_.Need(met, ran);
+      HoldAfter(ran, met);
     }
   }
 

@@ -19,6 +19,9 @@ namespace {
 struct Unit {
   Bytes weights{0};
   Bytes gradients{0};
+  /// Of which experts have, where they fold over the ranks otherwise than the rest.
+  Bytes expert_weights{0};
+  Bytes expert_gradients{0};
   bool last_reduction_only = false;  ///< gradients are added up over the microbatches before they are reduced
   bool held = false;                 ///< gathered, and not yet resharded
 };
@@ -124,8 +127,11 @@ class ParameterStreams {
     std::vector<Unit> units;
     const bool llm = draft_.IsLlm(draft_.StageAt(s).parts.front());
     for (const ModulePart& part : GatheredUnits(draft_.cost, draft_.layout, draft_.StageAt(s))) {
+      const bool folds = part.mesh.ep * part.mesh.etp > 1;
       units.push_back({.weights = draft_.cost.WeightBytes(part),
                        .gradients = draft_.cost.GradientBytes(part),
+                       .expert_weights = folds ? draft_.cost.ExpertWeightBytes(part) : Bytes(0),
+                       .expert_gradients = folds ? draft_.cost.ExpertGradientBytes(part) : Bytes(0),
                        .last_reduction_only = !software_.reduces_every_microbatch(llm)});
     }
     return units;
@@ -187,8 +193,8 @@ class ParameterStreams {
 
   void Gather(const Block& block, std::size_t turn, std::size_t ahead) {
     const Unit& unit = block.units[Index(block.turns[turn].stage)][Index(block.turns[turn].unit)];
-    const int gathered = Add(block, turn, OpKind::kParameterGather, CollectiveOp::kAllGather, unit.weights,
-                             draft_.options.communication.parameters);
+    const int gathered = Add(block, turn, OpKind::kParameterGather, CollectiveOp::kAllGather,
+                             {unit.weights, unit.expert_weights}, draft_.options.communication.parameters);
     if (turn > ahead) {
       for (const int freed : block.computed[turn - 1 - ahead]) draft_.Need(gathered, freed);
     }
@@ -197,8 +203,8 @@ class ParameterStreams {
 
   int Reduce(const Block& block, std::size_t turn) {
     const Unit& unit = block.units[Index(block.turns[turn].stage)][Index(block.turns[turn].unit)];
-    const int reduced = Add(block, turn, OpKind::kGradientReduction, CollectiveOp::kReduceScatter, unit.gradients,
-                            draft_.options.communication.gradients);
+    const int reduced = Add(block, turn, OpKind::kGradientReduction, CollectiveOp::kReduceScatter,
+                            {unit.gradients, unit.expert_gradients}, draft_.options.communication.gradients);
     for (const int computed : block.computed[turn]) draft_.Need(reduced, computed);
     for (const int s : block.stages[Index(block.turns[turn].stage)]) draft_.reduced[Index(s)] = reduced;
     reduced_bytes_[reduced] = unit.gradients.value();
@@ -206,15 +212,29 @@ class ParameterStreams {
   }
 
   /// Collectives of equally many bytes over the same GPUs are alike.
-  int Add(const Block& block, std::size_t turn, OpKind kind, CollectiveOp op, Bytes bytes, bool moves) {
+  struct Moved {
+    Bytes all{0};
+    Bytes of_experts{0};
+  };
+  int Add(const Block& block, std::size_t turn, OpKind kind, CollectiveOp op, Moved bytes, bool moves) {
     const std::vector<int>& stages = block.stages[Index(block.turns[turn].stage)];
-    const auto [known, is_new] = known_.try_emplace({queue_, op, block.turns[turn].stage, bytes.value()}, kNone);
+    const auto [known, is_new] = known_.try_emplace({queue_, op, block.turns[turn].stage, bytes.all.value()}, kNone);
     if (!is_new) return draft_.AddAgain(known->second);
     const Operation operation{.kind = kind, .stage = FirstPresent(stages), .queue = queue_, .of_all_replicas = true};
-    const Communication communication =
-        moves ? ShardGroups(draft_.cost.cluster(), draft_.layout, stages, RanksOf(stages.front())).Inside(op, bytes)
-              : Communication{};
+    const Communication communication = moves ? Collectives(stages, op, bytes) : Communication{};
     return known->second = draft_.AddCommunication(operation, communication);
+  }
+
+  /// Over the shard groups, then over those who hold the same experts.
+  Communication Collectives(const std::vector<int>& stages, CollectiveOp op, Moved bytes) const {
+    const ClusterSpec& cluster = draft_.cost.cluster();
+    Communication all =
+        ShardGroups(cluster, draft_.layout, stages, RanksOf(stages.front())).Inside(op, bytes.all - bytes.of_experts);
+    if (bytes.of_experts <= Bytes(0)) return all;
+    const Communication experts = ExpertCopies(cluster, draft_.layout, stages).Over(op, bytes.of_experts);
+    all.flows.insert(all.flows.end(), experts.flows.begin(), experts.flows.end());
+    all.latency += experts.latency;
+    return all;
   }
 
   int FirstPresent(const std::vector<int>& stages) const {

@@ -90,14 +90,24 @@ std::vector<int> CopiesByReplica(std::span<const ReplicaClass> classes, const La
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work) {
   std::vector<ReplicaClass> classes = ReplicaClassesOf(job.cost, job.layout, work);
   if (SharesFabric(job.cost.cluster()) || Index(job.layout.llm_replicas()) == classes.size() ||
-      !MayMeetFolded(classes, job.cost.software()) || !RunAlike(classes, job.layout, job.orders)) {
+      !MayMeetFolded(classes, job.cost, job.layout) || !RunAlike(classes, job.layout, job.orders)) {
     return {};
   }
   return classes;
 }
 
-bool MayMeetFolded(std::span<const ReplicaClass> classes, const SoftwareStack& software) {
-  return !software.couples_microbatches() || (classes.size() == 1 && software.shard_group == 0);
+int ReplicasOfExperts(const ModulePart& part) {
+  const Mesh& mesh = part.mesh;
+  return std::max(1, mesh.ep * mesh.etp / (mesh.tp * mesh.copies()));
+}
+
+bool MeetWithinStep(const CostModel& cost, const Layout& layout) {
+  if (cost.software().couples_microbatches()) return true;
+  return ReplicasOfExperts(layout.stages.back().parts.front()) > 1;  // the LLM's, which alone has any
+}
+
+bool MayMeetFolded(std::span<const ReplicaClass> classes, const CostModel& cost, const Layout& layout) {
+  return !MeetWithinStep(cost, layout) || (classes.size() == 1 && cost.software().shard_group == 0);
 }
 
 bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders) {

@@ -34,9 +34,16 @@ double OperationsToldApart(const OperationGraph& graph, const Layout& layout);
 /// those run alike. None otherwise.
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work);
 
-/// Equal replicas stay equal where they meet within the step: they meet at its end alone, or all are equal and no shard
-/// group differs from another.
-bool MayMeetFolded(std::span<const ReplicaClass> classes, const SoftwareStack& software);
+/// Replicas whose tokens meet in the same experts, because these fold over more ranks than a replica's stage has.
+int ReplicasOfExperts(const ModulePart& part);
+
+/// Replicas of a homogeneous pipeline meet within the step, not at its end alone: for parameters, for gradients of
+/// every microbatch, in experts.
+bool MeetWithinStep(const CostModel& cost, const Layout& layout);
+
+/// Equal replicas stay equal where they meet within the step: they do not, or all are equal and no shard group differs
+/// from another.
+bool MayMeetFolded(std::span<const ReplicaClass> classes, const CostModel& cost, const Layout& layout);
 
 /// Replicas that are alike meet each other on the links of a fabric that is not full, each with others.
 inline bool SharesFabric(const ClusterSpec& cluster) { return cluster.fabric() != nullptr; }

@@ -30,6 +30,23 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
   return gpus;
 }
 
+// Every rank counted on from the first: the copies of a device group lie beside each other, groups may not.
+ExpertCopies::ExpertCopies(const ClusterSpec& cluster, const Layout& layout, const std::vector<int>& stages)
+    : cluster_(cluster) {
+  const Mesh& mesh = layout.stages[Index(stages.front())].parts.front().mesh;
+  lanes_ = mesh.ep * mesh.etp;
+  std::vector<int> ranks;
+  for (const int first : FirstGpus(layout, stages)) {
+    for (int rank = 0; rank < mesh.tp; ++rank) ranks.push_back(first + rank);
+  }
+  for (std::size_t i = 0; i < ranks.size(); i += Index(lanes_)) gpus_.push_back(ranks[i]);
+}
+
+Communication ExpertCopies::Over(CollectiveOp op, Bytes bytes) const {
+  if (gpus_.size() < 2 || bytes <= Bytes(0)) return {};
+  return Collective(cluster_, op, gpus_, lanes_, bytes).communication;
+}
+
 ShardGroups::ShardGroups(const ClusterSpec& cluster, const Layout& layout, const std::vector<int>& stages, int ranks)
     : cluster_(cluster),
       gpus_(FirstGpus(layout, stages)),

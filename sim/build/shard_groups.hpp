@@ -14,6 +14,20 @@ namespace dflop {
 /// First ranks of the tensor-parallel groups that hold a copy of these stages each, in the order of the stages.
 std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages);
 
+/// The ranks that hold the same experts of these stages: every ep·etp-th of all their ranks, tensor-parallel ones first
+/// (MoE Parallel Folding, arXiv 2504.14960).
+class ExpertCopies {
+ public:
+  ExpertCopies(const ClusterSpec& cluster, const Layout& layout, const std::vector<int>& stages);
+  /// Over all such sets at once; bytes per rank.
+  Communication Over(CollectiveOp op, Bytes bytes) const;
+
+ private:
+  const ClusterSpec& cluster_;
+  std::vector<int> gpus_;  ///< of the first set
+  int lanes_;              ///< sets that lie beside each other
+};
+
 class ShardGroups {
  public:
   /// The copies that these stages hold, `ranks` neighbours of which are a group; they divide evenly.

@@ -116,7 +116,7 @@ class IdleReplays {
         step_(step),
         engine_(engine),
         rebuilds_(ReplicasMeet(job.layout, step.work) || job.cost.software().blocking_sends ||
-                  job.cost.software().couples_microbatches()) {}
+                  MeetWithinStep(job.cost, job.layout)) {}
 
   double Everything() const { return Idle(step_.graph, step_.times.makespan); }
 

@@ -65,7 +65,9 @@ struct StepMetrics {
   IdleByCause idle;
   double extrapolated_fraction = 0;                   ///< of busy time
   double tensor_parallel_communication_fraction = 0;  ///< of busy time
-  double unmodelled_contention_fraction = 0;          ///< of the time that NICs are busy (sim/measure/contention.hpp)
+  double context_parallel_communication_fraction = 0;
+  double expert_communication_fraction = 0;
+  double unmodelled_contention_fraction = 0;  ///< of the time that NICs are busy (sim/measure/contention.hpp)
 };
 
 /// Device-seconds of a step's computations, over all replicas.
@@ -73,6 +75,8 @@ struct BusyTime {
   double whole = 0;
   double extrapolated = 0;   ///< part of it whose kernels lay outside what was measured
   double communicating = 0;  ///< part of it in tensor-parallel collectives
+  double context = 0;        ///< part of it that context-parallel ranks wait for each other's keys and values
+  double experts = 0;        ///< part of it in which tokens travel to experts and back
   double Share(double part) const { return whole > 0 ? part / whole : 0; }
 };
 /// `graph`: which replicas stand for others.

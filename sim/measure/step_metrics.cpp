@@ -36,7 +36,7 @@ Flops SumOver(const Step& step, const Layout& layout, Flops PartCost::*figure) {
 }  // namespace
 
 BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout, const OperationGraph& graph) {
-  CountedSum whole, extrapolated, communicating;
+  CountedSum whole, extrapolated, communicating, context, experts;
   for (std::size_t s = 0; s < costs.stages.size(); ++s) {
     const int count = graph.CopiesOf(layout.stages[s].group);
     if (count == 0) continue;
@@ -47,13 +47,17 @@ BusyTime BusyTimeOf(const StepCosts& costs, const Layout& layout, const Operatio
         of_stage.whole += operation->time.value() * gpus;
         of_stage.extrapolated += operation->extrapolated.value() * gpus;
         of_stage.communicating += operation->tensor_parallel_communication.value() * gpus;
+        of_stage.context += operation->context_parallel_communication.value() * gpus;
+        of_stage.experts += operation->expert_communication.value() * gpus;
       }
     }
     whole.Add(of_stage.whole, count);
     extrapolated.Add(of_stage.extrapolated, count);
     communicating.Add(of_stage.communicating, count);
+    context.Add(of_stage.context, count);
+    experts.Add(of_stage.experts, count);
   }
-  return {whole.Total(), extrapolated.Total(), communicating.Total()};
+  return {whole.Total(), extrapolated.Total(), communicating.Total(), context.Total(), experts.Total()};
 }
 
 StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
@@ -71,6 +75,8 @@ StepMetrics MeasureStep(const Job& job, const Step& step, Engine& engine) {
   metrics.idle = SplitIdle(job, step, engine);
   metrics.extrapolated_fraction = busy.Share(busy.extrapolated);
   metrics.tensor_parallel_communication_fraction = busy.Share(busy.communicating);
+  metrics.context_parallel_communication_fraction = busy.Share(busy.context);
+  metrics.expert_communication_fraction = busy.Share(busy.experts);
   if (!engine.contends()) metrics.unmodelled_contention_fraction = NicMeetings(job, step);
   return metrics;
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/index.hpp"
+#include "models/expert_mesh.hpp"
 #include "models/tensor_parallel.hpp"
 
 namespace dflop {
@@ -220,9 +221,11 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
     const std::string what = has_encoder ? "a pipeline of one stage" : "a model without encoder";
     return what + " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
   }
-  std::string why = FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(0, d.pp * d.dp * d.cp, d.tp, cluster),
-                             WhyDivision(model, model.llm_module(), d.tp),
-                             WhyStages(model, model.llm_module(), stages - d.encoder_stages, d.layers_per_stage)});
+  std::string why =
+      FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(0, d.pp * d.dp * d.cp, d.tp, cluster),
+               WhyDivision(model, model.llm_module(), d.tp),
+               WhyStages(model, model.llm_module(), stages - d.encoder_stages, d.layers_per_stage),
+               WhyExpertMesh(model, model.llm_module(), {.tp = d.tp, .cp = d.cp, .ep = d.ep, .etp = d.etp}, d.dp)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
     why = FirstOf({WhyDivision(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
   }
@@ -241,7 +244,8 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
     const std::string why =
         FirstOf({WhyEncoderContext(model, module, m), WhyGpus(first + m.gpus(), cluster),
                  WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
-                 WhyStages(model, module, m.pp, m.layers_per_stage)});
+                 WhyStages(model, module, m.pp, m.layers_per_stage),
+                 WhyExpertMesh(model, module, {.tp = m.tp, .cp = m.cp, .ep = m.ep, .etp = m.etp}, m.dp)});
     if (!why.empty()) return why;
     first += m.gpus();
   }

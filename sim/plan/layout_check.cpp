@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/index.hpp"
+#include "models/expert_mesh.hpp"
 
 namespace dflop {
 namespace {
@@ -137,15 +138,14 @@ LayoutFault FaultOfOrder(const Layout& layout, const ModelSpec& model) {
 }
 
 /// A module is divided alike on all of its stages.
-LayoutFault FaultOfMeshes(const Layout& layout) {
+LayoutFault FaultOfMeshes(const Layout& layout, const ModelSpec& model) {
   std::vector<const Mesh*> meshes(Index(layout.modules()));
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     for (std::size_t p = 0; p < layout.stages[s].parts.size(); ++p) {
       const ModulePart& part = layout.stages[s].parts[p];
       const std::string at = At("stages", s) + At("parts", p);
-      if (part.mesh.ep > 1 || part.mesh.etp > 1) {
-        return {at, "divides experts, which nothing prices yet"};
-      }
+      const std::string why = WhyExpertMesh(model, part.module, part.mesh, layout.replicas_of(part.module));
+      if (!why.empty()) return {at, why};
       const Mesh*& mesh = meshes[Index(part.module)];
       if (mesh == nullptr) mesh = &part.mesh;
       if (*mesh != part.mesh) return {at, "is divided otherwise than the first stage of its module"};
@@ -185,7 +185,7 @@ LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const Cluste
   if (fault.what.empty()) fault = FaultOfStages(layout, model);
   if (fault.what.empty()) fault = FaultOfLayers(layout, model);
   if (fault.what.empty()) fault = FaultOfOrder(layout, model);
-  if (fault.what.empty()) fault = FaultOfMeshes(layout);
+  if (fault.what.empty()) fault = FaultOfMeshes(layout, model);
   return fault;
 }
 

@@ -17,6 +17,7 @@ void SlowDown(OperationCost& cost, double factor) {
   cost.time *= factor;
   cost.tensor_parallel_communication *= factor;
   cost.context_parallel_communication *= factor;
+  cost.expert_communication *= factor;
   cost.extrapolated *= factor;
 }
 

@@ -36,7 +36,7 @@ Step SimulateStep(const Job& job, const BatchPlan& plan, const std::vector<Sampl
     const bool contend = engine.contends() && !MayFoldUnderContention(classes, job.cost.cluster(), job.layout);
     const bool differ = Index(job.layout.llm_replicas()) == classes.size();
     if (options.disturb || contend || differ || SharesFabric(job.cost.cluster()) ||
-        !MayMeetFolded(classes, job.cost.software()) || !RunAlike(classes, job.layout, job.orders))
+        !MayMeetFolded(classes, job.cost, job.layout) || !RunAlike(classes, job.layout, job.orders))
       classes.clear();
   }
   const bool same_graph = step.order && SameClasses(classes, step.classes) && MayUpdate(job, step.work, step.graph);

@@ -35,7 +35,7 @@ class Attending {
   Attending(ContextParallel how, int cp, int tp = 1) : priced_(GptModel(1024, 1, 16, 1000), Stack(how)) {
     ModulePart layer = LayersOnly(0, 1, tp);
     layer.mesh.cp = cp;
-    cost_ = priced_.cost.Layer(layer, Sequences(8192, 1));
+    cost_ = priced_.cost.Layer(layer, Sequences(8192, 1)).variants.front();
   }
   /// Seconds that the kernels of attention take on one rank, forward.
   double Kernels() const {
@@ -45,7 +45,7 @@ class Attending {
     }
     return seconds;
   }
-  const LayerCost& cost() const { return cost_; }
+  const VariantCost& cost() const { return cost_; }
   const FakeKernelCosts& kernels() const { return *priced_.kernels; }
 
  private:
@@ -55,7 +55,7 @@ class Attending {
     return software;
   }
   Priced priced_;
-  LayerCost cost_;
+  VariantCost cost_;
 };
 
 double ForwardBeside(const Attending& layer) {

@@ -12,7 +12,6 @@ namespace dflop {
 namespace {
 
 using GemmCall = FakeKernelCosts::GemmCall;
-constexpr double kMicro = 1e-6;
 
 SoftwareStack With(Recompute recompute) {
   SoftwareStack software;

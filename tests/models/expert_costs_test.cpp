@@ -8,7 +8,6 @@ namespace dflop {
 namespace {
 
 using GemmCall = FakeKernelCosts::GemmCall;
-constexpr double kMicro = 1e-6;
 
 /// h = 1,024, 8 heads of 128, 2 key/value heads, gated; 8 experts of width 512, each token to 2.
 ModelSpec ExpertModel(int shared = 0) {
@@ -145,7 +144,7 @@ TEST(ExpertParameters, DenseAndExpertOnesAreCutApart) {
 TEST(ExpertParameters, OptimizerStateOfExpertsIsSharedAmongThoseThatHoldThem) {
   // 4 replicas of 2 ranks are 8 ranks; of ep · etp = 4, two hold the same experts and four the same of the rest.
   SoftwareStack software;
-  software.distributed_optimizer = true;
+  software.sharding = Sharding::kOptimizer;
   const ModulePart part = OneLayer({.tp = 2, .ep = 4});
   EXPECT_EQ(ExpertReplicas(part.mesh, 4), 2);
   const CostModel cost = Priced(ExpertModel(), software).cost;

@@ -5,14 +5,12 @@
 #include <gtest/gtest.h>
 
 #include "models/expert_mesh.hpp"
-#include "models/network/spread_collectives.hpp"
+#include "models/network/span_collectives.hpp"
 #include "models/tensor_parallel.hpp"
 #include "tests/models/model_test_support.hpp"
 
 namespace dflop {
 namespace {
-
-constexpr double kMicro = 1e-6;
 
 /// Hidden 1,024 (2,048 bytes a row), 8 experts of width 512, each token to 2.
 TransformerShape Experts() {
@@ -110,22 +108,22 @@ TEST(ExpertExchange, RanksThatShareExpertsStandBetweenThoseThatExchange) {
               1e-12);
 }
 
-TEST(SpreadCollective, ARingLeavesANodeThroughAllOfItsNics) {
+TEST(SpanCollective, ARingLeavesANodeThroughAllOfItsNics) {
   // All-gather of 1.28 MB over 16 ranks in 2 nodes: 15/16 of it enters every node, over 8 NICs: 150 kB each, 15 µs;
   // NVLink carries the other 7/8 of a GPU's 1.2 MB: 10.5 µs. 14 steps of 1 µs and one of 5.
   const NodeSpec node = TestCluster().only_node();
-  const Spread spread = SpreadOf(node, 16, 1);
-  EXPECT_NEAR(SpreadCollective(node, CollectiveOp::kAllGather, spread, Bytes(1.28e6)).time.value(),
-              (14 + 5 + 15) * kMicro, 1e-12);
+  const Span span = SpanOf(node, 16, 1);
+  EXPECT_NEAR(SpanCollective(node, CollectiveOp::kAllGather, span, Bytes(1.28e6)).time.value(), (14 + 5 + 15) * kMicro,
+              1e-12);
 }
 
-TEST(SpreadCollective, WithoutNvLinkBetweenPairsTheNodesPciBusCarries) {
+TEST(SpanCollective, WithoutNvLinkBetweenPairsTheNodesPciBusCarries) {
   // Pairs in one node: of 0.8 MB over 8 ranks 6 parts of 0.1 MB cross PCIe at 20 GB/s: 30 µs, and NVLink's latency.
   NodeSpec node = TestCluster().only_node();
   node.nvlink_domain = 2;
   node.pcie_bandwidth = BytesPerSecond(20e9);
-  EXPECT_NEAR(SpreadCollective(node, CollectiveOp::kAllToAll, SpreadOf(node, 8, 1), Bytes(0.8e6)).time.value(),
-              31 * kMicro, 1e-12);
+  EXPECT_NEAR(SpanCollective(node, CollectiveOp::kAllToAll, SpanOf(node, 8, 1), Bytes(0.8e6)).time.value(), 31 * kMicro,
+              1e-12);
 }
 
 TEST(ExpertMesh, WhatDoesNotDivideIsSaidWithTheNearestThatDoes) {

@@ -9,7 +9,6 @@ namespace dflop {
 namespace {
 
 using GemmCall = FakeKernelCosts::GemmCall;
-constexpr double kMicro = 1e-6;
 
 /// h = 1,024, f = 2,048, 8 heads; latents of 256 and 128; keys 32 + 64 wide, values 64.
 ModelSpec Latent() {

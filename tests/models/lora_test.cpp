@@ -8,7 +8,6 @@ namespace dflop {
 namespace {
 
 using GemmCall = FakeKernelCosts::GemmCall;
-constexpr double kMicro = 1e-6;
 
 /// h = 1,024, f = 2,048, 8 heads of 128, 2 key/value heads, gated. `targets`: all where empty.
 ModelSpec Base() {

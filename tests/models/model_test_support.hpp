@@ -88,6 +88,8 @@ inline ModulePart LayersOnly(int module, int layers, int ranks = 1) {
   return {module, 0, layers, false, false, {.tp = ranks}};
 }
 
+inline constexpr double kMicro = 1e-6;
+
 struct Priced {
   std::shared_ptr<FakeKernelCosts> kernels = std::make_shared<FakeKernelCosts>();
   CostModel cost;
