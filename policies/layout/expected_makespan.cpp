@@ -4,55 +4,24 @@
 // tensor-parallel ranks than the LLM, data-parallel inside a device group) and every separate one (any split of the
 // GPUs, encoder replicas that need not divide the LLM's, hub or direct communicator), every microbatch count worth
 // trying, judged by the simulated step on planning batches that the batch scheduler of the run has divided,
-// communication and memory included. The race (layout_race.hpp) keeps simulations few. On request recompute and
-// distributed optimizer are chosen too, and the LLM's last stage may leave layers to the others.
+// communication and memory included. The race (layout_race.hpp) keeps simulations few. On request recompute, the
+// distributed optimizer or sharded parameters are chosen too, context-parallel layouts and encoders that are spread
+// over the LLM's devices join the race, and the LLM's last stage may leave layers to the others.
 #include <optional>
 
 #include "policies/api/registry.hpp"
 #include "policies/layout_search/race_decision.hpp"
+#include "policies/layout_search/stack_choice.hpp"
 
 namespace dflop {
 namespace {
 
 struct Options {
-  bool choose_recompute = false;
-  bool choose_optimizer = false;
+  StackAxes stack{};
+  LayoutAxes layouts{};
   bool uneven_layers = false;
   std::optional<std::size_t> budget{};
 };
-
-std::vector<SoftwareStack> Stacks(const SoftwareStack& given, const Options& options) {
-  std::vector<SoftwareStack> stacks{given};
-  const auto vary = [&](auto change) {
-    const std::size_t known = stacks.size();
-    for (std::size_t i = 0; i < known; ++i) {
-      stacks.push_back(stacks[i]);
-      change(stacks.back());
-    }
-  };
-  if (options.choose_recompute) {
-    const Recompute other = given.recompute == Recompute::kFull ? Recompute::kNone : Recompute::kFull;
-    vary([&](SoftwareStack& stack) { stack.recompute = other; });
-  }
-  if (options.choose_optimizer) {
-    vary([](SoftwareStack& stack) {
-      stack.sharding = stack.sharding == Sharding::kNone ? Sharding::kOptimizer : Sharding::kNone;
-    });
-  }
-  return stacks;
-}
-
-std::string StackText(const SoftwareStack& stack, const Options& options) {
-  std::string text;
-  if (options.choose_recompute) {
-    text += stack.recompute == Recompute::kNone   ? ", no recompute"
-            : stack.recompute == Recompute::kFull ? ", full recompute"
-                                                  : ", selective recompute";
-  }
-  if (options.choose_optimizer)
-    text += stack.sharding != Sharding::kNone ? ", distributed optimizer" : ", whole optimizer";
-  return text;
-}
 
 class ExpectedMakespan final : public LayoutPlanner {
  public:
@@ -61,15 +30,15 @@ class ExpectedMakespan final : public LayoutPlanner {
   LayoutDecision Plan(const PlanningProblem& problem) const override {
     std::vector<CostModel> costs;
     std::vector<std::string> labels;
-    for (const SoftwareStack& stack : Stacks(problem.cost.software(), options_)) {
+    for (const SoftwareStack& stack : StacksAlong(options_.stack, problem.cost.software())) {
       costs.push_back(problem.cost.With(stack));
-      labels.push_back(StackText(stack, options_));
+      labels.push_back(StackText(options_.stack, stack));
     }
     std::vector<PlanningProblem> variants;
     variants.reserve(costs.size());
     for (const CostModel& cost : costs) variants.push_back(problem.With(cost));
     const std::size_t budget = options_.budget.value_or(DefaultRaceBudget(problem.cost.cluster()));
-    LayoutRace race(variants, AllLayouts(), options_.uneven_layers, budget);
+    LayoutRace race(variants, AllLayouts(options_.layouts), options_.uneven_layers, budget);
     std::optional<LayoutDecision> decision = DecideByRace(race, labels);
     if (!decision) throw Infeasible(race.WhyNothingFits());
     return *std::move(decision);
@@ -81,8 +50,15 @@ class ExpectedMakespan final : public LayoutPlanner {
 
 Options ReadOptions(const Parameters& given) {
   Options options;
-  options.choose_recompute = given.Word("recompute") == "choose";
-  options.choose_optimizer = given.Word("distributed_optimizer") == "choose";
+  options.stack.recompute = given.Word("recompute") == "choose";
+  options.stack.optimizer = given.Word("distributed_optimizer") == "choose";
+  options.stack.sharding = given.Word("sharding") == "choose";
+  if (options.stack.optimizer && options.stack.sharding) {
+    given.json()
+        .At("distributed_optimizer")
+        .Fail("is one of the ways that \"sharding\": \"choose\" tries; leave it out");
+  }
+  options.layouts = {.context_parallel = given.Flag("context_parallel"), .spread = given.Flag("spread_encoders")};
   options.uneven_layers = given.Flag("uneven_layers");
   if (given.Given("budget")) options.budget = static_cast<std::size_t>(given.Int("budget"));
   return options;
@@ -99,6 +75,18 @@ const Registration<LayoutPlanner> kExpectedMakespan{
        .type = Parameter::Word{{"as-given", "choose"}},
        .standard = "as-given",
        .help = "of the scenario, or what is faster"},
+      {.name = "sharding",
+       .type = Parameter::Word{{"as-given", "choose"}},
+       .standard = "as-given",
+       .help = "of the scenario, or zero1 or zero3 (FSDP) where that is faster"},
+      {.name = "context_parallel",
+       .type = Parameter::Flag{},
+       .standard = false,
+       .help = "also homogeneous layouts whose sequences lie on several ranks"},
+      {.name = "spread_encoders",
+       .type = Parameter::Flag{},
+       .standard = false,
+       .help = "also layouts whose encoder is spread over the LLM's devices"},
       {.name = "uneven_layers",
        .type = Parameter::Flag{},
        .standard = false,

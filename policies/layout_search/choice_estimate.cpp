@@ -238,14 +238,17 @@ double ChoiceEstimate::HopSeconds(double bytes, int tp) const {
 }
 
 StepEstimate ChoiceEstimate::Of(const LayoutChoice& choice) {
+  if (choice.spread()) return Spread(choice);
   return choice.separate() ? Separate(choice) : Homogeneous(choice);
 }
 
 StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
-  const ModuleDegrees& d = choice.llm;
+  // What context-parallel ranks hold of a microbatch is what as many replicas hold of smaller ones.
+  const int cp = choice.llm.cp;
+  const ModuleDegrees d{.tp = choice.llm.tp, .pp = choice.llm.pp, .dp = choice.llm.dp * cp};
   const int llm = cost_.model().llm_module();
   const int parts = choice.microbatches * d.dp;
-  const double straggler = std::max(1.0, largest_share_ * parts);
+  const double straggler = std::max(1.0, largest_share_ * (parts / cp));
   const bool shared = d.pp == 1;
   const int llm_stages = shared ? 1 : d.pp * choice.chunks - choice.encoder_stages;
   const Module last = At(llm, d, llm_stages, choice.fewer_last, parts);
@@ -315,6 +318,25 @@ StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
   SetMemory(
       estimate, std::max(encoder.side->state_bytes, llm.side->state_bytes),
       std::max(Peak(encoder, std::min(m, choice.encoder.pp + choice.llm.pp)), Peak(llm, std::min(m, choice.llm.pp))));
+  return estimate;
+}
+
+// All microbatches are encoded before the pipeline and run back behind it, by every device alike.
+StepEstimate ChoiceEstimate::Spread(const LayoutChoice& choice) {
+  const int m = choice.microbatches;
+  const ModuleDegrees& d = choice.llm;
+  const ModuleDegrees encoders{.tp = choice.encoder.tp, .pp = 1, .dp = d.pp * d.dp * (d.tp / choice.encoder.tp)};
+  const Module encoder = At(0, encoders, 1, 0, m * encoders.dp);
+  const Module llm = At(1, d, d.pp, choice.fewer_last, m * d.dp);
+  const double straggler = std::max(1.0, largest_share_ * m * d.dp);
+  const double hops = 2.0 * (d.pp - 1) * HopSeconds(llm.boundary, d.tp);
+  StepEstimate estimate;
+  estimate.bound = Seconds(std::max(encoder.side->front_bound, encoder.side->back_bound) +
+                           std::max(llm.side->front_bound, llm.side->back_bound));
+  estimate.expected = Seconds(m * encoder.whole + (m - 1) * llm.slowest + llm.whole * straggler + hops +
+                              encoder.side->end + llm.side->end);
+  SetMemory(estimate, encoder.side->state_bytes + llm.side->state_bytes,
+            Peak(encoder, m) + Peak(llm, std::min(m, d.pp)));
   return estimate;
 }
 

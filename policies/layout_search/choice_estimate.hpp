@@ -10,7 +10,8 @@
 // rounding of each group's share of them to whole ones.
 //
 // The expectation: (microbatches − 1)·slowest stage + all stages once, as a pipeline of equal microbatches takes, with
-// the hub as a stage of its own, transfers on the way in and out, gradient reduction and optimizer at the end. Tiles
+// the hub as a stage of its own, context-parallel ranks as replicas, an encoder that is spread before and behind the
+// pipeline, transfers on the way in and out, gradient reduction and optimizer at the end. Tiles
 // that the groups of a colocated encoder divide count as the busiest group's, and their gathering at the end.
 #pragma once
 
@@ -78,6 +79,7 @@ class ChoiceEstimate {
   int BusiestParts(int module, int parts, int groups) const;
   StepEstimate Homogeneous(const LayoutChoice& choice);
   StepEstimate Separate(const LayoutChoice& choice);
+  StepEstimate Spread(const LayoutChoice& choice);
   static double Peak(const Module& module, int in_flight);
   void SetMemory(StepEstimate& estimate, double state, double peak) const;
   double GatherSeconds(int module, int parts, int groups) const;

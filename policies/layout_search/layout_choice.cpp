@@ -30,7 +30,7 @@ std::vector<ModuleDegrees> DegreesOn(const PlanningProblem& problem, int module,
 LayoutChoice ChoiceOf(const HomogeneousDegrees& d) {
   LayoutChoice choice;
   choice.family = d.pp == 1 ? LayoutFamily::kNoPipeline : LayoutFamily::kHomogeneous;
-  choice.llm = {d.tp, d.pp, d.dp, false};
+  choice.llm = {.tp = d.tp, .pp = d.pp, .dp = d.dp, .cp = d.cp};
   choice.encoder_stages = d.encoder_stages;
   choice.encoder_tp = d.encoder_tp;
   choice.chunks = d.chunks;
@@ -83,10 +83,25 @@ void VisitSeparate(const PlanningProblem& problem, const VisitChoice& visit) {
   }
 }
 
+void VisitSpread(const PlanningProblem& problem, const VisitChoice& visit) {
+  CountTable counts(problem.global_batch_size);
+  LayoutChoice choice;
+  choice.family = LayoutFamily::kSpread;
+  for (const ModuleDegrees& llm : DegreesOn(problem, 1, 0, problem.cost.cluster().gpus())) {
+    choice.llm = llm;
+    if (counts.Of(llm.dp).empty()) continue;
+    for (int tp = 1; tp <= llm.tp; tp *= 2) {
+      if (llm.tp % tp != 0 || !DividesAmong(problem.cost.model(), 0, tp)) continue;
+      choice.encoder = {.tp = tp, .spread = true};
+      visit(choice, counts.Of(llm.dp));
+    }
+  }
+}
+
 }  // namespace
 
 Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster) {
-  if (!choice.separate()) {
+  if (!choice.separate() && !choice.spread()) {
     return BuildLayout(HomogeneousDegrees{.tp = choice.llm.tp,
                                           .pp = choice.llm.pp,
                                           .dp = choice.llm.dp,
@@ -94,7 +109,8 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                                           .microbatches = choice.microbatches,
                                           .chunks = choice.chunks,
                                           .encoder_tp = choice.encoder_tp,
-                                          .fewer_last = choice.fewer_last},
+                                          .fewer_last = choice.fewer_last,
+                                          .cp = choice.llm.cp},
                        model, cluster);
   }
   const bool hub = choice.family == LayoutFamily::kSeparateHub;
@@ -106,21 +122,32 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                      model, cluster);
 }
 
-void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit) {
-  VisitDegrees(UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks()),
-               problem.global_batch_size, visit);
+void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit, bool context_parallel) {
+  VisitDegrees(
+      UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks(), context_parallel),
+      problem.global_batch_size, visit);
 }
 
-void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit) {
-  ForEachUniformChoice(problem, visit);
+void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit, const LayoutAxes& axes) {
+  ForEachUniformChoice(problem, visit, axes.context_parallel);
   // An interleaved schedule has no meaning where encoder and LLM are chains of their own; a model of several encoders
   // would need a split per encoder.
-  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) VisitSeparate(problem, visit);
+  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) {
+    VisitSeparate(problem, visit);
+    if (axes.spread) VisitSpread(problem, visit);
+  }
 }
 
-ChoiceSpace AllLayouts() { return {"layout", ForEachChoice}; }
+ChoiceSpace AllLayouts(const LayoutAxes& axes) {
+  return {"layout",
+          [axes](const PlanningProblem& problem, const VisitChoice& visit) { ForEachChoice(problem, visit, axes); }};
+}
 
-ChoiceSpace UniformLayouts() { return {"homogeneous layout", ForEachUniformChoice}; }
+ChoiceSpace UniformLayouts(bool context_parallel) {
+  return {"homogeneous layout", [context_parallel](const PlanningProblem& problem, const VisitChoice& visit) {
+            ForEachUniformChoice(problem, visit, context_parallel);
+          }};
+}
 
 ChoiceSpace TheseDegrees(std::string what, std::vector<HomogeneousDegrees> degrees) {
   return {std::move(what), [degrees = std::move(degrees)](const PlanningProblem& problem, const VisitChoice& visit) {

@@ -16,12 +16,13 @@ enum class LayoutFamily {
   kHomogeneous,     ///< one pipeline of encoder and LLM stages
   kSeparateHub,     ///< encoder and LLM on devices of their own, outputs through one rank
   kSeparateDirect,  ///< the same, every encoder replica sends to every LLM replica
+  kSpread,          ///< the encoder on every device of the LLM, before and behind its pipeline
 };
-inline constexpr int kLayoutFamilies = 4;
+inline constexpr int kLayoutFamilies = 5;
 
 struct LayoutChoice {
   LayoutFamily family = LayoutFamily::kNoPipeline;
-  ModuleDegrees encoder{};  ///< separate layouts only
+  ModuleDegrees encoder{};  ///< separate and spread layouts only
   ModuleDegrees llm{};      ///< of everything in a homogeneous layout, whose pp counts all stages' devices
   int encoder_stages = 0;   ///< homogeneous layouts only
   int encoder_tp = 0;       ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
@@ -31,6 +32,7 @@ struct LayoutChoice {
 
   /// Groups of the encoders' tensor-parallel ranks inside a device group.
   int encoder_groups() const { return encoder_tp > 0 ? llm.tp / encoder_tp : 1; }
+  bool spread() const { return family == LayoutFamily::kSpread; }
   bool separate() const { return family == LayoutFamily::kSeparateHub || family == LayoutFamily::kSeparateDirect; }
 };
 
@@ -42,18 +44,25 @@ using VisitChoice = std::function<void(const LayoutChoice&, const std::vector<in
 
 /// Homogeneous layouts that use every GPU, with every number of encoder stages, also colocated with every smaller
 /// encoder TP.
-void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit);
+/// With `context_parallel` those too whose sequences lie on 2, 4, … ranks.
+void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit, bool context_parallel = false);
+
+/// What joins where it is asked for.
+struct LayoutAxes {
+  bool context_parallel = false;
+  bool spread = false;  ///< the one encoder of a model, with every TP that divides the LLM's
+};
 
 /// Those, and the separate layouts of a model with one encoder, on every split of the GPUs, with either communicator.
-void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit);
+void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit, const LayoutAxes& axes = {});
 
 /// What a planner chooses from.
 struct ChoiceSpace {
   std::string what;  ///< "layout", "homogeneous layout", …: for messages
   std::function<void(const PlanningProblem&, const VisitChoice&)> for_each;
 };
-ChoiceSpace AllLayouts();
-ChoiceSpace UniformLayouts();
+ChoiceSpace AllLayouts(const LayoutAxes& axes = {});
+ChoiceSpace UniformLayouts(bool context_parallel = false);
 /// These degrees alone, all of homogeneous layouts, with every microbatch count worth trying.
 ChoiceSpace TheseDegrees(std::string what, std::vector<HomogeneousDegrees> degrees);
 

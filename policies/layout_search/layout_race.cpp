@@ -38,6 +38,7 @@ const Seconds kNever{std::numeric_limits<double>::infinity()};
 constexpr double kMostMessages = 2e6;
 
 double Messages(const LayoutChoice& choice) {
+  if (choice.spread()) return 1.0 * choice.llm.pp * choice.llm.dp * choice.llm.dp * choice.microbatches * choice.llm.tp;
   if (choice.family != LayoutFamily::kSeparateDirect) return 0;
   return 1.0 * choice.encoder.dp * choice.llm.dp * choice.microbatches * std::max(choice.encoder.tp, choice.llm.tp);
 }
@@ -138,8 +139,8 @@ void LayoutRace::Enlist(Runner runner) {
     return;
   }
   const LayoutChoice& choice = runner.choice;
-  Lane& lane =
-      lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp, choice.encoder_tp}];
+  Lane& lane = lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp,
+                       choice.spread() ? choice.encoder.tp : choice.encoder_tp, choice.llm.cp}];
   lane.family = choice.family;
   lane.waiting.push_back(std::move(runner));
   if (lane.waiting.size() < 2 * kWaiting) return;

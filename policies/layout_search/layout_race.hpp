@@ -70,7 +70,8 @@ class LayoutRace {
     std::size_t next = 0;
     std::optional<double> ratio{};  ///< simulated over expected, of its last simulations
   };
-  using LaneKey = std::array<int, 5>;  ///< variant, family, TP and PP of the LLM, TP of a colocated encoder
+  /// Variant, family, TP, PP and CP of the LLM, TP of an encoder on its devices.
+  using LaneKey = std::array<int, 6>;
   void Enter(int variant);
   void Enlist(Runner runner);
   void FirstRung();

@@ -6,10 +6,10 @@
 namespace dflop {
 namespace {
 
-/// Every way to use all GPUs in groups of `tp` that is possible: PP × DP × encoder stages.
-void AddDegrees(int tp, int encoder_tp, int chunks, const ModelSpec& model, const ClusterSpec& cluster,
+/// Every way to use all GPUs in groups of tp · cp that is possible: PP × DP × encoder stages.
+void AddDegrees(int tp, int encoder_tp, int cp, int chunks, const ModelSpec& model, const ClusterSpec& cluster,
                 std::vector<HomogeneousDegrees>& all) {
-  const int groups = cluster.gpus() / tp;
+  const int groups = cluster.gpus() / (tp * cp);
   for (int pp = 1; pp <= groups; ++pp) {
     if (groups % pp != 0) continue;
     const bool splits = !model.encoders.empty() && pp > 1;
@@ -19,7 +19,8 @@ void AddDegrees(int tp, int encoder_tp, int chunks, const ModelSpec& model, cons
                                        .dp = groups / pp,
                                        .encoder_stages = encoder_stages,
                                        .chunks = chunks,
-                                       .encoder_tp = encoder_tp};
+                                       .encoder_tp = encoder_tp,
+                                       .cp = cp};
       if (WhyImpossible(degrees, model, cluster).empty()) all.push_back(degrees);
     }
   }
@@ -36,13 +37,19 @@ std::vector<int> GroupSizes(const ClusterSpec& cluster) {
   return sizes;
 }
 
-std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks) {
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks,
+                                               bool context_parallel) {
   std::vector<HomogeneousDegrees> all;
-  for (const int tp : GroupSizes(cluster)) AddDegrees(tp, 0, chunks, model, cluster, all);
-  if (model.encoders.empty()) return all;
-  for (const int tp : GroupSizes(cluster)) {
-    for (int encoder_tp = 1; encoder_tp < tp; encoder_tp *= 2) {
-      AddDegrees(tp, encoder_tp, chunks, model, cluster, all);
+  for (int cp = 1; cp <= (context_parallel ? cluster.gpus() : 1); cp *= 2) {
+    for (const int tp : GroupSizes(cluster)) {
+      if (cluster.gpus() % (tp * cp) == 0) AddDegrees(tp, 0, cp, chunks, model, cluster, all);
+    }
+    if (model.encoders.empty()) continue;
+    for (const int tp : GroupSizes(cluster)) {
+      if (cluster.gpus() % (tp * cp) != 0) continue;
+      for (int encoder_tp = 1; encoder_tp < tp; encoder_tp *= 2) {
+        AddDegrees(tp, encoder_tp, cp, chunks, model, cluster, all);
+      }
     }
   }
   return all;

@@ -14,6 +14,8 @@ std::vector<int> GroupSizes(const ClusterSpec& cluster);
 /// Every homogeneous layout that uses all GPUs, without the microbatch count: TP × PP × DP × encoder stages, first with
 /// encoders of the group's TP, then colocated with every smaller divisor, also where the encoders' heads forbid the
 /// group's own TP. With several chunks per device only pipelines of several devices.
-std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1);
+/// `context_parallel`: then all of it again for every power of two of context-parallel ranks.
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks = 1,
+                                               bool context_parallel = false);
 
 }  // namespace dflop

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policies/layout_search/layout_race.hpp"
+#include "sim/plan/training_check.hpp"
 #include "sim/step/step.hpp"
 
 namespace dflop {
@@ -27,6 +28,12 @@ class ExhaustiveSearch {
     MeetUniform();
     MeetSeparate();
     return Least([](const Layout&) { return true; });
+  }
+  /// Those, sequences over several ranks, and the encoder spread over the LLM's devices.
+  Best OfAllAxes() {
+    for (int cp = 2; cp <= problem_.cost.cluster().gpus(); cp *= 2) MeetUniform(cp);
+    MeetSpread();
+    return OfAll();
   }
   /// The same of homogeneous and colocated layouts alone.
   Best OfUniform() {
@@ -89,19 +96,25 @@ class ExhaustiveSearch {
       if (!WorthTrying(m)) continue;
       degrees.microbatches = m;
       const Layout layout = BuildLayout(degrees, model, cluster);
+      if (!WhyNotTrained(problem_.cost, layout).empty()) return;
       const double first = StepTime(layout, 0);
       if (first < std::numeric_limits<double>::infinity()) first_.emplace_back(first, layout);
     }
   }
   void MeetUniform() {
-    if (std::exchange(met_uniform_, true)) return;
-    const int gpus = problem_.cost.cluster().gpus();
+    if (!std::exchange(met_uniform_, true)) MeetUniform(1);
+  }
+  void MeetUniform(int cp) {
+    const int gpus = problem_.cost.cluster().gpus() / cp;
     for (const int tp : {1, 2, 4, 8}) {
       for (int pp = 1; pp * tp <= gpus; ++pp) {
         for (int e = 0; gpus % (tp * pp) == 0 && e < pp; ++e) {
           const int dp = gpus / tp / pp;
           for (int encoder_tp = 0; encoder_tp < tp; ++encoder_tp) {  // what does not divide is impossible
-            Meet(HomogeneousDegrees{.tp = tp, .pp = pp, .dp = dp, .encoder_stages = e, .encoder_tp = encoder_tp}, dp);
+            Meet(
+                HomogeneousDegrees{
+                    .tp = tp, .pp = pp, .dp = dp, .encoder_stages = e, .encoder_tp = encoder_tp, .cp = cp},
+                dp);
           }
         }
       }
@@ -115,6 +128,13 @@ class ExhaustiveSearch {
       }
     }
     return all;
+  }
+  void MeetSpread() {
+    for (const ModuleDegrees& llm : Factors(problem_.cost.cluster().gpus())) {
+      for (int tp = 1; tp <= llm.tp; ++tp) {  // what does not divide is impossible
+        Meet(SeparateDegrees{{{.tp = tp, .spread = true}}, llm, 1, Communicator::kDirect}, llm.dp);
+      }
+    }
   }
   void MeetSeparate() {
     if (std::exchange(met_separate_, true) || problem_.cost.model().encoders.size() != 1) return;

@@ -72,6 +72,25 @@ TEST_P(EveryLayout, HomogeneousOrColocatedHasNoneFasterThanUniformTuned) {
   }
 }
 
+TEST_P(EveryLayout, AlongEveryAxisHasNoneFaster) {
+  SearchSetting setting(GetParam());
+  const LayoutDecision decision =
+      Plugin<LayoutPlanner>(
+          R"({"name": "expected-makespan", "sharding": "choose", "context_parallel": true, "spread_encoders": true,)"
+          R"( "budget": 0})")
+          ->Plan(setting.problem());
+  ExhaustiveSearch::Best best;
+  const CostModel given = setting.cost;
+  for (const Sharding sharding : {Sharding::kNone, Sharding::kOptimizer, Sharding::kParameters}) {
+    setting.cost = given.With({.sharding = sharding});
+    const PlanningProblem problem = setting.problem();
+    const auto of_sharding = ExhaustiveSearch(problem).OfAllAxes();
+    if (of_sharding.seconds < best.seconds) best = of_sharding;
+  }
+  EXPECT_NEAR(decision.predicted.value() / best.seconds, 1, 1e-12)
+      << decision.layout.name << " against " << best.name << " of " << best.layouts;
+}
+
 // A colocated layout is best in the first seven, one pipeline in FourNodesOfOne, a separate layout in the rest.
 constexpr SearchJob kJobs[] = {
     {"FourGpus", 1, 4, 16, "dflop", 1},           {"EightGpus", 1, 8, 16, "dflop", 2},
@@ -95,19 +114,21 @@ TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
       std::size_t number = 0;
       double tightest = 0;
       double tightest_colocated = 0;
-      ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
-        for (const int count : counts) {
-          choice.microbatches = count;
-          choice.fewer_last = static_cast<int>(number % 2);
-          if (number++ % 3 != 0) continue;
-          const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
-          const double bound = estimate.Of(choice).bound.value();
-          const double step = search.StepTime(layout, 0);
-          EXPECT_LE(bound, step) << layout.name << ", " << batcher << ", seed " << seed;
-          double& best = choice.encoder_groups() > 1 ? tightest_colocated : tightest;
-          best = std::max(best, bound / step);
-        }
-      });
+      ForEachChoice(problem,
+                    [&](LayoutChoice choice, const std::vector<int>& counts) {
+                      for (const int count : counts) {
+                        choice.microbatches = count;
+                        choice.fewer_last = static_cast<int>(number % 2);
+                        if (number++ % 3 != 0) continue;
+                        const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
+                        const double bound = estimate.Of(choice).bound.value();
+                        const double step = search.StepTime(layout, 0);
+                        EXPECT_LE(bound, step) << layout.name << ", " << batcher << ", seed " << seed;
+                        double& best = choice.encoder_groups() > 1 ? tightest_colocated : tightest;
+                        best = std::max(best, bound / step);
+                      }
+                    },
+                    {.context_parallel = true, .spread = true});
       EXPECT_GT(number, 300u);
       EXPECT_GT(tightest, 0.3) << "a bound that says nothing";
       EXPECT_GT(tightest_colocated, 0.3) << "a bound that says nothing of colocated layouts";
@@ -123,14 +144,16 @@ TEST(ChoiceEstimate, WhatItCallsTooLargeNeverFits) {
     PlanSimulator simulator(problem);
     std::size_t refused = 0;
     std::size_t refused_colocated = 0;
-    ForEachChoice(problem, [&](LayoutChoice choice, const std::vector<int>& counts) {
-      choice.microbatches = counts.back();
-      if (estimate.Of(choice).state_fits) return;
-      ++refused;
-      refused_colocated += choice.encoder_groups() > 1 ? 1 : 0;
-      const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
-      EXPECT_FALSE(simulator.Fits(layout).fits) << layout.name;
-    });
+    ForEachChoice(problem,
+                  [&](LayoutChoice choice, const std::vector<int>& counts) {
+                    choice.microbatches = counts.back();
+                    if (estimate.Of(choice).state_fits) return;
+                    ++refused;
+                    refused_colocated += choice.encoder_groups() > 1 ? 1 : 0;
+                    const Layout layout = BuildLayout(choice, setting.cost.model(), setting.cost.cluster());
+                    EXPECT_FALSE(simulator.Fits(layout).fits) << layout.name;
+                  },
+                  {.context_parallel = true, .spread = true});
     EXPECT_GT(refused, 10u) << memory;
     EXPECT_GE(refused_colocated, 3u) << memory;
   }
