@@ -192,8 +192,10 @@ LoraSpec ReadLora(const JsonReader& json, const TransformerShape& shape) {
     return lora;
   }
   std::vector<std::string> names;
+  names.reserve(std::size(kTargetNames));
   for (const auto& entry : kTargetNames) names.emplace_back(entry.second);
   std::vector<std::string> here;
+  here.reserve(present.size());
   for (const AdapterTarget target : present) here.push_back(NameOfTarget(target));
   for (const JsonReader& element : targets.Elements()) {
     const std::string name = element.OneOf(names);

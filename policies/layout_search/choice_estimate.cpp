@@ -248,7 +248,7 @@ StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
   const ModuleDegrees d{.tp = choice.llm.tp, .pp = choice.llm.pp, .dp = choice.llm.dp * cp};
   const int llm = cost_.model().llm_module();
   const int parts = choice.microbatches * d.dp;
-  const double straggler = std::max(1.0, largest_share_ * (parts / cp));
+  const double straggler = std::max(1.0, largest_share_ * choice.microbatches * choice.llm.dp);
   const bool shared = d.pp == 1;
   const int llm_stages = shared ? 1 : d.pp * choice.chunks - choice.encoder_stages;
   const Module last = At(llm, d, llm_stages, choice.fewer_last, parts);

@@ -25,6 +25,17 @@ std::string WhyLayout(const Layout& layout, const std::string& the_backend) {
   return "";
 }
 
+std::string WhyLayers(const ModelSpec& model, const std::string& the_backend) {
+  for (int module = 0; module < model.module_count(); ++module) {
+    const std::string key = KeyBeyondPlainLayers(model, module);
+    if (key.empty()) continue;
+    std::string why = the_backend + " runs plain layers only; ";
+    why.append(model.module_name(module)).append(" has ").append(JsonQuote(key));
+    return why;
+  }
+  return "";
+}
+
 std::string WhySoftware(const SoftwareStack& software, const std::string& the_backend) {
   if (software.recompute == Recompute::kSelective) {
     return the_backend + R"('s attention keeps no scores to recompute; set "recompute" to "none" or "full")";
@@ -58,12 +69,8 @@ double TokensOf(const Plan& plan, const PlannedStep& step, const Stage& stage, c
 
 std::string WhyCannot(const Plan& plan, const std::string& backend) {
   const std::string the_backend = "the " + backend + " backend";
-  for (int module = 0; module < plan.model.module_count(); ++module) {
-    const std::string key = KeyBeyondPlainLayers(plan.model, module);
-    if (!key.empty()) {
-      return the_backend + " runs plain layers only; " + plan.model.module_name(module) + " has \"" + key + "\"";
-    }
-  }
+  const std::string layers = WhyLayers(plan.model, the_backend);
+  if (!layers.empty()) return layers;
   const std::string why = WhyLayout(plan.layout, the_backend);
   return why.empty() ? WhySoftware(plan.software, the_backend) : why;
 }

@@ -62,7 +62,6 @@ class ParameterStreams {
       if (std::none_of(stages.begin(), stages.end(), [&](int s) { return IsGathered(s); })) continue;
       std::vector<int> depths;
       depths.reserve(stages.size());
-      depths.reserve(stages.size());
       for (const int s : stages) depths.push_back(draft_.StageAt(s).depth);
       Row& row = rows[depths];
       row.replicas.push_back(draft_.StageAt(stages.front()).replica);
@@ -70,6 +69,7 @@ class ParameterStreams {
       for (std::size_t i = 0; i < stages.size(); ++i) row.stages[i].push_back(stages[i]);
     }
     std::vector<Row> all;
+    all.reserve(rows.size());
     for (auto& [depths, row] : rows) all.push_back(std::move(row));
     return all;
   }

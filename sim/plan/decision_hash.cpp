@@ -35,6 +35,7 @@ std::vector<std::vector<int>> StagesOfGroups(const Layout& layout, const std::ve
 /// [chunk of an order, which counts a group's stages as the layout stores them]: which it is by content.
 std::vector<int> ChunksByContent(const std::vector<int>& as_stored, const std::vector<int>& by_content) {
   std::vector<int> chunks;
+  chunks.reserve(as_stored.size());
   for (const int s : as_stored) {
     chunks.push_back(static_cast<int>(std::find(by_content.begin(), by_content.end(), s) - by_content.begin()));
   }

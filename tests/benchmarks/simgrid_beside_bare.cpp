@@ -77,6 +77,7 @@ class BareProgram {
     std::vector<std::string> arguments = {"bare", "--log=root.thresh:critical", "--cfg=network/model:CM02",
                                           "--cfg=network/TCP-gamma:1e30", "--cfg=network/crosstraffic:0"};
     std::vector<char*> argv;
+    argv.reserve(arguments.size() + 1);
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
     int argc = static_cast<int>(arguments.size());

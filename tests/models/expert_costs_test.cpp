@@ -103,7 +103,7 @@ TEST(ExpertCosts, ImbalanceLengthensTheBusiestRank) {
   const PartCost even = Priced(ExpertModel()).cost.Part(OneLayer({.ep = 8}), Thousand());
   const PartCost busy = Priced(model).cost.Part(OneLayer({.ep = 8}), Thousand());
   const double activation = 2 * 3 * 2 * 512 * 1000 / 1e12;
-  const double arriving = 2 * 2000 * 2048 * 7 / 8 / 100e9;
+  const double arriving = 2.0 * 2000 * 2048 * 7 / 8 / 100e9;
   EXPECT_NEAR((busy.forward.time - even.forward.time).value(), 62.91456 * kMicro + activation + arriving, 1e-10);
 }
 

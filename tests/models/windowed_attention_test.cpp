@@ -10,7 +10,7 @@ namespace {
 
 TEST(WindowedAttention, ACausalWindowMakesAsManyScoresAsItsBand) {
   // s·w − w²/2 scores where the whole triangle has s²/2: twice 4,096·1,024 − 1,024²/2.
-  EXPECT_EQ(WindowSquare(4096, 1024, true), 2 * (4096.0 * 1024 - 1024 * 1024 / 2));
+  EXPECT_EQ(WindowSquare(4096, 1024, true), 2 * (4096.0 * 1024 - 1024.0 * 1024 / 2));
   EXPECT_EQ(WindowSquare(1024, 1024, true), 1024.0 * 1024);
   EXPECT_EQ(WindowSquare(500, 1024, true), 500.0 * 500);
   // Counted token by token, token i sees min(i, w) of those up to itself: 7,340,032 / 2 and half a token each.

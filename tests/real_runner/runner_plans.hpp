@@ -45,12 +45,12 @@ inline Plan MakePlan(const CostModel& cost, const PlanRecipe& recipe) {
   return plan;
 }
 
-inline Layout Homogeneous(HomogeneousDegrees degrees, const ModelSpec& model = SmallVlm()) {
+inline Layout Homogeneous(const HomogeneousDegrees& degrees, const ModelSpec& model = SmallVlm()) {
   return BuildLayout(degrees, model, A100Nodes(1));
 }
 
-inline Layout Separate(ModuleDegrees encoder, ModuleDegrees llm, int microbatches, Communicator communicator,
-                       const ModelSpec& model = SmallVlm()) {
+inline Layout Separate(const ModuleDegrees& encoder, const ModuleDegrees& llm, int microbatches,
+                       Communicator communicator, const ModelSpec& model = SmallVlm()) {
   return BuildLayout(SeparateDegrees{{encoder}, llm, microbatches, communicator}, model, A100Nodes(1));
 }
 

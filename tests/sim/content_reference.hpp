@@ -89,7 +89,7 @@ struct Sort {
 
 inline std::vector<Sort> SortsOfLayouts() {
   const ClusterSpec cluster = A100Nodes(1);
-  const auto homogeneous = [&](HomogeneousDegrees degrees) { return BuildLayout(degrees, SmallVlm(), cluster); };
+  const auto homogeneous = [&](const HomogeneousDegrees& degrees) { return BuildLayout(degrees, SmallVlm(), cluster); };
   const auto separate = [&](Communicator communicator) {
     const ModuleDegrees encoder{1, 1, 2, false};
     return BuildLayout(SeparateDegrees{{encoder}, {1, 2, 3, false}, 3, communicator}, SmallVlm(), cluster);

@@ -87,7 +87,7 @@ TEST(ExpertMeeting, ReplicasOfAnExpertGroupRunInStep) {
 
 TEST(ExpertMeeting, MeshesThatDoNotFitAreToldWithTheNearest) {
   const ModelSpec model = ExpertModel();
-  const auto why = [&](HomogeneousDegrees degrees) { return WhyImpossible(degrees, model, TestCluster()); };
+  const auto why = [&](const HomogeneousDegrees& degrees) { return WhyImpossible(degrees, model, TestCluster()); };
   EXPECT_EQ(why({.tp = 2, .dp = 4, .ep = 4}), "");
   EXPECT_EQ(why({.dp = 16, .ep = 16}), "expert parallelism 16 is more than the 8 experts of llm; nearest that fits: 8");
   EXPECT_NE(why({.dp = 3, .ep = 3}).find("does not divide the 8 experts"), std::string::npos);

@@ -34,7 +34,7 @@ struct Setting {
   StepReplay Replay() const { return {cost, layout, orders, batch, buckets}; }
 };
 
-Layout Homogeneous(HomogeneousDegrees degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
+Layout Homogeneous(const HomogeneousDegrees& degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
 Layout Separate(const SeparateDegrees& degrees) { return BuildLayout(degrees, SmallVlm(), A100Nodes(2)); }
 
 int Draw(RandomStream& random, int bound) { return static_cast<int>(random.Below(static_cast<std::uint64_t>(bound))); }
