@@ -193,9 +193,19 @@ void ReadMeasured(const JsonReader& json, std::vector<NodeKind>& kinds) {
   for (NodeKind& kind : kinds) kind.node.measured = measured;
 }
 
+void ReadSpeeds(const JsonReader& json, ClusterSpec& cluster) {
+  std::set<std::int64_t> seen;
+  for (const JsonReader& element : json.Elements()) {
+    element.AllowOnly({"gpu", "speed"});
+    const std::int64_t gpu = element.At("gpu").Int(0, cluster.gpus() - 1);
+    if (!seen.insert(gpu).second) element.At("gpu").Fail("has a speed already");
+    cluster.SetSpeed(static_cast<int>(gpu), element.At("speed").Number(0.01, 1));
+  }
+}
+
 /// `nodes`: replaces the number that stands there.
 ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes = {}) {
-  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric", "network"});
+  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric", "network", "device_speed"});
   json.CheckSchema("dflop/cluster/1", false);
   const auto own = json.Find("node");
   const auto several = json.Find("node_kinds");
@@ -229,7 +239,9 @@ ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes =
   int all = 0;
   for (const NodeKind& kind : kinds) all += kind.count;
   if (const auto given = json.Find("fabric")) fabric = ReadFabric(*given, all);
-  return {name, source, std::move(kinds), std::move(fabric)};
+  ClusterSpec cluster(name, source, std::move(kinds), std::move(fabric));
+  if (const auto speeds = json.Find("device_speed")) ReadSpeeds(*speeds, cluster);
+  return cluster;
 }
 
 Json GpuJson(const GpuSpec& gpu) {
@@ -248,6 +260,14 @@ ClusterSpec::ClusterSpec(std::string name, std::string source, std::vector<NodeK
     : name_(std::move(name)), source_(std::move(source)), kinds_(std::move(kinds)), fabric_spec_(std::move(fabric)) {
   DFLOP_CHECK(!kinds_.empty(), "a cluster has a kind of nodes");
   BuildFabric();
+}
+
+double ClusterSpec::SlowestSpeed(int gpu, int count) const {
+  double slowest = 1;
+  for (auto slow = speeds_.lower_bound(gpu); slow != speeds_.end() && slow->first < gpu + count; ++slow) {
+    slowest = std::min(slowest, slow->second);
+  }
+  return slowest;
 }
 
 void ClusterSpec::BuildFabric() {
@@ -395,6 +415,14 @@ Json ToJson(const ClusterSpec& cluster) {
     }
   }
   if (cluster.fabric() != nullptr) json["fabric"] = ToJson(cluster.fabric_spec());
+  for (int gpu = 0; cluster.has_slow_gpus() && gpu < cluster.gpus(); ++gpu) {
+    const double speed = cluster.SlowestSpeed(gpu, 1);
+    if (speed == 1) continue;
+    Json one;
+    one["gpu"] = gpu;
+    one["speed"] = speed;
+    json["device_speed"].push_back(std::move(one));
+  }
   const auto& measured = cluster.node_of_kind(kFirstKind).measured;
   if (measured) json["network"]["file"] = measured->source();
   return json;

@@ -104,6 +104,12 @@ class ClusterSpec {
   /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than they did.
   void SlowNvLink(int gpu, double factor) { slow_nvlinks_.try_emplace(gpu, 1).first->second *= factor; }
   void SlowNic(int nic_number, double factor) { slow_nics_.try_emplace(nic_number, 1).first->second *= factor; }
+  /// One GPU computes at this share of its kind's rates (0 < share ≤ 1), and whoever works with it waits for it:
+  /// planners know it, as they know kinds of nodes.
+  void SetSpeed(int gpu, double share) { speeds_[gpu] = share; }
+  bool has_slow_gpus() const { return !speeds_.empty(); }
+  /// Of the slowest of `count` GPUs from `gpu` on.
+  double SlowestSpeed(int gpu, int count) const;
   bool has_slow_links() const { return !slow_nvlinks_.empty() || !slow_nics_.empty(); }
   /// With every link as fast as its kind's.
   ClusterSpec WithoutSlowLinks() const;
@@ -165,14 +171,15 @@ class ClusterSpec {
   std::vector<NodeKind> kinds_;
   FabricSpec fabric_spec_;
   std::shared_ptr<const Fabric> fabric_;
+  std::map<int, double> speeds_;        ///< by GPU, of those that are slower than their kind
   std::map<int, double> slow_nvlinks_;  ///< by GPU
   std::map<int, double> slow_nics_;     ///< by NIC over all nodes
 };
 
 /// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"
 /// (an object, {"file": …} or the name of a built-in cluster whose node it is), or with "node_kinds" [{"name", "count",
-/// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric", and a "network" {"file":
-/// …} whose measured collectives go before the law.
+/// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric", a "network" {"file": …}
+/// whose measured collectives go before the law, and "device_speed" [{"gpu", "speed"}…] of GPUs slower than their kind.
 ClusterSpec ReadCluster(const JsonReader& json);
 GpuSpec ReadGpu(const JsonReader& json);  ///< a built-in name, inline, or {"file": …}
 std::vector<std::string> BuiltInClusterNames();

@@ -2,11 +2,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/index.hpp"
 #include "base/progress.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/results/extrapolation.hpp"
@@ -52,8 +55,48 @@ void PrintDegrees(const Layout& layout, const ModelSpec& model) {
   const std::vector<ModuleDegrees> all = DegreesOf(layout);
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& degrees = all[static_cast<std::size_t>(module)];
-    std::printf("  %-20s tp %d, pp %d, dp %d%s\n", model.module_name(module).c_str(), degrees.tp, degrees.pp,
-                degrees.dp, degrees.sequence_parallel ? ", sequence parallel" : "");
+    std::printf("  %-20s tp %d, pp %d, dp %d", model.module_name(module).c_str(), degrees.tp, degrees.pp, degrees.dp);
+    for (const auto& [name, degree] : {std::pair("cp", degrees.cp), {"ep", degrees.ep}, {"etp", degrees.etp}}) {
+      if (degree > 1) std::printf(", %s %d", name, degree);
+    }
+    std::printf("%s\n", degrees.sequence_parallel ? ", sequence parallel" : "");
+  }
+}
+
+/// Where a stage's replicas lie: GPUs and nodes from the first to the last of them.
+void PrintPlacement(const Layout& layout, const ModelSpec& model, const ClusterSpec& cluster) {
+  struct Place {
+    int first = std::numeric_limits<int>::max();
+    int last = -1;
+    int groups = 0;
+    int size = 1;
+  };
+  std::map<std::pair<int, int>, Place> places;  // by module and depth
+  for (const Stage& stage : layout.stages) {
+    const DeviceGroup& group = layout.groups[Index(stage.group)];
+    for (const ModulePart& part : stage.parts) {
+      Place& place = places[{part.module, stage.depth}];
+      place.first = std::min(place.first, group.first_gpu);
+      place.last = std::max(place.last, group.first_gpu + group.size - 1);
+      place.size = group.size;
+      ++place.groups;
+    }
+  }
+  constexpr std::size_t kShown = 32;
+  std::size_t shown = 0;
+  int stage = 0;
+  int module = -1;
+  for (const auto& [key, place] : places) {
+    if (shown++ == kShown) {
+      std::printf("  … %zu more stages\n", places.size() - kShown);
+      return;
+    }
+    stage = key.first == module ? stage + 1 : 0;
+    module = key.first;
+    const int from = cluster.node_of(place.first), to = cluster.node_of(place.last);
+    std::printf("  %-20s stage %d: %d × %d GPUs, %d to %d, node%s %s\n", model.module_name(module).c_str(), stage,
+                place.groups, place.size, place.first, place.last, from == to ? "" : "s",
+                (from == to ? std::to_string(from) : std::to_string(from) + " to " + std::to_string(to)).c_str());
   }
 }
 
@@ -153,6 +196,7 @@ void ShowPlan(const PlanArguments& arguments, const Experiment& experiment, cons
   std::printf("  why: %s\n", job.decision.reason.c_str());
   if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
   PrintDegrees(layout, scenario.model);
+  PrintPlacement(layout, scenario.model, scenario.cluster);
   const Prepared first = OrExplain(policy, "/batching", [&] {
     return PrepareStep(job, SampleQueue().With(DrawBatch(scenario, seed, 0)), *policy.MakeBatcher(),
                        *policy.MakeSchedule(), BatchingStream(scenario, seed, 0), seed, 0, experiment.steps > 1);

@@ -87,7 +87,7 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
 /// How long the slowest stage of every LLM replica takes for the mean microbatch, the longest counting 1. Encoders with
 /// devices of their own serve all replicas alike.
 std::vector<double> Paces(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch) {
-  if (cost.cluster().kinds() == 1) return {};
+  if (cost.cluster().kinds() == 1 && !cost.cluster().has_slow_gpus()) return {};
   const double parts = static_cast<double>(layout.microbatches) * layout.llm_replicas();
   std::vector<SequenceBatch> mean;  // by module
   for (std::size_t e = 0; e < cost.model().encoders.size(); ++e) {
@@ -105,7 +105,8 @@ std::vector<double> Paces(const CostModel& cost, const Layout& layout, const std
     for (const ModulePart& part : stage.parts) {
       time += WholeTime(cost.Part(part, mean[Index(part.module)], KindOf(stage, layout, cost.cluster())));
     }
-    paces[Index(stage.replica)] = std::max(paces[Index(stage.replica)], time.value());
+    const double seconds = time.value() / SpeedOf(stage, layout, cost.cluster());
+    paces[Index(stage.replica)] = std::max(paces[Index(stage.replica)], seconds);
   }
   const double longest = *std::max_element(paces.begin(), paces.end());
   if (longest <= 0) return {};

@@ -29,6 +29,7 @@ void AddStages(ContentBytes& content, const CostModel& cost, const Layout& layou
     const Stage& stage = layout.stages[Index(replica.stages[i])];
     content.Count(replica.devices[i]);
     content.Count(static_cast<int>(cost.cluster().kind_of(layout.groups[Index(stage.group)].first_gpu)));
+    if (cost.cluster().has_slow_gpus()) AddDouble(content, SpeedOf(stage, layout, cost.cluster()));
     AddParts(content, stage, true);
     if (i == 0) continue;
     const Stage& before = layout.stages[Index(replica.stages[i - 1])];

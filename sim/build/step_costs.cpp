@@ -97,6 +97,18 @@ class PartPricer {
 
 }  // namespace
 
+void SlowDown(OperationCost& cost, double factor) {
+  cost.time *= factor;
+  cost.tensor_parallel_communication *= factor;
+  cost.context_parallel_communication *= factor;
+  cost.expert_communication *= factor;
+  cost.extrapolated *= factor;
+}
+
+void SlowDown(PartCost& cost, double factor) {
+  for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) SlowDown(*operation, factor);
+}
+
 std::vector<ModulePart> GatheredUnits(const CostModel& cost, const Layout& layout, const Stage& stage) {
   const SoftwareStack& software = cost.software();
   std::vector<ModulePart> units;
@@ -192,6 +204,10 @@ StepCosts PriceStep(const CostModel& cost, const Layout& layout, const StepWork&
     if (!copies.empty() && copies[Index(stage.replica)] == 0) continue;
     for (const ModulePart& part : stage.parts) pricer.AddTo(row, part, stage.replica, kind);
     PriceUnits(cost, layout, s, kind, pricer, costs);
+    if (!cost.cluster().has_slow_gpus()) continue;
+    const double slower = 1 / SpeedOf(stage, layout, cost.cluster());
+    costs.optimizer.back() *= slower;
+    for (PartCost& of_microbatch : row) SlowDown(of_microbatch, slower);
   }
   return costs;
 }

@@ -44,6 +44,10 @@ struct StepCosts {
 };
 /// The units of a stage, in the order of its forward; none where its parameters stay where they are.
 std::vector<ModulePart> GatheredUnits(const CostModel& cost, const Layout& layout, const Stage& stage);
+/// Everything takes `factor` times as long.
+void SlowDown(OperationCost& cost, double factor);
+void SlowDown(PartCost& cost, double factor);
+
 /// Of a computation; zero for what costs do not tell. Not for one that runs in parts.
 Seconds DurationOf(const Operation& operation, const StepCosts& costs);
 

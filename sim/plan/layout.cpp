@@ -193,6 +193,11 @@ KindId KindOf(const Stage& stage, const Layout& layout, const ClusterSpec& clust
   return cluster.kind_of(layout.groups[Index(stage.group)].first_gpu);
 }
 
+double SpeedOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster) {
+  const DeviceGroup& group = layout.groups[Index(stage.group)];
+  return cluster.SlowestSpeed(group.first_gpu, group.size);
+}
+
 std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {
   if (fewer_last > 0 && stages > 1) {
     const int last = std::max(1, layers / stages - fewer_last);

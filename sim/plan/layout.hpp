@@ -181,6 +181,9 @@ std::vector<int> DevicePositions(const Layout& layout);
 /// Of the nodes that a stage runs on.
 KindId KindOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster);
 
+/// Of the slowest GPU of a stage's group, as a share of its kind's.
+double SpeedOf(const Stage& stage, const Layout& layout, const ClusterSpec& cluster);
+
 Json ToJson(const Layout& layout);
 Layout ReadLayout(const JsonReader& json);
 

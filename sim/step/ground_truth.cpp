@@ -13,18 +13,6 @@ namespace {
 
 using PlannedStep = GroundTruth::PlannedStep;
 
-void SlowDown(OperationCost& cost, double factor) {
-  cost.time *= factor;
-  cost.tensor_parallel_communication *= factor;
-  cost.context_parallel_communication *= factor;
-  cost.expert_communication *= factor;
-  cost.extrapolated *= factor;
-}
-
-void SlowDown(PartCost& cost, double factor) {
-  for (OperationCost* operation : {&cost.forward, &cost.backward, &cost.weight_gradient}) SlowDown(*operation, factor);
-}
-
 Seconds Whole(const PartCost& cost) { return cost.forward.time + cost.backward.time + cost.weight_gradient.time; }
 
 /// Forward and backward grow in proportion.
