@@ -15,6 +15,8 @@ bool Cuts(const SoftwareStack& software) {
 }
 bool Shards(const SoftwareStack& software) { return software.shards(); }
 
+bool Gathers(const SoftwareStack& software) { return software.gathers_parameters(); }
+
 struct SoftwareKey {
   const char* name;
   bool (*works)(const SoftwareStack&);
@@ -25,6 +27,9 @@ constexpr SoftwareKey kSoftwareKeys[] = {
      "nothing goes in buckets without overlap_gradients, or overlap_parameters of a "
      "distributed_optimizer"},
     {"overlap_parameters", Shards, "no weights are gathered without distributed_optimizer"},
+    {"shard_group", Shards, "nothing is divided without sharding"},
+    {"prefetch", Gathers, "no parameters are gathered ahead without zero3"},
+    {"wrapped_layers", Gathers, "no parameters are gathered in units without zero3"},
 };
 
 /// A scenario at all its points.

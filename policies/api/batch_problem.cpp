@@ -70,6 +70,7 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   const int llm = cost.model().llm_module();
   std::vector<int> lengths;
   lengths.reserve(batch.size());
+  lengths.reserve(batch.size());
   for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
   const SequenceBatch all = LlmBatch(lengths, Packing::kPacked);
   const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();

@@ -24,6 +24,10 @@ TEST_F(SoftwareWords, SoftwareThatNothingAsksForIsReported) {
   EXPECT_EQ(warnings(R"({"bucket_bytes": 25e6, "overlap_parameters": true})"), place + no_buckets + place + no_gather);
   EXPECT_EQ(warnings(R"({"overlap_parameters": false, "overlap_gradients": true, "bucket_bytes": 25e6})"), "");
   EXPECT_EQ(warnings(R"({"overlap_parameters": true, "distributed_optimizer": true, "bucket_bytes": 25e6})"), "");
+  EXPECT_EQ(warnings(R"({"shard_group": 2, "prefetch": 2})"),
+            place + "shard_group: has no effect: nothing is divided without sharding\n" + place +
+                "prefetch: has no effect: no parameters are gathered ahead without zero3\n");
+  EXPECT_EQ(warnings(R"({"sharding": "zero3", "prefetch": 2})"), "");
   // What one point of a sweep asks for has an effect.
   EXPECT_EQ(warnings(R"({"bucket_bytes": 25e6})", R"({"/software/overlap_gradients": [true, false]})"), "");
   const std::string limited = warnings(R"({"overlap_gradients": true, "bucket_bytes": 1e5})");
