@@ -7,8 +7,10 @@
 
 #include "base/json_reader.hpp"
 #include "base/text.hpp"
+#include "policies/api/infeasible.hpp"
 #include "policies/api/plugin_error.hpp"
 #include "sim/plan/layout_check.hpp"
+#include "sim/plan/training_check.hpp"
 
 namespace dflop {
 namespace {
@@ -24,6 +26,7 @@ class CheckedPlanner final : public LayoutPlanner {
     LayoutDecision decision = planner_->Plan(problem);
     const LayoutFault fault = FindFault(decision.layout, problem.cost.model(), problem.cost.cluster());
     if (!fault.what.empty()) throw PluginError(who_ + "a layout whose " + fault.pointer + " " + fault.what);
+    CheckTraining(problem.cost, decision);
     CheckFigures("the layout", decision.predicted, Bytes(0));
     for (const Candidate& candidate : decision.candidates) {
       CheckFigures("candidate " + candidate.name, candidate.predicted, candidate.peak_memory);
@@ -32,6 +35,12 @@ class CheckedPlanner final : public LayoutPlanner {
   }
 
  private:
+  /// What is trained in a way that the layout does not fit is no fault of a planner that knows degrees alone.
+  static void CheckTraining(const CostModel& cost, const LayoutDecision& decision) {
+    const std::string why = decision.software ? WhyNotTrained(cost.With(*decision.software), decision.layout)
+                                              : WhyNotTrained(cost, decision.layout);
+    if (!why.empty()) throw Infeasible("chose " + decision.layout.name + ", but " + why);
+  }
   void CheckFigures(const std::string& what, Seconds predicted, Bytes memory) const {
     if (!std::isfinite(predicted.value()) || predicted < Seconds(0)) {
       throw PluginError(who_ + what + " with a predicted time of " + Number(predicted.value()) + " s");

@@ -11,8 +11,10 @@
 #include "experiments/run/runner.hpp"
 #include "experiments/spec/experiment.hpp"
 #include "experiments/spec/sweep.hpp"
+#include "policies/api/infeasible.hpp"
 #include "policies/api/registry.hpp"
 #include "tests/experiments/small_experiment.hpp"
+#include "tests/sim/plan_support.hpp"
 #include "tests/temporary_folder.hpp"
 
 namespace dflop {
@@ -198,6 +200,24 @@ TEST(BrokenPlugin, CorrectionsAreLookedAtWhereTheyAreAsked) {
   for (const char* fault : {"factor", "zero", "cost"}) ExpectNamed("correction", fault, "step 0: ");
   ExpectNamed("correction", "report", "correction");
   EXPECT_EQ(Complaint("correction", "none"), "");
+}
+
+TEST(CheckedPlanner, ALayoutThatTheTrainingDoesNotFitIsInfeasible) {
+  // Seven ranks divide no number of copies that eight GPUs have beside an encoder on one of them, but seven.
+  SoftwareStack software{.sharding = Sharding::kParameters};
+  software.shard_group = 7;
+  const CostModel cost = SmallJob(1, software);
+  const auto samples = UnevenSamples(16, 1);
+  const auto batcher = Plugin<BatchScheduler>("random");
+  const auto schedule = Plugin<PipelineSchedule>("1f1b");
+  const auto planner = Checked(Plugin<LayoutPlanner>("dflop-as-released"), "dflop-as-released");
+  try {
+    planner->Plan({cost, 16, samples, *batcher, *schedule, 1});
+    FAIL() << "a layout was chosen";
+  } catch (const Infeasible& reason) {
+    EXPECT_NE(std::string(reason.what()).find("shard_group 7 does not divide the "), std::string::npos)
+        << reason.what();
+  }
 }
 
 TEST(OrderCheck, KnowsADeadlockByHand) {
