@@ -205,9 +205,13 @@ void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& g
 void LayerCosts::RingAttention(OperationSum& sum, Pass pass) const {
   const double width = rank_.qkv_width - rank_.query_width;  // of keys and values
   const bool backward = pass != Pass::kForward;
-  if (kind_.traits.windowed) {
+  const auto looks_beyond = [&](const SequenceBatch::Group& group) { return group.length > shape_.window; };
+  if (kind_.traits.windowed && std::any_of(batch_.groups.begin(), batch_.groups.end(), looks_beyond)) {
     AttentionOver(sum, batch_.groups, tokens_, OwnHeads(), pass, 1);
-    const double seen = std::min<double>(tokens_, shape_.window);
+    double seen = 0;  // tokens of the neighbours' chunks, of all sequences
+    for (const SequenceBatch::Group& group : batch_.groups) {
+      seen += group.count * place_.cp * std::min<double>(group.length / place_.cp, shape_.window);
+    }
     return sum.ContextHop(Bytes(seen * width * kElementBytes * (backward ? 2 : 1)));
   }
   std::vector<SequenceBatch::Group> chunks = batch_.groups;

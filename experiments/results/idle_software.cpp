@@ -11,7 +11,9 @@ namespace dflop {
 namespace {
 
 bool Cuts(const SoftwareStack& software) {
-  return software.overlap_gradients || (software.overlap_parameters && software.shards());
+  const bool holds_bucket =
+      software.sharding_of(true) == Sharding::kGradients || software.sharding_of(false) == Sharding::kGradients;
+  return holds_bucket || software.overlap_gradients || (software.overlap_parameters && software.shards());
 }
 bool Shards(const SoftwareStack& software) { return software.shards(); }
 

@@ -24,14 +24,18 @@ std::string WhyHeads(const CostModel& cost, const ModulePart& part) {
 
 /// The copies of an encoder that is spread over a pipeline lie on different stages, whose devices run different orders.
 std::string WhySpread(const CostModel& cost, const Layout& layout) {
-  if (cost.software().sharding_of(false) != Sharding::kParameters) return "";
   const std::vector<bool> spread = SpreadStages(layout);
+  const bool spreads = std::find(spread.begin(), spread.end(), true) != spread.end();
+  if (spreads && layout.communicator.blocking) {
+    return "messages of an encoder that is spread over the LLM's devices cannot block: both ends are the same devices; "
+           "take a communicator that does not";
+  }
+  if (!spreads || cost.software().sharding_of(false) != Sharding::kParameters) return "";
   std::set<int> positions;  // of the LLM's stages
   for (std::size_t s = 0; s < spread.size(); ++s) {
     if (!spread[s]) positions.insert(layout.stages[s].depth);
   }
-  const bool any = std::find(spread.begin(), spread.end(), true) != spread.end();
-  if (!any || positions.size() < 2) return "";
+  if (positions.size() < 2) return "";
   return "parameters of an encoder that is spread over several pipeline stages are not gathered in step; set "
          "software.encoder_sharding to zero1 or none";
 }

@@ -28,6 +28,7 @@ TEST_F(SoftwareWords, SoftwareThatNothingAsksForIsReported) {
             place + "shard_group: has no effect: nothing is divided without sharding\n" + place +
                 "prefetch: has no effect: no parameters are gathered ahead without zero3\n");
   EXPECT_EQ(warnings(R"({"sharding": "zero3", "prefetch": 2})"), "");
+  EXPECT_EQ(warnings(R"({"sharding": "zero2", "bucket_bytes": 25e6})"), "");  // a bucket that memory holds
   // What one point of a sweep asks for has an effect.
   EXPECT_EQ(warnings(R"({"bucket_bytes": 25e6})", R"({"/software/overlap_gradients": [true, false]})"), "");
   const std::string limited = warnings(R"({"overlap_gradients": true, "bucket_bytes": 1e5})");

@@ -78,6 +78,23 @@ TEST(ContextRanks, ZigzagSharesCausalAttentionEvenlyAndContiguousChunksDoNot) {
   EXPECT_NEAR(zigzag.cost().input_gradient.context_parallel_communication.value(), hop, 1e-9);
 }
 
+TEST(ContextRanks, AWindowAsLongAsTheSequencesChangesNothing) {
+  for (const ContextParallel how : {ContextParallel::kZigzag, ContextParallel::kRing}) {
+    const auto forward = [&](int window) {
+      SoftwareStack software;
+      software.context_parallel = how;
+      ModelSpec model = GptModel(1024, 1, 16, 1000);
+      model.llm.shape.window = window;
+      ModulePart layer = LayersOnly(0, 1);
+      layer.mesh.cp = 4;
+      return Priced(model, software).cost.Part(layer, Sequences(8192, 1)).forward.time.value();
+    };
+    EXPECT_EQ(forward(8192), forward(0));
+    EXPECT_EQ(forward(100'000'000), forward(0));
+    EXPECT_LT(forward(1024), forward(0));
+  }
+}
+
 TEST(ContextRanks, UlyssesSendsQueriesKeysValuesAndOutput) {
   // Of 16 query heads and 2 key/value heads of 64 over 4 ranks, keys and values go to all four: 16 + 2·4 heads in, 16
   // out, of 2,048 tokens and 2 bytes each.

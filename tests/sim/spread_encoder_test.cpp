@@ -5,6 +5,7 @@
 #include "sim/engine/engine.hpp"
 #include "sim/measure/metrics.hpp"
 #include "sim/plan/layout_check.hpp"
+#include "sim/plan/training_check.hpp"
 #include "tests/models/model_test_support.hpp"
 #include "tests/sim/plan_support.hpp"
 
@@ -71,6 +72,15 @@ TEST(SpreadEncoder, ItsTensorParallelRanksDivideADeviceGroup) {
             "tensor parallelism 4 of vision does not divide the 2 GPUs of a device group that it is spread over; "
             "nearest that does: 2");
   EXPECT_EQ(WhyImpossible(Spread(2, {.tp = 2, .pp = 2, .dp = 1, .cp = 2}, 2), cost.model(), cost.cluster()), "");
+}
+
+TEST(SpreadEncoder, ItsMessagesDoNotBlock) {
+  const CostModel cost = SmallJob();
+  SeparateDegrees degrees = Spread(1, {.tp = 1, .pp = 2, .dp = 1}, 2);
+  EXPECT_EQ(WhyNotTrained(cost, BuildLayout(degrees, cost.model(), cost.cluster())), "");
+  degrees.communicator = {Communicator::Route::kDirect, true};
+  const std::string why = WhyNotTrained(cost, BuildLayout(degrees, cost.model(), cost.cluster()));
+  EXPECT_NE(why.find("cannot block"), std::string::npos) << why;
 }
 
 TEST(SpreadEncoder, ComesBackFromAFileAsItWas) {
