@@ -70,7 +70,6 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   const int llm = cost.model().llm_module();
   std::vector<int> lengths;
   lengths.reserve(batch.size());
-  lengths.reserve(batch.size());
   for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
   const SequenceBatch all = LlmBatch(lengths, Packing::kPacked);
   const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
@@ -91,12 +90,14 @@ std::vector<double> Paces(const CostModel& cost, const Layout& layout, const std
   if (cost.cluster().kinds() == 1 && !cost.cluster().has_slow_gpus()) return {};
   const double parts = static_cast<double>(layout.microbatches) * layout.llm_replicas();
   std::vector<SequenceBatch> mean;  // by module
+  mean.reserve(Index(cost.model().module_count()));
   for (std::size_t e = 0; e < cost.model().encoders.size(); ++e) {
     double tiles = 0;
     for (const SampleShape& sample : batch) tiles += sample.tiles[e];
     mean.push_back(EncoderBatch(cost.model().encoders[e], tiles / parts));
   }
   std::vector<int> lengths;
+  lengths.reserve(batch.size());
   for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
   mean.push_back(MeanBatch(LlmBatch(lengths, Packing::kPacked), parts));
   std::vector<double> paces(Index(layout.llm_replicas()));
