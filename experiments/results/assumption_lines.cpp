@@ -85,6 +85,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   if (!parallel.empty()) text += ", sequence_parallel " + parallel;
   const std::string communicator = OfLayouts(result, name, CommunicatorWords);
   if (!communicator.empty()) text += ", communicator " + communicator;
+  if (const auto preset = software.At("software").Find("preset")) text += ", software as " + preset->String();
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   text += OverlapInWords(software.At("software"));
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();

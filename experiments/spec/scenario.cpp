@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/json_files.hpp"
 #include "experiments/spec/anomalies.hpp"
+#include "models/loaded_kernel_costs.hpp"
 #include "models/remembered_kernel_costs.hpp"
 #include "traces/cost_trace.hpp"
 #include "traces/gpu_name.hpp"
@@ -34,21 +35,29 @@ bool HasDevice(const ClusterSpec& cluster, const std::string& device) {
   return false;
 }
 
+/// What of a stack changes the price of a kernel.
+std::string LoadWords(const SoftwareStack& software) {
+  return NameOf(software.attention_kernel) + (software.sustained_clocks ? " sustained" : "");
+}
+
 /// A file prices the kinds of GPUs that it was measured on; where others stand beside them, these have built-in costs.
 std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster,
-                                                   const NodeSpec& node) {
+                                                   const NodeSpec& node, const SoftwareStack& software) {
   const GpuSpec& gpu = node.gpu;
   const auto costs = scenario.Find("costs");
-  const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "");
+  const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "") + LoadWords(software);
+  const auto built_in = [&] {
+    return std::make_shared<RememberedKernelCosts>(UnderLoad(DefaultKernelCosts(gpu), software));
+  };
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
+    return Once<KernelCosts>(words, built_in);
   }
   costs->AllowOnly({"file", "max_extrapolated_fraction", "device_mismatch"});
   if (!costs->Has("file")) {
     if (costs->Has("device_mismatch")) costs->At("device_mismatch").Fail("has no effect without a file");
     if (!costs->Has("max_extrapolated_fraction")) costs->At("file");
-    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
+    return Once<KernelCosts>(words, built_in);
   }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();
@@ -57,7 +66,7 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   return Once<KernelCosts>(words, [&] {
     const CostTrace trace = ReadCostTrace(path);
     if (refuse && !MayBeDevice(trace.device, gpu.name, gpu.memory.value())) {
-      if (HasDevice(cluster, trace.device)) return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu));
+      if (HasDevice(cluster, trace.device)) return built_in();
       costs->Fail(
           "was measured on " + trace.device + ", the cluster's GPU is " + gpu.name +
           ": choose a trace of that GPU, or say \"device_mismatch\": \"accept\" to price by another all the same");
@@ -120,7 +129,8 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.cluster = ReadCluster(json.At("cluster"));
   scenario.software = ReadSoftwareStack(json);
   for (int kind = 0; kind < scenario.cluster.kinds(); ++kind) {
-    scenario.kernels.push_back(ReadKernelCosts(json, scenario.cluster, scenario.cluster.node_of_kind(KindId{kind})));
+    scenario.kernels.push_back(
+        ReadKernelCosts(json, scenario.cluster, scenario.cluster.node_of_kind(KindId{kind}), scenario.software));
   }
   if (const auto costs = json.Find("costs"); costs && costs->IsObject()) {
     scenario.max_extrapolated_fraction =
