@@ -32,14 +32,36 @@ std::vector<std::string> OddFailures(const Scenario& scenario) {
   return {place + ": without a checkpoint every failure loses the whole run"};
 }
 
+/// Whether a training that took so many steps and seconds has ended before its first checkpoint was due.
+bool EndsBefore(const CheckpointSpec& checkpoint, double steps, double seconds) {
+  return checkpoint.every_steps ? *checkpoint.every_steps >= steps : *checkpoint.every_s >= seconds;
+}
+
+std::vector<std::string> LateCheckpoints(const Scenario& scenario, const Json& runs) {
+  if (!scenario.training || !scenario.training->checkpoint) return {};
+  bool any = false;
+  for (const Json& run : runs.as<Json::Array>()) {
+    const Json* metrics = run.find("metrics");
+    if (metrics == nullptr || run.find("scenario")->as<std::string>() != scenario.name) continue;
+    const Json* training = metrics->find("training");
+    if (training == nullptr) return {};
+    const double seconds = 3600 * training->find("hours")->find("p50")->number();
+    if (!EndsBefore(*scenario.training->checkpoint, training->find("steps")->number(), seconds)) return {};
+    any = true;
+  }
+  if (!any) return {};
+  return {scenario.pointer + "/training/checkpoint: is written at the end alone: the training is over before"};
+}
+
 }  // namespace
 
-std::vector<std::string> WholeRunInputs(const Experiment& experiment) {
+std::vector<std::string> WholeRunInputs(const Experiment& experiment, const Json& runs) {
   std::map<std::string, std::size_t> points;  // of a scenario, by its pointer
   std::vector<std::pair<std::string, const Scenario*>> said;
   for (const Point& point : experiment.points) {
     ++points[point.scenario.pointer];
-    for (const auto& lines : {RatesOfNothing(point.scenario), OddFailures(point.scenario)}) {
+    for (const auto& lines :
+         {RatesOfNothing(point.scenario), OddFailures(point.scenario), LateCheckpoints(point.scenario, runs)}) {
       for (const std::string& line : lines) said.emplace_back(line, &point.scenario);
     }
   }

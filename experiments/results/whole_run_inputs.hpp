@@ -4,13 +4,14 @@
 #include <string>
 #include <vector>
 
+#include "base/json.hpp"
 #include "experiments/spec/experiment.hpp"
 
 namespace dflop {
 
-/// A line for each rate of data whose kind no sample of a scenario holds, for failures that never come, and for
-/// failures without a checkpoint, each of which loses the whole run. Axes of a sweep are told of as axes
-/// (no_effect.hpp).
-std::vector<std::string> WholeRunInputs(const Experiment& experiment);
+/// A line for each rate of data whose kind no sample of a scenario holds, for failures that never come, for failures
+/// without a checkpoint, each of which loses the whole run, and for checkpoints that no run of a scenario reaches
+/// before its end. `runs`: those of a dflop/result/1.
+std::vector<std::string> WholeRunInputs(const Experiment& experiment, const Json& runs);
 
 }  // namespace dflop

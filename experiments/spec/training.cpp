@@ -4,6 +4,8 @@
 namespace dflop {
 namespace {
 
+constexpr double kLeastFailuresPerGpuHour = 1e-12;  // nothing but 0 lies below it
+
 struct Choice {
   const char* key;
   std::optional<double>& value;
@@ -32,7 +34,10 @@ CheckpointSpec ReadCheckpoint(const JsonReader& json) {
 
 FailureSpec ReadFailures(const JsonReader& json) {
   json.AllowOnly({"per_gpu_hour", "restart_s"});
-  return {json.At("per_gpu_hour").Number(0, 1), json.At("restart_s").Number(0, 1e7)};
+  const JsonReader rate = json.At("per_gpu_hour");
+  const FailureSpec failures = {rate.Number(0, 1), json.At("restart_s").Number(0, 1e7)};
+  if (failures.per_gpu_hour > 0) rate.Number(kLeastFailuresPerGpuHour, 1);
+  return failures;
 }
 
 Json CheckpointToJson(const CheckpointSpec& checkpoint) {

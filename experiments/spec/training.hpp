@@ -7,8 +7,9 @@
 // Either `samples` or `tokens` (of the LLM, without padding), 1 to 10¹⁵. Optional are price_per_gpu_hour, 0 to 10⁴ of
 // whatever currency; `checkpoint`: every_s (10⁻³ to 10⁹) or every_steps (1 to 10¹²), write_s (0 to 10⁶) or bytes_per_s
 // (1 to 10¹⁵, of the storage, into which all GPUs write together), blocking (true: steps wait for the write);
-// `failures`: per_gpu_hour 0 to 1, restart_s 0 to 10⁷, from the failure to the first step after it. 419 unexpected
-// interruptions in 54 days on 16,384 H100 are 1.97e-5 (Llama 3, arXiv 2407.21783, section 3.3.4 and table 5).
+// `failures`: per_gpu_hour 0 or 10⁻¹² to 1, restart_s 0 to 10⁷, from the failure to the first step after it. 419
+// unexpected interruptions in 54 days on 16,384 H100 are 1.97e-5 (Llama 3, arXiv 2407.21783, section 3.3.4 and table
+// 5).
 #pragma once
 
 #include <optional>

@@ -124,6 +124,7 @@ TEST_F(WholeRun, FailuresSpreadItBySeedAndTheSameEveryTime) {
   const Outcome run = RunWith("training", kTraining);
   ASSERT_EQ(run.code, 0) << run.err;
   EXPECT_NE(run.out.find("the whole training"), std::string::npos) << run.out;
+  EXPECT_NE(run.out.find("; training: steps wait for the writes of checkpoints"), std::string::npos) << run.out;
   ASSERT_EQ(RunWith("training", kTraining, "again").code, 0);
   EXPECT_EQ(*MetricsOf("r").find("training"), *MetricsOf("again").find("training"));
   EXPECT_NE(*MetricsOf("r").find("training"), *MetricsOf("r", 1).find("training"));
@@ -212,6 +213,9 @@ TEST_F(WholeRun, WhatHasNoEffectIsReported) {
   EXPECT_EQ(
       warnings("training", R"({"samples": 1e3, "price_per_gpu_hour": 2, "checkpoint": {"every_s": 1, "write_s": 1}})"),
       "");
+  EXPECT_EQ(warnings("training", R"({"samples": 80, "checkpoint": {"every_steps": 10, "write_s": 1}})"),
+            "warning: e.json:/scenarios/0/training/checkpoint: is written at the end alone: the training is over "
+            "before\n");
 }
 
 TEST_F(WholeRun, CheckpointsThatAreNeverReachedAreRefused) {
@@ -264,6 +268,8 @@ constexpr WholeRunMistake kWholeRunMistakes[] = {
      "wants write_s or bytes_per_s"},
     {"training", R"({"samples": 10, "failures": {"per_gpu_hour": 2, "restart_s": 1}})",
      "/training/failures/per_gpu_hour", "from 0 to 1"},
+    {"training", R"({"samples": 10, "failures": {"per_gpu_hour": 1e-13, "restart_s": 1}})",
+     "/training/failures/per_gpu_hour", "from 1e-12 to 1"},
     {"training", R"({"samples": 10, "failures": {"per_gpu_hour": 0.1}})", "/training/failures", "restart_s"},
 };
 
