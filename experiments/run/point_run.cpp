@@ -167,6 +167,7 @@ class SeedRun {
   /// A sample is loaded for the step that draws it, also where it runs in a later one.
   std::vector<double> CoreSecondsOfSteps() const {
     std::vector<double> seconds;
+    seconds.reserve(static_cast<std::size_t>(unit_.experiment->steps));
     for (int step = 0; step < unit_.experiment->steps; ++step) {
       seconds.push_back(CoreSeconds(*scenario().data_loading, DrawRawBatch(scenario(), seed_, step)));
     }
