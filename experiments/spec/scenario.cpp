@@ -78,8 +78,8 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
 constexpr double kMostExtrapolated = 0.5;  ///< of busy time priced by a file that does not say otherwise
 
 const std::vector<std::string> kScenarioKeys = {
-    "name",      "model",     "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
-    "precision", "recompute", "attention", "packing", "software", "anomalies",        "policies"};
+    "name",      "model",     "cluster", "costs",    "samples",   "planning_samples", "global_batch_size", "precision",
+    "recompute", "attention", "packing", "software", "anomalies", "policies",         "data_loading",      "training"};
 
 const std::vector<std::string> kKeysWithFiles = {"model", "cluster", "costs", "samples"};
 
@@ -117,6 +117,13 @@ std::vector<SampleShape> Scenario::DrawShapes(RandomStream& random, int count) c
   return shapes;
 }
 
+std::vector<Sample> Scenario::DrawSamples(RandomStream& random, int count) const {
+  std::vector<Sample> drawn;
+  drawn.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) drawn.push_back(samples->Draw(random));
+  return drawn;
+}
+
 Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& policies) {
   constexpr std::int64_t kMostSamples = 1'000'000;
   Scenario scenario;
@@ -143,6 +150,15 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   RandomStream trial = scenario.Stream(0, "trial");  // models and samples that do not go together show early
   scenario.DrawShapes(trial, scenario.planning_samples);
   if (const auto anomalies = json.Find("anomalies")) scenario.anomalies = ReadAnomalies(*anomalies, scenario);
+  if (const auto loading = json.Find("data_loading")) {
+    scenario.data_loading = ReadDataLoading(*loading);
+    RandomStream raw = scenario.Stream(0, "trial");
+    for (const Sample& sample : scenario.DrawSamples(raw, scenario.planning_samples)) {
+      if (sample.direct)
+        loading->Fail("has no effect on samples of tiles and llm_tokens: what was loaded is not known");
+    }
+  }
+  if (const auto training = json.Find("training")) scenario.training = ReadTraining(*training);
   const auto own = json.Find("policies");
   scenario.policies = own ? ReadPolicies(*own) : policies;
   if (scenario.policies.empty()) json.Fail("has no policies, and the experiment has none either");
