@@ -49,8 +49,8 @@ void LayerCosts::OneExpert(OperationSum& sum, double rows, double times, Pass pa
   const double m = std::max(rows, 1.0);
   const double run = times * std::min(rows, 1.0);
   if (!adapters_only) {
-    sum.Gemm(m, ffn.up, shape_.hidden, pass, run);
-    sum.Gemm(m, shape_.hidden, ffn.inner, pass, run);
+    sum.Linear(m, ffn.up, shape_.hidden, pass, run);
+    sum.Linear(m, shape_.hidden, ffn.inner, pass, run);
   }
   if (!shape_.lora.empty()) AdapterGemms(sum, FfnAdapters(shape_, ffn.inner), m, run, pass);
 }

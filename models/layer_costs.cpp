@@ -26,6 +26,10 @@ constexpr double kRotary = 2;
 // 3, product 4, back 3, backward alike.
 constexpr double kEagerNormForward = 18, kEagerNormBackward = 30, kEagerRotary = 10;
 constexpr double kDropoutMaskBytes = 1;
+// Where linear maps multiply 8 bits or fewer: 2 bytes read and a value written twice, as rows and as columns, of what
+// no kernel before has cast: attention's output, and backward the gradients of QKV's, the output projection's and the
+// down projection's outputs. Norms and activations cast what they write.
+constexpr double kCastBytes = 4;
 
 // Bytes per attention score of unfused attention. Scale, mask and softmax are one kernel (arXiv 2104.04473, section
 // 4.2): it reads and writes the scores; backward reads probabilities and gradient and writes one. Dropout reads, writes
@@ -53,6 +57,7 @@ OperationCost LayerCosts::Forward() const {
   const double gated = place_.software.fused_activation ? kGatedActivationForward : kUnfusedGateForward;
   const double activation = shape_.gated_ffn ? gated : kActivationForward;
   sum.Move(MemoryBoundBytes(place_.software.fused_norms ? kNormForward : kEagerNormForward, activation));
+  sum.Move(CastBytes(Pass::kForward));
   AllReduces(sum, Pass::kForward);
   if (kind_.traits.experts) Experts(sum, Pass::kForward);
   return sum.Finish(Kernels(kForwardKernels));
@@ -71,6 +76,7 @@ OperationCost LayerCosts::InputGradient() const {
   const double gated = place_.software.fused_activation ? kGatedActivationBackward : kUnfusedGateBackward;
   const double activation = shape_.gated_ffn ? gated : kActivationBackward;
   sum.Move(MemoryBoundBytes(place_.software.fused_norms ? kNormBackward : kEagerNormBackward, activation));
+  sum.Move(CastBytes(Pass::kInputGradient));
   AllReduces(sum, Pass::kInputGradient);
   if (kind_.traits.experts) Experts(sum, Pass::kInputGradient);
   return sum.Finish(Kernels(kInputGradientKernels));
@@ -94,14 +100,14 @@ OperationCost LayerCosts::AdapterGradient() const {
 void LayerCosts::Gemms(OperationSum& sum, Pass pass) const {
   const double hidden = shape_.hidden;
   if (shape_.latent.empty()) {
-    sum.Gemm(tokens_, rank_.qkv_width, hidden, pass);
+    sum.Linear(tokens_, rank_.qkv_width, hidden, pass);
   } else {
     LatentGemms(sum, pass);
   }
-  sum.Gemm(tokens_, hidden, rank_.attended_width, pass);
+  sum.Linear(tokens_, hidden, rank_.attended_width, pass);
   if (ffn_.inner > 0) {
-    sum.Gemm(tokens_, ffn_.up, hidden, pass);
-    sum.Gemm(tokens_, hidden, ffn_.inner, pass);
+    sum.Linear(tokens_, ffn_.up, hidden, pass);
+    sum.Linear(tokens_, hidden, ffn_.inner, pass);
   }
   if (!shape_.lora.empty()) AdapterGemms(sum, pass);
 }
@@ -112,13 +118,13 @@ void LayerCosts::LatentGemms(OperationSum& sum, Pass pass) const {
   const LatentAttention& latent = shape_.latent;
   const double held = tokens_ * place_.token_share();
   if (latent.q_rank > 0) {
-    sum.Gemm(held, latent.q_rank, shape_.hidden, pass);
-    sum.Gemm(tokens_, rank_.query_width, latent.q_rank, pass);
+    sum.Linear(held, latent.q_rank, shape_.hidden, pass);
+    sum.Linear(tokens_, rank_.query_width, latent.q_rank, pass);
   } else {
-    sum.Gemm(tokens_, rank_.query_width, shape_.hidden, pass);
+    sum.Linear(tokens_, rank_.query_width, shape_.hidden, pass);
   }
-  sum.Gemm(held, latent.kv_rank + latent.rope_head_dim, shape_.hidden, pass);
-  sum.Gemm(tokens_, rank_.latent_kv_width, latent.kv_rank, pass);
+  sum.Linear(held, latent.kv_rank + latent.rope_head_dim, shape_.hidden, pass);
+  sum.Linear(tokens_, rank_.latent_kv_width, latent.kv_rank, pass);
 }
 
 /// The microbatch's own gradients read, those of the ones before it read and written; experts apart.
@@ -174,6 +180,13 @@ double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
   const double latents = tokens_ * place_.token_share() * (shape_.latent.q_rank + shape_.latent.kv_rank);
   return 2 * values * ((norm + kResidual) * kElementBytes + masks) + latents * norm * kElementBytes +
          tokens_ * (activation * ffn_.inner + rotary * RotaryWidth()) * kElementBytes;
+}
+
+double LayerCosts::CastBytes(Pass pass) const {
+  if (place_.software.packed_values() == 1) return 0;
+  const double hidden = shape_.hidden * place_.token_share();
+  const double values = pass == Pass::kForward ? rank_.attended_width : rank_.qkv_width + 2 * hidden;
+  return tokens_ * values * kCastBytes;
 }
 
 void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {

@@ -46,6 +46,7 @@ class LayerCosts {
   void AttentionCore(OperationSum& sum, Pass pass) const;
   double RotaryWidth() const;
   double AccumulatedBytes() const;
+  double CastBytes(Pass pass) const;
   AttentionShape OwnHeads() const;
   void AttentionOver(OperationSum& sum, const std::vector<SequenceBatch::Group>& groups, double tokens,
                      const AttentionShape& heads, Pass pass, double share) const;

@@ -103,6 +103,25 @@ class LoadedKernelCosts final : public KernelCosts {
 
 }  // namespace
 
+bool Multiplies(const GpuSpec& gpu, Precision precision) {
+  if (precision == Precision::kBf16 || precision == Precision::kFp16) return true;
+  const Json document = BuiltInJson(kLoadFile);
+  for (const JsonReader& format : LoadOf(gpu, document).At("low_precision").Elements()) {
+    if (format.String() == NameOf(precision)) return true;
+  }
+  return false;
+}
+
+std::vector<std::string> GpusThatMultiply(Precision precision) {
+  std::vector<std::string> names;
+  const Json document = BuiltInJson(kLoadFile);
+  for (const std::string& name : JsonReader(document, kLoadFile).Keys()) {
+    const Json word(name);
+    if (Multiplies(ReadGpu(JsonReader(word, "GPU")), precision)) names.push_back(name);
+  }
+  return names;
+}
+
 std::shared_ptr<const KernelCosts> UnderLoad(std::shared_ptr<const KernelCosts> costs, const SoftwareStack& software) {
   DFLOP_CHECK(costs != nullptr, "costs of a device");
   if (software.attention_kernel == AttentionKernel::kTable && !software.sustained_clocks) return costs;

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "models/kernel_costs.hpp"
 #include "models/software_stack.hpp"
@@ -17,5 +19,10 @@ namespace dflop {
 /// f = (e₀ / e)^⅓; e₀ is the efficiency that it sustains without. A kernel's efficiency becomes e·f; what memory binds
 /// keeps its time. Ratios, e₀ and their sources: models/data/device_load.json.
 std::shared_ptr<const KernelCosts> UnderLoad(std::shared_ptr<const KernelCosts> costs, const SoftwareStack& software);
+
+/// Whether a GPU's tensor cores multiply the precision's format.
+bool Multiplies(const GpuSpec& gpu, Precision precision);
+/// The built-in GPUs that do.
+std::vector<std::string> GpusThatMultiply(Precision precision);
 
 }  // namespace dflop

@@ -7,7 +7,7 @@
 namespace dflop {
 namespace {
 
-const std::vector<std::string> kPrecisions = {"bf16", "fp16"};
+const std::vector<std::string> kPrecisions = {"bf16", "fp16", "fp8", "nvfp4"};
 const std::vector<std::string> kRecomputes = {"none", "selective", "full"};
 const std::vector<std::string> kAttentions = {"flash", "unfused"};
 const std::vector<std::string> kPackings = {"packed", "padded"};
@@ -172,6 +172,8 @@ void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
 }  // namespace
 
 std::string NameOf(AttentionKernel kernel) { return kAttentionKernels[static_cast<std::size_t>(kernel)]; }
+
+std::string NameOf(Precision precision) { return kPrecisions[static_cast<std::size_t>(precision)]; }
 
 SoftwareStack ReadSoftwareStack(const JsonReader& scenario) {
   SoftwareStack software;

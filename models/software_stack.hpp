@@ -10,7 +10,9 @@
 
 namespace dflop {
 
-enum class Precision { kBf16, kFp16 };
+/// Of weights and activations. Fp8 and fp4 are what layers' linear maps multiply (Transformer Engine): all else, and
+/// what is kept, stays bf16.
+enum class Precision { kBf16, kFp16, kFp8, kFp4 };
 enum class Recompute { kNone, kSelective, kFull };
 enum class AttentionKind { kFlash, kUnfused };
 enum class Packing { kPacked, kPadded };
@@ -98,6 +100,8 @@ struct SoftwareStack {
   /// Weight gradients are added to those of earlier microbatches by the GEMM; otherwise in a pass of their own.
   bool fused_accumulation = true;
 
+  /// Values that the tensor cores multiply where they would multiply one of 16 bits.
+  int packed_values() const { return precision == Precision::kFp8 ? 2 : precision == Precision::kFp4 ? 4 : 1; }
   Sharding sharding_of(bool llm) const { return llm ? sharding : encoder_sharding.value_or(sharding); }
   /// Of any module.
   bool shards() const { return sharding_of(true) != Sharding::kNone || sharding_of(false) != Sharding::kNone; }
@@ -114,6 +118,7 @@ struct SoftwareStack {
 };
 
 std::string NameOf(AttentionKernel kernel);
+std::string NameOf(Precision precision);
 
 /// Reads precision, recompute, attention, packing and `software` from a scenario object (other keys are its owner's).
 SoftwareStack ReadSoftwareStack(const JsonReader& scenario);

@@ -3,6 +3,7 @@
 
 #include "experiments/report/page.hpp"
 #include "experiments/results/figure_text.hpp"
+#include "experiments/results/published_error.hpp"
 
 namespace dflop {
 namespace {
@@ -48,10 +49,24 @@ std::string ExtrapolatedNote(const Report& report) {
          ") rests on kernel costs extrapolated beyond the measured shapes.</p>\n";
 }
 
+/// "Step times: …", once for scenarios of one kind.
+std::string PublishedErrorNote(const Report& report) {
+  std::vector<std::string> told;
+  std::string html;
+  for (const auto& [place, stated] : report.assumptions) {
+    const JsonReader assumptions(stated, place);
+    const std::string words = PublishedErrorInWords(assumptions);
+    if (words.empty() || std::find(told.begin(), told.end(), words) != told.end()) continue;
+    told.push_back(words);
+    html += "<p>Step times: " + EscapeXml(words) + ".</p>\n";
+  }
+  return html;
+}
+
 }  // namespace
 
 std::string Footer(const Report& report) {
-  std::string html = "<section>\n<h2>What it rests on</h2>\n" + ExtrapolatedNote(report);
+  std::string html = "<section>\n<h2>What it rests on</h2>\n" + ExtrapolatedNote(report) + PublishedErrorNote(report);
   if (report.assumptions.empty()) html += "<p class=\"note\">The result states no assumptions.</p>\n";
   // A sweep repeats them at every point: closed, they leave the page readable.
   const bool few = report.assumptions.size() <= 3;

@@ -3,6 +3,7 @@
 #include <functional>
 
 #include "base/text.hpp"
+#include "experiments/results/published_error.hpp"
 #include "experiments/results/summary.hpp"
 #include "models/drawn_kernel_costs.hpp"
 #include "sim/plan/layout.hpp"
@@ -105,6 +106,7 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   text += "; kernel costs: " + assumptions.At("kernel_costs").String();
   text += Tilings(assumptions) + WholeRunWords(assumptions);
+  if (const std::string error = PublishedErrorInWords(assumptions); !error.empty()) text += "; step times: " + error;
   if (const auto draws = assumptions.Find("cost_draws")) text += "; verdicts: " + CostDrawsInWords(*draws);
   return text;
 }

@@ -44,6 +44,11 @@ std::string LoadWords(const SoftwareStack& software) {
 std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster,
                                                    const NodeSpec& node, const SoftwareStack& software) {
   const GpuSpec& gpu = node.gpu;
+  if (!Multiplies(gpu, software.precision)) {
+    scenario.At("precision")
+        .Fail("is " + JsonQuote(NameOf(software.precision)) + ", which " + gpu.name +
+              " does not multiply; built-in GPUs that do: " + JoinNames(GpusThatMultiply(software.precision)));
+  }
   const auto costs = scenario.Find("costs");
   const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "") + LoadWords(software);
   const auto built_in = [&] {

@@ -37,6 +37,10 @@ std::string WhyLayers(const ModelSpec& model, const std::string& the_backend) {
 }
 
 std::string WhySoftware(const SoftwareStack& software, const std::string& the_backend) {
+  if (software.packed_values() > 1) return the_backend + R"( multiplies 16 bits; set "precision" to "bf16")";
+  if (software.recompute == Recompute::kFull && software.recompute_share < 1) {
+    return the_backend + R"( recomputes all layers or none; set "recompute_share" to 1)";
+  }
   if (software.recompute == Recompute::kSelective) {
     return the_backend + R"('s attention keeps no scores to recompute; set "recompute" to "none" or "full")";
   }

@@ -93,7 +93,8 @@ TEST(LoadedKernelCosts, EveryBuiltInTableHasItsFiguresAndTheirSources) {
   for (const std::string& gpu : BuiltInGpuNames()) {
     if (gpu == "cpu-core") continue;  // real runs only, whose costs are measured
     const JsonReader load = JsonReader(document, "device_load.json").At(gpu);
-    load.AllowOnly({"sustained_efficiency", "sustained_source", "attention_source", "attention_kernels"});
+    load.AllowOnly(
+        {"low_precision", "sustained_efficiency", "sustained_source", "attention_source", "attention_kernels"});
     EXPECT_GT(load.At("sustained_source").String().size(), 20u) << gpu;
     EXPECT_GT(load.At("attention_source").String().size(), 20u) << gpu;
     for (const std::string& kernel : load.At("attention_kernels").Keys()) {

@@ -53,7 +53,7 @@ TEST(SoftwareStack, ShardingIsReadAndPrintedWhereItIsNotTheUsual) {
 
 TEST(SoftwareStack, EveryMistakeNamesItsPlace) {
   const std::vector<std::pair<std::string, std::string>> cases = {
-      {R"({"precision": "fp8"})", "/precision"},
+      {R"({"precision": "int8"})", "/precision"},
       {R"({"recompute": "some"})", "/recompute"},
       {R"({"attention": true})", "/attention"},
       {R"({"packing": "dense"})", "/packing"},

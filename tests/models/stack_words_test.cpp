@@ -100,6 +100,23 @@ TEST(StackWords, AShareOfTheLayersIsRecomputed) {
   EXPECT_NEAR(kept(partly), 0.25 * kept(whole) + 0.75 * kept(none), 1e-3);
 }
 
+TEST(StackWords, EightBitMapsSumOverHalfAsMuchAndCastWhatNobodyCast) {
+  // GEMMs of t·16·h² forward take half their time, FLOP by FLOP; attention's output of h values is cast: 4 bytes each.
+  // Backward: gradients of QKV (3·h), output and down projection (h each).
+  SoftwareStack software;
+  const PartCost wide = Layer(SmallLlama(), software);
+  software.precision = Precision::kFp8;
+  const PartCost narrow = Layer(SmallLlama(), software);
+  const double gemms = 2 * 2048 * 16 * 1024.0 * 1024 / 100e12;
+  EXPECT_NEAR((wide.forward.time - narrow.forward.time).value(), gemms / 2 - 4 * kHidden * kByte, 1e-12);
+  EXPECT_NEAR((wide.backward.time - narrow.backward.time).value(), 2 * gemms / 2 - 4 * 5 * kHidden * kByte, 1e-12);
+  EXPECT_NEAR(narrow.weight_gradient.time.value(), 4 * gemms / 2, 1e-12);
+  software.precision = Precision::kFp4;
+  EXPECT_NEAR(Layer(SmallLlama(), software).weight_gradient.time.value(), gemms, 1e-12);
+  EXPECT_EQ(Priced(SmallLlama(), software).cost.Activations(LayersOnly(0, 1), Sequences(2048, 1)),
+            Priced(SmallLlama(), SoftwareStack{}).cost.Activations(LayersOnly(0, 1), Sequences(2048, 1)));
+}
+
 TEST(StackWords, OptimizersOfOneKernelAStepMoveMore) {
   // 18 bytes a parameter: gradient, weight and state read, all but the gradient written: 32; unfused 20 / 7 of it, and
   // clipping reads the gradient's 4 once more.

@@ -1,0 +1,15 @@
+// How far off predictions of this kind were: a software preset on a GPU, held against published runs.
+#pragma once
+
+#include <string>
+
+#include "base/json_reader.hpp"
+
+namespace dflop {
+
+/// "9 % mean error over 41 published runs of megatron-core on h100-sxm, 8–512 GPUs", or that there is none of the kind.
+/// Figures are those of models/data/published_errors.json, which `dflop published compare` makes.
+/// `assumptions`: those of a scenario in a result.
+std::string PublishedErrorInWords(const JsonReader& assumptions);
+
+}  // namespace dflop
