@@ -98,7 +98,7 @@ TEST(ErrorCharts, EveryPredictedRunIsADotInEveryPicture) {
   const auto dots = [](const Svg& svg) {
     std::size_t count = 0;
     const std::string text = svg.Inline();
-    for (std::size_t at = text.find("measured "); at != text.npos; at = text.find("measured ", at + 1)) ++count;
+    for (std::size_t at = text.find(", measured "); at != text.npos; at = text.find(", measured ", at + 1)) ++count;
     return count;
   };
   EXPECT_EQ(dots(PredictedChart(runs)), 2u);
