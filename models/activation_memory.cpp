@@ -81,8 +81,9 @@ class Activations {
         return LayerWithoutScores(traits) + Scores();
       case Recompute::kSelective:
         return LayerWithoutScores(traits);
-      case Recompute::kFull:
-        return Hidden(kElementBytes);  // its input
+      case Recompute::kFull:  // its input, of those that are recomputed
+        return software_.recompute_share * Hidden(kElementBytes) +
+               (1 - software_.recompute_share) * (LayerWithoutScores(traits) + Scores());
     }
     return 0;
   }

@@ -15,7 +15,7 @@
 namespace dflop {
 namespace {
 
-OperationCost Times(OperationCost cost, int count) {
+OperationCost Times(OperationCost cost, double count) {
   cost.time *= count;
   cost.tensor_parallel_communication *= count;
   cost.context_parallel_communication *= count;
@@ -25,14 +25,14 @@ OperationCost Times(OperationCost cost, int count) {
 }
 
 /// What a layer runs again before its backward.
-OperationCost Recomputed(const LayerCosts& layer, const OperationCost& forward, Recompute recompute) {
-  switch (recompute) {
+OperationCost Recomputed(const LayerCosts& layer, const OperationCost& forward, const SoftwareStack& software) {
+  switch (software.recompute) {
     case Recompute::kNone:
       return {};
     case Recompute::kSelective:
       return layer.RecomputedAttention();
     case Recompute::kFull:
-      return forward;
+      return software.recompute_share == 1 ? forward : Times(forward, software.recompute_share);
   }
   CheckFailed("known recompute", __FILE__, __LINE__, "every way to recompute is handled");
 }
@@ -43,12 +43,12 @@ LayerKind KindOf(const ModelSpec& model, int module, LayerTraits traits) {
   return {is_llm, is_llm && model.llm.shape.gated_ffn, traits};
 }
 
-VariantCost CostOfVariant(const LayerCosts& layer, const GradientFlow& flow, Recompute recompute) {
+VariantCost CostOfVariant(const LayerCosts& layer, const GradientFlow& flow, const SoftwareStack& software) {
   VariantCost cost;
   cost.forward = layer.Forward();
   if (flow.layers_backward) {
     cost.input_gradient = layer.InputGradient();
-    cost.recomputed = Recomputed(layer, cost.forward, recompute);
+    cost.recomputed = Recomputed(layer, cost.forward, software);
   }
   if (flow.layers_train) cost.weight_gradient = layer.WeightGradient();
   if (!flow.layers_train && flow.adapters_train) cost.weight_gradient = layer.AdapterGradient();
@@ -87,14 +87,17 @@ OperationCost& OperationCost::operator+=(const OperationCost& other) {
 
 CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::vector<std::shared_ptr<const KernelCosts>> kernels,
                      SoftwareStack software)
-    : model_(std::move(model)), cluster_(std::move(cluster)), kernels_(std::move(kernels)), software_(software) {
+    : model_(std::move(model)),
+      cluster_(std::move(cluster)),
+      kernels_(std::move(kernels)),
+      software_(std::move(software)) {
   DFLOP_CHECK(static_cast<int>(kernels_.size()) == cluster_.kinds(), "kernel costs for every kind of nodes");
   for (const auto& costs : kernels_) DFLOP_CHECK(costs != nullptr, "a cost model needs kernel costs");
 }
 
 CostModel::CostModel(ModelSpec model, ClusterSpec cluster, std::shared_ptr<const KernelCosts> kernels,
                      SoftwareStack software)
-    : CostModel(std::move(model), std::move(cluster), std::vector{std::move(kernels)}, software) {}
+    : CostModel(std::move(model), std::move(cluster), std::vector{std::move(kernels)}, std::move(software)) {}
 
 namespace {
 
@@ -135,7 +138,7 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, K
   ForEachVariant(CountLayers(shape, 0, shape.layers), [&](LayerTraits traits, int) {
     const LayerCosts layer(place, shape, KindOf(model_, part.module, traits), batch);
     cost.variants.resize(static_cast<std::size_t>(traits.variant()) + 1);
-    cost.variants.back() = CostOfVariant(layer, flow, software_.recompute);
+    cost.variants.back() = CostOfVariant(layer, flow, software_);
   });
   return cost;
 }

@@ -148,7 +148,7 @@ class CostModel {
   const SoftwareStack& software() const { return software_; }
   const KernelCosts& kernels(KindId kind = kFirstKind) const { return *kernels_[static_cast<std::size_t>(kind)]; }
   /// The same job trained another way.
-  CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, software}; }
+  CostModel With(SoftwareStack software) const { return {model_, cluster_, kernels_, std::move(software)}; }
 
   /// Time of a part on a microbatch (of its busiest ranks where they divide it), FLOPs of all. `kind` is that of the
   /// nodes the part lies on, here and below; all ranks of a part lie inside one node.

@@ -109,7 +109,7 @@ FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, cons
     all += count * layer;
     const bool full = software.recompute == Recompute::kFull;
     const double linear = full ? LinearFlops(tokens, weights + adapters, false, false) : 0;
-    recomputed += count * (linear + core);
+    recomputed += count * (full ? software.recompute_share : 1) * (linear + core);
   });
   const double ends =
       is_llm ? LlmEndFlops(model.llm, software, flow, part, tokens) : EncoderEndFlops(model, part, tokens);

@@ -18,7 +18,13 @@ constexpr double kNormForward = 2, kNormBackward = 5;
 constexpr double kResidual = 3;
 constexpr double kActivationForward = 2, kActivationBackward = 3;            // per FFN value
 constexpr double kGatedActivationForward = 3, kGatedActivationBackward = 5;  // gate, up → product
+// Without fusion a gate's product and its activation are passes of their own: 2 + 3, backward 6 + 3.
+constexpr double kUnfusedGateForward = 5, kUnfusedGateBackward = 9;
 constexpr double kRotary = 2;
+// Operator by operator, an fp32 value counted as two. Norm: to fp32 3, square 4, mean 2, product 4, back 3, weight 2;
+// backward: weight and its gradient 4, to fp32 3, product and scale 8, square 6, sum of both 6, back 3. Rotary: to fp32
+// 3, product 4, back 3, backward alike.
+constexpr double kEagerNormForward = 18, kEagerNormBackward = 30, kEagerRotary = 10;
 constexpr double kDropoutMaskBytes = 1;
 
 // Bytes per attention score of unfused attention. Scale, mask and softmax are one kernel (arXiv 2104.04473, section
@@ -44,8 +50,9 @@ OperationCost LayerCosts::Forward() const {
   OperationSum sum(place_);
   Gemms(sum, Pass::kForward);
   AttentionCore(sum, Pass::kForward);
-  const double activation = shape_.gated_ffn ? kGatedActivationForward : kActivationForward;
-  sum.Move(MemoryBoundBytes(kNormForward, activation));
+  const double gated = place_.software.fused_activation ? kGatedActivationForward : kUnfusedGateForward;
+  const double activation = shape_.gated_ffn ? gated : kActivationForward;
+  sum.Move(MemoryBoundBytes(place_.software.fused_norms ? kNormForward : kEagerNormForward, activation));
   AllReduces(sum, Pass::kForward);
   if (kind_.traits.experts) Experts(sum, Pass::kForward);
   return sum.Finish(Kernels(kForwardKernels));
@@ -61,8 +68,9 @@ OperationCost LayerCosts::InputGradient() const {
   OperationSum sum(place_);
   Gemms(sum, Pass::kInputGradient);
   AttentionCore(sum, Pass::kInputGradient);
-  const double activation = shape_.gated_ffn ? kGatedActivationBackward : kActivationBackward;
-  sum.Move(MemoryBoundBytes(kNormBackward, activation));
+  const double gated = place_.software.fused_activation ? kGatedActivationBackward : kUnfusedGateBackward;
+  const double activation = shape_.gated_ffn ? gated : kActivationBackward;
+  sum.Move(MemoryBoundBytes(place_.software.fused_norms ? kNormBackward : kEagerNormBackward, activation));
   AllReduces(sum, Pass::kInputGradient);
   if (kind_.traits.experts) Experts(sum, Pass::kInputGradient);
   return sum.Finish(Kernels(kInputGradientKernels));
@@ -71,6 +79,7 @@ OperationCost LayerCosts::InputGradient() const {
 OperationCost LayerCosts::WeightGradient() const {
   OperationSum sum(place_);
   Gemms(sum, Pass::kWeightGradient);
+  if (!place_.software.fused_accumulation) sum.Move(AccumulatedBytes());
   if (kind_.traits.experts) ExpertGemms(sum, Pass::kWeightGradient, false);
   return sum.Finish(Kernels(kWeightGradientKernels));
 }
@@ -110,6 +119,13 @@ void LayerCosts::LatentGemms(OperationSum& sum, Pass pass) const {
   }
   sum.Gemm(held, latent.kv_rank + latent.rope_head_dim, shape_.hidden, pass);
   sum.Gemm(tokens_, rank_.latent_kv_width, latent.kv_rank, pass);
+}
+
+/// The microbatch's own gradients read, those of the ones before it read and written; experts apart.
+double LayerCosts::AccumulatedBytes() const {
+  const double attention = rank_.qkv_width + rank_.attended_width;
+  const double weights = shape_.hidden * (attention + ffn_.up + ffn_.inner);
+  return weights * (kElementBytes + 2 * place_.software.gradient_bytes);
 }
 
 void LayerCosts::AdapterGemms(OperationSum& sum, Pass pass) const {
@@ -154,9 +170,10 @@ double LayerCosts::RotaryWidth() const {
 double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
   const double values = tokens_ * shape_.hidden * place_.token_share();
   const double masks = place_.software.dropout > 0 ? kDropoutMaskBytes : 0;
+  const double rotary = place_.software.fused_norms ? kRotary : kEagerRotary;
   const double latents = tokens_ * place_.token_share() * (shape_.latent.q_rank + shape_.latent.kv_rank);
   return 2 * values * ((norm + kResidual) * kElementBytes + masks) + latents * norm * kElementBytes +
-         tokens_ * (activation * ffn_.inner + kRotary * RotaryWidth()) * kElementBytes;
+         tokens_ * (activation * ffn_.inner + rotary * RotaryWidth()) * kElementBytes;
 }
 
 void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {

@@ -45,6 +45,7 @@ class LayerCosts {
   double MemoryBoundBytes(double norm, double activation) const;
   void AttentionCore(OperationSum& sum, Pass pass) const;
   double RotaryWidth() const;
+  double AccumulatedBytes() const;
   AttentionShape OwnHeads() const;
   void AttentionOver(OperationSum& sum, const std::vector<SequenceBatch::Group>& groups, double tokens,
                      const AttentionShape& heads, Pass pass, double share) const;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/error.hpp"
 #include "models/context_parallel.hpp"
 #include "models/cost_model.hpp"
 #include "models/network/node_collectives.hpp"
@@ -44,7 +45,9 @@ class OperationSum {
   explicit OperationSum(const Place& place) : place_(place) {}
 
   void Gemm(double m, double n, double k, Pass pass, double times = 1) {
-    Add(place_.kernels.Gemm(m, n, k, pass), times);
+    const KernelCost cost = place_.kernels.Gemm(m, n, k, pass);
+    gemms_ += cost.time * times;
+    Add(cost, times);
   }
   void Attention(const AttentionShape& shape, Pass pass, double times) {
     Add(place_.kernels.Attention(shape, pass), times);
@@ -85,14 +88,17 @@ class OperationSum {
     extrapolated_ += first.extrapolated_ + next.extrapolated_ * (place_.cp - 1);
   }
 
-  /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer.
+  /// The operation lasts as long as the device or the host that launches its kernels, whichever takes longer; where
+  /// launches block, as long as both.
   OperationCost Finish(int host_kernels) const {
     OperationSum whole = *this;
     if (moved_bytes_ > 0) whole.Add(place_.kernels.MemoryBound(Bytes(moved_bytes_)), 1);
-    const Seconds device = whole.device_ + communication_ + context_ + expert_communication_;
+    const Seconds exposed = ExposedCommunication();
+    const Seconds device = whole.device_ + exposed + context_ + expert_communication_;
     OperationCost cost;
-    cost.time = std::max(device, place_.software.host_per_kernel * host_kernels);
-    cost.tensor_parallel_communication = communication_;
+    const Seconds host = place_.software.host_per_kernel * (host_kernels * LaunchedShare());
+    cost.time = place_.software.launch == Launch::kBlocking ? device + host : std::max(device, host);
+    cost.tensor_parallel_communication = exposed;
     cost.context_parallel_communication = context_;
     cost.extrapolated = whole.extrapolated_;
     cost.expert_communication = expert_communication_;
@@ -100,6 +106,26 @@ class OperationSum {
   }
 
  private:
+  /// Of kernels that an eager framework launches. Of a layer's two dozen, a compiler leaves GEMMs, attention and one
+  /// kernel between each two of them.
+  double LaunchedShare() const {
+    constexpr double kCompiled = 0.5;
+    switch (place_.software.launch) {
+      case Launch::kEager:
+      case Launch::kBlocking:
+        return 1;
+      case Launch::kCompiled:
+        return kCompiled;
+      case Launch::kGraphs:
+        return 0;
+    }
+    CheckFailed("known launch", __FILE__, __LINE__, "every way to launch is handled");
+  }
+  /// A GEMM in as many chunks as there are ranks runs beside the others' collectives.
+  Seconds ExposedCommunication() const {
+    if (!place_.software.overlap_tensor_parallel || place_.ranks == 1) return communication_;
+    return std::max(communication_ * (1.0 / place_.ranks), communication_ - gemms_ * (1 - 1.0 / place_.ranks));
+  }
   Seconds Device() const {
     return moved_bytes_ > 0 ? device_ + place_.kernels.MemoryBound(Bytes(moved_bytes_)).time : device_;
   }
@@ -110,6 +136,7 @@ class OperationSum {
 
   const Place& place_;
   Seconds device_{0};
+  Seconds gemms_{0};  ///< part of device_
   Seconds extrapolated_{0};
   Seconds communication_{0};
   Seconds context_{0};

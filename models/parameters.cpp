@@ -235,6 +235,11 @@ Bytes CostModel::TiedGradientBytes(const ModulePart& part) const {
   return Bytes(software_.gradient_bytes * EmbeddingParameters(llm, software_, ranks, ranks));
 }
 
+/// Adam, decoupled decay included, kernel by kernel: tensors read and written over those of one fused pass, which reads
+/// gradient, weight and two moments and writes three of them: decay 2, first moment 3, second moment 2 + 3, its root 2,
+/// the division by the bias 2, epsilon 2, update 4, of 7.
+constexpr double kUnfusedPasses = 20.0 / 7;
+
 /// Reads gradients, weights and optimizer state once and writes the latter two; fp16 reads and writes the gradients
 /// once more to take the loss scale off and to find overflows. A distributed optimizer does so for its share of the
 /// parameters.
@@ -245,7 +250,9 @@ Seconds CostModel::OptimizerStep(const ModulePart& part, int copies, KindId kind
   const double expert_ranks = level == Sharding::kNone ? 1 : std::min<double>(ranks, ExpertReplicas(part.mesh, copies));
   const ParameterCount count = CountParametersOnRank(part);
   const double unscaling = software_.precision == Precision::kFp16 ? 2 * software_.gradient_bytes : 0;
-  const double moved = 2 * software_.bytes_per_parameter - software_.gradient_bytes + unscaling;
+  const double clipping = software_.clip_gradients ? software_.gradient_bytes : 0;
+  const double update = 2 * software_.bytes_per_parameter - software_.gradient_bytes;
+  const double moved = update * (software_.fused_optimizer ? 1 : kUnfusedPasses) + unscaling + clipping;
   const double of_dense = moved * count.dense_trainable / ranks;
   const double of_experts = moved * count.experts_trainable / expert_ranks;
   return kernels(kind).MemoryBound(Bytes(of_dense + of_experts)).time;

@@ -2,6 +2,7 @@
 #include "models/software_stack.hpp"
 
 #include "base/error.hpp"
+#include "models/software_presets.hpp"
 
 namespace dflop {
 namespace {
@@ -12,6 +13,9 @@ const std::vector<std::string> kAttentions = {"flash", "unfused"};
 const std::vector<std::string> kPackings = {"packed", "padded"};
 const std::vector<std::string> kShardings = {"none", "zero1", "zero2", "zero3"};
 const std::vector<std::string> kContextParallels = {"zigzag", "ring", "ulysses"};
+const std::vector<std::string> kAttentionKernels = {"table", "flash1", "triton", "flash2", "flash3", "cudnn"};
+const std::vector<std::string> kLaunches = {"eager", "compiled", "graphs", "blocking"};
+const std::vector<std::string> kOptimizerKernels = {"unfused", "fused"};
 constexpr std::int64_t kMaxVocabularyMultiple = 1 << 20;
 constexpr double kWeightBytes = 2;  // bf16 and fp16
 constexpr double kBucketParameters = 40e6;
@@ -60,19 +64,57 @@ void ReadSharding(const JsonReader& json, SoftwareStack& software) {
   if (json.Has("reduce_every_microbatch")) software.reduce_every_microbatch = json.At("reduce_every_microbatch").Bool();
 }
 
-/// What a stack says beyond the first of its words; the rest is as it is by default.
+/// What a stack says beyond the first of its words where it is not as by default; beside a preset, whose words are no
+/// defaults, all.
 void AddSharding(const SoftwareStack& software, Json& stack) {
   const SoftwareStack usual;
-  if (software.sharding > Sharding::kOptimizer) stack["sharding"] = NameOf(software.sharding, kShardings);
+  const bool all = !software.preset.empty();
+  const auto add = [&](const char* key, const Json& value, const Json& standard) {
+    if (value != standard || all) stack[key] = value;
+  };
+  if (software.sharding > Sharding::kOptimizer || all) stack["sharding"] = NameOf(software.sharding, kShardings);
   if (software.encoder_sharding) stack["encoder_sharding"] = NameOf(*software.encoder_sharding, kShardings);
   if (software.shard_group != usual.shard_group) stack["shard_group"] = software.shard_group;
-  if (!software.reshard_after_forward) stack["reshard_after_forward"] = false;
-  if (software.prefetch != usual.prefetch) stack["prefetch"] = software.prefetch;
-  if (software.wrapped_layers != usual.wrapped_layers) stack["wrapped_layers"] = software.wrapped_layers;
+  add("reshard_after_forward", software.reshard_after_forward, usual.reshard_after_forward);
+  add("prefetch", software.prefetch, usual.prefetch);
+  add("wrapped_layers", software.wrapped_layers, usual.wrapped_layers);
   if (software.reduce_every_microbatch) stack["reduce_every_microbatch"] = *software.reduce_every_microbatch;
-  if (software.context_parallel != usual.context_parallel) {
-    stack["context_parallel"] = NameOf(software.context_parallel, kContextParallels);
-  }
+  add("context_parallel", NameOf(software.context_parallel, kContextParallels),
+      NameOf(usual.context_parallel, kContextParallels));
+}
+
+/// Which kernels run, and how they get to the device.
+void ReadKernels(const JsonReader& json, SoftwareStack& software) {
+  software.attention_kernel = ReadEnum(json, "attention_kernel", kAttentionKernels, software.attention_kernel);
+  software.sustained_clocks = json.BoolOr("sustained_clocks", software.sustained_clocks);
+  software.launch = ReadEnum(json, "launch", kLaunches, software.launch);
+  software.overlap_tensor_parallel = json.BoolOr("overlap_tensor_parallel", software.overlap_tensor_parallel);
+  const std::string usual = kOptimizerKernels[software.fused_optimizer ? 1 : 0];
+  software.fused_optimizer = json.OneOfOr("optimizer", usual, kOptimizerKernels) == kOptimizerKernels[1];
+  software.clip_gradients = json.BoolOr("clip_gradients", software.clip_gradients);
+  software.recompute_share = json.NumberOr("recompute_share", software.recompute_share, 0.01, 1);
+  software.fused_activation = json.BoolOr("fused_activation", software.fused_activation);
+  software.fused_norms = json.BoolOr("fused_norms", software.fused_norms);
+  software.fused_accumulation = json.BoolOr("fused_accumulation", software.fused_accumulation);
+}
+
+/// What is not as by default; beside a preset, whose words are no defaults, all.
+void AddKernels(const SoftwareStack& software, Json& stack) {
+  const SoftwareStack usual;
+  const auto add = [&](const char* key, const Json& value, const Json& standard) {
+    if (value != standard || !software.preset.empty()) stack[key] = value;
+  };
+  const auto optimizer = [](const SoftwareStack& of) { return Json(kOptimizerKernels[of.fused_optimizer ? 1 : 0]); };
+  add("attention_kernel", NameOf(software.attention_kernel), NameOf(usual.attention_kernel));
+  add("sustained_clocks", software.sustained_clocks, usual.sustained_clocks);
+  add("launch", NameOf(software.launch, kLaunches), NameOf(usual.launch, kLaunches));
+  add("overlap_tensor_parallel", software.overlap_tensor_parallel, usual.overlap_tensor_parallel);
+  add("optimizer", optimizer(software), optimizer(usual));
+  add("clip_gradients", software.clip_gradients, usual.clip_gradients);
+  add("recompute_share", software.recompute_share, usual.recompute_share);
+  add("fused_activation", software.fused_activation, usual.fused_activation);
+  add("fused_norms", software.fused_norms, usual.fused_norms);
+  add("fused_accumulation", software.fused_accumulation, usual.fused_accumulation);
 }
 
 void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
@@ -96,7 +138,19 @@ void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
                   "prefetch",
                   "wrapped_layers",
                   "reduce_every_microbatch",
-                  "context_parallel"});
+                  "context_parallel",
+                  "preset",
+                  "attention_kernel",
+                  "sustained_clocks",
+                  "launch",
+                  "overlap_tensor_parallel",
+                  "optimizer",
+                  "clip_gradients",
+                  "recompute_share",
+                  "fused_activation",
+                  "fused_norms",
+                  "fused_accumulation"});
+  ReadKernels(json, software);
   software.host_per_kernel = Seconds(json.NumberOr("host_s_per_kernel", software.host_per_kernel.value(), 0, 10));
   software.bytes_per_parameter = json.NumberOr("bytes_per_parameter", software.bytes_per_parameter, 2, 64);
   software.gradient_bytes = json.NumberOr("gradient_bytes", software.gradient_bytes, 1, 8);
@@ -117,13 +171,25 @@ void ReadSoftware(const JsonReader& json, SoftwareStack& software) {
 
 }  // namespace
 
+std::string NameOf(AttentionKernel kernel) { return kAttentionKernels[static_cast<std::size_t>(kernel)]; }
+
 SoftwareStack ReadSoftwareStack(const JsonReader& scenario) {
   SoftwareStack software;
   software.precision = ReadEnum(scenario, "precision", kPrecisions, software.precision);
   software.recompute = ReadEnum(scenario, "recompute", kRecomputes, software.recompute);
-  software.attention = ReadEnum(scenario, "attention", kAttentions, software.attention);
   software.packing = ReadEnum(scenario, "packing", kPackings, software.packing);
-  if (const auto json = scenario.Find("software")) ReadSoftware(*json, software);
+  const auto json = scenario.Find("software");
+  const std::string preset = json ? PresetOf(*json) : std::string();
+  if (preset.empty()) {
+    if (json) ReadSoftware(*json, software);
+  } else {
+    const Json words = WithPreset(preset, json->json());
+    ReadSoftware(JsonReader(words, json->file(), json->pointer()), software);
+    const Json usual = PresetAttention(preset);
+    software.attention = ReadEnum(JsonReader(usual, "built-in preset"), "attention", kAttentions, software.attention);
+  }
+  software.preset = preset;
+  software.attention = ReadEnum(scenario, "attention", kAttentions, software.attention);
   return software;
 }
 
@@ -134,6 +200,7 @@ Json ToJson(const SoftwareStack& software) {
   json["attention"] = NameOf(software.attention, kAttentions);
   json["packing"] = NameOf(software.packing, kPackings);
   Json& stack = json["software"];
+  if (!software.preset.empty()) stack["preset"] = software.preset;
   stack["host_s_per_kernel"] = software.host_per_kernel.value();
   stack["bytes_per_parameter"] = software.bytes_per_parameter;
   stack["gradient_bytes"] = software.gradient_bytes;
@@ -148,6 +215,7 @@ Json ToJson(const SoftwareStack& software) {
   stack["workspace_bytes"] = software.workspace_bytes;
   stack["fragmentation"] = software.fragmentation;
   AddSharding(software, stack);
+  AddKernels(software, stack);
   return json;
 }
 

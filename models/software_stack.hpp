@@ -26,7 +26,26 @@ enum class ContextParallel {
   kUlysses,  ///< an all-to-all before and behind attention, which sees whole sequences and heads ÷ cp
 };
 
+/// Which fused attention the stack runs. Kernels of different generations differ by a factor on the same shape.
+enum class AttentionKernel {
+  kTable,   ///< the one that the GPU's table was measured with
+  kFlash1,  ///< FlashAttention of 2022 (arXiv 2205.14135)
+  kTriton,  ///< FlashAttention as written in Triton in 2022-23
+  kFlash2,  ///< arXiv 2307.08691
+  kFlash3,  ///< arXiv 2407.08608
+  kCudnn,   ///< cuDNN 9, as Transformer Engine runs it
+};
+
+/// How the host gives kernels to the device.
+enum class Launch {
+  kEager,     ///< one by one, ahead of the device
+  kCompiled,  ///< elementwise kernels fused: half as many
+  kGraphs,    ///< recorded once and launched as a whole: none
+  kBlocking,  ///< each waits for the one before it to end (CUDA_LAUNCH_BLOCKING): nothing of it is hidden
+};
+
 struct SoftwareStack {
+  std::string preset{};  ///< where the words come from that a scenario does not say itself; empty: the defaults
   Precision precision = Precision::kBf16;
   Recompute recompute = Recompute::kNone;
   AttentionKind attention = AttentionKind::kFlash;
@@ -63,6 +82,21 @@ struct SoftwareStack {
   /// without no_sync and in DeepSpeed.
   std::optional<bool> reduce_every_microbatch{};
   ContextParallel context_parallel = ContextParallel::kZigzag;
+  AttentionKernel attention_kernel = AttentionKernel::kTable;
+  /// Kernels at the clock that the GPU's power limit sustains, not at that of the bursts in which tables are measured.
+  bool sustained_clocks = false;
+  Launch launch = Launch::kEager;
+  /// GEMMs run chunk by chunk beside the tensor-parallel collective before or behind them (Transformer Engine's user
+  /// buffers): what is left to see is the first chunk, or what lasts longer than the GEMMs.
+  bool overlap_tensor_parallel = false;
+  bool fused_optimizer = true;   ///< one pass over all state; otherwise one kernel for each step of Adam's formula
+  bool clip_gradients = false;   ///< their norm is taken: one more pass over the gradients before the optimizer's
+  double recompute_share = 1;    ///< of the layers, under Recompute::kFull
+  bool fused_activation = true;  ///< of a gated FFN, its product and its gate in one pass each way
+  /// Norms and rotary embedding are one kernel each; otherwise operator by operator in fp32, as eager PyTorch modules.
+  bool fused_norms = true;
+  /// Weight gradients are added to those of earlier microbatches by the GEMM; otherwise in a pass of their own.
+  bool fused_accumulation = true;
 
   Sharding sharding_of(bool llm) const { return llm ? sharding : encoder_sharding.value_or(sharding); }
   /// Of any module.
@@ -78,6 +112,8 @@ struct SoftwareStack {
     return reduce_every_microbatch.value_or(sharding_of(llm) >= Sharding::kGradients);
   }
 };
+
+std::string NameOf(AttentionKernel kernel);
 
 /// Reads precision, recompute, attention, packing and `software` from a scenario object (other keys are its owner's).
 SoftwareStack ReadSoftwareStack(const JsonReader& scenario);

@@ -8,6 +8,7 @@
 
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
+#include "models/software_presets.hpp"
 #include "policies/api/batch_scheduler.hpp"
 #include "policies/api/correction.hpp"
 #include "policies/api/layout_planner.hpp"
@@ -78,12 +79,27 @@ Entries Samples() {
   }
   return entries;
 }
+/// With the words that each stands for.
+Entries Software() {
+  Entries entries = Named("software", SoftwarePresetNames(), SoftwarePresetSource);
+  for (Entry& entry : entries) {
+    const Json words = WithPreset(entry.name, Json::EmptyObject());
+    for (const Json::Member& word : words.as<Json::Object>()) {
+      Json parameter;
+      parameter["name"] = word.key;
+      parameter["default"] = word.value;
+      entry.parameters.push_back(std::move(parameter));
+      entry.lines.push_back(word.key + "  " + word.value.Dump());
+    }
+  }
+  return entries;
+}
 Entries Gpus() { return Named("gpu", BuiltInGpuNames(), GpuSource); }
 
 const std::map<std::string, std::function<Entries()>> kLists = {
-    {"policies", Policies},       {"layouts", Layouts}, {"batchers", Batchers}, {"pipelines", Pipelines},
-    {"corrections", Corrections}, {"models", Models},   {"clusters", Clusters}, {"gpus", Gpus},
-    {"samples", Samples}};
+    {"policies", Policies},       {"layouts", Layouts},  {"batchers", Batchers}, {"pipelines", Pipelines},
+    {"corrections", Corrections}, {"models", Models},    {"clusters", Clusters}, {"gpus", Gpus},
+    {"samples", Samples},         {"software", Software}};
 
 void PrintText(const Entries& entries, bool with_kind) {
   std::size_t width = 0;

@@ -59,7 +59,7 @@ class PageWriter {
     const std::vector<std::string> baselines = BaselinesOf(point);
     std::string html = "<section class=\"point\" id=\"" + slug + "\">\n<h2>" + EscapeXml(point.title()) + "</h2>\n";
     html += "<p class=\"summary\">" + EscapeXml(Summary(point, baselines)) + "</p>\n";
-    html += PointTable(point, baselines) + RunsNote(point);
+    html += PointTable(point, baselines) + RunsNote(point) + TrainingSection(point);
     html += "<div class=\"pair\">\n<div><h3>Speedup over the baselines</h3>\n" +
             Figure(slug + "-speedup", SpeedupChart(point, baselines)) +
             "</div>\n<div><h3>Idle device time by cause</h3>\n" + Figure(slug + "-idle", IdleChart(point)) +

@@ -28,6 +28,9 @@ ReportPage DrawPage(const Report& report);
 /// The table of one point: a row per policy, a column per figure; the cells carry the bare numbers for sorting.
 std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines);
 
+/// Whether data loading binds and what a whole training takes, a row per policy; "" where no scenario asked.
+std::string TrainingSection(const PointFigures& point);
+
 /// The best candidates of every policy's planner, each table folded away; "" where no result tells of any.
 std::string CandidateTables(const PointFigures& point);
 

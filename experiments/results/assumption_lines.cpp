@@ -74,6 +74,20 @@ std::string Tilings(const JsonReader& assumptions) {
   return names.empty() ? "" : "; tiling " + names;
 }
 
+/// "; loading: 8 cores per GPU, 2 batches ahead; training: steps wait for checkpoints": the defaults of both keys.
+std::string WholeRunWords(const JsonReader& assumptions) {
+  std::string text;
+  if (const auto loading = assumptions.Find("data_loading")) {
+    text += "; loading: " + loading->At("cores_per_gpu").json().Dump() + " cores per GPU, " +
+            loading->At("prefetch_steps").json().Dump() + " batches ahead";
+  }
+  const auto training = assumptions.Find("training");
+  const auto checkpoint = training ? training->Find("checkpoint") : std::nullopt;
+  if (!checkpoint) return text;
+  return text + "; training: steps " + (checkpoint->At("blocking").Bool() ? "wait for" : "run beside") +
+         " the writes of checkpoints";
+}
+
 std::string Words(const JsonReader& result, const JsonReader& scenario) {
   const std::string name = scenario.At("name").String();
   const JsonReader assumptions = scenario.At("assumptions");
@@ -85,11 +99,12 @@ std::string Words(const JsonReader& result, const JsonReader& scenario) {
   if (!parallel.empty()) text += ", sequence_parallel " + parallel;
   const std::string communicator = OfLayouts(result, name, CommunicatorWords);
   if (!communicator.empty()) text += ", communicator " + communicator;
+  if (const auto preset = software.At("software").Find("preset")) text += ", software as " + preset->String();
   text += ", " + software.At("software").At("bytes_per_parameter").json().Dump() + " bytes per parameter";
   text += OverlapInWords(software.At("software"));
   if (assumptions.Has("anomalies")) text += "; anomalies: " + assumptions.At("anomalies").String();
   text += "; kernel costs: " + assumptions.At("kernel_costs").String();
-  text += Tilings(assumptions);
+  text += Tilings(assumptions) + WholeRunWords(assumptions);
   if (const auto draws = assumptions.Find("cost_draws")) text += "; verdicts: " + CostDrawsInWords(*draws);
   return text;
 }

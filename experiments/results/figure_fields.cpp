@@ -10,7 +10,26 @@ namespace {
 using Unit = FigureUnit;
 using Figures = RunFigures;
 
-constexpr std::array<FigureField, 23> kFields = {{
+/// Written, and a column of table.csv, where it is not 0, and wherever `beside` is not.
+constexpr FigureField WhereAsked(double Figures::*value, std::string_view name, std::string_view object,
+                                 std::string_view key, Unit unit, double Figures::*beside = nullptr) {
+  return {.value = value,
+          .name = name,
+          .object = object,
+          .key = key,
+          .unit = unit,
+          .least = 0,
+          .optional = true,
+          .unless_zero = true,
+          .beside = beside};
+}
+
+constexpr FigureField OfTraining(double Figures::*value, std::string_view name, std::string_view object,
+                                 std::string_view key, Unit unit = Unit::kNumber) {
+  return WhereAsked(value, name, object, key, unit, &Figures::training_steps);
+}
+
+constexpr std::array<FigureField, 43> kFields = {{
     // The tables show it with its interval.
     {.value = &Figures::iteration_time_s,
      .name = "iteration_time_s",
@@ -113,6 +132,36 @@ constexpr std::array<FigureField, 23> kFields = {{
      .unless_zero = true,
      .in_csv = false},
     {.value = &Figures::unmodelled_contention_fraction, .name = "unmodelled_contention_fraction", .optional = true},
+    // The rest only where a scenario asks for it.
+    WhereAsked(&Figures::data_loading_s, "data_loading_s", "", "", Unit::kSeconds),
+    WhereAsked(&Figures::data_loading_exposed_s, "data_loading_exposed_s", "", "", Unit::kSeconds,
+               &Figures::data_loading_s),
+    {.value = &Figures::data_loading_hidden_by_cores,
+     .name = "data_loading_hidden_by_cores_per_gpu",
+     .unit = Unit::kNumber,
+     .over_seeds = OverSeedsRule::kLargest,  // which hides it with every seed
+     .least = 0,
+     .optional = true,
+     .unless_zero = true},
+    OfTraining(&Figures::training_steps, "training_steps", "training", "steps"),
+    OfTraining(&Figures::training_hours, "training_hours", "training/hours", "mean"),
+    OfTraining(&Figures::training_hours_p5, "training_hours_p5", "training/hours", "p5"),
+    OfTraining(&Figures::training_hours_p50, "training_hours_p50", "training/hours", "p50"),
+    OfTraining(&Figures::training_hours_p95, "training_hours_p95", "training/hours", "p95"),
+    OfTraining(&Figures::training_gpu_hours, "training_gpu_hours", "training/gpu_hours", "mean"),
+    OfTraining(&Figures::training_gpu_hours_p5, "training_gpu_hours_p5", "training/gpu_hours", "p5"),
+    OfTraining(&Figures::training_gpu_hours_p50, "training_gpu_hours_p50", "training/gpu_hours", "p50"),
+    OfTraining(&Figures::training_gpu_hours_p95, "training_gpu_hours_p95", "training/gpu_hours", "p95"),
+    WhereAsked(&Figures::training_cost, "training_cost", "training/cost", "mean", Unit::kNumber),
+    WhereAsked(&Figures::training_cost_p5, "training_cost_p5", "training/cost", "p5", Unit::kNumber),
+    WhereAsked(&Figures::training_cost_p50, "training_cost_p50", "training/cost", "p50", Unit::kNumber),
+    WhereAsked(&Figures::training_cost_p95, "training_cost_p95", "training/cost", "p95", Unit::kNumber),
+    OfTraining(&Figures::training_failures, "training_failures", "training/failures", "mean"),
+    OfTraining(&Figures::training_lost_fraction, "training_lost_fraction", "training", "lost_fraction", Unit::kShare),
+    WhereAsked(&Figures::training_checkpoint_write_s, "training_checkpoint_write_s", "training", "checkpoint_write_s",
+               Unit::kSeconds),
+    WhereAsked(&Figures::training_best_checkpoint_every_s, "training_best_checkpoint_every_s", "training",
+               "best_checkpoint_every_s", Unit::kSeconds),
 }};
 
 }  // namespace
@@ -125,6 +174,16 @@ std::vector<const FigureField*> PartsOf(const FigureField& whole) {
     if (field.part_of == whole.value) parts.push_back(&field);
   }
   return parts;
+}
+
+Json& HolderOf(const FigureField& field, Json& metrics) {
+  Json* holder = &metrics;
+  for (std::string_view rest = field.object; !rest.empty();) {
+    const std::size_t end = std::min(rest.find('/'), rest.size());
+    holder = &(*holder)[rest.substr(0, end)];
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return *holder;
 }
 
 bool IsWallClock(std::string_view key) {

@@ -9,7 +9,7 @@
 
 namespace dflop {
 
-enum class FigureUnit { kSeconds, kPerSecond, kTeraflops, kShare, kBytes };
+enum class FigureUnit { kSeconds, kPerSecond, kTeraflops, kShare, kBytes, kNumber };
 enum class OverSeedsRule { kMean, kLargest };
 
 struct FigureField {
@@ -18,16 +18,18 @@ struct FigureField {
 
   double RunFigures::*value;
   std::string_view name;      ///< column of table.csv, key in the summary
-  std::string_view object{};  ///< of `metrics` that holds it; "": `metrics` itself
+  std::string_view object{};  ///< of `metrics` that holds it, "a/b" one in another; "": `metrics` itself
   std::string_view key{};     ///< there; "": its name
   FigureUnit unit = FigureUnit::kShare;
   OverSeedsRule over_seeds = OverSeedsRule::kMean;
   double least = -kMost;
   bool optional = false;     ///< older results lack it
-  bool unless_zero = false;  ///< written only where there is any
+  bool unless_zero = false;  ///< written, and shown, only where there is any
   bool wall_clock = false;   ///< and so differs from run to run
   bool in_csv = true;        ///< as a column of its own
   bool in_summary = false;   ///< of result.json, as a plain number
+  /// The figure that brings this one along, zero or not, where it is not zero itself.
+  double RunFigures::*beside = nullptr;
   // How tables head it, in their order; nullptr where it has no column.
   const char* terminal = nullptr;
   const char* page = nullptr;
@@ -38,10 +40,16 @@ struct FigureField {
   const char* part_name = nullptr;
 
   std::string_view key_there() const { return key.empty() ? name : key; }
+  bool IsThere(const RunFigures& figures) const {
+    return !unless_zero || figures.*value != 0 || (beside != nullptr && figures.*beside != 0);
+  }
 };
 
 /// In the order of the result and of table.csv.
 std::span<const FigureField> FigureFields();
+
+/// The object of a run's metrics that holds the field; made where it is missing.
+Json& HolderOf(const FigureField& field, Json& metrics);
 
 /// Those that stand in the cell of `whole`.
 std::vector<const FigureField*> PartsOf(const FigureField& whole);

@@ -19,6 +19,10 @@ bool Shards(const SoftwareStack& software) { return software.shards(); }
 
 bool Gathers(const SoftwareStack& software) { return software.gathers_parameters(); }
 
+bool Fuses(const SoftwareStack& software) { return software.attention == AttentionKind::kFlash; }
+bool Launches(const SoftwareStack& software) { return software.host_per_kernel > Seconds(0); }
+bool RecomputesLayers(const SoftwareStack& software) { return software.recompute == Recompute::kFull; }
+
 struct SoftwareKey {
   const char* name;
   bool (*works)(const SoftwareStack&);
@@ -32,6 +36,9 @@ constexpr SoftwareKey kSoftwareKeys[] = {
     {"shard_group", Shards, "nothing is divided without sharding"},
     {"prefetch", Gathers, "no parameters are gathered ahead without zero3"},
     {"wrapped_layers", Gathers, "no parameters are gathered in units without zero3"},
+    {"attention_kernel", Fuses, "unfused attention is GEMMs and a softmax"},
+    {"launch", Launches, "no kernel takes the host time without host_s_per_kernel"},
+    {"recompute_share", RecomputesLayers, "whole layers are recomputed under \"recompute\": \"full\" alone"},
 };
 
 /// A scenario at all its points.

@@ -8,7 +8,7 @@ namespace {
 
 constexpr double kMost = 1e18;  // of any unit
 
-std::string Text(const JsonReader& object, std::string_view key) {
+std::string TextOf(const JsonReader& object, std::string_view key) {
   const auto member = object.Find(key);
   return member && member->IsString() ? member->json().as<std::string>() : "";
 }
@@ -27,7 +27,7 @@ Candidate ReadCandidate(const JsonReader& json) {
   candidate.name = json.StringOr("layout", "");
   candidate.predicted = Seconds(json.NumberOr("predicted_s", 0, 0, kMost));
   candidate.peak_memory = Bytes(json.NumberOr("peak_memory_bytes", 0, 0, kMost));
-  candidate.note = Text(json, "note");
+  candidate.note = TextOf(json, "note");
   return candidate;
 }
 
@@ -47,7 +47,7 @@ Json PlanningToJson(const LayoutDecision& decision) {
 
 PlanningFigures ReadPlanning(const JsonReader& planning) {
   PlanningFigures figures;
-  figures.reason = Text(planning, "reason");
+  figures.reason = TextOf(planning, "reason");
   figures.considered = static_cast<int>(planning.IntOr("considered", 0, 0, std::numeric_limits<int>::max()));
   const auto candidates = planning.Find("candidates");
   if (!candidates) return figures;

@@ -39,10 +39,15 @@ std::vector<StageMemory> ReadMemory(const JsonReader& metrics) {
 }
 
 double ReadFigure(const JsonReader& metrics, const FigureField& field) {
-  const auto holder = field.object.empty() ? std::optional(metrics) : metrics.Find(field.object);
-  if (field.optional && !(holder && holder->Has(field.key_there()))) return 0;
-  const JsonReader object = field.object.empty() ? metrics : metrics.At(field.object);
-  return object.At(field.key_there()).Number(field.least, FigureField::kMost);
+  JsonReader holder = metrics;
+  for (std::string_view rest = field.object; !rest.empty();) {
+    const std::string_view name = rest.substr(0, rest.find('/'));
+    if (field.optional && !holder.Has(name)) return 0;
+    holder = holder.At(name);
+    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+  }
+  if (field.optional && !holder.Has(field.key_there())) return 0;
+  return holder.At(field.key_there()).Number(field.least, FigureField::kMost);
 }
 
 std::vector<double> ReadStepTimes(const JsonReader& metrics) {
@@ -60,8 +65,8 @@ std::vector<double> ReadStepTimes(const JsonReader& metrics) {
 Json ToJson(const RunFigures& figures) {
   Json metrics;
   for (const FigureField& field : FigureFields()) {
-    if (field.unless_zero && figures.*field.value == 0) continue;
-    (field.object.empty() ? metrics : metrics[field.object])[field.key_there()] = figures.*field.value;
+    if (!field.IsThere(figures)) continue;
+    HolderOf(field, metrics)[field.key_there()] = figures.*field.value;
     if (field.value != &RunFigures::peak_memory_bytes) continue;  // beside which stands what it is made of
     metrics["fits"] = figures.fits;
     metrics["memory_by_stage"] = MemoryToJson(figures.memory);

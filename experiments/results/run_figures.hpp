@@ -46,6 +46,28 @@ struct RunFigures {
   double tensor_parallel_communication_fraction = 0;
   double context_parallel_communication_fraction = 0;
   double expert_communication_fraction = 0;
+  // Where the scenario has data_loading (run/data_loading.hpp); means per step, beside the step's own time.
+  double data_loading_s = 0;
+  double data_loading_exposed_s = 0;        ///< what the GPUs wait for
+  double data_loading_hidden_by_cores = 0;  ///< cores per GPU; 0: it is hidden, or no number of them hides it
+  // Where the scenario has `training` (run/training_figures.hpp), otherwise 0. Quantiles are over failures by chance.
+  double training_steps = 0;
+  double training_hours = 0;  ///< mean
+  double training_hours_p5 = 0;
+  double training_hours_p50 = 0;
+  double training_hours_p95 = 0;
+  double training_gpu_hours = 0;  ///< of the GPUs in use; mean
+  double training_gpu_hours_p5 = 0;
+  double training_gpu_hours_p50 = 0;
+  double training_gpu_hours_p95 = 0;
+  double training_cost = 0;  ///< in the currency of the price; mean
+  double training_cost_p5 = 0;
+  double training_cost_p50 = 0;
+  double training_cost_p95 = 0;
+  double training_failures = 0;       ///< mean
+  double training_lost_fraction = 0;  ///< of the mean time, what is not spent in steps
+  double training_checkpoint_write_s = 0;
+  double training_best_checkpoint_every_s = 0;
   /// Of the time that NICs are busy, the time in which messages met on one and did not slow each other down.
   double unmodelled_contention_fraction = 0;
 };

@@ -5,12 +5,15 @@
 #include <string_view>
 
 #include "base/text.hpp"
+#include "experiments/results/aligned.hpp"
 #include "experiments/results/extrapolation.hpp"
 #include "experiments/results/figure_fields.hpp"
 #include "experiments/results/figure_text.hpp"
 #include "experiments/results/hub_note.hpp"
+#include "experiments/results/loading_note.hpp"
 #include "experiments/results/summary.hpp"
 #include "experiments/results/training_changes.hpp"
+#include "experiments/results/training_table.hpp"
 
 namespace dflop {
 namespace {
@@ -55,27 +58,6 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
   }
   cells.push_back(row.figures.fits ? "yes" : "NO");
   return cells;
-}
-
-std::string Aligned(const std::vector<Cells>& lines) {
-  std::vector<std::size_t> widths;
-  for (const Cells& line : lines) {
-    if (line.size() != lines.front().size()) continue;  // an infeasible row's reason may be as long as it likes
-    widths.resize(line.size());
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Columns(line[i]));
-  }
-  std::string text;
-  for (const Cells& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      const std::string padding(widths[i] - std::min(widths[i], Columns(line[i])), ' ');
-      const bool last = i + 1 == line.size();
-      text += i == 0                                ? line[i] + padding
-              : last && line.size() < widths.size() ? "  " + line[i]
-                                                    : "  " + padding + line[i];
-    }
-    text += "\n";
-  }
-  return text;
 }
 
 /// What the marks of all tables say, a line each.
@@ -160,6 +142,35 @@ std::string ExtrapolatedLine(std::span<const SummaryRow> block) {
   return any ? "priced beyond what was measured, of busy time: " + text + "\n" : "";
 }
 
+/// What the steps of a block's policies are a part of; "" where nobody asked.
+std::string WholeRunLines(std::span<const SummaryRow> block) {
+  std::vector<Cells> table = {{"the whole training"}};
+  for (std::string& column : TrainingColumns()) table.front().push_back(std::move(column));
+  LoadingNote loading;
+  for (const SummaryRow& row : block) {
+    if (!row.infeasible.empty()) continue;
+    loading.Add(row.policy, row.figures);
+    if (!HasTraining(row)) continue;
+    Cells& cells = table.emplace_back(Cells{row.shown()});
+    for (TrainingCell& cell : TrainingCells(row)) cells.push_back(std::move(cell.text));
+  }
+  std::string text;
+  for (const std::string& line : loading.Lines()) text += line + "\n";
+  return table.size() > 1 ? text + Aligned(table) : text;
+}
+
+/// What no row has is no column.
+std::vector<const FigureField*> CsvColumns(const std::vector<SummaryRow>& rows) {
+  std::vector<const FigureField*> columns;
+  for (const FigureField& field : FigureFields()) {
+    const bool there = !field.unless_zero || std::any_of(rows.begin(), rows.end(), [&](const SummaryRow& row) {
+      return field.IsThere(row.figures);
+    });
+    if (field.in_csv && there) columns.push_back(&field);
+  }
+  return columns;
+}
+
 void AppendInterval(Cells& cells, const Interval* interval) {
   cells.push_back(interval != nullptr ? ShortestNumber(interval->mean) : "");
   cells.push_back(interval != nullptr && interval->half_width ? ShortestNumber(*interval->half_width) : "");
@@ -186,6 +197,7 @@ std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<
     text +=
         Aligned(lines) + Disagreements(disagreeing) + ExtrapolatedLine(std::span(rows).subspan(block, begin - block));
     if (!hub.Text().empty()) text += hub.Text() + "\n";
+    text += WholeRunLines(std::span(rows).subspan(block, begin - block));
   }
   return text + Notes(rows);
 }
@@ -198,9 +210,8 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
                                    "faster_than " + baseline + " share"});
   }
   heading.insert(heading.end(), {"regret", "regret_half_width"});
-  for (const FigureField& field : FigureFields()) {
-    if (field.in_csv) heading.emplace_back(field.name);
-  }
+  const std::vector<const FigureField*> columns = CsvColumns(rows);
+  for (const FigureField* field : columns) heading.emplace_back(field->name);
   heading.insert(heading.end(), {"fits", "infeasible", "changes_training"});
   std::string text = CsvLine(heading);
   for (const SummaryRow& row : rows) {
@@ -219,8 +230,8 @@ std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<st
       cells.push_back(share != row.faster.end() ? ShortestNumber(share->second) : "");
     }
     AppendInterval(cells, row.regret ? &*row.regret : nullptr);
-    for (const FigureField& field : FigureFields()) {
-      if (field.in_csv) cells.push_back(figures ? ShortestNumber(row.figures.*field.value) : "");
+    for (const FigureField* field : columns) {
+      cells.push_back(figures ? ShortestNumber(row.figures.*(field->value)) : "");
     }
     cells.insert(cells.end(),
                  {figures ? (row.figures.fits ? "true" : "false") : "", row.infeasible, Joined(row.changes_training)});

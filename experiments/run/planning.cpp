@@ -53,9 +53,22 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int6
 
 RandomStream PlanningStream(const Scenario& scenario, std::int64_t seed) { return scenario.Stream(seed, "planning"); }
 
+namespace {
+
+RandomStream BatchStream(const Scenario& scenario, std::int64_t seed, int step) {
+  return scenario.Stream(seed, "batch/" + std::to_string(step));
+}
+
+}  // namespace
+
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step) {
-  RandomStream random = scenario.Stream(seed, "batch/" + std::to_string(step));
+  RandomStream random = BatchStream(scenario, seed, step);
   return scenario.DrawShapes(random, scenario.global_batch_size);
+}
+
+std::vector<Sample> DrawRawBatch(const Scenario& scenario, std::int64_t seed, int step) {
+  RandomStream random = BatchStream(scenario, seed, step);
+  return scenario.DrawSamples(random, scenario.global_batch_size);
 }
 
 RandomStream BatchingStream(const Scenario& scenario, std::int64_t seed, int step) {

@@ -33,6 +33,9 @@ RandomStream PlanningStream(const Scenario& scenario, std::int64_t seed);
 /// with the samples of a smaller one.
 std::vector<SampleShape> DrawBatch(const Scenario& scenario, std::int64_t seed, int step);
 
+/// The samples of that batch as they are before the model sees them.
+std::vector<Sample> DrawRawBatch(const Scenario& scenario, std::int64_t seed, int step);
+
 /// What a batch scheduler draws from in a step. Equal for all policies too, so that a comparison of two layouts with
 /// random batches is not blurred by different luck.
 RandomStream BatchingStream(const Scenario& scenario, std::int64_t seed, int step);

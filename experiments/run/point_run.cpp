@@ -11,10 +11,12 @@
 #include "experiments/results/planning_figures.hpp"
 #include "experiments/results/training_changes.hpp"
 #include "experiments/run/cost_draws.hpp"
+#include "experiments/run/data_loading.hpp"
 #include "experiments/run/extrapolation_limit.hpp"
 #include "experiments/run/planning.hpp"
 #include "experiments/run/run_metrics.hpp"
 #include "experiments/run/sample_queue.hpp"
+#include "experiments/run/training_figures.hpp"
 #include "policies/api/plugin_error.hpp"
 #include "sim/build/communicator.hpp"
 #include "sim/engine/replay.hpp"
@@ -133,7 +135,7 @@ class SeedRun {
     run["layout"] = DescribeLayout(layout(), job_.cost.model());
     run["replica_classes"] = DescribeClasses();
     run["planning"] = PlanningToJson(job_.decision);
-    run["metrics"] = ToJson(metrics_.Figures(layout(), job_.cost));
+    run["metrics"] = ToJson(Figures());
     run["under_cost_draws"] = under_draws_;
     run["extrapolated_shapes"] = extrapolated_;
     run["traffic"] = traffic_;
@@ -155,6 +157,23 @@ class SeedRun {
   }
 
  private:
+  RunFigures Figures() const {
+    RunFigures figures = metrics_.Figures(layout(), job_.cost);
+    if (scenario().data_loading) AddDataLoading(scenario(), CoreSecondsOfSteps(), layout().gpus_used(), figures);
+    if (scenario().training) AddTraining(scenario(), job_.cost, layout(), seed_, figures);
+    return figures;
+  }
+
+  /// A sample is loaded for the step that draws it, also where it runs in a later one.
+  std::vector<double> CoreSecondsOfSteps() const {
+    std::vector<double> seconds;
+    seconds.reserve(static_cast<std::size_t>(unit_.experiment->steps));
+    for (int step = 0; step < unit_.experiment->steps; ++step) {
+      seconds.push_back(CoreSeconds(*scenario().data_loading, DrawRawBatch(scenario(), seed_, step)));
+    }
+    return seconds;
+  }
+
   const Layout& layout() const { return job_.decision.layout; }
   const Scenario& scenario() const { return unit_.point->scenario; }
 

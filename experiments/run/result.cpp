@@ -72,6 +72,8 @@ Json Assumptions(const Scenario& scenario, const CostDrawCount& cost_draws) {
   json["samples"] = scenario.samples->description();
   json["planning_samples"] = scenario.planning_samples;
   json["global_batch_size"] = scenario.global_batch_size;
+  if (scenario.data_loading) json["data_loading"] = ToJson(*scenario.data_loading);
+  if (scenario.training) json["training"] = ToJson(*scenario.training);
   if (!scenario.anomalies.empty()) json["anomalies"] = DescribeAnomalies(scenario);
   // The band and the draws are those of the first kind; every other kind has its own costs beside them.
   json["kernel_costs"] = scenario.kernels.front()->description();

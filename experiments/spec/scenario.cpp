@@ -10,6 +10,7 @@
 #include "base/error.hpp"
 #include "base/json_files.hpp"
 #include "experiments/spec/anomalies.hpp"
+#include "models/loaded_kernel_costs.hpp"
 #include "models/remembered_kernel_costs.hpp"
 #include "traces/cost_trace.hpp"
 #include "traces/gpu_name.hpp"
@@ -34,21 +35,29 @@ bool HasDevice(const ClusterSpec& cluster, const std::string& device) {
   return false;
 }
 
+/// What of a stack changes the price of a kernel.
+std::string LoadWords(const SoftwareStack& software) {
+  return NameOf(software.attention_kernel) + (software.sustained_clocks ? " sustained" : "");
+}
+
 /// A file prices the kinds of GPUs that it was measured on; where others stand beside them, these have built-in costs.
 std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, const ClusterSpec& cluster,
-                                                   const NodeSpec& node) {
+                                                   const NodeSpec& node, const SoftwareStack& software) {
   const GpuSpec& gpu = node.gpu;
   const auto costs = scenario.Find("costs");
-  const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "");
+  const std::string words = ToJson(node).Dump() + (costs ? costs->json().Dump() : "") + LoadWords(software);
+  const auto built_in = [&] {
+    return std::make_shared<RememberedKernelCosts>(UnderLoad(DefaultKernelCosts(gpu), software));
+  };
   if (!costs || costs->IsString()) {
     if (costs) costs->OneOf({"built-in"});
-    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
+    return Once<KernelCosts>(words, built_in);
   }
   costs->AllowOnly({"file", "max_extrapolated_fraction", "device_mismatch"});
   if (!costs->Has("file")) {
     if (costs->Has("device_mismatch")) costs->At("device_mismatch").Fail("has no effect without a file");
     if (!costs->Has("max_extrapolated_fraction")) costs->At("file");
-    return Once<KernelCosts>(words, [&] { return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu)); });
+    return Once<KernelCosts>(words, built_in);
   }
   const JsonReader file = costs->At("file");
   const std::string path = file.String();
@@ -57,7 +66,7 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
   return Once<KernelCosts>(words, [&] {
     const CostTrace trace = ReadCostTrace(path);
     if (refuse && !MayBeDevice(trace.device, gpu.name, gpu.memory.value())) {
-      if (HasDevice(cluster, trace.device)) return std::make_shared<RememberedKernelCosts>(DefaultKernelCosts(gpu));
+      if (HasDevice(cluster, trace.device)) return built_in();
       costs->Fail(
           "was measured on " + trace.device + ", the cluster's GPU is " + gpu.name +
           ": choose a trace of that GPU, or say \"device_mismatch\": \"accept\" to price by another all the same");
@@ -69,8 +78,8 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
 constexpr double kMostExtrapolated = 0.5;  ///< of busy time priced by a file that does not say otherwise
 
 const std::vector<std::string> kScenarioKeys = {
-    "name",      "model",     "cluster",   "costs",   "samples",  "planning_samples", "global_batch_size",
-    "precision", "recompute", "attention", "packing", "software", "anomalies",        "policies"};
+    "name",      "model",     "cluster", "costs",    "samples",   "planning_samples", "global_batch_size", "precision",
+    "recompute", "attention", "packing", "software", "anomalies", "policies",         "data_loading",      "training"};
 
 const std::vector<std::string> kKeysWithFiles = {"model", "cluster", "costs", "samples"};
 
@@ -108,6 +117,13 @@ std::vector<SampleShape> Scenario::DrawShapes(RandomStream& random, int count) c
   return shapes;
 }
 
+std::vector<Sample> Scenario::DrawSamples(RandomStream& random, int count) const {
+  std::vector<Sample> drawn;
+  drawn.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) drawn.push_back(samples->Draw(random));
+  return drawn;
+}
+
 Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& policies) {
   constexpr std::int64_t kMostSamples = 1'000'000;
   Scenario scenario;
@@ -120,7 +136,8 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   scenario.cluster = ReadCluster(json.At("cluster"));
   scenario.software = ReadSoftwareStack(json);
   for (int kind = 0; kind < scenario.cluster.kinds(); ++kind) {
-    scenario.kernels.push_back(ReadKernelCosts(json, scenario.cluster, scenario.cluster.node_of_kind(KindId{kind})));
+    scenario.kernels.push_back(
+        ReadKernelCosts(json, scenario.cluster, scenario.cluster.node_of_kind(KindId{kind}), scenario.software));
   }
   if (const auto costs = json.Find("costs"); costs && costs->IsObject()) {
     scenario.max_extrapolated_fraction =
@@ -133,6 +150,15 @@ Scenario ReadScenario(const JsonReader& json, const std::vector<PolicySpec>& pol
   RandomStream trial = scenario.Stream(0, "trial");  // models and samples that do not go together show early
   scenario.DrawShapes(trial, scenario.planning_samples);
   if (const auto anomalies = json.Find("anomalies")) scenario.anomalies = ReadAnomalies(*anomalies, scenario);
+  if (const auto loading = json.Find("data_loading")) {
+    scenario.data_loading = ReadDataLoading(*loading);
+    RandomStream raw = scenario.Stream(0, "trial");
+    for (const Sample& sample : scenario.DrawSamples(raw, scenario.planning_samples)) {
+      if (sample.direct)
+        loading->Fail("has no effect on samples of tiles and llm_tokens: what was loaded is not known");
+    }
+  }
+  if (const auto training = json.Find("training")) scenario.training = ReadTraining(*training);
   const auto own = json.Find("policies");
   scenario.policies = own ? ReadPolicies(*own) : policies;
   if (scenario.policies.empty()) json.Fail("has no policies, and the experiment has none either");

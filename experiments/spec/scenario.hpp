@@ -2,12 +2,15 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/json_reader.hpp"
 #include "base/random.hpp"
+#include "experiments/spec/data_loading.hpp"
 #include "experiments/spec/policy_spec.hpp"
+#include "experiments/spec/training.hpp"
 #include "models/cost_model.hpp"
 #include "sim/step/ground_truth.hpp"
 #include "traces/samples.hpp"
@@ -29,8 +32,10 @@ struct Scenario {
   double max_extrapolated_fraction = 1;
   int planning_samples = 256;
   int global_batch_size = 1;
-  std::vector<Anomaly> anomalies;    ///< what planners and batch schedulers do not know
-  std::vector<PolicySpec> policies;  ///< its own, or else the experiment's
+  std::vector<Anomaly> anomalies;           ///< what planners and batch schedulers do not know
+  std::vector<PolicySpec> policies;         ///< its own, or else the experiment's
+  std::optional<DataLoading> data_loading;  ///< none: samples are there when a step wants them
+  std::optional<TrainingSpec> training;     ///< none: the steps are not part of a longer run
 
   /// The stream of a purpose ("batch/3", "planning"). Keyed by seed, purpose and what samples are drawn from: no label
   /// moves a figure, and scenarios that differ in cluster, model or batch size see the same samples.
@@ -41,6 +46,8 @@ struct Scenario {
   /// `count` samples as the model sees them, one after the other: more of them extend fewer. InputError when one holds
   /// what the model has no encoder for.
   std::vector<SampleShape> DrawShapes(RandomStream& random, int count) const;
+  /// The same samples as they are before a model sees them.
+  std::vector<Sample> DrawSamples(RandomStream& random, int count) const;
 };
 
 /// Reads everything a scenario names, files included; `policies` are used where it brings none of its own.
