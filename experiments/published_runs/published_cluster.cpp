@@ -98,6 +98,19 @@ std::optional<StatedNetwork> NetworkAt(const std::string& text, std::size_t at, 
   return StatedNetwork{nics, rate / nics};
 }
 
+/// A cluster that the notes name, with its own network, else the one of the GPU.
+const char* NamedCluster(const PublishedRow& row, const KnownGpu& known, StatedNetwork& own) {
+  if (std::string(known.cluster) != "dgx-a100" || known.gpu != nullptr) return known.cluster;
+  constexpr StatedNetwork kHalf = {4, 100};
+  const bool jean_zay = Mentions(row.notes, "Jean Zay");
+  const std::optional<StatedNetwork> stated = NetworkIn(row.notes, known.per_node);
+  const bool roce =
+      Mentions(row.notes, "RoCE") && stated && stated->nics == kHalf.nics && stated->gbit_per_s == kHalf.gbit_per_s;
+  if (jean_zay || roce) own = kHalf;
+  if (jean_zay) return "jean-zay-a100";
+  return roce ? "roce-a100-400g" : known.cluster;
+}
+
 }  // namespace
 
 std::optional<StatedNetwork> NetworkIn(const std::string& notes, int gpus_per_node) {
@@ -111,8 +124,8 @@ std::optional<PublishedCluster> ClusterOf(const PublishedRow& row) {
   const KnownGpu* known = Find(row.gpu);
   if (known == nullptr) return std::nullopt;
   PublishedCluster cluster{Json::EmptyObject(), known->shown, known->proxy};
-  const bool jean_zay = Mentions(row.notes, "Jean Zay") && std::string(known->cluster) == "dgx-a100";
-  cluster.json["name"] = jean_zay ? "jean-zay-a100" : known->cluster;
+  StatedNetwork own = known->network;
+  cluster.json["name"] = NamedCluster(row, *known, own);
   int per_node = known->per_node;
   Json node = Json::EmptyObject();
   // Nodes that a run fills by halves belong to a smaller kind of machine.
@@ -123,8 +136,8 @@ std::optional<PublishedCluster> ClusterOf(const PublishedRow& row) {
   cluster.json["nodes"] = (row.gpus + per_node - 1) / per_node;
   if (known->gpu != nullptr) node["gpu"] = known->gpu;
   if (cluster.gpu.ends_with("b300")) node["gpu"] = UltraGpu(cluster.gpu);
-  const StatedNetwork network = jean_zay ? known->network : NetworkIn(row.notes, per_node).value_or(known->network);
-  if (network.nics != known->network.nics || network.gbit_per_s != known->network.gbit_per_s) {
+  const StatedNetwork network = NetworkIn(row.notes, per_node).value_or(own);
+  if (network.nics != own.nics || network.gbit_per_s != own.gbit_per_s) {
     node["nics"] = network.nics;
     node["nic_bytes_per_s"] = network.gbit_per_s * 1e9 / 8;
   }

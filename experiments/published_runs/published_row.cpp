@@ -25,6 +25,12 @@ std::string Trimmed(const std::string& text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
+/// A name without what makes a spreadsheet take it for a formula.
+std::string PlainName(const std::string& name) {
+  const std::size_t begin = name.find_first_not_of("=+-@ \t");
+  return begin == std::string::npos ? "" : name.substr(begin);
+}
+
 /// The cells of one row by the names of their columns; a column that is absent holds nothing.
 class RowCells {
  public:
@@ -71,8 +77,8 @@ void ReadLayoutCells(const RowCells& cells, PublishedRow& row) {
 
 PublishedRow ReadPublished(const RowCells& cells) {
   PublishedRow row;
-  row.source = cells.Text("source");
-  row.model = cells.Text("model");
+  row.source = PlainName(cells.Text("source"));
+  row.model = PlainName(cells.Text("model"));
   row.gpu = cells.Text("gpu");
   row.precision = cells.Text("precision");
   row.recompute = cells.Text("act_recompute");

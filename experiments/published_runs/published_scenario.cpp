@@ -108,7 +108,6 @@ Json ScenarioOf(const PublishedRow& row, const std::string& preset, const Homoge
   scenario["global_batch_size"] = row.global_batch;
   scenario["precision"] = PrecisionWord(row.precision);
   scenario["recompute"] = row.recompute.empty() ? "none" : row.recompute;
-  if (AttentionIsUnfused(preset)) scenario["attention"] = "unfused";
   if (Json software = SoftwareOf(row, preset, degrees.dp * degrees.cp); !(software == Json::EmptyObject())) {
     scenario["software"] = std::move(software);
   }

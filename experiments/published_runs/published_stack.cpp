@@ -34,47 +34,16 @@ bool IsMegatronOf2021(const PublishedRow& row) {
   return Mentions(row.framework, "megatron-lm") && Mentions(row.gpu, "a100") && Mentions(row.precision, "fp16");
 }
 
-Json Sharded(const char* kind) {
-  Json words = Json::EmptyObject();
-  words["sharding"] = kind;
-  return words;
+/// Whether the row's gradients are of 16 bits where its stack's usually are not: fp16 without an fp32 copy, and
+/// Composer's mixed precision PURE, which tables print as `bf16` and not `amp_bf16`.
+bool HasGradientsOf16Bit(const PublishedRow& row, const std::string& preset) {
+  if (preset == "llm-foundry-fsdp") return !Mentions(row.precision, "amp");
+  return Mentions(row.precision, "fp16") && (preset == "megatron-deepspeed" || preset.empty());
 }
 
-/// What a preset's name stands for, in words of the format; a program that knows the names takes {"preset": NAME}.
-Json WordsOf(const std::string& preset) {
-  Json words = Json::EmptyObject();
-  if (preset == "megatron-2021" || preset == "vtrain") words["dropout"] = 0.1;
-  if (preset == "megatron-core") {
-    words = Sharded("zero1");
-    words["overlap_gradients"] = true;
-    words["overlap_parameters"] = true;
-  }
-  if (preset == "megatron-deepspeed") {
-    words = Sharded("zero1");
-    words["dropout"] = 0.1;
-  }
-  if (preset == "internevo") {
-    words = Sharded("zero1");
-    words["overlap_gradients"] = true;
-    words["bucket_bytes"] = 1073741824;  // 512 Mi gradients of two bytes
-  }
-  if (preset == "llm-foundry-fsdp" || preset == "torchtitan" || preset == "fms-fsdp" || preset == "deepspeed-zero3") {
-    words = Sharded("zero3");
-  }
-  if (preset == "automodel") {
-    words = Sharded("zero3");
-    words["gradient_bytes"] = 2;
-    words["bytes_per_parameter"] = 8;  // weights, gradients and both moments in bf16
-    words["reduce_every_microbatch"] = false;
-  }
-  return words;
-}
-
-/// Whether weights and gradients are of 16 bits throughout, the master copy aside.
-bool IsPure16Bit(const PublishedRow& row, const std::string& preset) {
-  if (Mentions(row.precision, "fp16")) return true;
-  if (preset == "internevo" || preset == "fms-fsdp") return true;
-  return preset == "llm-foundry-fsdp" && !Mentions(row.precision, "amp");
+/// Whether elementwise operations are compiled together: torch.compile, or any program of XLA's.
+bool IsCompiled(const PublishedRow& row) {
+  return Mentions(row.notes, "compile") || Mentions(row.framework, "MaxText") || Mentions(row.framework, "Paxml");
 }
 
 /// Ranks that share the state, 0: all. "zero1=8", "shard 8"; hybrid sharding shares it within a node of eight.
@@ -92,23 +61,31 @@ int ShardGroup(const PublishedRow& row) {
   return Mentions(row.framework, "HSDP") || Mentions(row.notes, "HYBRID_SHARD") ? kNode : 0;
 }
 
-bool ShardsParameters(const PublishedRow& row, const std::string& preset) {
-  return Mentions(row.notes, "FSDP=1") ||
-         (preset != "megatron-core" && preset != "internevo" && preset != "megatron-deepspeed");
+bool ShardsParameters(const std::string& preset) {
+  return preset == "llm-foundry-fsdp" || preset == "torchtitan" || preset == "fms-fsdp" || preset == "automodel" ||
+         preset == "deepspeed-zero3";
 }
 
 /// What the row's own words change.
-void AddOverrides(const PublishedRow& row, const std::string& preset, int copies, Json& words) {
-  if (IsPure16Bit(row, preset)) {
+Json OverridesOf(const PublishedRow& row, const std::string& preset, int copies) {
+  Json words = Json::EmptyObject();
+  if (HasGradientsOf16Bit(row, preset)) {
     words["gradient_bytes"] = 2;
     words["bytes_per_parameter"] = 16;
   }
-  const bool kept = Mentions(row.notes, "SHARD_GRAD_OP") || (preset == "automodel" && row.pp > 1);
-  if (kept && ShardsParameters(row, preset)) words["reshard_after_forward"] = false;
+  if (preset == "megatron-core" && Mentions(row.notes, "FSDP=1")) words["sharding"] = "zero3";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-1")) words["sharding"] = "zero1";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-2")) words["sharding"] = "zero2";
+  const bool kept = Mentions(row.notes, "SHARD_GRAD_OP") || (preset == "automodel" && row.pp > 1);
+  if (kept && ShardsParameters(preset)) words["reshard_after_forward"] = false;
+  if (preset == "torchtitan" && IsCompiled(row)) {
+    words["launch"] = "compiled";
+    words["fused_norms"] = true;
+    words["fused_activation"] = true;
+  }
   const int group = ShardGroup(row);
   if (group > 0 && group < copies) words["shard_group"] = group;
+  return words;
 }
 
 }  // namespace
@@ -123,14 +100,13 @@ std::string PresetOf(const PublishedRow& row) {
 }
 
 Json SoftwareOf(const PublishedRow& row, const std::string& preset, int copies) {
-  const bool megatron_fsdp = preset == "megatron-core" && Mentions(row.notes, "FSDP=1");
-  Json words = megatron_fsdp ? Sharded("zero3") : WordsOf(preset);
-  AddOverrides(row, preset, copies, words);
+  const Json overrides = OverridesOf(row, preset, copies);
+  if (preset.empty()) return overrides;
+  if (overrides == Json::EmptyObject()) return preset;
+  Json words;
+  words["preset"] = preset;
+  for (const Json::Member& member : overrides.as<Json::Object>()) words[member.key] = member.value;
   return words;
-}
-
-bool AttentionIsUnfused(const std::string& preset) {
-  return preset == "megatron-2021" || preset == "megatron-deepspeed" || preset == "vtrain";
 }
 
 bool DividesSequence(const std::string& preset) { return preset == "megatron-core"; }

@@ -10,15 +10,14 @@
 namespace dflop {
 
 /// "megatron-2021", "megatron-core", "megatron-deepspeed", "llm-foundry-fsdp", "torchtitan", "fms-fsdp",
-/// "deepspeed-zero3", "internevo", "automodel", "vtrain"; "" for a framework that none of them resembles.
+/// "deepspeed-zero3", "internevo", "automodel", "vtrain" of models/data/software.json; "" for a framework that none of
+/// them resembles.
 std::string PresetOf(const PublishedRow& row);
 
-/// A scenario's "software": the preset's words and the row's over them. `gpus_per_group` is the number of replicas a
-/// shard group may divide: dp · cp.
+/// A scenario's "software": the preset, with the row's words over its own; an empty object where neither is. `copies`
+/// of the weights there are, dp · cp: a shard group of fewer is told.
 Json SoftwareOf(const PublishedRow& row, const std::string& preset, int copies);
 
-/// Whether the preset keeps attention's matrix in memory, as stacks before 2022 did.
-bool AttentionIsUnfused(const std::string& preset);
 /// Whether tensor parallelism divides the sequence too: Megatron-Core's recipes.
 bool DividesSequence(const std::string& preset);
 /// Whether a recipe that does not speak of recomputation has none: Megatron-Core's.

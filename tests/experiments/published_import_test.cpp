@@ -74,7 +74,7 @@ TEST_F(PublishedImport, EveryStatedSettingStandsInTheScenario) {
   EXPECT_EQ(At(scenario, {"model", "llm", "gated_ffn"}), Json(false));  // 4096 = 4 · 1024
   EXPECT_EQ(At(scenario, {"cluster", "nodes"}), Json(2));               // 16 GPUs, 8 a node
   EXPECT_EQ(At(scenario, {"samples", "text_tokens"}), Json(2048));
-  EXPECT_EQ(At(scenario, {"software", "sharding"}), Json("zero3"));
+  EXPECT_EQ(At(scenario, {"software"}), Json("torchtitan"));
   EXPECT_EQ(At(Uniform(imported), {"dp"}), Json(4));  // 16 / (2 · 2)
   EXPECT_EQ(At(scenario, {"policies", "layout", "samples_per_microbatch"}), Json(2));
   EXPECT_EQ(imported.measured.dp, 4);
@@ -205,6 +205,9 @@ TEST_F(PublishedImport, RowsOverrideTheirStack) {
   EXPECT_EQ(At(words, {"reshard_after_forward"}), Json(false));
   row.precision = "amp_bf16";
   EXPECT_EQ(SoftwareOf(row, PresetOf(row), 16).find("gradient_bytes"), nullptr);
+  row.notes = "FSDP, torch.compile";
+  row.framework = "torchtitan FSDP2";
+  EXPECT_EQ(At(SoftwareOf(row, PresetOf(row), 16), {"launch"}), Json("compiled"));
   row.framework = "InternEvo ZeRO-1 (zero1=4)";
   EXPECT_EQ(At(SoftwareOf(row, PresetOf(row), 16), {"shard_group"}), Json(4));
   EXPECT_EQ(SoftwareOf(row, PresetOf(row), 4).find("shard_group"), nullptr);  // of four copies it is all
