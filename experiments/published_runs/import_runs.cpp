@@ -1,6 +1,7 @@
 // A scenario a line keeps files of a hundred runs readable where they change.
 #include "experiments/published_runs/import_runs.hpp"
 
+#include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
 
@@ -71,7 +72,9 @@ RunImport ImportRuns(const std::vector<std::string>& paths) {
   RunImport import;
   std::map<std::string, int> used;
   for (const std::string& path : paths) {
-    for (const PublishedRow& row : ReadPublishedRows(path)) {
+    const std::vector<PublishedRow> rows = ReadPublishedRows(path);
+    if (rows.empty()) throw InputError(path, "", "has a header but no rows");
+    for (const PublishedRow& row : rows) {
       const std::string source = row.source.empty() ? "unnamed" : row.source;
       ++import.sources[source].rows;
       ImportedRow imported = dflop::Import(row);

@@ -10,7 +10,8 @@ namespace dflop {
 namespace {
 
 struct KnownGpu {
-  const char* word;  ///< in a table's name of the GPU, lower case; the first that occurs counts
+  const char* word;  ///< in a table's name of the GPU; the first entry of which both words occur counts
+  const char* also;
   const char* cluster;
   int per_node;
   StatedNetwork network;  ///< of the built-in cluster
@@ -22,26 +23,34 @@ struct KnownGpu {
 constexpr const char* kScaledB200 = "kernels: those of B200, scaled";
 
 constexpr std::array<KnownGpu, 9> kKnownGpus = {{
-    {"gb300", "gb200-nvl72", 4, {4, 400}, "gb300", nullptr, kScaledB200},
-    {"gb200", "gb200-nvl72", 4, {4, 400}, "gb200", nullptr, kScaledB200},
-    {"b300", "dgx-b200", 8, {8, 400}, "b300", nullptr, kScaledB200},
-    {"b200", "dgx-b200", 8, {8, 400}, "b200", nullptr, ""},
-    {"h200", "dgx-h200", 8, {8, 400}, "h200", nullptr, ""},
-    {"h100-hbm2e", "dgx-h100", 8, {8, 400}, "h100-500w", "h100-hbm2e-500w", "kernels: those of H100 at 700 W, scaled"},
-    {"h100", "dgx-h100", 8, {8, 400}, "h100", nullptr, ""},
-    {"a100-sxm-40gb", "dgx-a100", 8, {8, 200}, "a100-40gb", "a100-sxm-40gb", ""},
-    {"a100", "dgx-a100", 8, {8, 200}, "a100", nullptr, ""},
+    {"gb300", "", "gb200-nvl72", 4, {4, 400}, "gb300", nullptr, kScaledB200},
+    {"gb200", "", "gb200-nvl72", 4, {4, 400}, "gb200", nullptr, kScaledB200},
+    {"b300", "", "dgx-b200", 8, {8, 400}, "b300", nullptr, kScaledB200},
+    {"b200", "", "dgx-b200", 8, {8, 400}, "b200", nullptr, ""},
+    {"h200", "", "dgx-h200", 8, {8, 400}, "h200", nullptr, ""},
+    {"h100",
+     "hbm2e",
+     "dgx-h100",
+     8,
+     {8, 400},
+     "h100-500w",
+     "h100-hbm2e-500w",
+     "kernels: those of H100 at 700 W, scaled"},
+    {"h100", "", "dgx-h100", 8, {8, 400}, "h100", nullptr, ""},
+    {"a100", "40gb", "dgx-a100", 8, {8, 200}, "a100-40gb", "a100-sxm-40gb", ""},
+    {"a100", "", "dgx-a100", 8, {8, 200}, "a100", nullptr, ""},
 }};
 
-/// Variants whose GPUs meet by PCIe or in pairs: their nodes are none of the known ones.
-bool LacksNvSwitch(const std::string& gpu) {
-  return Mentions(gpu, "pcie") || Mentions(gpu, "nvl-") || gpu.ends_with("NVL");
+/// Variants whose GPUs meet by PCIe or in pairs, or share a board with a processor: their nodes are none of the known.
+bool IsOtherNode(const std::string& gpu) {
+  return Mentions(gpu, "pcie") || Mentions(gpu, "nvl-") || gpu.ends_with("NVL") || Mentions(gpu, "gh200");
 }
 
-const KnownGpu* Find(const std::string& gpu) {
-  if (LacksNvSwitch(gpu)) return nullptr;
-  const auto found =
-      std::find_if(kKnownGpus.begin(), kKnownGpus.end(), [&](const KnownGpu& k) { return Mentions(gpu, k.word); });
+const KnownGpu* FindGpu(const std::string& gpu) {
+  if (IsOtherNode(gpu)) return nullptr;
+  const auto found = std::find_if(kKnownGpus.begin(), kKnownGpus.end(), [&](const KnownGpu& known) {
+    return Mentions(gpu, known.word) && Mentions(gpu, known.also);
+  });
   return found == kKnownGpus.end() ? nullptr : &*found;
 }
 
@@ -121,7 +130,7 @@ std::optional<StatedNetwork> NetworkIn(const std::string& notes, int gpus_per_no
 }
 
 std::optional<PublishedCluster> ClusterOf(const PublishedRow& row) {
-  const KnownGpu* known = Find(row.gpu);
+  const KnownGpu* known = FindGpu(row.gpu);
   if (known == nullptr) return std::nullopt;
   PublishedCluster cluster{Json::EmptyObject(), known->shown, known->proxy};
   StatedNetwork own = known->network;

@@ -17,13 +17,14 @@
 namespace dflop {
 namespace {
 
-/// The experiment's word for a number format as tables print it; "" for one of 32 bits.
+/// The experiment's word for a number format as tables print it, "fp32" for one of 32 bits; "" for an unknown one.
 std::string PrecisionWord(const std::string& printed) {
   if (Mentions(printed, "nvfp4") || Mentions(printed, "fp4")) return "nvfp4";
   if (Mentions(printed, "mxfp8") || Mentions(printed, "fp8-mx")) return "mxfp8";
   if (Mentions(printed, "fp8")) return "fp8";
-  if (Mentions(printed, "bf16")) return "bf16";
-  return Mentions(printed, "fp16") ? "fp16" : "";
+  if (Mentions(printed, "bf16") || Mentions(printed, "bfloat16")) return "bf16";
+  if (Mentions(printed, "fp16") || Mentions(printed, "float16")) return "fp16";
+  return Mentions(printed, "32") ? "fp32" : "";
 }
 
 bool Is16Bit(const std::string& word) { return word == "bf16" || word == "fp16"; }
@@ -54,7 +55,8 @@ using Objection = std::pair<std::string, std::string>;
 
 Objection ObjectionTo(const PublishedRow& row, const std::string& preset) {
   const std::string word = PrecisionWord(row.precision);
-  if (word.empty()) return {row.precision.empty() ? "precision not stated" : "32-bit precision", row.precision};
+  if (word.empty()) return {row.precision.empty() ? "precision not stated" : "precision unknown", row.precision};
+  if (word == "fp32") return {"32-bit precision", row.precision};
   if (!Is16Bit(word) && !IsPrecisionWord(word)) return {"8- or 4-bit precision", row.precision};
   if (const std::string why = WhyNoDecoder(row); !why.empty()) return {why, row.model};
   if (const std::string missing = Missing(row); !missing.empty()) return {"configuration incomplete", missing};

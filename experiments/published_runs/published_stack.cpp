@@ -76,6 +76,7 @@ Json OverridesOf(const PublishedRow& row, const std::string& preset, int copies)
   if (preset == "megatron-core" && Mentions(row.notes, "FSDP=1")) words["sharding"] = "zero3";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-1")) words["sharding"] = "zero1";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-2")) words["sharding"] = "zero2";
+  if (Mentions(row.notes, "NO_SHARD") && ShardsParameters(preset)) words["sharding"] = "none";
   const bool kept = Mentions(row.notes, "SHARD_GRAD_OP") || (preset == "automodel" && row.pp > 1);
   if (kept && ShardsParameters(preset)) words["reshard_after_forward"] = false;
   if (preset == "torchtitan" && IsCompiled(row)) {

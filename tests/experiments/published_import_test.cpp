@@ -112,6 +112,8 @@ TEST_F(PublishedImport, ACellThatIsNoNumberNamesFileLineAndColumn) {
   ExpectError(ErrorOf([&] { ImportTable(begin + "1.5\n"); }), "fields, the header has");
   WriteFile(folder_ / "other.csv", "a,b\n1,2\n");
   ExpectError(ErrorOf([&] { ImportRuns({folder_ / "other.csv"}); }), "neither a column \"step_time_s\"");
+  WriteFile(folder_ / "empty.csv", kHeader);
+  ExpectError(ErrorOf([&] { ImportRuns({folder_ / "empty.csv"}); }), "has a header but no rows");
   const Outcome outcome = Shell(DFLOP_BINARY " published import other.csv --out out");
   EXPECT_EQ(outcome.code, 2);
   EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
@@ -137,11 +139,14 @@ std::string ReasonWith(Change change) {
 
 TEST_F(PublishedImport, WhatIsLeftOutHasAReason) {
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.precision = "fp32"; }), "32-bit precision");
+  EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.precision = "posit"; }), "precision unknown");
+  EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.precision = "bfloat16"; }), "");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.global_batch = 0; }), "configuration incomplete");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.step_time_s = 0; }), "configuration incomplete");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.recompute = ""; }), "recompute not stated");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.gpu = "MI250"; }), "GPU unknown");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.gpu = "A100-PCIe-80GB"; }), "GPU unknown");
+  EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.gpu = "GH200"; }), "GPU unknown");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.gpus = 18; }), "the degrees do not divide the GPUs");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.dp = 3; }), "the degrees do not multiply to the GPUs");
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.global_batch = 60; }),
@@ -243,6 +248,20 @@ TEST_F(PublishedImport, ReplicasOfFsdpTablesMayCountContextRanks) {
   EXPECT_EQ(layout.refused, "");
   EXPECT_EQ(layout.degrees.dp, 4);
   EXPECT_EQ(layout.degrees.microbatches, 8);  // 64 / (4 · 2)
+}
+
+TEST_F(PublishedImport, GpusAreKnownByTheWordsOfTheirNames) {
+  const auto shown = [](const char* gpu) {
+    PublishedRow row = SmallRow();
+    row.gpu = gpu;
+    return ClusterOf(row).value_or(PublishedCluster{}).gpu;
+  };
+  EXPECT_EQ(shown("NVIDIA A100 40GB"), "a100-40gb");
+  EXPECT_EQ(shown("A100-SXM-80GB"), "a100");
+  EXPECT_EQ(shown("H100-HBM2e-96GB-500W"), "h100-500w");
+  EXPECT_EQ(shown("GB200"), "gb200");
+  EXPECT_EQ(shown("B200"), "b200");
+  EXPECT_EQ(shown("H200-NVL"), "");
 }
 
 TEST_F(PublishedImport, NetworksAreReadFromNotes) {
