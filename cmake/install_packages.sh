@@ -1,4 +1,4 @@
-# Sourced by experiments/quickstart.sh, tests/run.sh and tests/tidy.sh.
+# Sourced by experiments/quickstart.sh, experiments/published.sh, tests/run.sh and tests/tidy.sh.
 
 # install_packages PACKAGE...
 #

@@ -67,7 +67,7 @@ struct Room {
   std::string_view name;
   std::string_view may_include;  ///< names, a blank after each; "*": all of them
 };
-constexpr std::array<Room, 29> kRooms = {{
+constexpr std::array<Room, 30> kRooms = {{
     {"sim", "graph", ""},
     {"sim", "engine", "graph "},
     {"sim", "plan", "graph "},
@@ -95,6 +95,7 @@ constexpr std::array<Room, 29> kRooms = {{
     {"experiments", "results", "spec "},
     {"experiments", "profile", "spec "},
     {"experiments", "report", "results profile "},
+    {"experiments", "published_runs", "spec results report "},
     {"experiments", "run", "spec results report "},
     {"experiments", "commands", "*"},
 }};

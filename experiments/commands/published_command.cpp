@@ -1,0 +1,115 @@
+// `dflop published import|compare`: tables of published runs as experiments, and predictions held against them.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/json.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/published_runs/error_charts.hpp"
+#include "experiments/published_runs/error_summary.hpp"
+#include "experiments/published_runs/import_runs.hpp"
+#include "experiments/report/report.hpp"
+
+namespace dflop {
+namespace {
+
+struct PublishedArguments {
+  std::vector<std::string> tables;
+  std::string imported;
+  std::string results;
+  std::string out;
+  bool json = false;
+};
+
+Json CountsJson(const std::map<std::string, std::size_t>& counts) {
+  Json json = Json::EmptyObject();
+  for (const auto& [name, count] : counts) json[name] = count;
+  return json;
+}
+
+Json ImportJson(const RunImport& import) {
+  Json json;
+  json["imported"] = import.measured.size();
+  json["left_out"] = import.left_out.size();
+  Json& sources = json["sources"] = Json::EmptyObject();
+  for (const auto& [source, count] : import.sources) {
+    Json& entry = sources[source];
+    entry["rows"] = count.rows;
+    entry["imported"] = CountsJson(count.imported);
+    entry["left_out"] = CountsJson(count.left_out);
+  }
+  return json;
+}
+
+void Say(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+void ImportTables(const PublishedArguments& arguments) {
+  const RunImport import = ImportRuns(arguments.tables);
+  WriteRuns(import, arguments.out);
+  Say(arguments.json ? ImportJson(import).Dump(1) + "\n" : CountsText(import));
+}
+
+void WritePictures(const std::vector<PredictedRun>& runs, const std::string& folder) {
+  WriteFile(folder + "/predicted-over-measured.svg", PredictedChart(runs).Standalone(FigureStyle()));
+  WriteFile(folder + "/error-by-source.svg", ErrorsBySourceChart(runs).Standalone(FigureStyle()));
+  WriteFile(folder + "/error-by-gpus.svg", ErrorsByGpusChart(runs).Standalone(FigureStyle()));
+  WriteFile(folder + "/error-by-degrees.svg", ErrorsByDegreesChart(runs).Standalone(FigureStyle()));
+}
+
+void Compare(const PublishedArguments& arguments) {
+  const std::vector<PredictedRun> runs = ReadPredictedRuns(arguments.imported, arguments.results);
+  const ErrorTables tables = Summarize(runs);
+  const std::string text = TablesText(tables);
+  WriteFile(arguments.out + "/table.md", text);
+  WriteFile(arguments.out + "/errors.csv", ErrorsCsv(runs));
+  WritePictures(runs, arguments.out + "/figures");
+  Say(arguments.json ? TablesJson(tables).Dump(1) + "\n" : text);
+}
+
+void AddPublishedImport(CLI::App& published, const std::shared_ptr<PublishedArguments>& arguments) {
+  CLI::App* command =
+      published.add_subcommand("import", "Turn tables of published runs into experiments, one per source and class");
+  command->add_option("tables", arguments->tables, "tables: columns of published runs, or of vTrain's validation")
+      ->required()
+      ->type_name("CSV");
+  command->add_option("--out", arguments->out, "folder for the experiments, measured.csv and left-out.csv")
+      ->required()
+      ->type_name("DIR");
+  command->add_flag("--json", arguments->json, "counts for programs");
+  command->footer(
+      "Rows that state too little, or what the program does not know, are counted by reason and listed in "
+      "left-out.csv.\nExample: dflop published import published_runs.csv --out published");
+  command->callback([arguments] { ImportTables(*arguments); });
+}
+
+void AddPublishedCompare(CLI::App& published, const std::shared_ptr<PublishedArguments>& arguments) {
+  CLI::App* command = published.add_subcommand("compare", "Hold predictions against what was measured");
+  command->add_option("imported", arguments->imported, "the folder that `dflop published import` wrote")
+      ->required()
+      ->type_name("IMPORT_DIR");
+  command->add_option("--results", arguments->results, "of `dflop run`, a folder per experiment: FILE/table.csv")
+      ->required()
+      ->type_name("RESULTS_DIR");
+  command->add_option("--out", arguments->out, "folder for table.md, errors.csv and figures/*.svg")
+      ->required()
+      ->type_name("OUT");
+  command->add_flag("--json", arguments->json, "the tables for programs");
+  command->footer("Example: dflop published compare published --results results/local/published --out comparison");
+  command->callback([arguments] { Compare(*arguments); });
+}
+
+}  // namespace
+
+void AddPublishedCommand(CLI::App& app) {
+  CLI::App* published = app.add_subcommand("published", "Published runs: import them, compare predictions with them");
+  published->require_subcommand(1);
+  published->footer("Example: dflop published import published_runs.csv --out published");
+  const auto arguments = std::make_shared<PublishedArguments>();
+  AddPublishedImport(*published, arguments);
+  AddPublishedCompare(*published, arguments);
+}
+
+}  // namespace dflop
