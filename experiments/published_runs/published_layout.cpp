@@ -38,7 +38,7 @@ std::vector<int> SplitOfLayers(const PublishedRow& row, const std::string& prese
   if (preset == "megatron-deepspeed" && Mentions(row.notes, "slots")) return WithEndsAsLayers(row.layers, stages);
   if (row.layers % stages == 0) return {};
   if (preset == "megatron-deepspeed") return WithShortLast(row.layers, stages);
-  if (preset == "megatron-core") return WithEndsAsLayers(row.layers, stages);
+  if (IsMegatronCore(preset)) return WithEndsAsLayers(row.layers, stages);
   return {};
 }
 

@@ -20,8 +20,7 @@ namespace {
 /// The experiment's word for a number format as tables print it, "fp32" for one of 32 bits; "" for an unknown one.
 std::string PrecisionWord(const std::string& printed) {
   if (Mentions(printed, "nvfp4") || Mentions(printed, "fp4")) return "nvfp4";
-  if (Mentions(printed, "mxfp8") || Mentions(printed, "fp8-mx")) return "mxfp8";
-  if (Mentions(printed, "fp8")) return "fp8";
+  if (Mentions(printed, "fp8")) return "fp8";  // mxfp8 too: scaled by blocks, the multiplications are the same
   if (Mentions(printed, "bf16") || Mentions(printed, "bfloat16")) return "bf16";
   if (Mentions(printed, "fp16") || Mentions(printed, "float16")) return "fp16";
   return Mentions(printed, "32") ? "fp32" : "";
@@ -109,7 +108,7 @@ Json ScenarioOf(const PublishedRow& row, const std::string& preset, const Homoge
   scenario["planning_samples"] = 8;  // all alike
   scenario["global_batch_size"] = row.global_batch;
   scenario["precision"] = PrecisionWord(row.precision);
-  scenario["recompute"] = row.recompute.empty() ? "none" : row.recompute;
+  scenario["recompute"] = RecomputeOf(row, preset);
   if (Json software = SoftwareOf(row, preset, degrees.dp * degrees.cp); !(software == Json::EmptyObject())) {
     scenario["software"] = std::move(software);
   }

@@ -21,9 +21,9 @@ constexpr std::array<StackRule, 15> kRules = {{
     {"megatron-deepspeed", "megatron-deepspeed"},
     {"automodel", "automodel"},
     {"maxtext", "torchtitan"},  // XLA's FSDP: parameters divided over all ranks, gathered layer by layer
-    {"megatron-bridge", "megatron-core"},
+    {"megatron-bridge", "nemo"},
+    {"nemo", "nemo"},
     {"megatron-core", "megatron-core"},
-    {"nemo", "megatron-core"},
     {"megatron-lm", "megatron-core"},
     {"fsdp", "torchtitan"},
     {"deepspeed", "deepspeed-zero3"},
@@ -73,7 +73,7 @@ Json OverridesOf(const PublishedRow& row, const std::string& preset, int copies)
     words["gradient_bytes"] = 2;
     words["bytes_per_parameter"] = 16;
   }
-  if (preset == "megatron-core" && Mentions(row.notes, "FSDP=1")) words["sharding"] = "zero3";
+  if (IsMegatronCore(preset) && Mentions(row.notes, "FSDP=1")) words["sharding"] = "zero3";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-1")) words["sharding"] = "zero1";
   if (preset == "deepspeed-zero3" && Mentions(row.framework, "zero-2")) words["sharding"] = "zero2";
   if (Mentions(row.notes, "NO_SHARD") && ShardsParameters(preset)) words["sharding"] = "none";
@@ -83,6 +83,9 @@ Json OverridesOf(const PublishedRow& row, const std::string& preset, int copies)
     words["launch"] = "compiled";
     words["fused_norms"] = true;
     words["fused_activation"] = true;
+  }
+  if (RecomputeOf(row, preset) == "full" && row.recompute == "selective" && preset == "torchtitan") {
+    words["recompute_share"] = 0.5;
   }
   const int group = ShardGroup(row);
   if (group > 0 && group < copies) words["shard_group"] = group;
@@ -110,8 +113,16 @@ Json SoftwareOf(const PublishedRow& row, const std::string& preset, int copies) 
   return words;
 }
 
-bool DividesSequence(const std::string& preset) { return preset == "megatron-core"; }
+bool IsMegatronCore(const std::string& preset) { return preset == "megatron-core" || preset == "nemo"; }
 
-bool RecomputesOnlyWhereStated(const std::string& preset) { return preset == "megatron-core" || preset == "automodel"; }
+bool DividesSequence(const std::string& preset) { return IsMegatronCore(preset); }
+
+bool RecomputesOnlyWhereStated(const std::string& preset) { return IsMegatronCore(preset) || preset == "automodel"; }
+
+std::string RecomputeOf(const PublishedRow& row, const std::string& preset) {
+  if (row.recompute.empty()) return "none";
+  const bool whole_layers = preset == "torchtitan" || preset == "fms-fsdp";
+  return whole_layers && row.recompute == "selective" ? "full" : row.recompute;
+}
 
 }  // namespace dflop

@@ -9,7 +9,7 @@
 
 namespace dflop {
 
-/// "megatron-2021", "megatron-core", "megatron-deepspeed", "llm-foundry-fsdp", "torchtitan", "fms-fsdp",
+/// "megatron-2021", "megatron-core", "nemo", "megatron-deepspeed", "llm-foundry-fsdp", "torchtitan", "fms-fsdp",
 /// "deepspeed-zero3", "internevo", "automodel", "vtrain" of models/data/software.json; "" for a framework that none of
 /// them resembles.
 std::string PresetOf(const PublishedRow& row);
@@ -18,9 +18,16 @@ std::string PresetOf(const PublishedRow& row);
 /// of the weights there are, dp · cp: a shard group of fewer is told.
 Json SoftwareOf(const PublishedRow& row, const std::string& preset, int copies);
 
+/// Megatron-Core, by itself or under NeMo.
+bool IsMegatronCore(const std::string& preset);
 /// Whether tensor parallelism divides the sequence too: Megatron-Core's recipes.
 bool DividesSequence(const std::string& preset);
 /// Whether a recipe that does not speak of recomputation has none: Megatron-Core's.
 bool RecomputesOnlyWhereStated(const std::string& preset);
+
+/// The scenario's word for what a row prints. PyTorch's "selective" runs whole layers again (fms-fsdp) or every second
+/// operation of each (torchtitan), where Megatron-LM's runs attention's core: "full", of half the layers for the
+/// latter.
+std::string RecomputeOf(const PublishedRow& row, const std::string& preset);
 
 }  // namespace dflop

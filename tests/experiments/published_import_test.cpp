@@ -193,7 +193,7 @@ TEST_F(PublishedImport, StacksAreKnownByTheirFrameworks) {
   EXPECT_EQ(preset("InternEvo ZeRO-1 (shard 8)"), "internevo");
   EXPECT_EQ(preset("Megatron-DeepSpeed ZeRO-1 1F1B"), "megatron-deepspeed");
   EXPECT_EQ(preset("NeMo Automodel (PyTorch FSDP2)"), "automodel");
-  EXPECT_EQ(preset("Megatron-Bridge/Megatron-Core"), "megatron-core");
+  EXPECT_EQ(preset("Megatron-Bridge/Megatron-Core"), "nemo");
   EXPECT_EQ(preset("Megatron-LM", "A100-SXM-80GB", "fp16"), "megatron-2021");
   EXPECT_EQ(preset("Megatron-LM"), "megatron-core");
   EXPECT_EQ(preset("PyTorch FSDP"), "torchtitan");
