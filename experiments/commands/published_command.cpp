@@ -9,6 +9,7 @@
 #include "base/json.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/published_runs/error_charts.hpp"
+#include "experiments/published_runs/error_kinds.hpp"
 #include "experiments/published_runs/error_summary.hpp"
 #include "experiments/published_runs/import_runs.hpp"
 #include "experiments/report/report.hpp"
@@ -65,6 +66,7 @@ void Compare(const PublishedArguments& arguments) {
   const std::string text = TablesText(tables);
   WriteFile(arguments.out + "/table.md", text);
   WriteFile(arguments.out + "/errors.csv", ErrorsCsv(runs));
+  WriteFile(arguments.out + "/errors-by-kind.json", ErrorKindsJson(runs).Dump(1) + "\n");
   WritePictures(runs, arguments.out + "/figures");
   Say(arguments.json ? TablesJson(tables).Dump(1) + "\n" : text);
 }
@@ -93,7 +95,7 @@ void AddPublishedCompare(CLI::App& published, const std::shared_ptr<PublishedArg
   command->add_option("--results", arguments->results, "of `dflop run`, a folder per experiment: FILE/table.csv")
       ->required()
       ->type_name("RESULTS_DIR");
-  command->add_option("--out", arguments->out, "folder for table.md, errors.csv and figures/*.svg")
+  command->add_option("--out", arguments->out, "folder for table.md, errors.csv, errors-by-kind.json and figures/*.svg")
       ->required()
       ->type_name("OUT");
   command->add_flag("--json", arguments->json, "the tables for programs");

@@ -19,7 +19,7 @@ struct CountColumn {
   int MeasuredRun::*count;
 };
 
-constexpr std::array<TextColumn, 10> kTexts = {{{"file", &MeasuredRun::file},
+constexpr std::array<TextColumn, 11> kTexts = {{{"file", &MeasuredRun::file},
                                                 {"scenario", &MeasuredRun::scenario},
                                                 {"source", &MeasuredRun::source},
                                                 {"stack", &MeasuredRun::stack},
@@ -28,6 +28,7 @@ constexpr std::array<TextColumn, 10> kTexts = {{{"file", &MeasuredRun::file},
                                                 {"assumed", &MeasuredRun::assumed},
                                                 {"group", &MeasuredRun::group},
                                                 {"gpu", &MeasuredRun::gpu},
+                                                {"device", &MeasuredRun::device},
                                                 {"table", &MeasuredRun::table}}};
 constexpr std::array<CountColumn, 5> kCounts = {{{"gpus", &MeasuredRun::gpus},
                                                  {"tp", &MeasuredRun::tp},

@@ -15,7 +15,8 @@ struct MeasuredRun {
   std::string proxy;     ///< what stands in for something else and why; "" = the scenario is exact
   std::string assumed;   ///< settings that the row leaves open, as taken
   std::string group;     ///< runs that differ in layout only share it; "" where there is none
-  std::string gpu;
+  std::string gpu;       ///< as the table names it
+  std::string device;    ///< as the program does
   int gpus = 1, tp = 1, pp = 1, dp = 1, cp = 1;
   double step_time_s = 0;
   double gpu_memory_bytes = 0;

@@ -196,6 +196,7 @@ ImportedRow Import(const PublishedRow& row) {
   imported.measured.scenario = imported.scenario.find("name")->as<std::string>();
   const CheckedScenario checked = CheckScenario(imported.scenario, layout.degrees);
   if (!checked.refused.empty()) return LeftOut("refused by the program", checked.refused);
+  imported.measured.device = checked.gpu;
   imported.measured.gpu_memory_bytes = checked.gpu_memory_bytes;
   return imported;
 }

@@ -29,6 +29,7 @@ CheckedScenario CheckScenario(const Json& scenario, const HomogeneousDegrees& de
   try {
     const Scenario read = ReadScenario(JsonReader(scenario, ""), {});
     checked.refused = WhyNotRun(read, degrees);
+    checked.gpu = read.cluster.node_at(0).gpu.name;
     checked.gpu_memory_bytes = read.cluster.node_at(0).gpu.memory.value();
   } catch (const InputError& error) {
     checked.refused = error.pointer() + ": " + error.what();

@@ -10,7 +10,8 @@ namespace dflop {
 
 struct CheckedScenario {
   std::string refused;          ///< what the program says against it; "" when it runs
-  double gpu_memory_bytes = 0;  ///< of a device, where it runs
+  std::string gpu;              ///< of a device, where it runs
+  double gpu_memory_bytes = 0;  ///< of that one
 };
 
 /// Reads the scenario as an experiment's and places `degrees`, which its one policy states, on its cluster: the

@@ -20,6 +20,18 @@ std::string GpuOf(const JsonReader& cluster) {
   return gpu->IsString() ? gpu->String() : gpu->StringOr("name", "");
 }
 
+/// "dense", "experts", "lora", "fp8" as tables of published runs are divided; "multimodal" for a model with encoders.
+std::string ClassOf(const JsonReader& assumptions) {
+  const auto model = assumptions.Find("model");
+  const auto llm = model && model->IsObject() ? model->Find("llm") : std::nullopt;
+  if (!llm) return "";
+  if (model->Has("encoders") && model->At("encoders").Size() > 0) return "multimodal";
+  const std::string precision = assumptions.At("software").StringOr("precision", "bf16");
+  if (precision == "fp8" || precision == "nvfp4") return "fp8";
+  if (llm->Has("lora")) return "lora";
+  return llm->Has("experts") ? "experts" : "dense";
+}
+
 std::string InWords(const JsonReader& kind, const std::string& name) {
   const JsonReader gpus = kind.At("gpus");
   const std::string least = gpus.Element(0).json().Dump(), most = gpus.Element(1).json().Dump();
@@ -36,11 +48,12 @@ std::string PublishedErrorInWords(const JsonReader& assumptions) {
   if (!words || !cluster || !cluster->IsObject()) return "";  // of an older result
   const auto preset = words->Find("preset");
   if (!preset) return "no published run of this kind (name a software preset for one)";
-  const std::string gpu = GpuOf(*cluster);
-  const std::string name = preset->String() + " on " + gpu;
+  const std::string gpu = GpuOf(*cluster), of_class = ClassOf(assumptions);
+  const std::string name = of_class + " models under " + preset->String() + " on " + gpu;
   const Json document = BuiltInJson(kErrorsFile);
   for (const JsonReader& kind : JsonReader(document, kErrorsFile).Elements()) {
-    if (kind.At("software").String() == preset->String() && kind.At("gpu").String() == gpu) return InWords(kind, name);
+    const bool same = kind.At("class").String() == of_class && kind.At("software").String() == preset->String();
+    if (same && kind.At("gpu").String() == gpu) return InWords(kind, name);
   }
   return "no published run of " + name;
 }
