@@ -167,6 +167,8 @@ TEST_F(PublishedImport, EightBitRowsAreAClassOfTheirOwn) {
   EXPECT_EQ(Import(row).measured.proxy, "");
   EXPECT_EQ(At(Import(row).scenario, {"precision"}), Json("fp8"));
   row.precision = "nvfp4/fp8 (see config)";
+  EXPECT_EQ(Import(row).left_out, "refused by the program");  // H100 multiplies no 4-bit numbers
+  row.gpu = "B200";
   EXPECT_EQ(At(Import(row).scenario, {"precision"}), Json("nvfp4"));
   EXPECT_NE(Import(row).measured.proxy, "");
   row.experts = 8;
