@@ -1,6 +1,8 @@
 // A key decides which rows are summed together; the same figures come of every key.
 #include "experiments/published_runs/error_summary.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <utility>
@@ -61,20 +63,19 @@ ErrorSummary SummaryOf(const Key& key, const Rows& rows) {
 }
 
 /// Classes in the order in which they differ from the simplest.
-int PlaceOf(const std::string& kind) {
-  if (kind == "dense") return 0;
-  if (kind == "experts") return 1;
-  return kind == "lora" ? 2 : 3;
+std::size_t PlaceOf(const std::string& kind) {
+  constexpr std::array<const char*, 6> kKinds = {"dense", "experts", "lora", "fp8", "fp8-experts", "fp8-lora"};
+  return static_cast<std::size_t>(std::find(kKinds.begin(), kKinds.end(), kind) - kKinds.begin());
 }
 
 template <typename NameOfRun>
 std::vector<ErrorSummary> SummarizeBy(const std::vector<PredictedRun>& runs, NameOfRun name_of, bool with_all) {
-  std::map<int, std::map<Key, Rows>> classes;
-  std::map<int, Rows> all;
+  std::map<std::size_t, std::map<Key, Rows>> classes;
+  std::map<std::size_t, Rows> all;
   for (const PredictedRun& run : runs) {
     const std::string name = name_of(run);
     if (name.empty()) continue;
-    const int place = PlaceOf(run.run.kind);
+    const std::size_t place = PlaceOf(run.run.kind);
     classes[place][{run.run.kind, name}].push_back(&run);
     all[place].push_back(&run);
   }

@@ -13,7 +13,7 @@ namespace dflop {
 
 /// Errors are predicted / measured − 1. Percentiles as Quantile in base/statistics.hpp.
 struct ErrorSummary {
-  std::string kind;  ///< dense | experts | lora | fp8; classes are never mixed
+  std::string kind;  ///< as MeasuredRun::kind; classes are never mixed
   std::string name;  ///< of the source, stack or group; "all" over a class
   std::size_t rows = 0;
   std::size_t predicted = 0;  ///< of them; errors are over these

@@ -17,7 +17,9 @@ std::string UniqueIn(const std::string& file, const std::string& name, std::map<
 const char* Describe(const std::string& kind) {
   if (kind == "experts") return "mixtures of experts in 16 bit";
   if (kind == "lora") return "fine-tuning with adapters in 16 bit";
-  return kind == "fp8" ? "kernels of 8 or 4 bit" : "dense models in 16 bit";
+  if (kind == "fp8-experts") return "mixtures of experts, linear maps of 8 or 4 bit";
+  if (kind == "fp8-lora") return "fine-tuning with adapters, linear maps of 8 or 4 bit";
+  return kind == "fp8" ? "dense models, linear maps of 8 or 4 bit" : "dense models in 16 bit";
 }
 
 Json EmptyExperiment(const MeasuredRun& run) {

@@ -11,7 +11,7 @@ struct MeasuredRun {
   std::string scenario;  ///< in that file
   std::string source;    ///< as the table names it
   std::string stack;     ///< the preset; "" for the default one
-  std::string kind;      ///< dense | experts | lora | fp8
+  std::string kind;      ///< dense | experts | lora, in 16 bit; fp8 | fp8-experts | fp8-lora, in 8 or 4
   std::string proxy;     ///< what stands in for something else and why; "" = the scenario is exact
   std::string assumed;   ///< settings that the row leaves open, as taken
   std::string group;     ///< runs that differ in layout only share it; "" where there is none

@@ -17,14 +17,25 @@
 namespace dflop {
 namespace {
 
-/// The experiment's word for a number format as tables print it, "fp32" for one of 32 bits; "" for an unknown one.
-std::string PrecisionWord(const std::string& printed) {
-  if (Mentions(printed, "nvfp4") || Mentions(printed, "fp4")) return "nvfp4";
-  if (Mentions(printed, "fp8")) return "fp8";  // mxfp8 too: scaled by blocks, the multiplications are the same
-  if (Mentions(printed, "bf16") || Mentions(printed, "bfloat16")) return "bf16";
-  if (Mentions(printed, "fp16") || Mentions(printed, "float16")) return "fp16";
-  return Mentions(printed, "32") ? "fp32" : "";
+/// How a table's number format is told in an experiment.
+struct NumberFormat {
+  std::string word;   ///< "fp32" for one of 32 bits, "" for an unknown one
+  std::string proxy;  ///< what the word stands for, where that is something else
+};
+
+/// Scales of blocks (mxfp8) are told as those of tensors where the program knows no other; a run that mixes 4 and 8
+/// bits without saying where counts as one of 4.
+NumberFormat FormatOf(const std::string& printed) {
+  if (Mentions(printed, "fp4")) return {"nvfp4", Mentions(printed, "fp8") ? "precision: nvfp4 for a mix with fp8" : ""};
+  const bool in_blocks = Mentions(printed, "mxfp8") || Mentions(printed, "fp8-mx");
+  if (in_blocks && IsPrecisionWord("mxfp8")) return {"mxfp8", ""};
+  if (Mentions(printed, "fp8")) return {"fp8", in_blocks ? "precision: fp8 for mxfp8" : ""};
+  if (Mentions(printed, "bf16") || Mentions(printed, "bfloat16")) return {"bf16", ""};
+  if (Mentions(printed, "fp16") || Mentions(printed, "float16")) return {"fp16", ""};
+  return {Mentions(printed, "32") ? "fp32" : "", ""};
 }
+
+std::string PrecisionWord(const std::string& printed) { return FormatOf(printed).word; }
 
 bool Is16Bit(const std::string& word) { return word == "bf16" || word == "fp16"; }
 
@@ -64,9 +75,9 @@ Objection ObjectionTo(const PublishedRow& row, const std::string& preset) {
 }
 
 std::string KindOf(const PublishedRow& row) {
-  if (!Is16Bit(PrecisionWord(row.precision))) return "fp8";
-  if (IsLora(row)) return "lora";
-  return row.experts > 0 ? "experts" : "dense";
+  const std::string kind = IsLora(row) ? "lora" : row.experts > 0 ? "experts" : "dense";
+  if (Is16Bit(PrecisionWord(row.precision))) return kind;
+  return kind == "dense" ? "fp8" : "fp8-" + kind;
 }
 
 /// What all layouts of one job share. BigScience's runs also need one period: nodes were mended on 25 February 2022.
@@ -191,7 +202,7 @@ ImportedRow Import(const PublishedRow& row) {
   PublishedModel model = ModelOf(row);
   ImportedRow imported;
   imported.measured = MeasuredOf(row, preset, layout);
-  imported.measured.proxy = Joined(cluster->proxy, model.proxy);
+  imported.measured.proxy = Joined(Joined(FormatOf(row.precision).proxy, cluster->proxy), model.proxy);
   imported.scenario = ScenarioOf(row, preset, layout.degrees, *cluster, std::move(model.json));
   imported.measured.scenario = imported.scenario.find("name")->as<std::string>();
   const CheckedScenario checked = CheckScenario(imported.scenario, layout.degrees);

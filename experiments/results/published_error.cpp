@@ -20,16 +20,17 @@ std::string GpuOf(const JsonReader& cluster) {
   return gpu->IsString() ? gpu->String() : gpu->StringOr("name", "");
 }
 
-/// "dense", "experts", "lora", "fp8" as tables of published runs are divided; "multimodal" for a model with encoders.
+/// "dense", "experts" or "lora", "fp8" or "fp8-experts" or "fp8-lora" for 8 and 4 bits, as tables of published runs are
+/// divided; "multimodal" for a model with encoders.
 std::string ClassOf(const JsonReader& assumptions) {
   const auto model = assumptions.Find("model");
   const auto llm = model && model->IsObject() ? model->Find("llm") : std::nullopt;
   if (!llm) return "";
   if (model->Has("encoders") && model->At("encoders").Size() > 0) return "multimodal";
+  const std::string of_layers = llm->Has("lora") ? "lora" : llm->Has("experts") ? "experts" : "";
   const std::string precision = assumptions.At("software").StringOr("precision", "bf16");
-  if (precision == "fp8" || precision == "nvfp4") return "fp8";
-  if (llm->Has("lora")) return "lora";
-  return llm->Has("experts") ? "experts" : "dense";
+  if (precision == "bf16" || precision == "fp16") return of_layers.empty() ? "dense" : of_layers;
+  return of_layers.empty() ? "fp8" : "fp8-" + of_layers;
 }
 
 std::string InWords(const JsonReader& kind, const std::string& name) {

@@ -7,9 +7,8 @@
 
 namespace dflop {
 
-/// "9 % mean error over 41 published runs of dense models under megatron-core on h100-sxm, 8–512 GPUs", or that there is
-/// none of the kind.
-/// Figures are those of models/data/published_errors.json, which `dflop published compare` makes.
+/// "9 % mean error over 41 published runs of dense models under megatron-core on h100-sxm, 8–512 GPUs", or that there
+/// is none of the kind. Figures are those of models/data/published_errors.json, which `dflop published compare` makes.
 /// `assumptions`: those of a scenario in a result.
 std::string PublishedErrorInWords(const JsonReader& assumptions);
 

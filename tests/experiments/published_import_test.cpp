@@ -158,15 +158,21 @@ TEST_F(PublishedImport, WhatIsLeftOutHasAReason) {
   EXPECT_EQ(ReasonWith([](PublishedRow& row) { row.recompute = "some"; }), "refused by the program");
 }
 
-TEST_F(PublishedImport, EightBitRowsWaitForTheirPrecision) {
+TEST_F(PublishedImport, EightBitRowsAreAClassOfTheirOwn) {
+  ASSERT_TRUE(IsPrecisionWord("fp8"));
+  EXPECT_FALSE(IsPrecisionWord("fp9"));
   PublishedRow row = SmallRow();
   row.precision = "fp8-cs?";
-  const ImportedRow imported = Import(row);
-  if (IsPrecisionWord("fp8")) {
-    EXPECT_EQ(imported.measured.file, "somebody-fp8");
-  } else {
-    EXPECT_EQ(imported.left_out, "8- or 4-bit precision");
-  }
+  EXPECT_EQ(Import(row).measured.file, "somebody-fp8");
+  EXPECT_EQ(Import(row).measured.proxy, "");
+  EXPECT_EQ(At(Import(row).scenario, {"precision"}), Json("fp8"));
+  row.precision = "nvfp4/fp8 (see config)";
+  EXPECT_EQ(Import(row).left_out, "refused by the program");  // H100 multiplies no 4-bit numbers
+  row.gpu = "B200";
+  EXPECT_EQ(At(Import(row).scenario, {"precision"}), Json("nvfp4"));
+  EXPECT_NE(Import(row).measured.proxy, "");
+  row.experts = 8;
+  EXPECT_EQ(Import(row).measured.kind, "fp8-experts");
 }
 
 TEST_F(PublishedImport, ASilentRecipeOfMegatronCoreRecomputesNothing) {
