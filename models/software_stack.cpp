@@ -89,7 +89,7 @@ void ReadKernels(const JsonReader& json, SoftwareStack& software) {
   software.sustained_clocks = json.BoolOr("sustained_clocks", software.sustained_clocks);
   software.launch = ReadEnum(json, "launch", kLaunches, software.launch);
   software.overlap_tensor_parallel = json.BoolOr("overlap_tensor_parallel", software.overlap_tensor_parallel);
-  const std::string usual = kOptimizerKernels[software.fused_optimizer ? 1 : 0];
+  const std::string& usual = kOptimizerKernels[software.fused_optimizer ? 1 : 0];
   software.fused_optimizer = json.OneOfOr("optimizer", usual, kOptimizerKernels) == kOptimizerKernels[1];
   software.clip_gradients = json.BoolOr("clip_gradients", software.clip_gradients);
   software.recompute_share = json.NumberOr("recompute_share", software.recompute_share, 0.01, 1);

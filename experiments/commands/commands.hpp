@@ -18,6 +18,7 @@ void AddProfileCommand(CLI::App& app);
 void AddReportCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);
 void AddNetworkCommand(CLI::App& app);
+void AddScheduleCommand(CLI::App& app);
 void AddPublishedCommand(CLI::App& app);
 
 }  // namespace dflop

@@ -40,6 +40,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddReportCommand(app);
   AddListCommand(app);
   AddNetworkCommand(app);
+  AddScheduleCommand(app);
   AddPublishedCommand(app);
   AddTraceCommands(app);
   AddSampleCommands(app);

@@ -93,7 +93,8 @@ RunImport ImportRuns(const std::vector<std::string>& paths) {
 
 void WriteRuns(const RunImport& import, const std::string& folder) {
   for (const auto& [name, experiment] : import.files) {
-    WriteFile(folder + "/" + name + ".json", ExperimentText(experiment));
+    std::string path = folder;
+    WriteFile(path.append("/").append(name).append(".json"), ExperimentText(experiment));
   }
   WriteFile(folder + "/" + kMeasuredFile, MeasuredCsv(import.measured));
   WriteFile(folder + "/left-out.csv", LeftOutCsv(import.left_out));

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "policies/api/registry.hpp"
+#include "policies/api/v_placement.hpp"
 #include "policies/layout_search/plan_simulator.hpp"
 #include "policies/layout_search/separate_layouts.hpp"
 #include "sim/plan/release_config.hpp"
@@ -163,6 +164,7 @@ class FixedLayout final : public LayoutPlanner {
     const ModelSpec& model = problem.cost.model();
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
     degrees.chunks = problem.schedule.chunks();
+    degrees.turns_back = degrees.chunks == 2 && problem.schedule.placement(degrees.pp) == InV(degrees.pp);
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail(key, why);
     degrees.microbatches = Microbatches(problem, degrees.dp);

@@ -217,6 +217,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
     return has_encoder ? "encoder_tp " + std::to_string(d.encoder_tp) + " does not divide tp " + std::to_string(d.tp)
                        : "a model without encoder has no encoder_tp";
   }
+  if (d.turns_back && d.chunks != 2) return "a pipeline that turns back has two chunks a device";
   if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
   if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
     return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
@@ -290,7 +291,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   }
   for (int r = 0; r < d.dp; ++r) {
     for (int s = 0; s < depth; ++s) {
-      layout.stages.push_back({r, s, s % d.pp * d.dp + r, parts[static_cast<std::size_t>(s)]});
+      const int device = d.turns_back && s >= d.pp ? 2 * d.pp - 1 - s : s % d.pp;
+      layout.stages.push_back({r, s, device * d.dp + r, parts[static_cast<std::size_t>(s)]});
     }
   }
   layout.pipelines.assign(Index(model.module_count()), 0);
@@ -300,8 +302,9 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   layout.name = "uniform " + DegreeText({.tp = d.tp, .pp = d.pp, .dp = d.dp, .cp = d.cp, .ep = d.ep, .etp = d.etp}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
                 (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
-                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") + FewerText(d.fewer_last) +
-                GivenText(d.layers_per_stage) + ", " + std::to_string(d.microbatches) + " microbatches";
+                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") +
+                (d.turns_back ? " in a V" : "") + FewerText(d.fewer_last) + GivenText(d.layers_per_stage) + ", " +
+                std::to_string(d.microbatches) + " microbatches";
   return layout;
 }
 

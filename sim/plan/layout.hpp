@@ -133,6 +133,8 @@ struct HomogeneousDegrees {
   int ep = 1;
   int etp = 1;
   std::vector<int> layers_per_stage{};  ///< of the LLM's stages, first to last; empty: evenly
+  /// With two chunks: stage pp + i is on the device of stage pp − 1 − i, down the pipeline and up again.
+  bool turns_back = false;
 
   int group() const { return tp * cp; }
   int gpus() const { return group() * pp * dp; }

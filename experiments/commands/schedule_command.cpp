@@ -1,0 +1,192 @@
+// `dflop schedule show`: a pipeline schedule by itself, with times of its own choosing.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/report/schedule_chart.hpp"
+#include "policies/api/checked_plugins.hpp"
+#include "policies/api/infeasible.hpp"
+#include "policies/api/registry.hpp"
+#include "policies/api/schedule_csv.hpp"
+#include "policies/api/timed_orders.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kMostStages = 1024;
+constexpr int kMostMicrobatches = 1 << 16;
+constexpr double kMostSeconds = 1e6;
+
+struct ScheduleArguments {
+  std::string name;
+  int stages = 4;
+  int microbatches = 8;
+  std::vector<std::string> parameters;
+  double forward = 1, backward_input = 1, backward_weight = 1, transfer = 0;
+  double memory_limit = std::numeric_limits<double>::infinity();
+  double weight_share = 1;
+  std::string csv, svg;
+  bool json = false;
+};
+
+/// "chunks=4" → {"name": …, "chunks": 4}; what is no JSON is a word.
+Json SpecOf(const ScheduleArguments& arguments) {
+  Json spec;
+  spec["name"] = arguments.name;
+  for (const std::string& parameter : arguments.parameters) {
+    const std::size_t equals = parameter.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      throw InputError("--param " + JsonQuote(parameter) + " is not of the form key=value");
+    }
+    const std::string value = parameter.substr(equals + 1);
+    try {
+      spec[parameter.substr(0, equals)] = ParseJson(value, "");
+    } catch (const InputError&) {
+      spec[parameter.substr(0, equals)] = value;
+    }
+  }
+  return spec;
+}
+
+ScheduleProblem ProblemOf(const PipelineSchedule& schedule, const ScheduleArguments& arguments) {
+  ScheduleProblem problem = ShapeOf(schedule, arguments.stages, arguments.microbatches);
+  const StageTimes times{Seconds(arguments.forward), Seconds(arguments.backward_input),
+                         Seconds(arguments.backward_weight)};
+  problem.times.assign(Index(problem.stages()), std::vector<StageTimes>(Index(problem.microbatches), times));
+  const std::vector<Seconds> hops(Index(problem.microbatches), Seconds(arguments.transfer));
+  problem.transfers.assign(Index(problem.stages() - 1), hops);
+  problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
+  problem.memory_limit = arguments.memory_limit;
+  return problem;
+}
+
+Json OrderJson(const DeviceOrder& order, const std::vector<int>& stages) {
+  Json list = Json::EmptyArray();
+  for (const ScheduledOp& op : order) {
+    Json entry;
+    entry["kind"] = KindName(op.kind);
+    entry["stage"] = stages[Index(op.chunk)];
+    entry["microbatch"] = op.microbatch;
+    list.push_back(std::move(entry));
+  }
+  return list;
+}
+
+Json ResultJson(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem, const TimedOrders& run) {
+  const std::vector<std::vector<int>> stages = problem.StagesOfDevices();
+  Json json;
+  json["order"] = Json::EmptyArray();
+  for (std::size_t device = 0; device < orders.size(); ++device) {
+    json["order"].push_back(OrderJson(orders[device], stages[device]));
+  }
+  json["makespan_s"] = run.makespan.value();
+  json["span_s"] = run.span.value();
+  json["bubble_of_makespan"] = run.bubble_of_makespan();
+  json["bubble_of_span"] = run.bubble_of_span();
+  json["peak_activations"] = Json::ArrayOf(run.peak_activations);
+  return json;
+}
+
+/// One character a slot of the shortest operation: the microbatch's last digit forward, letters backward.
+std::string GridRow(const std::vector<TimedOp>& device, double slot, std::size_t width) {
+  constexpr int kLetters = 26, kDigits = 10;
+  std::string row(width, '.');
+  for (const TimedOp& one : device) {
+    const auto begin = static_cast<std::size_t>(std::llround(one.start.value() / slot));
+    const auto end = std::max(begin + 1, static_cast<std::size_t>(std::llround(one.end.value() / slot)));
+    char mark = static_cast<char>('0' + one.op.microbatch % kDigits);
+    if (one.op.kind == OpKind::kBackwardWeight) mark = static_cast<char>('A' + one.op.microbatch % kLetters);
+    if (GivesInputGradient(one.op.kind)) mark = static_cast<char>('a' + one.op.microbatch % kLetters);
+    for (std::size_t at = begin; at < std::min(end, width); ++at) row[at] = mark;
+  }
+  return row;
+}
+
+void PrintGrid(const TimedOrders& run) {
+  constexpr std::size_t kWidest = 160;
+  double slot = HUGE_VAL;
+  for (const auto& device : run.devices) {
+    for (const TimedOp& one : device) {
+      if (one.end > one.start) slot = std::min(slot, (one.end - one.start).value());
+    }
+  }
+  if (!std::isfinite(slot)) return;
+  slot = std::max(slot, run.makespan.value() / kWidest);
+  const auto width = static_cast<std::size_t>(std::ceil(run.makespan.value() / slot - 1e-9));
+  for (std::size_t device = 0; device < run.devices.size(); ++device) {
+    std::printf("device %-3zu %s  peak %s\n", device, GridRow(run.devices[device], slot, width).c_str(),
+                Format("%g", run.peak_activations[device]).c_str());
+  }
+  std::printf("digits: forward of the microbatch; a, b, …: its backward, or the input's half; A, B, …: the weights'\n");
+}
+
+void PrintText(const TimedOrders& run) {
+  PrintGrid(run);
+  std::printf("makespan %s s, %s idle; longest span of a device %s s, %s idle\n",
+              ShortestNumber(run.makespan.value()).c_str(), (Fixed(100 * run.bubble_of_makespan(), 2) + " %").c_str(),
+              ShortestNumber(run.span.value()).c_str(), (Fixed(100 * run.bubble_of_span(), 2) + " %").c_str());
+}
+
+void Show(const ScheduleArguments& arguments) {
+  const Json spec = SpecOf(arguments);
+  const auto schedule =
+      Checked(Registry<PipelineSchedule>::Instance().Make(JsonReader(spec, "SCHEDULE")), arguments.name);
+  const ScheduleProblem problem = ProblemOf(*schedule, arguments);
+  std::vector<DeviceOrder> orders;
+  try {
+    orders = schedule->Orders(problem);
+  } catch (const Infeasible& error) {
+    throw InputError(arguments.name + ": " + error.what());
+  }
+  const TimedOrders run = RunOrders(orders, problem, arguments.weight_share);
+  if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem));
+  if (!arguments.svg.empty()) WriteFile(arguments.svg, ScheduleChart(run, arguments.name).Standalone(FigureStyle()));
+  arguments.json ? static_cast<void>(std::printf("%s\n", ResultJson(orders, problem, run).Dump(1).c_str()))
+                 : PrintText(run);
+}
+
+}  // namespace
+
+void AddScheduleCommand(CLI::App& app) {
+  CLI::App* schedule = app.add_subcommand("schedule", "Pipeline schedules by themselves");
+  schedule->require_subcommand(1);
+  CLI::App* command = schedule->add_subcommand("show", "The order of every device, its bubble and what it holds");
+  const auto arguments = std::make_shared<ScheduleArguments>();
+  command->add_option("name", arguments->name, "one of `dflop list pipelines`")->required()->type_name("SCHEDULE");
+  command->add_option("--stages", arguments->stages, "devices of the pipeline")
+      ->check(CLI::Range(1, kMostStages))
+      ->capture_default_str();
+  command->add_option("--microbatches", arguments->microbatches)
+      ->check(CLI::Range(1, kMostMicrobatches))
+      ->capture_default_str();
+  command->add_option("--param", arguments->parameters, "of the schedule, as chunks=4")->type_name("KEY=VALUE");
+  const auto seconds = [&](const char* flag, double& value, const char* what) {
+    command->add_option(flag, value, what)->check(CLI::Range(0.0, kMostSeconds))->capture_default_str();
+  };
+  seconds("--forward", arguments->forward, "seconds of a chunk's forward");
+  seconds("--backward-input", arguments->backward_input, "seconds of its backward for the input");
+  seconds("--backward-weight", arguments->backward_weight, "and for the weights");
+  seconds("--transfer", arguments->transfer, "seconds of a message between devices, which occupies none");
+  command->add_option("--memory-limit", arguments->memory_limit, "microbatches of a whole device's layers")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--weight-share", arguments->weight_share, "of an activation kept for the weights' backward")
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
+  command->add_option("--csv", arguments->csv, "write the order as PyTorch's schedules read it")->type_name("FILE");
+  command->add_option("--svg", arguments->svg, "draw it")->type_name("FILE");
+  command->add_flag("--json", arguments->json, "{order, makespan_s, span_s, bubbles, peak_activations}");
+  command->footer("Example: dflop schedule show zb-h1 --stages 4 --microbatches 8");
+  command->callback([arguments] { Show(*arguments); });
+}
+
+}  // namespace dflop

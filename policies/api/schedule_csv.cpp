@@ -1,0 +1,180 @@
+// The dialect shows in the file as a whole: BW is of the old one, I of the new.
+#include "policies/api/schedule_csv.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
+#include <sstream>
+#include <utility>
+
+#include "base/error.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kMostStage = 1 << 16;
+constexpr int kMostMicrobatch = 1 << 20;
+
+struct Action {
+  int stage = 0;
+  std::string type;
+  int microbatch = -1;
+};
+
+/// A cell and where it stands.
+struct Cell {
+  Action action;
+  std::size_t row = 0;
+  std::size_t column = 0;
+};
+
+class ScheduleReader {
+ public:
+  ScheduleReader(const std::string& text, std::string name) : name_(std::move(name)) { ReadCells(text); }
+
+  ScheduleFile Read() {
+    ScheduleFile file;
+    file.placement = PlacementOfCells();
+    file.chunks = ChunksOf(file.placement);
+    file.orders.resize(rows_);
+    std::map<int, int> chunk_of;  // by stage
+    std::vector<int> met(rows_);
+    for (std::size_t stage = 0; stage < file.placement.size(); ++stage) {
+      chunk_of[static_cast<int>(stage)] = met[static_cast<std::size_t>(file.placement[stage])]++;
+    }
+    for (const Cell& cell : cells_) {
+      file.orders[cell.row].push_back({KindOf(cell), cell.action.microbatch, chunk_of.at(cell.action.stage)});
+      file.microbatches = std::max(file.microbatches, cell.action.microbatch + 1);
+    }
+    return file;
+  }
+
+ private:
+  [[noreturn]] void FailAt(std::size_t row, std::size_t column, const std::string& what) const {
+    throw InputError(name_ + ": row " + std::to_string(row + 1) + ", column " + std::to_string(column + 1) + ": " +
+                     what);
+  }
+
+  void ReadCells(const std::string& text) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line); ++rows_) {
+      if (!line.empty() && line.back() == '\r') line.pop_back();
+      std::istringstream row(line);
+      std::size_t column = 0;
+      for (std::string cell; std::getline(row, cell, ','); ++column) ReadCell(cell, column);
+    }
+    if (cells_.empty()) throw InputError(name_ + ": holds no action");
+  }
+
+  void ReadCell(const std::string& text, std::size_t column) {
+    if (text.empty()) return;
+    if (text.front() == '(') FailAt(rows_, column, "is a pair that overlaps, which has no place here");
+    std::size_t at = 0;
+    Action action;
+    action.stage = NumberAt(text, at, kMostStage);
+    if (action.stage < 0) FailAt(rows_, column, "is " + JsonQuote(text) + ", no <stage><type><microbatch>");
+    for (; at < text.size() && (std::isupper(static_cast<unsigned char>(text[at])) || text[at] == '_'); ++at) {
+      action.type += text[at];
+    }
+    action.microbatch = NumberAt(text, at, kMostMicrobatch);
+    constexpr std::array<const char*, 7> kFollows = {"UNSHARD", "RESHARD", "REDUCE_GRAD", "SEND_F",
+                                                     "RECV_F",  "SEND_B",  "RECV_B"};
+    if (std::find(kFollows.begin(), kFollows.end(), action.type) != kFollows.end()) return;
+    constexpr std::array<const char*, 5> kComputations = {"F", "I", "W", "B", "BW"};
+    const bool known = std::find(kComputations.begin(), kComputations.end(), action.type) != kComputations.end();
+    if (!known || at != text.size() || action.microbatch < 0) {
+      FailAt(rows_, column, "is " + JsonQuote(text) + ", no action; computations are F, I, W, B or BW");
+    }
+    is_old_ |= action.type == "BW";
+    is_new_ |= action.type == "I";
+    has_weights_ |= action.type == "W";
+    cells_.push_back({std::move(action), rows_, column});
+  }
+
+  /// −1: none there.
+  static int NumberAt(const std::string& text, std::size_t& at, int most) {
+    int number = -1;
+    for (; at < text.size() && std::isdigit(static_cast<unsigned char>(text[at])); ++at) {
+      number = std::max(number, 0) * 10 + (text[at] - '0');
+      if (number > most) return -1;
+    }
+    return number;
+  }
+
+  OpKind KindOf(const Cell& cell) const {
+    const std::string& type = cell.action.type;
+    if (is_old_ && is_new_) FailAt(cell.row, cell.column, "I and BW are of two dialects");
+    if (type == "F") return OpKind::kForward;
+    if (type == "W") return OpKind::kBackwardWeight;
+    if (type == "I") return OpKind::kBackwardInput;
+    // Beside weights' backwards and without I, B can only be the input's.
+    const bool input_only = type == "B" && !is_new_ && (is_old_ || has_weights_);
+    return input_only ? OpKind::kBackwardInput : OpKind::kBackward;
+  }
+
+  Placement PlacementOfCells() const {
+    std::map<int, std::size_t> row_of;
+    for (const Cell& cell : cells_) {
+      const auto [entry, is_new] = row_of.try_emplace(cell.action.stage, cell.row);
+      if (entry->second != cell.row) {
+        FailAt(cell.row, cell.column,
+               "stage " + std::to_string(cell.action.stage) + " is on row " + std::to_string(entry->second + 1) +
+                   " too; a stage is on one rank");
+      }
+    }
+    Placement placement;
+    for (const auto& [stage, row] : row_of) {
+      if (stage != static_cast<int>(placement.size())) {
+        throw InputError(name_ + ": stage " + std::to_string(placement.size()) + " has no action");
+      }
+      placement.push_back(static_cast<int>(row));
+    }
+    return placement;
+  }
+
+  int ChunksOf(const Placement& placement) const {
+    const std::size_t chunks = placement.size() / std::max<std::size_t>(rows_, 1);
+    if (chunks * rows_ != placement.size()) {
+      throw InputError(name_ + ": " + std::to_string(placement.size()) + " stages do not divide over " +
+                       std::to_string(rows_) + " rows");
+    }
+    return static_cast<int>(chunks);
+  }
+
+  std::string name_;
+  std::vector<Cell> cells_;
+  std::size_t rows_ = 0;
+  bool is_old_ = false, is_new_ = false, has_weights_ = false;
+};
+
+char TypeOf(OpKind kind) {
+  if (kind == OpKind::kForward) return 'F';
+  if (kind == OpKind::kBackward) return 'B';
+  return kind == OpKind::kBackwardInput ? 'I' : 'W';
+}
+
+}  // namespace
+
+std::string ScheduleCsv(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem) {
+  const std::vector<std::vector<int>> stages = problem.StagesOfDevices();
+  std::string csv;
+  for (std::size_t device = 0; device < orders.size(); ++device) {
+    bool first = true;
+    for (const ScheduledOp& op : orders[device]) {
+      if (!first) csv += ',';
+      first = false;
+      csv += std::to_string(stages[device][Index(op.chunk)]);
+      csv += TypeOf(op.kind);
+      csv += std::to_string(op.microbatch);
+    }
+    csv += '\n';
+  }
+  return csv;
+}
+
+ScheduleFile ReadScheduleCsv(const std::string& text, const std::string& name) {
+  return ScheduleReader(text, name).Read();
+}
+
+}  // namespace dflop
