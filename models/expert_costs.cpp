@@ -16,6 +16,7 @@ constexpr double kRouterForward = 10, kRouterBackward = 10;
 constexpr double kSort = 2;
 constexpr double kExpertActivationForward = 2, kExpertActivationBackward = 3;  // as in a dense layer, layer_costs.cpp
 constexpr double kGatedExpertForward = 3, kGatedExpertBackward = 5;
+constexpr double kUnfusedGatedExpertForward = 5, kUnfusedGatedExpertBackward = 9;
 // Kernels that an eager framework launches beside the dense layer's, the experts' GEMMs grouped; an assumption, as in
 // layer_costs.cpp.
 constexpr double kExpertKernelShare = 0.5;
@@ -55,14 +56,23 @@ void LayerCosts::OneExpert(OperationSum& sum, double rows, double times, Pass pa
   if (!shape_.lora.empty()) AdapterGemms(sum, FfnAdapters(shape_, ffn.inner), m, run, pass);
 }
 
+/// Of the router and of the experts that a rank holds.
+double LayerCosts::ExpertWeights() const {
+  const FfnWidths ffn(shape_.experts.ffn_hidden, place_.etp, shape_.gated_ffn);
+  const double held = static_cast<double>(shape_.experts.count) / place_.ep;
+  return shape_.hidden * (shape_.experts.count + held * (ffn.up + ffn.inner));
+}
+
 double LayerCosts::ExpertBytes(bool forward) const {
   const ExpertLoad load = LoadOfExperts(shape_.experts, ExpertMesh(), tokens_);
   const FfnWidths ffn(shape_.experts.ffn_hidden, place_.etp, shape_.gated_ffn);
   const double router = load.held_tokens * shape_.experts.count * (forward ? kRouterForward : kRouterBackward);
   double rows = 2 * (load.held_tokens + load.sent_rows);
   if (place_.ep > 1 && load.experts > 1) rows += 2 * kSort * load.rows();
-  const double activation = shape_.gated_ffn ? (forward ? kGatedExpertForward : kGatedExpertBackward)
-                                             : (forward ? kExpertActivationForward : kExpertActivationBackward);
+  const bool fused = place_.software.fused_activation;
+  const double gated = forward ? (fused ? kGatedExpertForward : kUnfusedGatedExpertForward)
+                               : (fused ? kGatedExpertBackward : kUnfusedGatedExpertBackward);
+  const double activation = shape_.gated_ffn ? gated : (forward ? kExpertActivationForward : kExpertActivationBackward);
   return router + (rows * shape_.hidden + load.rows() * ffn.inner * activation) * kElementBytes;
 }
 

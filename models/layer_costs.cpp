@@ -127,10 +127,19 @@ void LayerCosts::LatentGemms(OperationSum& sum, Pass pass) const {
   sum.Linear(tokens_, rank_.latent_kv_width, latent.kv_rank, pass);
 }
 
-/// The microbatch's own gradients read, those of the ones before it read and written; experts apart.
+/// Of the maps that make queries, keys and values.
+double LayerCosts::QkvWeights() const {
+  const double hidden = shape_.hidden;
+  if (shape_.latent.empty()) return hidden * rank_.qkv_width;
+  const LatentAttention& latent = shape_.latent;
+  const double queries = latent.q_rank > 0 ? latent.q_rank * (hidden + rank_.query_width) : hidden * rank_.query_width;
+  return queries + hidden * (latent.kv_rank + latent.rope_head_dim) + latent.kv_rank * rank_.latent_kv_width;
+}
+
+/// The microbatch's own gradients read, those of the ones before it read and written.
 double LayerCosts::AccumulatedBytes() const {
-  const double attention = rank_.qkv_width + rank_.attended_width;
-  const double weights = shape_.hidden * (attention + ffn_.up + ffn_.inner);
+  double weights = QkvWeights() + shape_.hidden * (rank_.attended_width + ffn_.up + ffn_.inner);
+  if (kind_.traits.experts) weights += ExpertWeights();
   return weights * (kElementBytes + 2 * place_.software.gradient_bytes);
 }
 

@@ -46,6 +46,7 @@ class LayerCosts {
   void AttentionCore(OperationSum& sum, Pass pass) const;
   double RotaryWidth() const;
   double AccumulatedBytes() const;
+  double QkvWeights() const;
   double CastBytes(Pass pass) const;
   AttentionShape OwnHeads() const;
   void AttentionOver(OperationSum& sum, const std::vector<SequenceBatch::Group>& groups, double tokens,
@@ -61,6 +62,7 @@ class LayerCosts {
   void Experts(OperationSum& sum, Pass pass) const;
   void ExpertGemms(OperationSum& sum, Pass pass, bool adapters_only) const;
   void OneExpert(OperationSum& sum, double rows, double times, Pass pass, bool adapters_only) const;
+  double ExpertWeights() const;
   double ExpertBytes(bool forward) const;
   int Kernels(int of_dense_layer) const;
 

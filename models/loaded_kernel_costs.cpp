@@ -21,18 +21,24 @@ struct AttentionRates {
   double backward = 1;
 };
 
-/// The entry of a GPU, or of the one nearest in peak rate.
-JsonReader LoadOf(const GpuSpec& gpu, const Json& document) {
-  const JsonReader all(document, "built-in " + std::string(kLoadFile));
-  if (const auto own = all.Find(gpu.name)) return *own;
+/// The built-in GPU whose entry counts: its own, or that of the one nearest in peak rate. A GPU that borrows a
+/// built-in's name with another peak is another GPU, as its table is (gpu_kernel_costs.cpp).
+std::string LoadNameOf(const GpuSpec& gpu, const JsonReader& all) {
+  constexpr double kSamePeak = 1e-3;
   std::string nearest;
   double best = HUGE_VAL;
   for (const std::string& name : all.Keys()) {
     const Json word(name);
-    const double distance = std::abs(std::log(ReadGpu(JsonReader(word, "GPU")).peak / gpu.peak));
-    if (distance < best) best = distance, nearest = name;
+    const double ratio = ReadGpu(JsonReader(word, "GPU")).peak / gpu.peak;
+    if (name == gpu.name && std::abs(ratio - 1) < kSamePeak) return name;
+    if (std::abs(std::log(ratio)) < best) best = std::abs(std::log(ratio)), nearest = name;
   }
-  return all.At(nearest);
+  return nearest;
+}
+
+JsonReader LoadOf(const GpuSpec& gpu, const Json& document) {
+  const JsonReader all(document, "built-in " + std::string(kLoadFile));
+  return all.At(LoadNameOf(gpu, all));
 }
 
 /// By rising head size; none where a GPU's software never had the kernel, which then runs the table's.
@@ -56,8 +62,9 @@ class LoadedKernelCosts final : public KernelCosts {
     const JsonReader load = LoadOf(costs_->gpu(), document);
     rates_ = RatesOf(load, software.attention_kernel);
     if (software.sustained_clocks) sustained_ = load.At("sustained_efficiency").Number(0.01, 1);
-    if (software.attention_kernel != AttentionKernel::kTable)
-      remark_ += ", attention by " + NameOf(software.attention_kernel);
+    if (software.attention_kernel != AttentionKernel::kTable) {
+      remark_ += ", attention by " + NameOf(software.attention_kernel) + (rates_.empty() ? " at the table's rate" : "");
+    }
     if (software.sustained_clocks) remark_ += ", sustained clocks";
   }
 
@@ -110,6 +117,16 @@ bool Multiplies(const GpuSpec& gpu, Precision precision) {
     if (format.String() == NameOf(precision)) return true;
   }
   return false;
+}
+
+bool HasRates(const GpuSpec& gpu, AttentionKernel kernel) {
+  const Json document = BuiltInJson(kLoadFile);
+  return !RatesOf(LoadOf(gpu, document), kernel).empty();
+}
+
+std::string LoadNameOf(const GpuSpec& gpu) {
+  const Json document = BuiltInJson(kLoadFile);
+  return LoadNameOf(gpu, JsonReader(document, kLoadFile));
 }
 
 std::vector<std::string> GpusThatMultiply(Precision precision) {

@@ -22,7 +22,11 @@ std::shared_ptr<const KernelCosts> UnderLoad(std::shared_ptr<const KernelCosts> 
 
 /// Whether a GPU's tensor cores multiply the precision's format.
 bool Multiplies(const GpuSpec& gpu, Precision precision);
-/// The built-in GPUs that do.
+/// Whether a GPU has rates of an attention kernel; one without runs the table's.
+bool HasRates(const GpuSpec& gpu, AttentionKernel kernel);
+/// The built-in GPU whose entry counts for a GPU: itself, or the one nearest in peak rate.
+std::string LoadNameOf(const GpuSpec& gpu);
+/// The built-in GPUs that multiply a precision's format.
 std::vector<std::string> GpusThatMultiply(Precision precision);
 
 }  // namespace dflop

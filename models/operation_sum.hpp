@@ -45,19 +45,17 @@ class OperationSum {
   explicit OperationSum(const Place& place) : place_(place) {}
 
   void Gemm(double m, double n, double k, Pass pass, double times = 1) {
-    const KernelCost cost = place_.kernels.Gemm(m, n, k, pass);
-    gemms_ += cost.time * times;
-    Add(cost, times);
+    Add(place_.kernels.Gemm(m, n, k, pass), times);
   }
   /// Of a layer's linear map, which 8- and 4-bit formats multiply: along the dimension that is summed over a value
   /// takes a half or a quarter of 16 bits, of a cycle as of memory, so the kernel is the 16-bit one that sums over as
   /// much less.
   void Linear(double m, double n, double k, Pass pass, double times = 1) {
-    const double packed = place_.software.packed_values();
-    if (packed == 1) return Gemm(m, n, k, pass, times);
-    if (pass == Pass::kForward) return Gemm(m, n, k / packed, pass, times);
-    if (pass == Pass::kInputGradient) return Gemm(m, n / packed, k, pass, times);
-    Gemm(m / packed, n, k, pass, times);
+    double& summed = pass == Pass::kForward ? k : pass == Pass::kInputGradient ? n : m;
+    summed /= place_.software.packed_values();
+    const KernelCost cost = place_.kernels.Gemm(m, n, k, pass);
+    linear_maps_ += cost.time * times;
+    Add(cost, times);
   }
   void Attention(const AttentionShape& shape, Pass pass, double times) {
     Add(place_.kernels.Attention(shape, pass), times);
@@ -131,10 +129,11 @@ class OperationSum {
     }
     CheckFailed("known launch", __FILE__, __LINE__, "every way to launch is handled");
   }
-  /// A GEMM in as many chunks as there are ranks runs beside the others' collectives.
+  /// A linear map in as many chunks as there are ranks runs beside the others' collectives. Other GEMMs (scores of
+  /// unfused attention, adapters, the LM head) lie beside none.
   Seconds ExposedCommunication() const {
     if (!place_.software.overlap_tensor_parallel || place_.ranks == 1) return communication_;
-    return std::max(communication_ * (1.0 / place_.ranks), communication_ - gemms_ * (1 - 1.0 / place_.ranks));
+    return std::max(communication_ * (1.0 / place_.ranks), communication_ - linear_maps_ * (1 - 1.0 / place_.ranks));
   }
   Seconds Device() const {
     return moved_bytes_ > 0 ? device_ + place_.kernels.MemoryBound(Bytes(moved_bytes_)).time : device_;
@@ -146,7 +145,7 @@ class OperationSum {
 
   const Place& place_;
   Seconds device_{0};
-  Seconds gemms_{0};  ///< part of device_
+  Seconds linear_maps_{0};  ///< part of device_
   Seconds extrapolated_{0};
   Seconds communication_{0};
   Seconds context_{0};

@@ -23,6 +23,8 @@ std::string SoftwarePresetSource(const std::string& name) {
 
 std::string PresetOf(const JsonReader& software) {
   if (software.IsString()) return software.OneOf(SoftwarePresetNames());
+  if (!software.IsObject())
+    software.Fail(std::string("is ") + software.json().kind() + ", a preset's name or an object is wanted");
   return software.Has("preset") ? software.At("preset").OneOf(SoftwarePresetNames()) : std::string();
 }
 

@@ -99,7 +99,7 @@ void AddPublishedCompare(CLI::App& published, const std::shared_ptr<PublishedArg
       ->required()
       ->type_name("OUT");
   command->add_flag("--json", arguments->json, "the tables for programs");
-  command->footer("Example: dflop published compare published --results results/local/published --out comparison");
+  command->footer("Example: dflop published compare published --results results/local --out comparison");
   command->callback([arguments] { Compare(*arguments); });
 }
 

@@ -4,30 +4,55 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "models/loaded_kernel_costs.hpp"
 #include "models/software_stack.hpp"
 #include "sim/build/communicator.hpp"
 
 namespace dflop {
 namespace {
 
-bool Cuts(const SoftwareStack& software) {
+bool Cuts(const Scenario&, const SoftwareStack& software) {
   const bool holds_bucket =
       software.sharding_of(true) == Sharding::kGradients || software.sharding_of(false) == Sharding::kGradients;
   return holds_bucket || software.overlap_gradients || (software.overlap_parameters && software.shards());
 }
-bool Shards(const SoftwareStack& software) { return software.shards(); }
+bool Shards(const Scenario&, const SoftwareStack& software) { return software.shards(); }
 
-bool Gathers(const SoftwareStack& software) { return software.gathers_parameters(); }
+bool Gathers(const Scenario&, const SoftwareStack& software) { return software.gathers_parameters(); }
 
-bool Fuses(const SoftwareStack& software) { return software.attention == AttentionKind::kFlash; }
-bool Launches(const SoftwareStack& software) { return software.host_per_kernel > Seconds(0); }
-bool RecomputesLayers(const SoftwareStack& software) { return software.recompute == Recompute::kFull; }
+bool Fuses(const Scenario&, const SoftwareStack& software) { return software.attention == AttentionKind::kFlash; }
+
+/// A file that prices the only kind of GPU runs its kernels as they were measured.
+bool Loads(const Scenario& scenario, const SoftwareStack&) {
+  const Json* costs = scenario.json.find("costs");
+  return costs == nullptr || costs->find("file") == nullptr || scenario.cluster.kinds() > 1;
+}
+
+bool HasKernel(const Scenario& scenario, const SoftwareStack& software) {
+  if (software.attention_kernel == AttentionKernel::kTable || !Loads(scenario, software)) return true;
+  for (int kind = 0; kind < scenario.cluster.kinds(); ++kind) {
+    if (HasRates(scenario.cluster.node_of_kind(KindId{kind}).gpu, software.attention_kernel)) return true;
+  }
+  return false;
+}
+
+bool Launches(const Scenario&, const SoftwareStack& software) { return software.host_per_kernel > Seconds(0); }
+bool TakesHost(const Scenario&, const SoftwareStack& software) { return software.launch != Launch::kGraphs; }
+bool RecomputesLayers(const Scenario&, const SoftwareStack& software) { return software.recompute == Recompute::kFull; }
+
+bool Gates(const Scenario& scenario, const SoftwareStack&) {
+  const auto& encoders = scenario.model.encoders;
+  return scenario.model.llm.shape.gated_ffn ||
+         std::any_of(encoders.begin(), encoders.end(), [](const EncoderSpec& e) { return e.shape.gated_ffn; });
+}
 
 struct SoftwareKey {
   const char* name;
-  bool (*works)(const SoftwareStack&);
+  bool (*works)(const Scenario&, const SoftwareStack&);
   const char* why_not;
+  bool usual = false;  ///< of a truth value: that which says nothing
 };
+constexpr char kAsMeasured[] = "the kernels of a file run as they were measured";
 constexpr SoftwareKey kSoftwareKeys[] = {
     {"bucket_bytes", Cuts,
      "nothing goes in buckets without overlap_gradients, or overlap_parameters of a "
@@ -37,8 +62,13 @@ constexpr SoftwareKey kSoftwareKeys[] = {
     {"prefetch", Gathers, "no parameters are gathered ahead without zero3"},
     {"wrapped_layers", Gathers, "no parameters are gathered in units without zero3"},
     {"attention_kernel", Fuses, "unfused attention is GEMMs and a softmax"},
+    {"attention_kernel", HasKernel, "no rates of it are known on this GPU, so that the table's kernel runs"},
+    {"attention_kernel", Loads, kAsMeasured},
+    {"sustained_clocks", Loads, kAsMeasured},
     {"launch", Launches, "no kernel takes the host time without host_s_per_kernel"},
+    {"host_s_per_kernel", TakesHost, "graphs are launched as a whole"},
     {"recompute_share", RecomputesLayers, "whole layers are recomputed under \"recompute\": \"full\" alone"},
+    {"fused_activation", Gates, "no FFN of the model has a gate", true},
 };
 
 /// A scenario at all its points.
@@ -55,7 +85,7 @@ class PointsOfScenario {
 
   void Tell(std::vector<std::string>& lines) const {
     for (const SoftwareKey& key : kSoftwareKeys) {
-      if (Written(key.name) && !Swept(key.name) && !Works(key)) {
+      if (Written(key) && !Swept(key.name) && !Works(key)) {
         lines.push_back(Place(key.name) + ": has no effect: " + key.why_not);
       }
     }
@@ -66,11 +96,11 @@ class PointsOfScenario {
   }
 
  private:
-  bool Written(const char* key) const {
+  bool Written(const SoftwareKey& key) const {
     return std::any_of(points_.begin(), points_.end(), [&](const Point* point) {
       const Json* software = point->scenario.json.find("software");
-      const Json* value = software == nullptr ? nullptr : software->find(key);
-      return value != nullptr && *value != Json(false);
+      const Json* value = software == nullptr ? nullptr : software->find(key.name);
+      return value != nullptr && *value != Json(key.usual);
     });
   }
 
@@ -82,10 +112,13 @@ class PointsOfScenario {
   }
 
   bool Works(const SoftwareKey& key) const {
-    const auto at_point = [&](const Point* point) { return key.works(point->scenario.software); };
+    const auto at_point = [&](const Point* point) { return key.works(point->scenario, point->scenario.software); };
     const auto in_run = [&](const Json* run) {
       const Json* chosen = run->find("software");
-      return chosen != nullptr && key.works(ReadSoftwareStack(JsonReader(*chosen, "the run's software")));
+      if (chosen == nullptr) return false;
+      const SoftwareStack software = ReadSoftwareStack(JsonReader(*chosen, "the run's software"));
+      return std::any_of(points_.begin(), points_.end(),
+                         [&](const Point* point) { return key.works(point->scenario, software); });
     };
     return std::any_of(points_.begin(), points_.end(), at_point) || std::any_of(runs_.begin(), runs_.end(), in_run);
   }

@@ -1,23 +1,73 @@
 // A kind is a preset on a GPU: of other stacks and GPUs, nothing is claimed.
 #include "experiments/results/published_error.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
+#include <vector>
 
+#include "base/error.hpp"
 #include "base/text.hpp"
+#include "models/cluster_spec.hpp"
 #include "models/model_data.hpp"
+#include "models/software_stack.hpp"
 
 namespace dflop {
 namespace {
 
 constexpr char kErrorsFile[] = "published_errors.json";
 
-/// Of the cluster's first kind of nodes; "" where an older result does not tell.
+constexpr double kSameRate = 1e-3;
+
+/// Whether a GPU goes by the name of a built-in one and has other rates.
+bool IsImpostor(const JsonReader& gpu) {
+  const std::string name = gpu.StringOr("name", "");
+  const std::vector<std::string> names = BuiltInGpuNames();
+  if (std::find(names.begin(), names.end(), name) == names.end()) return false;
+  const Json word(name);
+  const GpuSpec built_in = ReadGpu(JsonReader(word, "GPU"));
+  const auto differs = [&](const char* key, double usual) {
+    return std::abs(gpu.NumberOr(key, usual, 0, std::numeric_limits<double>::max()) / usual - 1) > kSameRate;
+  };
+  return differs("peak_flops_per_s", built_in.peak.value()) ||
+         differs("memory_bytes_per_s", built_in.memory_bandwidth.value());
+}
+
+/// "" where an older result does not tell.
 std::string GpuOf(const JsonReader& cluster) {
-  const auto kinds = cluster.Find("node_kinds");
-  const auto node = kinds ? std::optional(kinds->Element(0)) : cluster.Find("node");
+  if (cluster.Has("node_kinds")) return "several kinds of nodes";
+  const auto node = cluster.Find("node");
   const auto gpu = node ? node->Find("gpu") : std::nullopt;
   if (!gpu) return "";
-  return gpu->IsString() ? gpu->String() : gpu->StringOr("name", "");
+  if (gpu->IsString()) return gpu->String();
+  return gpu->StringOr("name", "") + (IsImpostor(*gpu) ? " with rates of its own" : "");
+}
+
+/// Buckets are as large as so many gradients where nothing else is said.
+bool FollowsGradients(const JsonReader& own, const JsonReader& usual) {
+  const auto parameters = [](const JsonReader& words) {
+    return words.At("bucket_bytes").json().number() / words.At("gradient_bytes").json().number();
+  };
+  return parameters(own) == parameters(usual);
+}
+
+/// " (changed here: attention, launch)": words that a scenario has in place of its preset's, which published runs may
+/// not have had.
+std::string ChangedWords(const JsonReader& software, const std::string& preset) {
+  Json named = Json::EmptyObject();
+  named["software"] = preset;
+  const Json own_words = ToJson(ReadSoftwareStack(software));
+  const Json usual_words = ToJson(ReadSoftwareStack(JsonReader(named, "built-in preset")));
+  const JsonReader own(*own_words.find("software"), ""), usual(*usual_words.find("software"), "");
+  std::vector<std::string> changed;
+  if (*own_words.find("attention") != *usual_words.find("attention")) changed.emplace_back("attention");
+  for (const std::string& key : own.Keys()) {
+    if (key == "distributed_optimizer") continue;  // sharding says it
+    if (key == "bucket_bytes" && FollowsGradients(own, usual)) continue;
+    if (!usual.Has(key) || own.At(key).json() != usual.At(key).json()) changed.push_back(key);
+  }
+  return changed.empty() ? "" : " (changed here: " + JoinNames(changed) + ")";
 }
 
 /// "dense", "experts" or "lora", "fp8" or "fp8-experts" or "fp8-lora" for 8 and 4 bits, as tables of published runs are
@@ -51,10 +101,14 @@ std::string PublishedErrorInWords(const JsonReader& assumptions) {
   if (!preset) return "no published run of this kind (name a software preset for one)";
   const std::string gpu = GpuOf(*cluster), of_class = ClassOf(assumptions);
   const std::string name = of_class + " models under " + preset->String() + " on " + gpu;
+  const std::string costs = assumptions.StringOr("kernel_costs", "built-in");
+  if (!costs.starts_with("built-in")) return "no published run of " + name + " with kernel costs of a file";
   const Json document = BuiltInJson(kErrorsFile);
   for (const JsonReader& kind : JsonReader(document, kErrorsFile).Elements()) {
     const bool same = kind.At("class").String() == of_class && kind.At("software").String() == preset->String();
-    if (same && kind.At("gpu").String() == gpu) return InWords(kind, name);
+    if (same && kind.At("gpu").String() == gpu) {
+      return InWords(kind, name) + ChangedWords(assumptions.At("software"), preset->String());
+    }
   }
   return "no published run of " + name;
 }

@@ -45,8 +45,10 @@ std::shared_ptr<const KernelCosts> ReadKernelCosts(const JsonReader& scenario, c
                                                    const NodeSpec& node, const SoftwareStack& software) {
   const GpuSpec& gpu = node.gpu;
   if (!Multiplies(gpu, software.precision)) {
+    const std::string counted = LoadNameOf(gpu);
     scenario.At("precision")
         .Fail("is " + JsonQuote(NameOf(software.precision)) + ", which " + gpu.name +
+              (counted == gpu.name ? "" : ", taken for " + counted + ", the built-in GPU nearest in peak rate,") +
               " does not multiply; built-in GPUs that do: " + JoinNames(GpusThatMultiply(software.precision)));
   }
   const auto costs = scenario.Find("costs");

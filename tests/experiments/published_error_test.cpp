@@ -51,6 +51,41 @@ TEST(PublishedError, AKindWithRunsTellsTheirError) {
       << words;
 }
 
+TEST(PublishedError, WordsChangedUnderAPresetAreNamed) {
+  const auto behind = [](const std::string& overrides) {
+    const std::string words =
+        WordsOf(R"({"preset": "nemo")" + overrides + "}", "h100-sxm", R"({"llm": {"hidden": 8}})");
+    return words.substr(words.find("GPUs"));
+  };
+  EXPECT_EQ(behind(R"(, "attention_kernel": "cudnn")"), "GPUs");  // as the preset has it
+  EXPECT_EQ(behind(R"(, "host_s_per_kernel": 1e-3, "launch": "blocking")"),
+            "GPUs (changed here: host_s_per_kernel, launch)");
+  // Buckets of as many parameters as before.
+  EXPECT_EQ(behind(R"(, "gradient_bytes": 4, "bytes_per_parameter": 18)"),
+            "GPUs (changed here: bytes_per_parameter, gradient_bytes)");
+  EXPECT_EQ(behind(R"(, "sharding": "none")"), "GPUs (changed here: sharding)");
+}
+
+TEST(PublishedError, NothingIsClaimedOfOtherRatesOtherCostsOrSeveralKindsOfNodes) {
+  const auto words = [](const std::string& cluster, const std::string& costs) {
+    const Json json = ParseJson(R"({"model": {"llm": {}}, "cluster": )" + cluster + R"(, "kernel_costs": ")" + costs +
+                                    R"(", "software": {"attention": "flash", "software": {"preset": "nemo"}}})",
+                                "");
+    return PublishedErrorInWords(JsonReader(json, "result.json"));
+  };
+  const auto with_peak = [](const std::string& peak) {
+    return R"({"node": {"gpu": {"name": "h100-sxm", "memory_bytes_per_s": 3.35e12, "peak_flops_per_s": )" + peak +
+           "}}}";
+  };
+  EXPECT_NE(words(with_peak("989e12"), "built-in h100-sxm").find("% mean error over"), std::string::npos);
+  EXPECT_EQ(words(with_peak("50e12"), "built-in a100-sxm-80gb scaled"),
+            "no published run of dense models under nemo on h100-sxm with rates of its own");
+  EXPECT_EQ(words(with_peak("989e12"), "ours.json"),
+            "no published run of dense models under nemo on h100-sxm with kernel costs of a file");
+  EXPECT_EQ(words(R"({"node_kinds": []})", "built-in h100-sxm"),
+            "no published run of dense models under nemo on several kinds of nodes");
+}
+
 TEST(PublishedError, AnyOtherKindSaysThatThereIsNone) {
   EXPECT_EQ(WordsOf(R"({"preset": "nemo"})", "a100-sxm-40gb", R"({"llm": {}})"),
             "no published run of dense models under nemo on a100-sxm-40gb");

@@ -36,6 +36,32 @@ TEST_F(SoftwareWords, SoftwareThatNothingAsksForIsReported) {
   EXPECT_TRUE(limited.ends_with(" MB: gradients go in 1024 buckets at most\n")) << limited;
 }
 
+TEST_F(SoftwareWords, KernelWordsThatNothingAsksForAreReported) {
+  const auto warnings = [&](const std::string& software, const std::string& attention = "flash") {
+    Json experiment = Edited("/scenarios/0/software", software);
+    Json& scenario = experiment["scenarios"].as<Json::Array>()[0];
+    scenario["attention"] = attention;
+    scenario["cluster"] = ParseJson(R"({"name": "dgx-a100", "nodes": 1})", "cluster");
+    Write(experiment);
+    const Outcome run = Dflop("run e.json --out result --no-report --trace none");
+    EXPECT_EQ(run.code, 0) << run.err;
+    return WithoutCostWarning(run.err);
+  };
+  const std::string place = "warning: e.json:/scenarios/0/software/";
+  EXPECT_EQ(warnings(R"({"attention_kernel": "flash3"})"),
+            place +
+                "attention_kernel: has no effect: no rates of it are known on this GPU, so that the table's kernel "
+                "runs\n");
+  EXPECT_EQ(warnings(R"({"attention_kernel": "flash1"})"), "");
+  EXPECT_EQ(warnings(R"({"attention_kernel": "flash1"})", "unfused"),
+            place + "attention_kernel: has no effect: unfused attention is GEMMs and a softmax\n");
+  EXPECT_EQ(warnings(R"("nemo")"), "");  // whose attention no A100 has: a preset's words are not the user's
+  EXPECT_EQ(warnings(R"("nemo")", "unfused"), "");
+  EXPECT_EQ(warnings(R"({"launch": "graphs", "host_s_per_kernel": 1e-5})"),
+            place + "host_s_per_kernel: has no effect: graphs are launched as a whole\n");
+  EXPECT_EQ(warnings(R"({"fused_activation": true})"), "");
+}
+
 TEST_F(SoftwareWords, AssumptionsNameWhatOverlaps) {
   Write(
       Edited("/scenarios/0/software", R"({"overlap_gradients": true, "bucket_bytes": 25e6, "blocking_sends": true})"));

@@ -105,6 +105,18 @@ TEST(LoadedKernelCosts, EveryBuiltInTableHasItsFiguresAndTheirSources) {
   }
 }
 
+TEST(LoadedKernelCosts, ANameGivesAGpuNoFiguresThatItsPeakDoesNot) {
+  const Json word("h100-hbm2e-500w");
+  GpuSpec gpu = ReadGpu(JsonReader(word, "test"));
+  EXPECT_EQ(LoadNameOf(gpu), "h100-hbm2e-500w");
+  gpu.name = "a100-sxm-80gb";  // at the peak of an H100
+  EXPECT_EQ(LoadNameOf(gpu), "h100-sxm");
+  EXPECT_TRUE(HasRates(gpu, AttentionKernel::kCudnn));
+  gpu.peak = FlopsPerSecond(312e12);
+  EXPECT_EQ(LoadNameOf(gpu), "a100-sxm-80gb");
+  EXPECT_FALSE(HasRates(gpu, AttentionKernel::kCudnn));
+}
+
 TEST(LoadedKernelCosts, WhatNothingAsksForIsLeftAsItIs) {
   const auto plain = std::make_shared<AtShareOfPeak>(0.8, "h100-sxm");
   EXPECT_EQ(UnderLoad(plain, SoftwareStack{}), plain);

@@ -52,6 +52,40 @@ TEST(StackWords, GradientsThatNoGemmAddsUpAreReadAndWrittenOnceMore) {
   EXPECT_NEAR((apart - fused).value(), 16777216.0 * 10 * kByte, 1e-12);
 }
 
+// The same layer with 4 experts of 512, 2 of which every token visits, in place of its FFN.
+ModelSpec SmallMixture() {
+  ModelSpec model = SmallLlama();
+  model.llm.shape.experts = {.count = 4, .top_k = 2, .ffn_hidden = 512};
+  return model;
+}
+
+TEST(StackWords, GradientsOfExpertsAndOfLatentMapsAreAddedUpToo) {
+  SoftwareStack fused, apart;
+  apart.fused_accumulation = false;
+  const auto added = [&](const ModelSpec& model) {
+    return (Layer(model, apart).weight_gradient.time - Layer(model, fused).weight_gradient.time).value();
+  };
+  // Attention 4·h², router 4·h, experts 4·3·512·h, 10 bytes each.
+  EXPECT_NEAR(added(SmallMixture()), (4 * 1024.0 * 1024 + 4 * 1024 + 12 * 512 * 1024) * 10 * kByte, 1e-12);
+  // Keys of 96 + 32, values of 128: queries 1,024 wide from a latent of 256, 8·(96 + 128) = 1,792 from one of 128, of
+  // which and of the rotated key 160 are made; output h² and FFN 3·h·f as before.
+  ModelSpec latent = SmallLlama();
+  latent.llm.shape.latent = {
+      .q_rank = 256, .kv_rank = 128, .rope_head_dim = 32, .nope_head_dim = 96, .v_head_dim = 128};
+  const double maps = 256 * (1024.0 + 1024) + 1024 * 160 + 128 * 1792 + 1024 * 1024 + 3 * 1024 * 4096;
+  EXPECT_NEAR(added(latent), maps * 10 * kByte, 1e-12);
+}
+
+TEST(StackWords, GatesOfExpertsAreNotFusedEither) {
+  // 2 · 2,048 rows of 512: 2 values more forward, 4 backward, 2 bytes each.
+  SoftwareStack software;
+  const PartCost fused = Layer(SmallMixture(), software);
+  software.fused_activation = false;
+  const PartCost apart = Layer(SmallMixture(), software);
+  EXPECT_NEAR((apart.forward.time - fused.forward.time).value(), 2 * 2 * 4096.0 * 512 * kByte, 1e-12);
+  EXPECT_NEAR((apart.backward.time - fused.backward.time).value(), 4 * 2 * 4096.0 * 512 * kByte, 1e-12);
+}
+
 TEST(StackWords, BlockingLaunchesAddTheHostsTimeAndGraphsHaveNone) {
   // 24 kernels of 10 µs: 240 µs on top of a forward of some 2 ms, none of it seen where they are launched ahead.
   SoftwareStack software;
@@ -80,6 +114,22 @@ TEST(StackWords, ChunkedCollectivesShowTheirFirstChunk) {
   const double whole = plain.tensor_parallel_communication.value();
   EXPECT_NEAR(chunked.tensor_parallel_communication.value(), std::max(whole / 4, whole - hidden_at_most), 1e-12);
   EXPECT_NEAR((plain.time - chunked.time).value(), whole - chunked.tensor_parallel_communication.value(), 1e-12);
+}
+
+TEST(StackWords, ScoresOfUnfusedAttentionHideNoCollective) {
+  // An FFN as wide as h: linear maps of 7·h² run 75 µs, three quarters of them beside collectives of some 126, so that
+  // more than the first chunk is left to see; Q·Kᵀ and P·V would hide 32 µs more, were they linear maps.
+  ModelSpec model = SmallLlama();
+  model.llm.shape.ffn_hidden = 1024;
+  SoftwareStack software;
+  const double whole = Layer(model, software, 4).forward.tensor_parallel_communication.value();
+  software.overlap_tensor_parallel = true;
+  const double maps = 2 * 2048 * 7 * 1024.0 * 1024 / 4 / 100e12;
+  ASSERT_GT(whole - 0.75 * maps, whole / 4);
+  for (const AttentionKind attention : {AttentionKind::kFlash, AttentionKind::kUnfused}) {
+    software.attention = attention;
+    EXPECT_NEAR(Layer(model, software, 4).forward.tensor_parallel_communication.value(), whole - 0.75 * maps, 1e-12);
+  }
 }
 
 TEST(StackWords, AShareOfTheLayersIsRecomputed) {
@@ -156,6 +206,8 @@ TEST(SoftwarePresets, AreReadAloneOrUnderOtherWordsAndComeBackAsPrinted) {
 
 TEST(SoftwarePresets, AnUnknownOneNamesItsPlace) {
   EXPECT_EQ(ErrorOf([] { StackOf(R"({"software": "megatron"})"); }).substr(0, 10), "/software:");
+  EXPECT_EQ(ErrorOf([] { StackOf(R"({"software": 3})"); }),
+            "/software: scenario.json:/software: is a number, a preset's name or an object is wanted");
   EXPECT_EQ(ErrorOf([] { StackOf(R"({"software": {"preset": 3}})"); }).substr(0, 17), "/software/preset:");
   EXPECT_EQ(ErrorOf([] { StackOf(R"({"software": {"preset": "nemo", "launch": "slow"}})"); }).substr(0, 17),
             "/software/launch:");

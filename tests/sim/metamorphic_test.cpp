@@ -33,6 +33,7 @@ class Changes {
     Links();
     Devices();
     Software();
+    Kernels();
     Operations();
     Tokens();
     return std::move(changes_);
@@ -75,6 +76,21 @@ class Changes {
     // Every bucket more costs a ring's latency, whatever it hides.
     if (step_.software.overlap_gradients && step_.software.bucket_bytes > kWholeBucket) {
       With("gradients that wait for the end", [](RandomStep& s) { s.software.overlap_gradients = false; });
+    }
+  }
+
+  void Kernels() {
+    With("launches that block", [](RandomStep& s) { s.software.launch = Launch::kBlocking; });
+    With("sustained clocks", [](RandomStep& s) { s.software.sustained_clocks = true; });
+    With("collectives that nothing hides", [](RandomStep& s) { s.software.overlap_tensor_parallel = false; });
+    With("an unfused optimizer", [](RandomStep& s) { s.software.fused_optimizer = false; });
+    With("clipped gradients", [](RandomStep& s) { s.software.clip_gradients = true; });
+    With("all layers recomputed", [](RandomStep& s) { s.software.recompute_share = 1; });
+    With("unfused gates", [](RandomStep& s) { s.software.fused_activation = false; });
+    With("eager norms", [](RandomStep& s) { s.software.fused_norms = false; });
+    With("gradients added up apart", [](RandomStep& s) { s.software.fused_accumulation = false; });
+    if (step_.software.attention_kernel == AttentionKernel::kTable) {
+      With("attention of 2022", [](RandomStep& s) { s.software.attention_kernel = AttentionKernel::kFlash1; });
     }
   }
 
@@ -157,6 +173,7 @@ TEST(MetamorphicPairs, MoreWorkOrASlowerDeviceNeverShortensAStep) {
 /// The generator draws what the claim is about.
 TEST(MetamorphicPairs, AreDrawnFromEveryKindOfStep) {
   int separate = 0, hub = 0, interleaved = 0, overlapped = 0, frozen = 0, padded = 0, colocated = 0, text = 0;
+  int narrow = 0, sustained = 0, blocking = 0, hidden = 0, share = 0;
   for (std::uint64_t seed = 1; seed <= kSteps; ++seed) {
     const RandomStep step = RandomStepMaker(seed).Make();
     const bool apart = step.layout.joins();
@@ -168,8 +185,15 @@ TEST(MetamorphicPairs, AreDrawnFromEveryKindOfStep) {
     padded += step.software.packing == Packing::kPadded;
     colocated += !apart && !step.model.encoders.empty() && DegreesOf(step.layout).back().pp == 1;
     text += step.model.encoders.empty();
+    const SoftwareStack& software = step.software;
+    narrow += software.packed_values() > 1;
+    sustained += software.sustained_clocks;
+    blocking += software.launch == Launch::kBlocking && software.host_per_kernel > Seconds(0);
+    hidden += software.overlap_tensor_parallel;
+    share += software.recompute == Recompute::kFull && software.recompute_share < 1;
   }
-  for (const int count : {separate, hub, interleaved, overlapped, frozen, padded, colocated, text}) {
+  for (const int count : {separate, hub, interleaved, overlapped, frozen, padded, colocated, text, narrow, sustained,
+                          blocking, hidden, share}) {
     EXPECT_GE(count, 5);
   }
 }

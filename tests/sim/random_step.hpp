@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/index.hpp"
+#include "models/loaded_kernel_costs.hpp"
 #include "tests/models/model_test_support.hpp"
 #include "tests/sim/plan_support.hpp"
 
@@ -18,7 +19,11 @@ namespace dflop {
 /// The test kernels on a slower GPU.
 class SlowedKernelCosts final : public FakeKernelCosts {
  public:
-  SlowedKernelCosts(double compute, double memory) : compute_(compute), memory_(memory) {}
+  /// At a peak that the test model's GEMMs come so near to that no clock sustains them.
+  SlowedKernelCosts(double compute, double memory) : compute_(compute), memory_(memory) {
+    gpu_.name = "test";
+    gpu_.peak = FlopsPerSecond(120e12);
+  }
   KernelCost Gemm(double m, double n, double k, Pass pass) const override {
     return Slower(FakeKernelCosts::Gemm(m, n, k, pass), compute_);
   }
@@ -26,12 +31,14 @@ class SlowedKernelCosts final : public FakeKernelCosts {
     return Slower(FakeKernelCosts::Attention(shape, pass), compute_);
   }
   KernelCost MemoryBound(Bytes bytes) const override { return Slower(FakeKernelCosts::MemoryBound(bytes), memory_); }
+  const GpuSpec& gpu() const override { return gpu_; }
 
  private:
   static KernelCost Slower(KernelCost cost, double factor) {
     cost.time *= factor;
     return cost;
   }
+  GpuSpec gpu_;
   double compute_;
   double memory_;
 };
@@ -50,7 +57,8 @@ struct RandomStep {
   double memory_factor = 1;
 
   double Seconds(const Disturbance& disturb = {}) const {
-    const CostModel cost(model, cluster, std::make_shared<SlowedKernelCosts>(compute_factor, memory_factor), software);
+    const auto kernels = UnderLoad(std::make_shared<SlowedKernelCosts>(compute_factor, memory_factor), software);
+    const CostModel cost(model, cluster, kernels, software);
     return SimulateStep({cost, layout, orders}, plan, batch, *MakeReplayEngine(), {.disturb = disturb})
         .times.makespan.value();
   }
@@ -58,7 +66,7 @@ struct RandomStep {
 
 class RandomStepMaker {
  public:
-  explicit RandomStepMaker(std::uint64_t seed) : random_(seed, "random step") {}
+  explicit RandomStepMaker(std::uint64_t seed) : random_(seed, "random step"), words_(seed, "words of a stack") {}
 
   RandomStep Make() {
     RandomStep step;
@@ -108,7 +116,25 @@ class RandomStepMaker {
     if (software.shards()) software.overlap_parameters = Chance(0.5);
     software.scatter_transfers = Chance(0.7);
     if (Chance(0.2)) software.host_per_kernel = dflop::Seconds(5e-6);
+    DrawKernels(software);
     return software;
+  }
+
+  /// Which kernels run and how they are launched; from a stream of their own, so that all else is drawn as without.
+  void DrawKernels(SoftwareStack& software) {
+    const auto chance = [&](double share) { return words_.Uniform() < share; };
+    const auto below = [&](std::uint64_t bound) { return static_cast<int>(words_.Below(bound)); };
+    if (chance(0.4)) software.precision = static_cast<Precision>(below(4));
+    if (chance(0.4)) software.attention_kernel = static_cast<AttentionKernel>(below(6));
+    software.sustained_clocks = chance(0.3);
+    if (chance(0.5)) software.launch = static_cast<Launch>(below(4));
+    software.overlap_tensor_parallel = chance(0.3);
+    software.fused_optimizer = chance(0.7);
+    software.clip_gradients = chance(0.3);
+    if (chance(0.3)) software.recompute_share = 0.01 + 0.99 * words_.Uniform();
+    software.fused_activation = chance(0.7);
+    software.fused_norms = chance(0.7);
+    software.fused_accumulation = chance(0.7);
   }
 
   /// Whether the drawn degrees can be placed.
@@ -179,6 +205,7 @@ class RandomStepMaker {
   }
 
   RandomStream random_;
+  RandomStream words_;
 };
 
 /// A step whose replicas beyond the first `different` repeat the samples of earlier ones.
