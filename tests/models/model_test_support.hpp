@@ -95,7 +95,7 @@ struct Priced {
   CostModel cost;
 
   explicit Priced(ModelSpec model, SoftwareStack software = {}, ClusterSpec cluster = TestCluster())
-      : cost(std::move(model), std::move(cluster), kernels, software) {}
+      : cost(std::move(model), std::move(cluster), kernels, std::move(software)) {}
 };
 
 }  // namespace dflop

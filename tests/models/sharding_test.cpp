@@ -11,7 +11,7 @@ namespace {
 // A layer of hidden width 1,024 without grouped queries: 12·h² + 13·h parameters (arXiv 2104.04473, section 5.1).
 constexpr double kLayer = 12 * 1024.0 * 1024 + 13 * 1024;
 
-StateMemory StateOf(SoftwareStack software, int layers, int copies) {
+StateMemory StateOf(const SoftwareStack& software, int layers, int copies) {
   return Priced(GptModel(1024, layers, 16, 1000), software).cost.State(LayersOnly(0, layers), copies);
 }
 

@@ -14,7 +14,7 @@
 namespace dflop {
 namespace {
 
-double TransferTime(SoftwareStack software, bool sequence_parallel) {
+double TransferTime(const SoftwareStack& software, bool sequence_parallel) {
   const Priced priced(GptModel(1024, 4, 16, 1000), software);
   const Communication transfer =
       StageWay(priced.cost, DeviceGroup{0, 4}, DeviceGroup{8, 4}, Mesh{.tp = 4, .sequence_parallel = sequence_parallel})

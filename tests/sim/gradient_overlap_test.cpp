@@ -26,7 +26,8 @@ using Times = std::function<std::pair<double, double>(int replica, int microbatc
 
 class TwoReplicas {
  public:
-  explicit TwoReplicas(int microbatches = 1, double bucket = 0.25, SoftwareStack software = {.overlap_gradients = true})
+  explicit TwoReplicas(int microbatches = 1, double bucket = 0.25,
+                       const SoftwareStack& software = {.overlap_gradients = true})
       : priced_(GptModel(1024, 4, 16, 1000), Cut(software, bucket)),
         layout_(BuildLayout(HomogeneousDegrees{1, 1, 2, 0, microbatches}, priced_.cost.model(), TestCluster())) {
     // Two ranks of a node: half of it there and half back, over NVLink at 100 GB/s, and two latencies of 1 µs; a

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "sim/build/graph_builder.hpp"
@@ -20,7 +21,7 @@ namespace {
 class TwoLayers {
  public:
   explicit TwoLayers(SoftwareStack software, int replicas = 2, int microbatches = 1)
-      : priced_(GptModel(1024, 2, 16, 1000), Sharded(software)),
+      : priced_(GptModel(1024, 2, 16, 1000), Sharded(std::move(software))),
         layout_(BuildLayout(HomogeneousDegrees{.dp = replicas, .microbatches = microbatches}, priced_.cost.model(),
                             TestCluster())),
         work_(TinyWork(priced_.cost, layout_)),

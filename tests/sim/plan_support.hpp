@@ -35,7 +35,7 @@ inline ClusterSpec A100Nodes(int nodes) {
 
 inline CostModel SmallJob(int nodes = 1, SoftwareStack software = {}) {
   const ClusterSpec cluster = A100Nodes(nodes);
-  return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), software};
+  return {SmallVlm(), cluster, BuiltInKernelCosts(cluster.only_node().gpu), std::move(software)};
 }
 
 template <typename Interface>
