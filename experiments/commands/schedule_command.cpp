@@ -66,7 +66,6 @@ ScheduleProblem ProblemOf(const PipelineSchedule& schedule, const ScheduleArgume
   const std::vector<Seconds> hops(Index(problem.microbatches), Seconds(arguments.transfer));
   problem.transfers.assign(Index(problem.stages() - 1), hops);
   problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
-  problem.memory_limit = arguments.memory_limit;
   return problem;
 }
 
@@ -137,6 +136,16 @@ void PrintText(const TimedOrders& run) {
               ShortestNumber(run.span.value()).c_str(), (Fixed(100 * run.bubble_of_span(), 2) + " %").c_str());
 }
 
+/// No schedule here looks at a limit, so it is held against what they hold.
+void CheckMemory(const TimedOrders& run, const ScheduleArguments& arguments) {
+  for (std::size_t device = 0; device < run.peak_activations.size(); ++device) {
+    if (run.peak_activations[device] <= arguments.memory_limit * (1 + 1e-12)) continue;  // sums round
+    throw InputError(arguments.name + ": device " + std::to_string(device) + " holds " +
+                     Format("%g", run.peak_activations[device]) + " microbatches, --memory-limit is " +
+                     Format("%g", arguments.memory_limit));
+  }
+}
+
 void Show(const ScheduleArguments& arguments) {
   const Json spec = SpecOf(arguments);
   const auto schedule =
@@ -149,6 +158,7 @@ void Show(const ScheduleArguments& arguments) {
     throw InputError(arguments.name + ": " + error.what());
   }
   const TimedOrders run = RunOrders(orders, problem, arguments.weight_share);
+  CheckMemory(run, arguments);
   if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem));
   if (!arguments.svg.empty()) WriteFile(arguments.svg, ScheduleChart(run, arguments.name).Standalone(FigureStyle()));
   arguments.json ? static_cast<void>(std::printf("%s\n", ResultJson(orders, problem, run).Dump(1).c_str()))

@@ -155,7 +155,7 @@ TEST(GradientOverlap, TellsHowSmallABucketMayBecome) {
 }
 
 /// Reduce-scatters of r each beside the backward; gathers move half the bytes of fp32 gradients.
-constexpr SoftwareStack kBothOverlapped{
+const SoftwareStack kBothOverlapped{
     .sharding = Sharding::kOptimizer, .overlap_gradients = true, .overlap_parameters = true};
 
 TEST(ParameterOverlap, AForwardUsesWeightsAsTheyCome) {
