@@ -51,7 +51,9 @@ TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {
       "");
   Write(experiment);
   for (const std::string engine : {"replay", "simgrid"}) {
-    const Outcome ran = Dflop("run e.json --no-report --trace none --engine " + engine + " --out " + engine);
+    std::string arguments = "run e.json --no-report --trace none --engine ";
+    arguments.append(engine).append(" --out ").append(engine);
+    const Outcome ran = Dflop(arguments);
     if (engine == "simgrid" && ran.code == 2) GTEST_SKIP() << "built without SimGrid";
     ASSERT_EQ(ran.code, 0) << ran.err;
   }
