@@ -1,4 +1,4 @@
-// Nominal rates: nothing here is fitted to a run.
+// Nominal rates, but for two networks that built-in clusters know better: their sources say that they were fitted.
 #include "experiments/published_runs/published_cluster.hpp"
 
 #include <algorithm>
