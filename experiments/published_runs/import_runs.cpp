@@ -26,8 +26,9 @@ Json EmptyExperiment(const MeasuredRun& run) {
   Json experiment;
   experiment["schema"] = "dflop/experiment/1";
   experiment["name"] = run.file;
-  experiment["description"] = "Published runs, " + run.source + ", " + Describe(run.kind) +
-                              ": one scenario per measured run, every stated setting as stated, nothing fitted";
+  experiment["description"] =
+      "Published runs, " + run.source + ", " + Describe(run.kind) +
+      ": one scenario per measured run, every stated setting as stated, the rest as its stack's preset";
   experiment["seeds"] = Json(Json::Array{Json(1)});
   experiment["steps"] = 1;
   experiment["baselines"] = Json::EmptyArray();

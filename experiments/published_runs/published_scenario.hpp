@@ -16,7 +16,8 @@ struct ImportedRow {
   MeasuredRun measured;  ///< its file and scenario named as if no other row were there
 };
 
-/// Every stated setting as stated, nothing fitted; what the row leaves open is told in measured.proxy and .assumed.
+/// Every stated setting as stated, the rest as the preset; what the row leaves open is told in measured.proxy and
+/// .assumed.
 ImportedRow Import(const PublishedRow& row);
 
 /// The file that a source's runs of a class go to: "llm-foundry", "dgxc-experts".
