@@ -67,7 +67,7 @@ struct Room {
   std::string_view name;
   std::string_view may_include;  ///< names, a blank after each; "*": all of them
 };
-constexpr std::array<Room, 30> kRooms = {{
+constexpr std::array<Room, 31> kRooms = {{
     {"sim", "graph", ""},
     {"sim", "engine", "graph "},
     {"sim", "plan", "graph "},
@@ -96,6 +96,7 @@ constexpr std::array<Room, 30> kRooms = {{
     {"experiments", "profile", "spec "},
     {"experiments", "report", "results profile "},
     {"experiments", "published_runs", "spec results report "},
+    {"experiments", "reproduction", "spec results profile report published_runs "},
     {"experiments", "run", "spec results report "},
     {"experiments", "commands", "*"},
 }};

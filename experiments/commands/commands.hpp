@@ -20,5 +20,6 @@ void AddListCommand(CLI::App& app);
 void AddNetworkCommand(CLI::App& app);
 void AddScheduleCommand(CLI::App& app);
 void AddPublishedCommand(CLI::App& app);
+void AddPaperCommand(CLI::App& app);
 
 }  // namespace dflop

@@ -42,6 +42,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddNetworkCommand(app);
   AddScheduleCommand(app);
   AddPublishedCommand(app);
+  AddPaperCommand(app);
   AddTraceCommands(app);
   AddSampleCommands(app);
 }

@@ -18,7 +18,7 @@ struct RunFlags {
   ExperimentOverrides overrides;
 };
 
-/// Adds EXPERIMENT.json, --jobs, --seed, --engine and --quiet.
+/// Adds EXPERIMENT.json, --jobs, --seed, --first-seeds, --engine and --quiet.
 inline void AddRunFlags(CLI::App& command, RunFlags& flags) {
   command.add_option("experiment", flags.experiment, "the experiment file")->required()->type_name("EXPERIMENT.json");
   command
@@ -26,6 +26,9 @@ inline void AddRunFlags(CLI::App& command, RunFlags& flags) {
       ->check(CLI::Range(1, 4096));
   command.add_option("--seed", flags.overrides.seed, "replaces the experiment's seeds")
       ->check(CLI::Range(std::int64_t{0}, kLargestSeed));
+  command.add_option("--first-seeds", flags.overrides.first_seeds, "no more than so many of the experiment's seeds")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1 << 20));
   command.add_option("--engine", flags.overrides.engine, "replay or simgrid; replaces the experiment's engine")
       ->check(CLI::IsMember({"replay", "simgrid"}));
   command.add_flag("--quiet", flags.quiet, "no table, no warnings, no progress bar");

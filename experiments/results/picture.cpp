@@ -2,6 +2,7 @@
 #include "experiments/results/picture.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <string_view>
@@ -52,6 +53,7 @@ PictureStage ReadStage(const JsonReader& timeline, const JsonReader& stage, cons
   out.side = SideOf(names, llm);
   for (const std::string& name : names) out.modules += (out.modules.empty() ? "" : " + ") + name;
   out.gpus = GpuRange(stage);
+  out.gpu_count = static_cast<int>(stage.IntOr("gpus", 1, 1, kMany));
   return out;
 }
 
@@ -97,6 +99,11 @@ StepPicture ReadPicture(const std::string& path) {
   }
   const auto drawn = static_cast<std::int64_t>(groups.size());
   picture.device_groups = static_cast<std::size_t>(timeline.IntOr("device_groups", drawn, drawn, kMany));
+  if (const auto flops = timeline.Find("hardware_flops")) {
+    for (std::size_t s = 0; s < std::min(flops->Size(), picture.stages.size()); ++s) {
+      picture.stages[s].hardware_flops = flops->Element(s).Number(0, std::numeric_limits<double>::max());
+    }
+  }
   for (const JsonReader& event : timeline.At("events").Elements()) picture.events.push_back(ReadEvent(event, places));
   return picture;
 }

@@ -19,6 +19,8 @@ struct PictureStage {
   Side side = Side::kLlm;
   std::string modules;  ///< "siglip", "llm", "siglip + llm"
   std::string gpus;     ///< "GPUs 0–3"
+  int gpu_count = 1;
+  double hardware_flops = 0;  ///< of the step, all its GPUs together, recomputation counted; 0 where the file is older
 };
 
 struct PictureEvent {

@@ -300,7 +300,20 @@ class SeedRun {
     const std::vector<bool> drawn = DrawnGroups(job, step_, pictures.detail);
     WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step_, drawn);
     WriteTimeline(pictures.timeline, MakeTimeline(step_.graph, step_.times, layout(), drawn), layout(),
-                  job_.cost.model(), drawn, RunHead(unit_));
+                  job_.cost.model(), drawn, PictureTail(drawn));
+  }
+
+  /// What the timeline of a picture says beside events: the run, and FLOPs of the stages in it, in their order.
+  Json PictureTail(const std::vector<bool>& drawn) const {
+    Json tail = RunHead(unit_);
+    Json& flops = tail["hardware_flops"] = Json::EmptyArray();
+    for (std::size_t s = 0; s < layout().stages.size(); ++s) {
+      if (!IsDrawn(layout(), static_cast<int>(s), -1, drawn)) continue;
+      Flops of_stage{0};
+      for (const PartCost& part : step_.costs().stages[s]) of_stage += part.hardware_flops;
+      flops.push_back(of_stage.value());
+    }
+    return tail;
   }
 
   const Unit& unit_;

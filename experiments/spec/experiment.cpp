@@ -160,6 +160,10 @@ Experiment ReadExperiment(const std::string& path, const ExperimentOverrides& ov
   experiment.description = root.StringOr("description", "");
   experiment.seeds = root.Has("seeds") ? ReadSeeds(root.At("seeds")) : std::vector<std::int64_t>{1};
   if (overrides.seed) experiment.seeds = {*overrides.seed};
+  if (overrides.first_seeds) {
+    const auto most = static_cast<std::size_t>(*overrides.first_seeds);
+    experiment.seeds.resize(std::min(experiment.seeds.size(), most));
+  }
   experiment.steps = static_cast<int>(root.IntOr("steps", 1, 1, 1'000'000));
   experiment.engine = ReadEngine(root, overrides.engine);
   const std::vector<PolicySpec> policies =

@@ -34,6 +34,7 @@ struct Experiment {
 /// Command-line options that replace what the file says.
 struct ExperimentOverrides {
   std::optional<std::int64_t> seed;
+  std::optional<int> first_seeds;  ///< no more than so many of the experiment's seeds, in their order
   std::optional<std::string> engine;
 };
 

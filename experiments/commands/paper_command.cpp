@@ -1,0 +1,135 @@
+// `dflop paper`: a publication's figures from stored results, and what holds of its statements.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/error.hpp"
+#include "base/file.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/report/report.hpp"
+#include "experiments/reproduction/figures.hpp"
+#include "experiments/reproduction/paper_page.hpp"
+
+namespace dflop {
+namespace {
+
+struct PaperArguments {
+  std::string statements;
+  std::string results;
+  std::string out;
+  std::vector<std::string> figures;
+  bool list = false;
+};
+
+std::vector<Statement> Chosen(const Statements& statements, const std::vector<std::string>& names) {
+  if (names.empty()) return statements.figures;
+  std::vector<std::string> known;
+  for (const Statement& statement : statements.figures) known.push_back(statement.figure);
+  std::vector<Statement> chosen;
+  for (const std::string& name : names) {
+    const auto found = std::find(known.begin(), known.end(), name);
+    if (found == known.end()) throw InputError("--figure: \"" + name + "\" is not there, allowed: " + JoinNames(known));
+    chosen.push_back(statements.figures[static_cast<std::size_t>(found - known.begin())]);
+  }
+  return chosen;
+}
+
+/// As typed in the repository; what it was made by is in the result.
+std::vector<UsedResult> UsedBy(const std::string& figure, const StoredResults& results) {
+  std::vector<UsedResult> used;
+  for (const std::string& experiment : ExperimentsOf(figure)) {
+    if (!results.Has(experiment)) continue;
+    const Report& report = results.Get(experiment);
+    const Json* command = report.provenance.is_null() ? nullptr : report.provenance.find("command");
+    UsedResult one{experiment, command == nullptr ? "" : command->as<std::string>(), 0, report.inputs};
+    for (const PointFigures& point : report.points) {
+      for (const PolicyFigures& policy : point.policies) one.seeds = std::max(one.seeds, policy.seeds.seeds.size());
+    }
+    used.push_back(std::move(one));
+  }
+  return used;
+}
+
+void WriteFigures(const std::vector<JudgedFigure>& figures, const std::string& out) {
+  for (const JudgedFigure& figure : figures) {
+    for (const NamedFigure& panel : figure.figure.panels) {
+      WriteFile(out + "/" + panel.name + ".svg", panel.svg.Standalone(FigureStyle()));
+    }
+    WriteFile(out + "/" + figure.judged.statement.figure + ".csv", figure.figure.csv);
+  }
+}
+
+void PrintVerdicts(const std::vector<JudgedFigure>& figures) {
+  for (const JudgedFigure& figure : figures) {
+    const std::string failing = figure.judged.failing();
+    std::printf("%-8s %-14s %s%s\n", figure.judged.statement.figure.c_str(), figure.judged.verdict().c_str(),
+                figure.judged.statement.title.c_str(), failing.empty() ? "" : ("; fails: " + failing).c_str());
+  }
+  std::printf("%s\n", Tally(figures).c_str());
+}
+
+void ListExperiments(const std::vector<Statement>& chosen) {
+  std::vector<std::string> listed;
+  for (const Statement& statement : chosen) {
+    for (const std::string& experiment : ExperimentsOf(statement.figure)) {
+      if (std::find(listed.begin(), listed.end(), experiment) != listed.end()) continue;
+      listed.push_back(experiment);
+      std::printf("%s\n", experiment.c_str());
+    }
+  }
+}
+
+void Draw(const PaperArguments& arguments) {
+  const Statements statements = ReadStatements(arguments.statements);
+  const std::vector<Statement> chosen = Chosen(statements, arguments.figures);
+  if (arguments.list) {
+    ListExperiments(chosen);
+    return;
+  }
+  if (arguments.results.empty() || arguments.out.empty()) throw InputError("--results and --out are wanted, or --list");
+  const std::string folder = std::filesystem::path(arguments.statements).parent_path().string();
+  const StoredResults results(arguments.results, folder.empty() ? "." : folder);
+  std::vector<JudgedFigure> figures;
+  for (const Statement& statement : chosen) {
+    ReproducedFigure figure = MakeFigure(statement.figure, results);
+    JudgedStatement judged = Judge(statement, figure.quantities);
+    figures.push_back({std::move(judged), std::move(figure), UsedBy(statement.figure, results)});
+  }
+  WriteFigures(figures, arguments.out);
+  const std::string command =
+      "dflop paper " + arguments.statements + " --results " + arguments.results + " --out " + arguments.out;
+  WriteFile(arguments.out + "/index.html", PaperPage(statements.source, figures));
+  WriteFile(arguments.out + "/README.md", PaperReadme(statements.source, figures, command));
+  WriteFile(arguments.out + "/verdicts.json", VerdictsJson(statements.source, figures).Dump(1) + "\n");
+  PrintVerdicts(figures);
+  std::printf("page: %s/index.html\n", arguments.out.c_str());
+}
+
+}  // namespace
+
+void AddPaperCommand(CLI::App& app) {
+  CLI::App* command =
+      app.add_subcommand("paper", "a publication's figures from stored results, and what of them holds");
+  const auto arguments = std::make_shared<PaperArguments>();
+  command->add_option("statements", arguments->statements, "what the publication states: a dflop/statements/1 file")
+      ->required()
+      ->type_name("STATEMENTS.json");
+  command->add_option("--results", arguments->results, "a folder per experiment, each as `dflop run` leaves it")
+      ->type_name("DIR");
+  command
+      ->add_option("--out", arguments->out,
+                   "folder for index.html, README.md, verdicts.json, an SVG and a CSV a figure")
+      ->type_name("DIR");
+  command->add_option("--figure", arguments->figures, "these only")->type_name("FIG");
+  command->add_flag("--list", arguments->list, "name the experiments that are needed, one a line, and stop");
+  command->footer(
+      "experiments/reproduce.sh runs what is needed and calls this.\n"
+      "Example: dflop paper experiments/paper/statements.json --results results/local/paper --out results/paper");
+  command->callback([arguments] { Draw(*arguments); });
+}
+
+}  // namespace dflop

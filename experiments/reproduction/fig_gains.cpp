@@ -1,0 +1,101 @@
+// Figs. 9, 10, 11a and 12: gains over data, parts of DFLOP and nodes; and any other experiment's gains.
+#include <algorithm>
+
+#include "experiments/reproduction/figures.hpp"
+#include "experiments/reproduction/gain_plots.hpp"
+
+namespace dflop {
+namespace {
+
+std::vector<std::string> YardsticksAnd(const std::string& policy) {
+  std::vector<std::string> policies = Yardsticks();
+  policies.push_back(policy);
+  return policies;
+}
+
+Interval StepSeconds(const PolicyFigures& policy) { return StepTime(policy); }
+
+}  // namespace
+
+ReproducedFigure Audio(const StoredResults& results) {
+  const NamedPoints points = PointsOf(results.Get("fig09-audio"));
+  ReproducedFigure figure;
+  Plot gains = GainBars("Gain of DFLOP on Qwen2-Audio, 32 A100", points, Yardsticks(), "dflop");
+  gains.bands.push_back({-0.5, 0.5, 2, 4});
+  gains.band_name = "over data-blind ones, by the paper";
+  figure.AddPlots("fig09", {gains});
+  for (const std::string& yardstick : Yardsticks()) {
+    figure.quantities["gain.over." + yardstick] = GainOver(*points.front().second, yardstick, "dflop");
+  }
+  return figure;
+}
+
+/// G1 = optimizer alone over the baseline, G2 = both over the optimizer alone, as the paper adds them.
+ReproducedFigure Ablation(const StoredResults& results) {
+  const NamedPoints points = PointsOf(results.Get("fig10-ablation"));
+  ReproducedFigure figure;
+  Plot gains{.title = "Gain over the baseline, part after part, 32 A100",
+             .x = {.label = ""},
+             .y = {.label = "times as fast as random-fixed", .least = 0.0},
+             .series = {}};
+  for (const auto& [name, point] : points) gains.x.categories.push_back(name);
+  for (const char* policy : {"scheduler alone", "optimizer alone", "both", "uniform-balanced"}) {
+    PlotSeries series{policy, PlotMark::kBars, {}};
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const Interval gain = GainOver(*points[i].second, "baseline", policy);
+      series.points.push_back({.x = static_cast<double>(i), .y = gain.mean, .half_width = gain.half_width});
+    }
+    gains.series.push_back(std::move(series));
+  }
+  figure.AddPlots("fig10", {gains});
+  for (const auto& [name, point] : points) {
+    const double optimizer = GainOver(*point, "baseline", "optimizer alone").mean;
+    const double scheduler = GainOver(*point, "optimizer alone", "both").mean;
+    figure.quantities["optimizer_over_scheduler." + name] = {optimizer / scheduler, {}};
+  }
+  return figure;
+}
+
+ReproducedFigure DataSets(const StoredResults& results) {
+  const NamedPoints points = PointsOf(results.Get("fig11-data-sets"));
+  ReproducedFigure figure;
+  figure.AddPlots("fig11a", {BarsOf("Throughput by data set, 32 A100", "TFLOP/s per GPU, recomputation counted", points,
+                                    YardsticksAnd("dflop"), TeraflopsOf)});
+  const auto rate = [&](std::size_t point, const std::string& policy) {
+    return TeraflopsOf(FiguresOf(*points.at(point).second, policy)).mean;
+  };
+  const auto spread = [&](const std::string& policy) {
+    const auto [least, most] = std::minmax({rate(0, policy), rate(1, policy), rate(2, policy)});
+    return most / least - 1;
+  };
+  figure.quantities["baseline.multi_over_video"] = {rate(0, "random-fixed") / rate(1, "random-fixed"), {}};
+  figure.quantities["baseline.multi_over_mixed"] = {rate(0, "random-fixed") / rate(2, "random-fixed"), {}};
+  figure.quantities["spread.dflop_over_baseline"] = {spread("dflop") / spread("random-fixed"), {}};
+  return figure;
+}
+
+ReproducedFigure Gains(const StoredResults& results, const std::string& experiment) {
+  const Report& report = results.Get(experiment);
+  const NamedPoints points = PointsOf(report);
+  std::vector<std::string> policies;
+  for (const auto& [name, point] : points) {
+    for (const PolicyFigures& policy : point->policies) {
+      if (std::find(policies.begin(), policies.end(), policy.policy) == policies.end()) {
+        policies.push_back(policy.policy);
+      }
+    }
+  }
+  ReproducedFigure figure;
+  figure.AddPlots(experiment, {BarsOf("Step time", "seconds", points, policies, StepSeconds)});
+  for (const auto& [name, point] : points) {
+    for (const PolicyFigures& policy : point->policies) {
+      for (const std::string& baseline : report.baselines) {
+        const auto gain = SpeedupOver(point->Find(baseline), policy);
+        if (gain) figure.quantities["gain." + name + "." + policy.policy + ".over." + baseline] = *gain;
+      }
+    }
+  }
+  return figure;
+}
+
+}  // namespace dflop

@@ -1,0 +1,73 @@
+// Fig. 16: wall clock of the optimizer and of the batch scheduler, on the machine that ran them.
+#include "base/text.hpp"
+#include "experiments/reproduction/figures.hpp"
+
+namespace dflop {
+namespace {
+
+constexpr int kGpusOfNode = 8;
+constexpr const char* kBatchAxis = "/global_batch_size";
+
+/// Seconds of planning in one step.
+double PlanningOfStep(const PolicyFigures& policy) {
+  return policy.figures.planning_time_s * static_cast<double>(policy.seeds.seeds.size()) /
+         static_cast<double>(policy.seeds.steps);
+}
+
+}  // namespace
+
+ReproducedFigure OptimizerTime16(const StoredResults& results) {
+  std::map<int, PlotSeries> by_batch;
+  double longest = 0;
+  for (const PointFigures& point : results.Get("fig16a-optimizer").points) {
+    const int batch = static_cast<int>(AxisValue(point, kBatchAxis));
+    const double seconds = FiguresOf(point, "dflop").figures.planning_time_s;
+    longest = std::max(longest, seconds);
+    PlotSeries& series = by_batch[batch];
+    series.name = "global batch " + std::to_string(batch);
+    series.points.push_back({.x = AxisValue(point, "/cluster/nodes") * kGpusOfNode, .y = 1000 * seconds});
+  }
+  Plot plot{.title = "Time of DFLOP's optimizer",
+            .x = {.label = "A100", .logarithmic = true},
+            .y = {.label = "ms, wall clock", .logarithmic = true},
+            .series = {}};
+  for (auto& [batch, series] : by_batch) plot.series.push_back(std::move(series));
+  ReproducedFigure figure;
+  figure.wall_clock = true;
+  figure.AddPlots("fig16a", {plot});
+  figure.quantities["longest_s"] = {longest, {}};
+  return figure;
+}
+
+ReproducedFigure SchedulerTime(const StoredResults& results) {
+  ReproducedFigure figure;
+  figure.wall_clock = true;
+  Plot time{.title = "Time of a batch scheduler for one step, 64 A100",
+            .x = {.label = "global batch", .logarithmic = true},
+            .y = {.label = "s, wall clock", .logarithmic = true},
+            .series = {}};
+  Plot gap{.title = "Largest bucket above the lower bound",
+           .x = {.label = "global batch", .logarithmic = true},
+           .y = {.label = "%", .least = 0.0},
+           .series = {}};
+  for (const char* policy : {"lpt", "ilp", "search"}) {
+    PlotSeries seconds{policy, PlotMark::kLine, {}}, above{policy, PlotMark::kLine, {}};
+    for (const PointFigures& point : results.Get("fig16b-scheduler").points) {
+      const PolicyFigures& figures = FiguresOf(point, policy);
+      const double batch = AxisValue(point, kBatchAxis);
+      seconds.points.push_back({.x = batch, .y = PlanningOfStep(figures)});
+      above.points.push_back({.x = batch, .y = 100 * figures.figures.balance_gap});
+      const std::string at = Format(".%.0f", batch);
+      figure.quantities[policy + (".time_s" + at)] = {PlanningOfStep(figures), {}};
+      figure.quantities[policy + (".gap" + at)] = {figures.figures.balance_gap, {}};
+      if (!figures.instead.empty())
+        figure.notes.push_back(policy + Format(" at %.0f samples: ", batch) + figures.instead + " stood in");
+    }
+    time.series.push_back(std::move(seconds));
+    gap.series.push_back(std::move(above));
+  }
+  figure.AddPlots("fig16b", {time, gap});
+  return figure;
+}
+
+}  // namespace dflop
