@@ -66,8 +66,8 @@ void WriteFigures(const std::vector<JudgedFigure>& figures, const std::string& o
 void PrintVerdicts(const std::vector<JudgedFigure>& figures) {
   for (const JudgedFigure& figure : figures) {
     const std::string failing = figure.judged.failing();
-    std::printf("%-8s %-14s %s%s\n", figure.judged.statement.figure.c_str(), figure.judged.verdict().c_str(),
-                figure.judged.statement.title.c_str(), failing.empty() ? "" : ("; fails: " + failing).c_str());
+    std::printf("%-8s %-14s %s%s\n", figure.judged.statement.label().c_str(), figure.judged.verdict().c_str(),
+                figure.judged.statement.title.c_str(), failing.empty() ? "" : ("; " + failing).c_str());
   }
   std::printf("%s\n", Tally(figures).c_str());
 }

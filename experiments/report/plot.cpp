@@ -11,7 +11,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kPlotWidth = 560, kFrameLeft = 62, kFrameRight = kPlotWidth - 14, kFrameTop = 26, kDataHeight = 230;
+constexpr double kPlotWidth = 560, kFrameLeft = 62, kFrameRight = kPlotWidth - 14, kFrameTop = 40, kDataHeight = 230;
 constexpr double kDotSize = 7;
 
 bool ShowsOn(const PlotAxis& axis, double value) { return std::isfinite(value) && (!axis.logarithmic || value > 0); }
@@ -118,14 +118,16 @@ class PlotDrawing {
                   Coordinate(foot_) + "H" + Coordinate(kFrameLeft) + "Z",
               "frame");
     if (y_.low < 0 && y_.high > 0 && !plot_.y.logarithmic) svg_.Line(kFrameLeft, AtY(0), kFrameRight, AtY(0), "axis");
-    svg_.Text(0, kFrameTop - 2, plot_.y.label, "small");
+    svg_.Text(0, kFrameTop - 8, plot_.y.label, "small");
     plot_.x.categories.empty() ? DrawNumbers() : DrawCategories();
   }
 
   void DrawNumbers() {
     std::set<double> places;
     for (const PlotSeries& series : plot_.series) {
-      for (const PlotPoint& point : series.points) places.insert(point.x);
+      for (const PlotPoint& point : series.points) {
+        if (ShowsOn(plot_.x, point.x)) places.insert(point.x);
+      }
     }
     constexpr std::size_t kMostPlaces = 13;
     const bool own = plot_.x.logarithmic && places.size() <= kMostPlaces;

@@ -4,6 +4,7 @@
 
 #include "base/index.hpp"
 #include "base/text.hpp"
+#include "experiments/profile/data_profile.hpp"
 #include "experiments/report/charts.hpp"
 #include "experiments/report/schedule_chart.hpp"
 #include "experiments/reproduction/figures.hpp"
@@ -60,6 +61,7 @@ ReproducedFigure Pipelines(const StoredResults& results) {
   }
   figure.quantities["ideal.idle_share"] = {drawn.bubble_of_makespan(), {}};
   const double least = *std::min_element(idle.begin(), idle.end());
+  figure.quantities["real.idle_over_ideal.mean"] = {Mean(idle) / drawn.bubble_of_makespan(), {}};
   figure.quantities["real.idle_over_ideal.least_stage"] = {least / drawn.bubble_of_makespan(), {}};
   figure.notes.push_back(Format("Idle shares of the four stages: %.1f, %.1f, %.1f and %.1f %%, drawn: %.1f %%.",
                                 100 * idle.at(0), 100 * idle.at(1), 100 * idle.at(2), 100 * idle.at(3),

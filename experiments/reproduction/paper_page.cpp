@@ -35,7 +35,7 @@ std::string IndexRow(const JudgedFigure& figure) {
   const std::string failing = judged.failing();
   return "<tr><td><a href=\"#" + judged.statement.figure + "\">" + EscapeXml(judged.statement.figure) +
          "</a></td><td>" + EscapeXml(judged.statement.statement) + "</td><td>" + VerdictBadge(judged) +
-         (failing.empty() ? "" : "<small>fails: " + EscapeXml(failing) + "</small>") + "</td></tr>\n";
+         (failing.empty() ? "" : "<small>" + EscapeXml(failing) + "</small>") + "</td></tr>\n";
 }
 
 std::string ClauseRow(const JudgedClause& clause) {
@@ -68,14 +68,21 @@ std::string HowItWasMade(const JudgedFigure& figure) {
   return html + "</dl></details>\n";
 }
 
+/// Timelines want the whole width of the page.
+std::string FigureOf(const NamedFigure& panel) {
+  constexpr double kHalfPage = 620;
+  const bool wide = panel.svg.width() > kHalfPage;
+  return std::string(wide ? "<figure class=\"wide\">\n" : "<figure>\n") + panel.svg.Inline() + "</figure>\n";
+}
+
 std::string Section(const JudgedFigure& figure) {
   const Statement& statement = figure.judged.statement;
-  std::string html = "<section id=\"" + statement.figure + "\">\n<h2>" + EscapeXml(statement.figure) + ": " +
+  std::string html = "<section id=\"" + statement.figure + "\">\n<h2>" + EscapeXml(statement.label()) + ": " +
                      EscapeXml(statement.title) + " " + VerdictBadge(figure.judged) + "</h2>\n<p class=\"stated\">“" +
                      EscapeXml(statement.statement) + "” <span class=\"muted\">(" + EscapeXml(statement.source) +
                      ", in words of ours)</span></p>\n<p class=\"muted\">" + EscapeXml(statement.set_up) +
                      "</p>\n<div class=\"panels\">\n";
-  for (const NamedFigure& panel : figure.figure.panels) html += "<figure>\n" + panel.svg.Inline() + "</figure>\n";
+  for (const NamedFigure& panel : figure.figure.panels) html += FigureOf(panel);
   html +=
       "</div>\n<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Clauses of " + statement.figure +
       "\"><table><thead><tr><th>clause</th><th>bound</th><th>here</th><th>distance</th><th>verdict</th></tr></thead>"

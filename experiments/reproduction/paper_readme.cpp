@@ -12,7 +12,7 @@ std::string Cell(std::string text) {
 
 std::string FigureBlock(const JudgedFigure& figure) {
   const Statement& statement = figure.judged.statement;
-  std::string text = "\n## " + statement.figure + ": " + statement.title + " — " + figure.judged.verdict() + "\n\n> " +
+  std::string text = "\n## " + statement.label() + ": " + statement.title + " — " + figure.judged.verdict() + "\n\n> " +
                      statement.statement + " (" + statement.source + ")\n\n" + statement.set_up + "\n\n";
   for (const NamedFigure& panel : figure.figure.panels) {
     text.append("![").append(statement.title).append("](").append(panel.name).append(".svg)\n");
@@ -44,7 +44,7 @@ std::string PaperReadme(const std::string& source, const std::vector<JudgedFigur
                      ".** [index.html](index.html) is the same with what shows on hover.\n\n"
                      "| figure | stated | here | fails |\n|---|---|---|---|\n";
   for (const JudgedFigure& figure : figures) {
-    text += "| [" + figure.judged.statement.figure + "](" + figure.judged.statement.figure + ".csv) | " +
+    text += "| [" + figure.judged.statement.label() + "](" + figure.judged.statement.figure + ".csv) | " +
             Cell(figure.judged.statement.statement) + " | " + figure.judged.verdict() + " | " +
             Cell(figure.judged.failing()) + " |\n";
   }

@@ -2,6 +2,7 @@
 #include "experiments/reproduction/statements.hpp"
 
 #include <set>
+#include <utility>
 
 #include "base/json_reader.hpp"
 
@@ -44,6 +45,14 @@ Statement ReadStatement(const JsonReader& json) {
 }
 
 }  // namespace
+
+std::string Statement::label() const {
+  for (const auto& [prefix, word] : {std::pair{"fig", "Fig. "}, std::pair{"table", "Table "}}) {
+    const std::size_t digits = figure.find_first_of("123456789");
+    if (figure.starts_with(prefix) && digits != std::string::npos) return word + figure.substr(digits);
+  }
+  return figure;
+}
 
 Statements ReadStatements(const std::string& path) {
   const Json document = ReadJsonFile(path);

@@ -26,6 +26,8 @@ struct Statement {
   std::string source;     ///< section and figure
   std::string set_up;     ///< what it says of how, and what we assume where it does not
   std::vector<Clause> clauses;
+
+  std::string label() const;  ///< "Fig. 7a" of fig07a, "Table 4" of table4, other ids as they are
 };
 
 struct Statements {

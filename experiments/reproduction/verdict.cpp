@@ -46,11 +46,19 @@ std::string JudgedStatement::verdict() const {
 }
 
 std::string JudgedStatement::failing() const {
+  constexpr std::size_t kTold = 3;
   std::string text;
+  const std::size_t failed = clauses.size() - held;
+  std::size_t told = 0;
   for (const JudgedClause& clause : clauses) {
-    if (!clause.holds) text += (text.empty() ? "" : "; ") + clause.clause.says;
+    if (clause.holds || told == kTold) continue;
+    text += (text.empty() ? "" : "; ") + clause.clause.says;
+    ++told;
   }
-  return text;
+  if (failed == 0) return "";
+  if (failed > kTold) text += "; and " + std::to_string(failed - kTold) + " more";
+  return std::to_string(failed) + " of " + std::to_string(clauses.size()) +
+         (clauses.size() == 1 ? " clause" : " clauses") + (failed == 1 ? " fails: " : " fail: ") + text;
 }
 
 JudgedStatement Judge(const Statement& statement, const Quantities& quantities) {
@@ -83,10 +91,13 @@ std::string BoundText(const Clause& clause) {
 }
 
 std::string DistanceText(const JudgedClause& clause) {
-  const bool share = (clause.distance == 0) || (clause.clause.least != 0 && clause.clause.most != 0);
-  const std::string size = share ? Format("%.3g %%", 100 * std::abs(clause.distance))
-                                 : InUnit(std::abs(clause.distance), clause.clause.unit);
-  return size + (clause.holds ? " inside" : " short") + (clause.within_interval ? ", less than the interval" : "");
+  if (std::abs(clause.distance) <= kRounding) return "at the bound";
+  constexpr double kWhole = 0.1;
+  const bool of_bound = clause.clause.least != 0 && clause.clause.most != 0;
+  const double size = std::abs(clause.distance);
+  const std::string text =
+      of_bound ? Format("%.*f %%", size < kWhole ? 1 : 0, 100 * size) : InUnit(size, clause.clause.unit);
+  return text + (clause.holds ? " inside" : " short") + (clause.within_interval ? ", less than the interval" : "");
 }
 
 }  // namespace dflop
