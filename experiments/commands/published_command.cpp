@@ -7,6 +7,7 @@
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/terminal.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/published_runs/error_charts.hpp"
 #include "experiments/published_runs/error_kinds.hpp"
@@ -45,12 +46,12 @@ Json ImportJson(const RunImport& import) {
   return json;
 }
 
-void Say(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void PrintJson(const Json& json) { std::printf("%s\n", json.Dump(1).c_str()); }
 
 void ImportTables(const PublishedArguments& arguments) {
   const RunImport import = ImportRuns(arguments.tables);
   WriteRuns(import, arguments.out);
-  Say(arguments.json ? ImportJson(import).Dump(1) + "\n" : CountsText(import));
+  arguments.json ? PrintJson(ImportJson(import)) : PrintWrapped(CountsText(import));
 }
 
 void WritePictures(const std::vector<PredictedRun>& runs, const std::string& folder) {
@@ -68,7 +69,7 @@ void Compare(const PublishedArguments& arguments) {
   WriteFile(arguments.out + "/errors.csv", ErrorsCsv(runs));
   WriteFile(arguments.out + "/errors-by-kind.json", ErrorKindsJson(runs).Dump(1) + "\n");
   WritePictures(runs, arguments.out + "/figures");
-  Say(arguments.json ? TablesJson(tables).Dump(1) + "\n" : text);
+  arguments.json ? PrintJson(TablesJson(tables)) : PrintWrapped(text);
 }
 
 void AddPublishedImport(CLI::App& published, const std::shared_ptr<PublishedArguments>& arguments) {
