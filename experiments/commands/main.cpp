@@ -39,6 +39,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddPlanCommand(app);
   AddProfileCommand(app);
   AddCheckCommand(app, command_line);
+  AddCompareCommand(app);
   AddReportCommand(app);
   AddListCommand(app);
   AddNetworkCommand(app);
