@@ -57,18 +57,29 @@ std::size_t BreakOf(std::string_view line, std::size_t width) {
   return blank == std::string_view::npos || blank <= begin ? fits : blank;
 }
 
-void AppendWrapped(std::string_view line, std::size_t width, std::string& text) {
-  const std::string indent(HangingIndent(line, width), ' ');
-  std::size_t room = width;
+/// The pieces of a line, the first of up to `first` columns and the others of up to `rest`.
+std::vector<std::string> Pieces(std::string_view line, std::size_t first, std::size_t rest) {
+  std::vector<std::string> pieces;
+  std::size_t room = first;
   while (Columns(line) > room) {
     const std::size_t end = BreakOf(line, room);
     const std::size_t last = line.find_last_not_of(' ', end == 0 ? 0 : end - 1);
-    text.append(line.substr(0, last + 1)).append("\n").append(indent);
+    pieces.emplace_back(line.substr(0, last + 1));
     line.remove_prefix(end);
     line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
-    room = width - indent.size();
+    room = rest;
   }
-  text.append(line);
+  pieces.emplace_back(line);
+  return pieces;
+}
+
+void AppendWrapped(std::string_view line, std::size_t width, std::string& text) {
+  const std::size_t indent = HangingIndent(line, width);
+  std::string before;
+  for (const std::string& piece : Pieces(line, width, width - indent)) {
+    text.append(before).append(piece);
+    before = "\n" + std::string(indent, ' ');
+  }
 }
 
 }  // namespace
@@ -113,6 +124,8 @@ std::string Wrapped(std::string_view text, const TextStyle& style) {
   }
   return wrapped;
 }
+
+std::vector<std::string> BrokenLines(std::string_view line, std::size_t width) { return Pieces(line, width, width); }
 
 void PrintWrapped(std::string_view text, const TextStyle& style) {
   const std::string wrapped = Wrapped(text, style);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace dflop {
 
@@ -39,6 +40,9 @@ std::string Painted(Paint paint, const std::string& text, const TextStyle& style
 /// its first half ("  name   what it is"), else two columns further in. Words longer than a line are cut. No line may
 /// hold colours that would be broken.
 std::string Wrapped(std::string_view text, const TextStyle& style);
+
+/// One line broken in the same way, without any indent: what a narrow cell holds. `width`: one at least.
+std::vector<std::string> BrokenLines(std::string_view line, std::size_t width);
 
 /// Wrapped, to standard output.
 void PrintWrapped(std::string_view text, const TextStyle& style = OutputStyle());

@@ -14,7 +14,9 @@ namespace {
 using CellTexts = std::vector<std::string>;
 
 constexpr std::size_t kGap = 2;
-/// What a column of words is narrowed to at most: to this before others are left out, to the least when none is left.
+/// What a column of words is narrowed to: to a sentence's before headings are broken, to words' before other columns
+/// are left out, to the least when none is left.
+constexpr std::size_t kReadableSentence = 40;
 constexpr std::size_t kReadableWords = 20;
 constexpr std::size_t kLeastWords = 8;
 
@@ -27,14 +29,6 @@ CellTexts LinesOf(const std::string& text) {
       lines.back().push_back(c);
     }
   }
-  return lines;
-}
-
-/// The cell broken to its column's width, without the indent of what follows.
-CellTexts Broken(const std::string& cell, std::size_t width) {
-  if (Columns(cell) <= width) return {cell};
-  CellTexts lines = LinesOf(Wrapped(cell, {std::max<std::size_t>(width, 1), false}));
-  for (std::string& line : lines) line.erase(0, std::min(line.find_first_not_of(' '), line.size()));
   return lines;
 }
 
@@ -106,19 +100,26 @@ void TextTable::MeasureCells(Shape& shape) const {
 }
 
 // A column of words gives way only as far as the others need it.
+void TextTable::GiveWay(Shape& shape, std::size_t column, std::size_t least, std::size_t width) const {
+  const std::size_t over = shape.width(indent_) - std::min(width, shape.width(indent_));
+  std::size_t& own = shape.widths[column];
+  if (columns_[column].left && own > least) own -= std::min(over, own - least);
+}
+
 void TextTable::Narrow(Shape& shape, std::size_t width) const {
+  Shape with_sentences = shape;
+  GiveWay(with_sentences, shape.shown.back(), kReadableSentence, width);
+  if (with_sentences.width(indent_) <= width) {
+    shape = with_sentences;
+    return;
+  }
   for (const std::size_t column : shape.shown) {
     if (shape.width(indent_) <= width) return;
     const std::size_t least = std::max(shape.cells[column], LongestWord(columns_[column].heading));
     shape.widths[column] = std::min(shape.widths[column], least);
   }
-  const auto give = [&](std::size_t column, std::size_t least) {
-    const std::size_t over = shape.width(indent_) - std::min(width, shape.width(indent_));
-    std::size_t& own = shape.widths[column];
-    if (columns_[column].left && own > least) own -= std::min(over, own - least);
-  };
-  give(shape.shown.back(), kReadableWords);
-  give(shape.shown.front(), kReadableWords);
+  GiveWay(shape, shape.shown.back(), kReadableWords, width);
+  GiveWay(shape, shape.shown.front(), kReadableWords, width);
 }
 
 void TextTable::LeaveOutOne(Shape& shape) const {
@@ -143,11 +144,8 @@ TextTable::Shape TextTable::ShapeFor(const TextStyle& style) const {
     Narrow(shape, *style.width);
     if (shape.width(indent_) <= *style.width) return shape;
     if (!can_go()) {
-      for (const std::size_t column : {shape.shown.front(), shape.shown.back()}) {
-        const std::size_t over = shape.width(indent_) - std::min(*style.width, shape.width(indent_));
-        std::size_t& own = shape.widths[column];
-        if (columns_[column].left && own > kLeastWords) own -= std::min(over, own - kLeastWords);
-      }
+      GiveWay(shape, shape.shown.front(), kLeastWords, *style.width);
+      GiveWay(shape, shape.shown.back(), kLeastWords, *style.width);
       return shape;
     }
     LeaveOutOne(shape);
@@ -161,7 +159,7 @@ std::string TextTable::Line(const Shape& shape, const std::vector<std::string>& 
   std::vector<CellTexts> broken;
   std::size_t height = 1;
   for (const std::size_t column : shape.shown) {
-    broken.push_back(Broken(cells[column], shape.widths[column]));
+    broken.push_back(BrokenLines(cells[column], std::max<std::size_t>(shape.widths[column], 1)));
     height = std::max(height, broken.back().size());
   }
   std::string text;

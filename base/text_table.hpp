@@ -32,8 +32,8 @@ class TextTable {
   /// points of the numbers stand below each other. Called when all rows are there.
   void AlignIntervals();
 
-  /// Where the style has a width: headings, then the last column of words, then the first column are wrapped, after
-  /// which columns are left out, until no line is wider.
+  /// Where the style has a width: a last column of sentences, headings, columns of words at either end are broken, then
+  /// columns are left out, until no line is wider.
   std::string Text(const TextStyle& style) const;
   /// How many columns Text leaves out.
   std::size_t LeftOut(const TextStyle& style) const;
@@ -43,6 +43,7 @@ class TextTable {
   struct Shape;
   Shape ShapeFor(const TextStyle& style) const;
   void MeasureCells(Shape& shape) const;
+  void GiveWay(Shape& shape, std::size_t column, std::size_t least, std::size_t width) const;
   void Narrow(Shape& shape, std::size_t width) const;
   void LeaveOutOne(Shape& shape) const;
   std::string Line(const Shape& shape, const std::vector<std::string>& cells) const;

@@ -45,6 +45,16 @@ TEST(TextTable, HeadingsWrapBeforeAColumnGoes) {
             "b        9.100 ± –         30.2   4.0    NO\n");
 }
 
+TEST(TextTable, HeadingsAreBrokenBetweenWords) {
+  // 4 + 2 + 8 + 2 + 3 are 19; of "A s/step" the longer word has 6 columns, as its figures have: 17.
+  TextTable table({{"name", true}, {"A s/step"}, {"B/A"}});
+  table.Add({{"p", "48.851", "1.1"}});
+  EXPECT_EQ(table.Text({18, false}),
+            "name       A  B/A\n"
+            "      s/step\n"
+            "p     48.851  1.1\n");
+}
+
 TEST(TextTable, TheMostExpendableColumnGoesFirst) {
   // At 42 the bubble goes (43 − 8 = 35), at 34 the idle time too (35 − 6 = 29).
   EXPECT_EQ(Example().LeftOut({42, false}), 1u);
