@@ -82,6 +82,16 @@ void AppendWrapped(std::string_view line, std::size_t width, std::string& text) 
   }
 }
 
+TextStyle StyleOf(int stream) {
+  winsize size{};
+  const bool is_terminal = isatty(stream) == 1;
+  const bool says = is_terminal && ioctl(stream, TIOCGWINSZ, &size) == 0;
+  return StyleFor({is_terminal, says ? size.ws_col : std::size_t{0}, [](const char* name) {
+                     const char* value = std::getenv(name);
+                     return std::string(value == nullptr ? "" : value);
+                   }});
+}
+
 }  // namespace
 
 TextStyle StyleFor(const OutputFacts& facts) {
@@ -93,16 +103,12 @@ TextStyle StyleFor(const OutputFacts& facts) {
 }
 
 TextStyle OutputStyle(bool wide) {
-  winsize size{};
-  const bool is_terminal = isatty(STDOUT_FILENO) == 1;
-  const bool says = is_terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
-  TextStyle style = StyleFor({is_terminal, says ? size.ws_col : std::size_t{0}, [](const char* name) {
-                                const char* value = std::getenv(name);
-                                return std::string(value == nullptr ? "" : value);
-                              }});
+  TextStyle style = StyleOf(STDOUT_FILENO);
   if (wide) style.width.reset();
   return style;
 }
+
+TextStyle ErrorStyle() { return StyleOf(STDERR_FILENO); }
 
 std::string Painted(Paint paint, const std::string& text, const TextStyle& style) {
   if (!style.colours || paint == Paint::kNone) return text;

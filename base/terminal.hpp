@@ -30,6 +30,8 @@ TextStyle StyleFor(const OutputFacts& facts);
 
 /// Of standard output. `wide`: somebody asked for every column, however narrow the terminal.
 TextStyle OutputStyle(bool wide = false);
+/// Of the stream for warnings and progress.
+TextStyle ErrorStyle();
 
 enum class Paint { kNone, kBest, kBad, kWarning };
 

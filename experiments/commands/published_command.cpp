@@ -74,7 +74,11 @@ std::string TableOnTerminal(const std::vector<std::string>& lines, const TextSty
     columns.push_back({headings[i], !sides[i].ends_with(':'), i == 0 ? 0 : 1});
   }
   TextTable table(std::move(columns));
-  for (std::size_t i = 2; i < lines.size(); ++i) table.Add({CellsOf(lines[i])});
+  for (std::size_t i = 2; i < lines.size(); ++i) {
+    std::vector<std::string> cells = CellsOf(lines[i]);
+    cells.resize(headings.size());  // a name may hold a bar
+    table.Add({std::move(cells)});
+  }
   return table.Text(style) + LeftOutNote(table.LeftOut(style), table.columns());
 }
 
