@@ -53,7 +53,7 @@ TEST(Wrapped, LongLinesGoOnBelowTheirLastColumn) {
 
 TEST(Wrapped, NoLineIsWiderWhateverItsWords) {
   const std::string text = "αβγδ " + std::string(50, 'x') + " ± 日本語日本語日本語日本語日本語";
-  for (const std::size_t width : {20, 21, 33, 60}) {
+  for (const std::size_t width : {20U, 21U, 33U, 60U}) {
     std::string without_blanks;
     std::string wrapped = Wrapped(text, {width, false}) + "\n";
     for (std::size_t end = 0; (end = wrapped.find('\n')) != std::string::npos; wrapped.erase(0, end + 1)) {

@@ -213,7 +213,7 @@ TEST(InputDifferences, AreTheLeavesAndFilesInWhichTwoResultsDiffer) {
 
 TEST(TwoResultsText, FitsTheTerminalAndKeepsTheRatio) {
   const Json a = ResultOf({ToldRuns({10, 20}), ToldRuns({11, 11}, {.policy = "a-policy-with-a-name"})});
-  for (const std::size_t width : {60, 80, 120}) {
+  for (const std::size_t width : {60U, 80U, 120U}) {
     std::string text = TextOf(a, a, {width, false});
     EXPECT_NE(text.find("1.000 ± 0.000"), std::string::npos);
     for (std::size_t end = 0; (end = text.find('\n')) != std::string::npos; text.erase(0, end + 1)) {
