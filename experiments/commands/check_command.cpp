@@ -2,11 +2,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/terminal.hpp"
+#include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/run_options.hpp"
 #include "experiments/report/junit.hpp"
@@ -50,17 +51,18 @@ std::string OneLine(const RowComparison& row) {
 
 void Print(const char* heading, const Comparison& comparison, Verdict verdict) {
   if (comparison.Count(verdict) == 0) return;
-  std::printf("%s:\n", heading);
+  std::string text = std::string(heading) + ":\n";
   for (const RowComparison& row : comparison.rows) {
-    if (row.verdict == verdict) std::printf("  %s\n", OneLine(row).c_str());
+    if (row.verdict == verdict) text += "  " + OneLine(row) + "\n";
   }
+  PrintWrapped(text);
 }
 
 void PrintSeeds(const char* where, const std::vector<std::int64_t>& seeds) {
   if (seeds.empty()) return;
-  std::printf("not compared, as only %s has them: seeds", where);
-  for (const std::int64_t seed : seeds) std::printf(" %lld", static_cast<long long>(seed));
-  std::printf("\n");
+  std::string text = std::string("not compared, as only ") + where + " has them: seeds";
+  for (const std::int64_t seed : seeds) text += " " + std::to_string(seed);
+  PrintWrapped(text + "\n");
 }
 
 void Print(const Comparison& comparison, const std::string& against, bool quiet) {
@@ -74,13 +76,13 @@ void Print(const Comparison& comparison, const std::string& against, bool quiet)
     PrintSeeds("the stored result", comparison.seeds_only_stored);
     PrintSeeds("the experiment", comparison.seeds_only_fresh);
   }
-  std::printf(
+  std::string text = Format(
       "%zu rows (%zu runs) compared with %s: %zu regressions, %zu undecided, %zu improvements, %zu other changes",
       comparison.stored_rows, comparison.runs, against.c_str(), comparison.Count(Verdict::kRegression),
       comparison.Count(Verdict::kUndecided), comparison.Count(Verdict::kImprovement),
       comparison.Count(Verdict::kOtherChange));
-  if (const std::size_t added = comparison.Count(Verdict::kNew); added > 0) std::printf(", %zu new", added);
-  std::printf("\n");
+  if (const std::size_t added = comparison.Count(Verdict::kNew); added > 0) text += Format(", %zu new", added);
+  PrintWrapped(text + "\n");
 }
 
 // Said before an experiment of minutes, not after it.

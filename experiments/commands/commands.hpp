@@ -15,6 +15,7 @@ void AddRunCommand(CLI::App& app, const std::string& command_line);
 void AddCheckCommand(CLI::App& app, const std::string& command_line);
 void AddPlanCommand(CLI::App& app);
 void AddProfileCommand(CLI::App& app);
+void AddCompareCommand(CLI::App& app);
 void AddReportCommand(CLI::App& app);
 void AddListCommand(CLI::App& app);
 void AddNetworkCommand(CLI::App& app);

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
 #include "models/software_presets.hpp"
@@ -102,14 +103,17 @@ const std::map<std::string, std::function<Entries()>> kLists = {
     {"samples", Samples},         {"software", Software}};
 
 void PrintText(const Entries& entries, bool with_kind) {
+  constexpr std::size_t kKindColumns = 12;
   std::size_t width = 0;
-  for (const Entry& entry : entries) width = std::max(width, entry.name.size());
-  const int indent = static_cast<int>(width) + 4 + (with_kind ? 12 : 0);
+  for (const Entry& entry : entries) width = std::max(width, Columns(entry.name));
+  const std::size_t indent = width + 4 + (with_kind ? kKindColumns : 0);
+  std::string text;
   for (const Entry& entry : entries) {
-    if (with_kind) std::printf("%-10s  ", entry.kind.c_str());
-    std::printf("%-*s  %s\n", static_cast<int>(width), entry.name.c_str(), entry.source.c_str());
-    for (const std::string& line : entry.lines) std::printf("%*s%s\n", indent, "", line.c_str());
+    if (with_kind) text += entry.kind + std::string(kKindColumns - Columns(entry.kind), ' ');
+    text += entry.name + std::string(width + 2 - Columns(entry.name), ' ') + entry.source + "\n";
+    for (const std::string& line : entry.lines) text += std::string(indent, ' ') + line + "\n";
   }
+  PrintWrapped(text);
 }
 
 void PrintJson(const Entries& entries) {

@@ -4,12 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "base/terminal.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/sample_commands.hpp"
 #include "experiments/commands/trace_commands.hpp"
@@ -37,6 +39,7 @@ void AddCommands(CLI::App& app, const std::string& command_line) {
   AddPlanCommand(app);
   AddProfileCommand(app);
   AddCheckCommand(app, command_line);
+  AddCompareCommand(app);
   AddReportCommand(app);
   AddListCommand(app);
   AddNetworkCommand(app);
@@ -85,6 +88,16 @@ void CheckCommands(const CLI::App& app, const std::vector<std::string>& words) {
   }
 }
 
+/// The help that was asked for, or what is wrong with the words; the exit code.
+int Explain(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream out;
+  std::ostringstream complaint;
+  const int code = app.exit(error, out, complaint);
+  PrintWrapped(out.str());
+  std::fputs(complaint.str().c_str(), stderr);
+  return code == 0 ? kDone : kBadInput;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("Simulates the scheduling of multimodal-LLM training and compares policies.", "dflop");
   AddCommands(app, CommandLine(argc, argv));
@@ -99,7 +112,7 @@ int Main(int argc, char** argv) {
     return kDone;
   } catch (const CLI::ParseError& error) {
     if (mute) return kDone;
-    return app.exit(error) == 0 ? kDone : kBadInput;
+    return Explain(app, error);
   } catch (const InputError& error) {
     if (mute) return kDone;
     std::fprintf(stderr, "%s\n", error.what());

@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/terminal.hpp"
 #include "base/text.hpp"
+#include "base/text_table.hpp"
 #include "experiments/commands/commands.hpp"
 #include "models/cluster_spec.hpp"
 #include "sim/build/lone_collective.hpp"
@@ -28,6 +30,7 @@ struct NetworkArguments {
   std::string against;
   NetworkImport import;
   bool json = false;
+  bool wide = false;
 };
 
 constexpr int kMostRanks = 131072;
@@ -122,20 +125,49 @@ std::string BytesText(double bytes) {
   return Format("%.4g %s", bytes, units[unit]);
 }
 
-std::string SecondsText(double seconds) {
-  if (seconds < 1e-3) return Format("%.4g us", seconds * 1e6);
-  return seconds < 1 ? Format("%.4g ms", seconds * 1e3) : Format("%.4g s", seconds);
+/// One unit for a whole column, in which its shortest time is one at least.
+struct TimeScale {
+  const char* unit;
+  double per_second;
+  int decimals;
+
+  std::string Text(double seconds) const { return Fixed(seconds * per_second, decimals); }
+  std::string Heading(const char* what) const { return std::string(what) + ", " + unit; }
+};
+
+TimeScale ScaleFor(double shortest_s) {
+  if (shortest_s >= 1) return {"s", 1, 3};
+  return shortest_s >= 1e-3 ? TimeScale{"ms", 1e3, 3} : TimeScale{"µs", 1e6, 2};
 }
 
-void PrintTable(const ClusterSpec& cluster, const std::vector<std::pair<LoneCollective, LoneTime>>& rows) {
-  std::printf("%s: %s\n", cluster.name().c_str(), cluster.source().c_str());
-  std::printf("%-14s  %6s  %8s  %10s  %10s  %12s  %s\n", "collective", "ranks", "per node", "bytes", "time", "bus GB/s",
-              "algorithm");
+/// The columns that say which collective it is; more follow.
+std::vector<TableColumn> CollectiveColumns() {
+  return {{"collective", true}, {"ranks"}, {"per node", false, 1}, {"bytes"}};
+}
+
+std::vector<std::string> CollectiveCells(const LoneCollective& wanted) {
+  return {NameOf(wanted.op), std::to_string(wanted.ranks), std::to_string(wanted.ranks_per_node),
+          BytesText(wanted.bytes.value())};
+}
+
+std::string TableWithNote(const TextTable& table, const TextStyle& style) {
+  return table.Text(style) + LeftOutNote(table.LeftOut(style), table.columns());
+}
+
+void PrintTable(const ClusterSpec& cluster, const std::vector<std::pair<LoneCollective, LoneTime>>& rows,
+                const TextStyle& style) {
+  double shortest_s = HUGE_VAL;
+  for (const auto& [wanted, lone] : rows) shortest_s = std::min(shortest_s, lone.time.value());
+  const TimeScale scale = ScaleFor(shortest_s);
+  std::vector<TableColumn> columns = CollectiveColumns();
+  columns.insert(columns.end(), {{scale.Heading("time")}, {"bus GB/s"}, {"algorithm", true, 2}});
+  TextTable table(std::move(columns));
   for (const auto& [wanted, lone] : rows) {
-    std::printf("%-14s  %6d  %8d  %10s  %10s  %12.1f  %s\n", NameOf(wanted.op), wanted.ranks, wanted.ranks_per_node,
-                BytesText(wanted.bytes.value()).c_str(), SecondsText(lone.time.value()).c_str(), lone.bus.value() / 1e9,
-                lone.algorithm.c_str());
+    std::vector<std::string> cells = CollectiveCells(wanted);
+    cells.insert(cells.end(), {scale.Text(lone.time.value()), Fixed(lone.bus.value() / 1e9, 1), lone.algorithm});
+    table.Add({std::move(cells)});
   }
+  PrintWrapped(cluster.name() + ": " + cluster.source() + "\n" + TableWithNote(table, style), style);
 }
 
 struct Compared {
@@ -169,7 +201,7 @@ double Quantile(std::vector<double> values, double share) {
 }
 
 /// Of rows from so many bytes on, by operation.
-void PrintErrors(const std::vector<Compared>& rows, double least_bytes, const char* words) {
+void AddErrors(const std::vector<Compared>& rows, double least_bytes, const char* words, TextTable& table) {
   std::map<std::string, std::vector<double>> errors;
   for (const Compared& row : rows) {
     if (row.wanted.bytes.value() < least_bytes) continue;
@@ -177,9 +209,34 @@ void PrintErrors(const std::vector<Compared>& rows, double least_bytes, const ch
     errors["all"].push_back(std::abs(row.error()));
   }
   for (const auto& [op, values] : errors) {
-    std::printf("%-10s %-14s %6zu rows, error: median %5.1f %%, 90 %% of rows below %5.1f %%\n", words, op.c_str(),
-                values.size(), 100 * Quantile(values, 0.5), 100 * Quantile(values, 0.9));
+    table.Add({{words, op, std::to_string(values.size()), Fixed(100 * Quantile(values, 0.5), 1),
+                Fixed(100 * Quantile(values, 0.9), 1)}});
   }
+}
+
+void PrintCompared(const std::vector<Compared>& rows, const TextStyle& style) {
+  constexpr std::size_t kShown = 40;
+  const std::size_t shown = std::min(rows.size(), kShown);
+  double shortest_s = HUGE_VAL;
+  for (std::size_t i = 0; i < shown; ++i) shortest_s = std::min(shortest_s, rows[i].measured_s);
+  const TimeScale scale = ScaleFor(shortest_s);
+  std::vector<TableColumn> columns = CollectiveColumns();
+  columns.insert(columns.end(),
+                 {{scale.Heading("predicted")}, {scale.Heading("measured")}, {"error %"}, {"algorithm", true, 2}});
+  TextTable table(std::move(columns));
+  for (std::size_t i = 0; i < shown; ++i) {
+    const Compared& row = rows[i];
+    std::vector<std::string> cells = CollectiveCells(row.wanted);
+    cells.insert(cells.end(), {scale.Text(row.predicted.time.value()), scale.Text(row.measured_s),
+                               Format("%+.1f", 100 * row.error()), row.predicted.algorithm});
+    table.Add({std::move(cells)});
+  }
+  std::string text = TableWithNote(table, style);
+  if (rows.size() > kShown) text += "… and " + std::to_string(rows.size() - kShown) + " more rows; --json prints all\n";
+  TextTable errors({{"from", true}, {"collective", true}, {"rows"}, {"median error %"}, {"90 % of rows below, %"}});
+  AddErrors(rows, 1 << 16, "64 KiB", errors);
+  AddErrors(rows, 1 << 20, "1 MiB", errors);
+  PrintWrapped(text + "\n" + errors.Text(style), style);
 }
 
 void Against(const NetworkArguments& arguments, const ClusterSpec& cluster) {
@@ -195,20 +252,9 @@ void Against(const NetworkArguments& arguments, const ClusterSpec& cluster) {
     std::printf("%s\n", all.Dump(1).c_str());
     return;
   }
-  std::printf("%s against %s\n", cluster.name().c_str(), arguments.against.c_str());
-  std::printf("%-14s  %6s  %8s  %10s  %10s  %10s  %7s  %s\n", "collective", "ranks", "per node", "bytes", "predicted",
-              "measured", "error", "algorithm");
-  constexpr std::size_t kShown = 40;
-  for (std::size_t i = 0; i < std::min(rows.size(), kShown); ++i) {
-    const Compared& row = rows[i];
-    std::printf("%-14s  %6d  %8d  %10s  %10s  %10s  %+6.1f%%  %s\n", NameOf(row.wanted.op), row.wanted.ranks,
-                row.wanted.ranks_per_node, BytesText(row.wanted.bytes.value()).c_str(),
-                SecondsText(row.predicted.time.value()).c_str(), SecondsText(row.measured_s).c_str(), 100 * row.error(),
-                row.predicted.algorithm.c_str());
-  }
-  if (rows.size() > kShown) std::printf("… and %zu more rows; --json prints all\n", rows.size() - kShown);
-  PrintErrors(rows, 1 << 16, ">= 64 KiB");
-  PrintErrors(rows, 1 << 20, ">= 1 MiB");
+  const TextStyle style = OutputStyle(arguments.wide);
+  PrintWrapped(cluster.name() + " against " + arguments.against + "\n", style);
+  PrintCompared(rows, style);
 }
 
 void Network(NetworkArguments arguments) {
@@ -226,7 +272,7 @@ void Network(NetworkArguments arguments) {
       }
     }
   }
-  if (!arguments.json) return PrintTable(cluster, rows);
+  if (!arguments.json) return PrintTable(cluster, rows, OutputStyle(arguments.wide));
   Json all = Json::EmptyArray();
   for (const auto& [wanted, lone] : rows) all.push_back(RowJson(wanted, lone));
   std::printf("%s\n", all.Dump(1).c_str());
@@ -264,6 +310,7 @@ void AddNetworkCommand(CLI::App& app) {
   command->add_option("--nccl-version", arguments->import.version, "likewise");
   command->add_option("--dtype", arguments->import.dtype, "only rows of this type, as the source writes it");
   command->add_flag("--json", arguments->json, "rows for programs");
+  command->add_flag("--wide", arguments->wide, "every column of the table, however narrow the terminal");
   command->footer("Example: dflop network dgx-h100 --op all-reduce,all-gather --ranks 8,16 --bytes 1048576,1073741824");
   command->callback([arguments] { Network(*arguments); });
 }

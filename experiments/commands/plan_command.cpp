@@ -1,7 +1,6 @@
 // `dflop plan`: the layout that a policy chooses, why, and on request the whole plan as a file.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <limits>
 #include <map>
 #include <memory>
@@ -11,6 +10,9 @@
 #include "base/file.hpp"
 #include "base/index.hpp"
 #include "base/progress.hpp"
+#include "base/terminal.hpp"
+#include "base/text.hpp"
+#include "base/text_table.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/results/extrapolation.hpp"
 #include "experiments/results/figure_text.hpp"
@@ -38,28 +40,31 @@ double Gib(Bytes bytes) { return bytes.value() / kGibibyte; }
 
 void PrintCandidates(const std::vector<Candidate>& candidates) {
   constexpr std::size_t kShown = 20;
-  std::printf("%zu candidate%s\n%12s  %10s  %s\n", candidates.size(), candidates.size() == 1 ? "" : "s", "predicted s",
-              "peak GiB", "layout");
+  TextTable table({{"predicted s"}, {"peak GiB"}, {"layout", true}});
   for (std::size_t i = 0; i < std::min(kShown, candidates.size()); ++i) {
     const Candidate& candidate = candidates[i];
-    const bool predicted = candidate.predicted > Seconds(0);
-    predicted ? std::printf("%12.4f", candidate.predicted.value()) : std::printf("%12s", "–");
     const std::string note = candidate.note.empty() && !candidate.fits ? "does not fit" : candidate.note;
-    std::printf("  %10.1f  %s%s\n", Gib(candidate.peak_memory), candidate.name.c_str(),
-                note.empty() ? "" : (" (" + note + ")").c_str());
+    table.Add({{candidate.predicted > Seconds(0) ? Fixed(candidate.predicted.value(), 4) : "–",
+                Fixed(Gib(candidate.peak_memory), 1), candidate.name + (note.empty() ? "" : " (" + note + ")")},
+               candidate.fits ? Paint::kNone : Paint::kBad});
   }
-  if (candidates.size() > kShown) std::printf("%12s  and %zu more\n", "…", candidates.size() - kShown);
+  const TextStyle style = OutputStyle();
+  std::string text = Format("%zu candidate%s\n", candidates.size(), candidates.size() == 1 ? "" : "s");
+  text += table.Text(style);
+  if (candidates.size() > kShown) text += Format("… and %zu more\n", candidates.size() - kShown);
+  PrintWrapped(text, style);
 }
 
 void PrintDegrees(const Layout& layout, const ModelSpec& model) {
   const std::vector<ModuleDegrees> all = DegreesOf(layout);
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& degrees = all[static_cast<std::size_t>(module)];
-    std::printf("  %-20s tp %d, pp %d, dp %d", model.module_name(module).c_str(), degrees.tp, degrees.pp, degrees.dp);
+    std::string line =
+        Format("  %-20s tp %d, pp %d, dp %d", model.module_name(module).c_str(), degrees.tp, degrees.pp, degrees.dp);
     for (const auto& [name, degree] : {std::pair("cp", degrees.cp), {"ep", degrees.ep}, {"etp", degrees.etp}}) {
-      if (degree > 1) std::printf(", %s %d", name, degree);
+      if (degree > 1) line += Format(", %s %d", name, degree);
     }
-    std::printf("%s\n", degrees.sequence_parallel ? ", sequence parallel" : "");
+    PrintWrapped(line + (degrees.sequence_parallel ? ", sequence parallel\n" : "\n"));
   }
 }
 
@@ -88,27 +93,39 @@ void PrintPlacement(const Layout& layout, const ModelSpec& model, const ClusterS
   int module = -1;
   for (const auto& [key, place] : places) {
     if (shown++ == kShown) {
-      std::printf("  … %zu more stages\n", places.size() - kShown);
+      PrintWrapped(Format("  … %zu more stages\n", places.size() - kShown));
       return;
     }
     stage = key.first == module ? stage + 1 : 0;
     module = key.first;
     const int from = cluster.node_of(place.first), to = cluster.node_of(place.last);
-    std::printf("  %-20s stage %d: %d × %d GPUs, %d to %d, node%s %s\n", model.module_name(module).c_str(), stage,
-                place.groups, place.size, place.first, place.last, from == to ? "" : "s",
-                (from == to ? std::to_string(from) : std::to_string(from) + " to " + std::to_string(to)).c_str());
+    PrintWrapped(Format("  %-20s stage %d: %d × %d GPUs, %d to %d, node%s\n", model.module_name(module).c_str(), stage,
+                        place.groups, place.size, place.first, place.last,
+                        from == to ? Format(" %d", from).c_str() : Format("s %d to %d", from, to).c_str()));
   }
 }
 
 void PrintMemory(const MemoryUse& memory, const ModelSpec& model) {
-  std::printf("memory of the first step, GiB\n  %-20s %5s %8s %9s %9s %11s %8s %8s\n", "module", "stage", "weights",
-              "gradients", "optimizer", "activations", "other", "total");
+  TextTable table({{"module", true},
+                   {"stage"},
+                   {"weights", false, 1},
+                   {"gradients", false, 1},
+                   {"optimizer", false, 1},
+                   {"activations", false, 1},
+                   {"other", false, 1},
+                   {"total"}},
+                  2);
   for (const StageMemoryUse& use : memory.stages) {
-    std::printf("  %-20s %5d %8.2f %9.2f %9.2f %11.2f %8.2f %8.2f\n", model.module_name(use.module).c_str(), use.stage,
-                Gib(use.weights), Gib(use.gradients), Gib(use.optimizer), Gib(use.activations), Gib(use.other),
-                Gib(use.total()));
+    std::vector<std::string> cells = {model.module_name(use.module), std::to_string(use.stage)};
+    for (const Bytes bytes : {use.weights, use.gradients, use.optimizer, use.activations, use.other, use.total()}) {
+      cells.push_back(Fixed(Gib(bytes), 2));
+    }
+    table.Add({std::move(cells)});
   }
-  std::printf("  peak %.2f, %s\n", Gib(memory.peak), memory.fits ? "fits" : memory.too_large.c_str());
+  const TextStyle style = OutputStyle();
+  PrintWrapped("memory of the first step, GiB\n" + table.Text(style) + "  peak " + Fixed(Gib(memory.peak), 2) + ", " +
+                   (memory.fits ? "fits" : memory.too_large) + "\n",
+               style);
 }
 
 struct Prepared {
@@ -156,7 +173,7 @@ void WritePlan(const std::string& path, const Experiment& experiment, const Scen
         {std::move(batch.shapes), std::move(step.plan), PlannedOperations(step.graph), std::move(step.own)});
   }
   WriteJsonFile(path, ToJson(plan));
-  std::printf("plan of %zu steps: %s\n", plan.steps.size(), path.c_str());
+  PrintWrapped(Format("plan of %zu steps: %s\n", plan.steps.size(), path.c_str()));
 }
 
 PlannedJob PlanOnTerminal(const Scenario& scenario, const PolicySpec& policy, std::int64_t seed) {
@@ -177,24 +194,25 @@ void TellExtrapolation(const Scenario& scenario, const PolicySpec& policy, const
   RefuseExtrapolation(scenario, who, fraction, "of the first step's busy time",
                       ListExtrapolated(scenario, job, first.work));
   if (fraction > 0) {
-    std::printf("priced beyond what was measured, of the first step's busy time: %.1f %%%s\n", 100 * fraction,
-                IsMuchExtrapolated(fraction) ? kExtrapolatedMark : "");
+    PrintWrapped(Format("priced beyond what was measured, of the first step's busy time: %.1f %%%s\n", 100 * fraction,
+                        IsMuchExtrapolated(fraction) ? kExtrapolatedMark : ""));
   }
-  if (IsMuchExtrapolated(fraction)) std::printf("%s\n", kExtrapolatedNote);
+  if (IsMuchExtrapolated(fraction)) PrintWrapped(std::string(kExtrapolatedNote) + "\n");
 }
 
 void ShowPlan(const PlanArguments& arguments, const Experiment& experiment, const Scenario& scenario,
               const PolicySpec& policy) {
   const std::int64_t seed = experiment.seeds.front();
   const PlannedJob job = OrExplain(policy, "/layout", [&] { return PlanOnTerminal(scenario, policy, seed); });
-  std::printf("%s, policy %s, seed %lld\n", scenario.name.c_str(), policy.name.c_str(), static_cast<long long>(seed));
+  PrintWrapped(scenario.name + ", policy " + policy.name + ", seed " + std::to_string(seed) + "\n");
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
-  std::printf("chosen: %s\n  %d GPUs, %d microbatches a replica\n", layout.name.c_str(), layout.gpus_used(),
-              layout.microbatches);
-  if (job.decision.predicted > Seconds(0)) std::printf("  predicted %.4f s\n", job.decision.predicted.value());
-  std::printf("  why: %s\n", job.decision.reason.c_str());
-  if (job.decision.software) std::printf("  software: %s\n", ToJson(*job.decision.software).Dump().c_str());
+  std::string chosen = "chosen: " + layout.name + "\n";
+  chosen += Format("  %d GPUs, %d microbatches a replica\n", layout.gpus_used(), layout.microbatches);
+  if (job.decision.predicted > Seconds(0)) chosen += Format("  predicted %.4f s\n", job.decision.predicted.value());
+  chosen += "  why: " + job.decision.reason + "\n";
+  if (job.decision.software) chosen += "  software: " + ToJson(*job.decision.software).Dump() + "\n";
+  PrintWrapped(chosen);
   PrintDegrees(layout, scenario.model);
   PrintPlacement(layout, scenario.model, scenario.cluster);
   const Prepared first = OrExplain(policy, "/batching", [&] {

@@ -1,12 +1,12 @@
 // `dflop profile`: what the planners decide from, as files and figures.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <memory>
 #include <optional>
 
 #include "base/file.hpp"
 #include "base/progress.hpp"
+#include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/profile/data_profile.hpp"
@@ -110,13 +110,13 @@ void WriteForRelease(const Experiment& experiment, const Scenario& scenario, con
   const ReleaseNames names = ReleaseNamesOf(scenario.model);
   WriteReleaseProfile(arguments.out, names,
                       MeasureAsReleased(scenario.MakeCostModel(), samples, arguments.tp1_without_recompute));
-  std::printf("%s, seed %lld: %d GPUs of %.1f GiB, global batch %d\n", scenario.name.c_str(),
-              static_cast<long long>(experiment.seeds.front()), scenario.cluster.gpus(),
-              scenario.cluster.smallest_memory().value() / kGibibyte, scenario.global_batch_size);
-  std::printf("profile: %s/thr_%s_*.csv, mem_%s_*.csv, samples.json (its %s_%s_%s.pkl) of %s and %s\n",
-              arguments.out.c_str(), names.mllm.c_str(), names.mllm.c_str(), names.mllm.c_str(),
-              names.encoder.substr(0, names.encoder.rfind('_')).c_str(),
-              names.llm.substr(0, names.llm.rfind('_')).c_str(), names.encoder.c_str(), names.llm.c_str());
+  PrintWrapped(Format("%s, seed %lld: %d GPUs of %.1f GiB, global batch %d\n", scenario.name.c_str(),
+                      static_cast<long long>(experiment.seeds.front()), scenario.cluster.gpus(),
+                      scenario.cluster.smallest_memory().value() / kGibibyte, scenario.global_batch_size));
+  PrintWrapped(Format("profile: %s/thr_%s_*.csv, mem_%s_*.csv, samples.json (its %s_%s_%s.pkl) of %s and %s\n",
+                      arguments.out.c_str(), names.mllm.c_str(), names.mllm.c_str(), names.mllm.c_str(),
+                      names.encoder.substr(0, names.encoder.rfind('_')).c_str(),
+                      names.llm.substr(0, names.llm.rfind('_')).c_str(), names.encoder.c_str(), names.llm.c_str()));
 }
 
 void ProfileCommand(ProfileArguments arguments) {
@@ -138,9 +138,9 @@ void ProfileCommand(ProfileArguments arguments) {
   WriteDataProfile(arguments.out, data);
   const std::string title = scenario.name + ", policy " + policy.name;
   if (!study.empty()) WriteFile(arguments.out + "/sample-size.txt", title + "\n" + study);
-  std::printf("%s: %s\n\n%s\n%s\n%s%sprofile: %s/model-profile.json, data-profile.json, figures/*.svg\n", title.c_str(),
-              data.layout.c_str(), DescribeShapes(pool).c_str(), DrawJointHistogram(pool).c_str(), study.c_str(),
-              study.empty() ? "" : "\n", arguments.out.c_str());
+  PrintWrapped(title + ": " + data.layout + "\n\n" + DescribeShapes(pool) + "\n" + DrawJointHistogram(pool) + "\n" +
+               study + (study.empty() ? "" : "\n") + "profile: " + arguments.out +
+               "/model-profile.json, data-profile.json, figures/*.svg\n");
 }
 
 }  // namespace

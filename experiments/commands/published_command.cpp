@@ -1,12 +1,17 @@
 // `dflop published import|compare`: tables of published runs as experiments, and predictions held against them.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/file.hpp"
 #include "base/json.hpp"
+#include "base/terminal.hpp"
+#include "base/text_table.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/published_runs/error_charts.hpp"
 #include "experiments/published_runs/error_kinds.hpp"
@@ -23,6 +28,7 @@ struct PublishedArguments {
   std::string results;
   std::string out;
   bool json = false;
+  bool wide = false;
 };
 
 Json CountsJson(const std::map<std::string, std::size_t>& counts) {
@@ -45,12 +51,56 @@ Json ImportJson(const RunImport& import) {
   return json;
 }
 
-void Say(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+void PrintJson(const Json& json) { std::printf("%s\n", json.Dump(1).c_str()); }
+
+/// The cells of a Markdown table's line, "| a | b |".
+std::vector<std::string> CellsOf(const std::string& line) {
+  std::vector<std::string> cells;
+  for (std::size_t begin = 1, end = 0; (end = line.find('|', begin)) != std::string::npos; begin = end + 1) {
+    std::string cell = line.substr(begin, end - begin);
+    cell.erase(0, std::min(cell.find_first_not_of(' '), cell.size()));
+    cell.erase(cell.find_last_not_of(' ') + 1);
+    cells.push_back(std::move(cell));
+  }
+  return cells;
+}
+
+/// As a terminal shows a Markdown table: the file has it as it is.
+std::string TableOnTerminal(const std::vector<std::string>& lines, const TextStyle& style) {
+  const std::vector<std::string> headings = CellsOf(lines[0]);
+  const std::vector<std::string> sides = CellsOf(lines[1]);
+  std::vector<TableColumn> columns;
+  for (std::size_t i = 0; i < headings.size(); ++i) {
+    columns.push_back({headings[i], !sides[i].ends_with(':'), i == 0 ? 0 : 1});
+  }
+  TextTable table(std::move(columns));
+  for (std::size_t i = 2; i < lines.size(); ++i) {
+    std::vector<std::string> cells = CellsOf(lines[i]);
+    cells.resize(headings.size());  // a name may hold a bar
+    table.Add({std::move(cells)});
+  }
+  return table.Text(style) + LeftOutNote(table.LeftOut(style), table.columns());
+}
+
+std::string MarkdownOnTerminal(const std::string& markdown, const TextStyle& style) {
+  std::string text;
+  std::vector<std::string> table;
+  std::istringstream lines(markdown + "\n");
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('|')) {
+      table.push_back(line);
+      continue;
+    }
+    if (table.size() > 1) text += TableOnTerminal(std::exchange(table, {}), style);
+    text += line + "\n";
+  }
+  return text;
+}
 
 void ImportTables(const PublishedArguments& arguments) {
   const RunImport import = ImportRuns(arguments.tables);
   WriteRuns(import, arguments.out);
-  Say(arguments.json ? ImportJson(import).Dump(1) + "\n" : CountsText(import));
+  arguments.json ? PrintJson(ImportJson(import)) : PrintWrapped(CountsText(import));
 }
 
 void WritePictures(const std::vector<PredictedRun>& runs, const std::string& folder) {
@@ -68,7 +118,9 @@ void Compare(const PublishedArguments& arguments) {
   WriteFile(arguments.out + "/errors.csv", ErrorsCsv(runs));
   WriteFile(arguments.out + "/errors-by-kind.json", ErrorKindsJson(runs).Dump(1) + "\n");
   WritePictures(runs, arguments.out + "/figures");
-  Say(arguments.json ? TablesJson(tables).Dump(1) + "\n" : text);
+  const TextStyle style = OutputStyle(arguments.wide);
+  arguments.json ? PrintJson(TablesJson(tables))
+                 : PrintWrapped(style.width ? MarkdownOnTerminal(text, style) : text, style);
 }
 
 void AddPublishedImport(CLI::App& published, const std::shared_ptr<PublishedArguments>& arguments) {
@@ -99,6 +151,7 @@ void AddPublishedCompare(CLI::App& published, const std::shared_ptr<PublishedArg
       ->required()
       ->type_name("OUT");
   command->add_flag("--json", arguments->json, "the tables for programs");
+  command->add_flag("--wide", arguments->wide, "the tables as they are, however narrow the terminal");
   command->footer("Example: dflop published compare published --results results/local --out comparison");
   command->callback([arguments] { Compare(*arguments); });
 }

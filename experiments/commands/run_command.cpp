@@ -1,7 +1,7 @@
 // `dflop run`: experiment in, folder of results out.
-#include <cstdio>
 #include <thread>
 
+#include "base/terminal.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/commands/run_options.hpp"
 #include "experiments/results/summary.hpp"
@@ -14,6 +14,7 @@ struct RunArguments {
   std::string out;
   std::string trace = "sample";
   bool no_report = false;
+  bool wide = false;
 };
 
 void Run(const RunArguments& arguments, const std::string& command_line) {
@@ -25,9 +26,11 @@ void Run(const RunArguments& arguments, const std::string& command_line) {
   const std::optional<Json> result = RunExperiment(experiment, options);
   if (!result || arguments.flags.quiet) return;
   const JsonReader reader(*result, out + "/result.json");
-  std::printf("%s\n%s%s: %s/%s\n", SummaryTable(Summarise(reader), experiment.baselines).c_str(),
-              AssumptionLines(reader).c_str(), options.report ? "report" : "result", out.c_str(),
-              options.report ? "report.html" : "result.json");
+  const TextStyle style = OutputStyle(arguments.wide);
+  const std::string page = options.report ? "report: " + out + "/report.html" : "result: " + out + "/result.json";
+  PrintWrapped(
+      SummaryTable(Summarise(reader), experiment.baselines, style) + "\n" + AssumptionLines(reader) + page + "\n",
+      style);
 }
 
 }  // namespace
@@ -57,6 +60,7 @@ void AddRunCommand(CLI::App& app, const std::string& command_line) {
       ->capture_default_str();
   command->add_flag("--no-report", arguments->no_report,
                     "no report.html and no figures: `dflop report` makes them later");
+  command->add_flag("--wide", arguments->wide, "every column of the table, however narrow the terminal");
   command->footer(
       "A run that was killed continues where it stopped when it is started again with the same inputs.\n"
       "Example: dflop run experiments/quickstart.json --out /tmp/quickstart --jobs 4\n"

@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
-#include <iostream>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/terminal.hpp"
 #include "experiments/profile/sample_histogram.hpp"
 #include "traces/samples.hpp"
 
@@ -35,8 +35,8 @@ struct Options {
 void Save(const std::string& path, const SampleSet& set) {
   WriteSamples(path, set);
   const std::string provisos = Provisos(set);
-  std::cout << path << ": " << set.samples.size() << " samples, " << set.source
-            << (provisos.empty() ? "" : "\n" + provisos) << "\n";
+  PrintWrapped(path + ": " + std::to_string(set.samples.size()) + " samples, " + set.source +
+               (provisos.empty() ? "" : "\n" + provisos) + "\n");
 }
 
 SampleSet Import(const Options& options) {
@@ -122,12 +122,9 @@ void Inspect(const Options& options) {
   std::vector<SampleShape> shapes;
   shapes.reserve(set.samples.size());
   for (const Sample& sample : set.samples) shapes.push_back(ShapeOf(sample, model));
-  std::cout << set.name << ": " << set.samples.size() << " samples, as " << model.name << " sees them"
-            << TilingsInWords(model) << "\n"
-            << set.source << "\n\n"
-            << CountKinds(set.samples) << "\n"
-            << DescribeShapes(shapes) << "\n"
-            << DrawJointHistogram(shapes);
+  PrintWrapped(set.name + ": " + std::to_string(set.samples.size()) + " samples, as " + model.name + " sees them" +
+               TilingsInWords(model) + "\n" + set.source + "\n\n" + CountKinds(set.samples) + "\n" +
+               DescribeShapes(shapes) + "\n" + DrawJointHistogram(shapes));
 }
 
 void AddDrawOptions(CLI::App& command, Options& options) {

@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/report/report.hpp"
@@ -111,7 +112,23 @@ std::string GridRow(const std::vector<TimedOp>& device, double slot, std::size_t
   return row;
 }
 
-void PrintGrid(const TimedOrders& run) {
+std::string PeakText(const TimedOrders& run, std::size_t device) {
+  return "  peak " + Format("%g", run.peak_activations[device]);
+}
+
+/// Slots of a line beside the device's name and what it holds.
+std::size_t BandOf(const TimedOrders& run, std::size_t slots, const TextStyle& style) {
+  constexpr std::size_t kName = 11, kFewestSlots = 8;
+  if (!style.width) return slots;
+  std::size_t beside = 0;
+  for (std::size_t device = 0; device < run.devices.size(); ++device) {
+    beside = std::max(beside, PeakText(run, device).size());
+  }
+  return std::max(kFewestSlots, *style.width - std::min(*style.width, kName + beside));
+}
+
+/// The grid in bands of time, as wide as the terminal allows.
+std::string GridText(const TimedOrders& run, const TextStyle& style) {
   constexpr std::size_t kWidest = 160;
   double slot = HUGE_VAL;
   for (const auto& device : run.devices) {
@@ -119,21 +136,29 @@ void PrintGrid(const TimedOrders& run) {
       if (one.end > one.start) slot = std::min(slot, (one.end - one.start).value());
     }
   }
-  if (!std::isfinite(slot)) return;
+  if (!std::isfinite(slot)) return "";
   slot = std::max(slot, run.makespan.value() / kWidest);
   const auto width = static_cast<std::size_t>(std::ceil(run.makespan.value() / slot - 1e-9));
-  for (std::size_t device = 0; device < run.devices.size(); ++device) {
-    std::printf("device %-3zu %s  peak %s\n", device, GridRow(run.devices[device], slot, width).c_str(),
-                Format("%g", run.peak_activations[device]).c_str());
+  const std::size_t band = BandOf(run, width, style);
+  std::string text;
+  for (std::size_t begin = 0; begin < width; begin += band) {
+    if (begin > 0) text += Format("after %s s\n", Format("%.4g", slot * static_cast<double>(begin)).c_str());
+    for (std::size_t device = 0; device < run.devices.size(); ++device) {
+      text += Format("device %-3zu ", device) + GridRow(run.devices[device], slot, width).substr(begin, band);
+      text += begin == 0 ? PeakText(run, device) + "\n" : "\n";
+    }
   }
-  std::printf("digits: forward of the microbatch; a, b, …: its backward, or the input's half; A, B, …: the weights'\n");
+  return text +
+         "digits: forward of the microbatch; a, b, …: its backward, or the input's half; A, B, …: the weights'\n";
 }
 
 void PrintText(const TimedOrders& run) {
-  PrintGrid(run);
-  std::printf("makespan %s s, %s idle; longest span of a device %s s, %s idle\n",
-              ShortestNumber(run.makespan.value()).c_str(), (Fixed(100 * run.bubble_of_makespan(), 2) + " %").c_str(),
-              ShortestNumber(run.span.value()).c_str(), (Fixed(100 * run.bubble_of_span(), 2) + " %").c_str());
+  const TextStyle style = OutputStyle();
+  PrintWrapped(
+      GridText(run, style) + Format("makespan %s s, %.2f %% idle; longest span of a device %s s, %.2f %% idle\n",
+                                    ShortestNumber(run.makespan.value()).c_str(), 100 * run.bubble_of_makespan(),
+                                    ShortestNumber(run.span.value()).c_str(), 100 * run.bubble_of_span()),
+      style);
 }
 
 /// No schedule here looks at a limit, so it is held against what they hold.

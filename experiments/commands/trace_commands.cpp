@@ -3,13 +3,13 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <memory>
 
 #include "base/error.hpp"
 #include "base/file.hpp"
 #include "base/json_reader.hpp"
+#include "base/terminal.hpp"
 #include "experiments/profile/trace_report.hpp"
 #include "models/cluster_spec.hpp"
 #include "traces/import_costs.hpp"
@@ -32,8 +32,6 @@ struct CompareOptions {
   double shortest_us = 50;
   int worst = 5;
 };
-
-void Print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
 GpuSpec BuiltInGpu(const std::string& name) {
   const Json json(name);
@@ -59,7 +57,7 @@ void ImportCollectives(const ImportOptions& options) {
   for (const std::string& path : options.paths) traces.push_back(ReadMeasuredCollectives(path, options.network));
   const NetworkTrace trace = JoinNetworkTraces(traces);
   WriteJsonFile(options.out, ToJson(trace));
-  Print(options.out + ": " + std::to_string(trace.rows.size()) + " measured collectives\n");
+  PrintWrapped(options.out + ": " + std::to_string(trace.rows.size()) + " measured collectives\n");
 }
 
 void Import(const ImportOptions& options) {
@@ -69,7 +67,7 @@ void Import(const ImportOptions& options) {
   const CostTrace trace = options.from == "vidur" ? ImportVidur(options.paths, options.device)
                                                   : ImportAiconfigurator(options.paths, options.device);
   WriteCostTrace(options.out, trace);
-  Print(options.out + ": " + std::to_string(trace.rows.size()) + " rows of " + trace.device + "\n");
+  PrintWrapped(options.out + ": " + std::to_string(trace.rows.size()) + " rows of " + trace.device + "\n");
 }
 
 void PrintComparison(const CompareOptions& options) {
@@ -77,7 +75,7 @@ void PrintComparison(const CompareOptions& options) {
   const Seconds shortest(options.shortest_us * 1e-6);
   const std::vector<std::string> gpus = BuiltInGpuNames();
   if (std::find(gpus.begin(), gpus.end(), options.other) != gpus.end()) {
-    Print(ComparisonText(measured, *BuiltInKernelCosts(BuiltInGpu(options.other)), shortest, options.worst));
+    PrintWrapped(ComparisonText(measured, *BuiltInKernelCosts(BuiltInGpu(options.other)), shortest, options.worst));
     return;
   }
   if (!std::filesystem::exists(options.other)) {
@@ -86,8 +84,9 @@ void PrintComparison(const CompareOptions& options) {
   // Only what B itself measured is compared, so the GPU that would fill its gaps does not matter.
   const CostTrace other = ReadCostTrace(options.other);
   const CostTrace common = CommonRows(measured, other);
-  Print(RepeatText(measured, other) +
-        ComparisonText(common, *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())), shortest, options.worst));
+  PrintWrapped(RepeatText(measured, other) + ComparisonText(common,
+                                                            *TraceKernelCosts(options.other, BuiltInGpu(gpus.front())),
+                                                            shortest, options.worst));
 }
 
 void Compare(const CompareOptions& options) {
@@ -134,7 +133,7 @@ void Inspect(const std::string& path) {
   const JsonReader reader(json, path);
   const auto schema = reader.IsObject() ? reader.Find("schema") : std::nullopt;
   const bool network = schema && schema->IsString() && schema->String().starts_with("dflop/network-trace/");
-  Print(network ? InspectionText(ReadNetworkTrace(reader)) : InspectionText(ReadCostTrace(path)));
+  PrintWrapped(network ? InspectionText(ReadNetworkTrace(reader)) : InspectionText(ReadCostTrace(path)));
 }
 
 void AddInspect(CLI::App& trace) {

@@ -1,6 +1,8 @@
 // Rows are found by a key of scenario, policy and the axes by name, whatever order a file writes them in.
 #include "experiments/results/result_rows.hpp"
 
+#include <algorithm>
+
 #include "experiments/results/result_figures.hpp"
 #include "experiments/spec/experiment.hpp"
 
@@ -18,12 +20,14 @@ std::string Key(const JsonReader& run) {
   return key.Dump();
 }
 
+std::string AxisInWords(const std::string& axis, const JsonReader& value) {
+  return axis.substr(axis.starts_with("/") ? 1 : 0) + " " + Plain(value.json());
+}
+
 std::string Name(const JsonReader& run) {
   std::string name = run.At("scenario").String();
   if (const auto point = run.Find("point")) {
-    for (const std::string& axis : point->Keys()) {
-      name += ", " + axis.substr(axis.starts_with("/") ? 1 : 0) + " " + Plain(point->At(axis).json());
-    }
+    for (const std::string& axis : point->Keys()) name += ", " + AxisInWords(axis, point->At(axis));
   }
   return name + ", " + run.At("policy").String();
 }
@@ -57,10 +61,28 @@ std::vector<ResultRow> ReadRows(const JsonReader& result) {
   std::map<std::string, std::size_t> places;
   for (const JsonReader& run : result.At("runs").Elements()) {
     const auto [place, is_new] = places.emplace(Key(run), rows.size());
-    if (is_new) rows.push_back({place->first, Name(run), {}, {}});
+    if (is_new) {
+      rows.push_back({.key = place->first,
+                      .name = Name(run),
+                      .scenario = run.At("scenario").String(),
+                      .point = PointInWords(run),
+                      .policy = run.At("policy").String(),
+                      .by_seed = {},
+                      .of_all_seeds = {}});
+    }
     AddRun(run, rows[place->second]);
   }
   return rows;
+}
+
+std::string PointInWords(const JsonReader& entry) {
+  const auto point = entry.Find("point");
+  if (!point) return "";
+  std::vector<std::string> axes = point->Keys();
+  std::sort(axes.begin(), axes.end());
+  std::string text;
+  for (const std::string& axis : axes) text += (text.empty() ? "" : ", ") + AxisInWords(axis, point->At(axis));
+  return text;
 }
 
 std::set<std::int64_t> SeedsOf(const std::vector<ResultRow>& rows) {

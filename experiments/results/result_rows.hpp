@@ -23,6 +23,9 @@ struct StoredRun {
 struct ResultRow {
   std::string key;   ///< scenario, point and policy, whatever the order of the axes
   std::string name;  ///< the same in words: "llama3-8b, cluster/nodes 4, dflop"
+  std::string scenario;
+  std::string point;  ///< its axes in words: "cluster/nodes 4, …"; empty without a sweep
+  std::string policy;
   std::map<std::int64_t, StoredRun> by_seed;
   std::optional<StoredRun> of_all_seeds;  ///< an infeasible entry without a seed stands for every seed
 
@@ -33,6 +36,9 @@ struct ResultRow {
 /// In the order of the file. InputError with the pointer when a run lacks a figure or two runs are the same. The
 /// document behind `result` must outlive the rows.
 std::vector<ResultRow> ReadRows(const JsonReader& result);
+
+/// The axes of an entry's `point` in words, by name, whatever order the entry writes them in; empty without a sweep.
+std::string PointInWords(const JsonReader& entry);
 
 std::set<std::int64_t> SeedsOf(const std::vector<ResultRow>& rows);
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json_reader.hpp"
+#include "base/terminal.hpp"
 #include "experiments/results/policy_runs.hpp"
 
 namespace dflop {
@@ -27,8 +28,10 @@ std::vector<SummaryRow> Summarise(const JsonReader& result);
 /// and how many seeds chose each layout.
 Json ToJson(const std::vector<SummaryRow>& rows);
 
-/// For people: a block per scenario and point.
-std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines);
+/// For people: a block per scenario and point. On a narrow terminal the name, the step time, the speedup over the first
+/// baseline, idle time, memory and whether it fits stay longest.
+std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines,
+                         const TextStyle& style = {});
 
 /// For people too: the defaults in force, one line per set of scenarios that share them.
 std::string AssumptionLines(const JsonReader& result);

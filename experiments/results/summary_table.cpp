@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "base/text.hpp"
-#include "experiments/results/aligned.hpp"
+#include "base/text_table.hpp"
 #include "experiments/results/extrapolation.hpp"
 #include "experiments/results/figure_fields.hpp"
 #include "experiments/results/figure_text.hpp"
@@ -32,24 +32,56 @@ std::string FigureCell(const FigureField& field, const RunFigures& figures) {
   return text;
 }
 
-Cells Heading(const std::vector<std::string>& baselines) {
-  Cells cells = {"policy", "s/step"};
-  for (const std::string& baseline : baselines) cells.insert(cells.end(), {"vs " + baseline, "faster in"});
-  for (const FigureField& field : FigureFields()) {
-    if (field.terminal != nullptr) cells.push_back(field.terminal);
-  }
-  cells.push_back("fits");
-  return cells;
+/// A terminal too narrow for all columns keeps the figures that decide between policies.
+int Expendable(const FigureField& field) {
+  const bool decides = field.value == &RunFigures::idle_fraction || field.value == &RunFigures::peak_memory_bytes;
+  return decides ? 2 : 3;
 }
 
-Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines) {
-  if (!row.infeasible.empty()) return {row.policy, "infeasible: " + row.infeasible};
+std::vector<TableColumn> SummaryColumns(const std::vector<std::string>& baselines) {
+  std::vector<TableColumn> columns = {{"policy", true}, {"s/step"}};
+  for (const std::string& baseline : baselines) {
+    const bool first = &baseline == &baselines.front();
+    columns.push_back({"vs " + baseline, false, first ? 1 : 3});
+    columns.push_back({"faster in", false, 3});
+  }
+  for (const FigureField& field : FigureFields()) {
+    if (field.terminal != nullptr) columns.push_back({field.terminal, false, Expendable(field)});
+  }
+  columns.push_back({"fits"});
+  return columns;
+}
+
+/// Of one block: what its rows have in common.
+struct BlockLooks {
+  int step_decimals = 3;
+  const SummaryRow* fastest = nullptr;  ///< that fits; nullptr where there is nothing to choose from
+};
+
+BlockLooks LooksOf(std::span<const SummaryRow> block) {
+  BlockLooks looks;
+  std::size_t feasible = 0;
+  for (const SummaryRow& row : block) {
+    if (!row.infeasible.empty()) continue;
+    ++feasible;
+    if (row.step.mean < 1) looks.step_decimals = 4;
+    const bool faster = looks.fastest == nullptr || row.step.mean < looks.fastest->step.mean;
+    if (row.figures.fits && faster) looks.fastest = &row;
+  }
+  if (feasible < 2) looks.fastest = nullptr;
+  return looks;
+}
+
+TableRow SummaryLine(const SummaryRow& row, const std::vector<std::string>& baselines, const BlockLooks& looks) {
+  if (!row.infeasible.empty()) return {{row.policy, "infeasible: " + row.infeasible}, Paint::kWarning};
   const std::string mark = IsMuchExtrapolated(row.figures.extrapolated_fraction) ? kExtrapolatedMark : "";
   Cells cells = {row.shown() + (row.changes_training.empty() ? "" : kTrainingMark) + mark,
-                 WithInterval(row.step, row.step.mean < 1 ? 4 : 3)};
+                 WithInterval(row.step, looks.step_decimals)};
   for (const std::string& baseline : baselines) {
     const auto found = row.speedup.find(baseline);
-    cells.push_back(found == row.speedup.end() ? "–" : baseline == row.policy ? "1" : WithInterval(found->second, 3));
+    cells.push_back(found == row.speedup.end() ? "–"
+                    : baseline == row.policy   ? Fixed(1, 3)
+                                               : WithInterval(found->second, 3));
     const auto share = row.faster.find(baseline);
     cells.push_back(share == row.faster.end() ? "–" : VerdictCell(share->second));
   }
@@ -57,7 +89,7 @@ Cells RowCells(const SummaryRow& row, const std::vector<std::string>& baselines)
     if (field.terminal != nullptr) cells.push_back(FigureCell(field, row.figures));
   }
   cells.push_back(row.figures.fits ? "yes" : "NO");
-  return cells;
+  return {std::move(cells), !row.figures.fits ? Paint::kBad : &row == looks.fastest ? Paint::kBest : Paint::kNone};
 }
 
 /// What the marks of all tables say, a line each.
@@ -142,21 +174,61 @@ std::string ExtrapolatedLine(std::span<const SummaryRow> block) {
   return any ? "priced beyond what was measured, of busy time: " + text + "\n" : "";
 }
 
-/// What the steps of a block's policies are a part of; "" where nobody asked.
-std::string WholeRunLines(std::span<const SummaryRow> block) {
-  std::vector<Cells> table = {{"the whole training"}};
-  for (std::string& column : TrainingColumns()) table.front().push_back(std::move(column));
+/// A table's text, and how much of it is not there.
+struct TableText {
+  std::string text;
+  std::size_t left_out = 0;
+  std::size_t columns = 0;
+
+  void Append(const TextTable& table, const TextStyle& style) {
+    text += table.Text(style);
+    const std::size_t missing = table.LeftOut(style);
+    if (missing <= left_out) return;
+    left_out = missing;
+    columns = table.columns();
+  }
+};
+
+/// What the steps of a block's policies are a part of; nothing where nobody asked.
+void AppendWholeRun(std::span<const SummaryRow> block, const TextStyle& style, TableText& into) {
+  std::vector<TableColumn> columns = {{"the whole training", true}};
+  for (std::string& column : TrainingColumns()) {
+    columns.push_back({std::move(column), false, columns.size() < 4 ? 1 : 2});
+  }
+  TextTable table(std::move(columns));
   LoadingNote loading;
   for (const SummaryRow& row : block) {
     if (!row.infeasible.empty()) continue;
     loading.Add(row.policy, row.figures);
     if (!HasTraining(row)) continue;
-    Cells& cells = table.emplace_back(Cells{row.shown()});
+    Cells cells = {row.shown()};
     for (TrainingCell& cell : TrainingCells(row)) cells.push_back(std::move(cell.text));
+    table.Add({std::move(cells)});
   }
-  std::string text;
-  for (const std::string& line : loading.Lines()) text += line + "\n";
-  return table.size() > 1 ? text + Aligned(table) : text;
+  for (const std::string& line : loading.Lines()) into.text += line + "\n";
+  if (!table.empty()) into.Append(table, style);
+}
+
+/// One scenario at one point.
+void AppendBlock(std::span<const SummaryRow> block, const std::vector<std::string>& baselines, const TextStyle& style,
+                 TableText& into) {
+  const SummaryRow& first = block.front();
+  into.text += (into.text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point);
+  into.text += "\n";
+  const BlockLooks looks = LooksOf(block);
+  TextTable table(SummaryColumns(baselines));
+  std::vector<std::string> disagreeing;
+  HubNote hub;
+  for (const SummaryRow& row : block) {
+    table.Add(SummaryLine(row, baselines, looks));
+    if (row.infeasible.empty()) hub.Add(row.policy, row.through_hub, row.figures.communication_encoder_llm);
+    if (!row.step.seeds_agree) disagreeing.push_back(SeedsByLayout(row));
+  }
+  table.AlignIntervals();
+  into.Append(table, style);
+  into.text += Disagreements(disagreeing) + ExtrapolatedLine(block);
+  if (!hub.Text().empty()) into.text += hub.Text() + "\n";
+  AppendWholeRun(block, style, into);
 }
 
 /// What no row has is no column.
@@ -178,28 +250,17 @@ void AppendInterval(Cells& cells, const Interval* interval) {
 
 }  // namespace
 
-std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {
-  std::string text;
-  for (std::size_t begin = 0; begin < rows.size();) {
-    const SummaryRow& first = rows[begin];
-    const std::size_t block = begin;
-    text += (text.empty() ? "" : "\n") + first.scenario + (first.point.empty() ? "" : " at " + first.point) + "\n";
-    std::vector<Cells> lines = {Heading(baselines)};
-    std::vector<std::string> disagreeing;
-    HubNote hub;
-    for (; begin < rows.size() && rows[begin].scenario == first.scenario && rows[begin].point == first.point; ++begin) {
-      lines.push_back(RowCells(rows[begin], baselines));
-      if (rows[begin].infeasible.empty()) {
-        hub.Add(rows[begin].policy, rows[begin].through_hub, rows[begin].figures.communication_encoder_llm);
-      }
-      if (!rows[begin].step.seeds_agree) disagreeing.push_back(SeedsByLayout(rows[begin]));
-    }
-    text +=
-        Aligned(lines) + Disagreements(disagreeing) + ExtrapolatedLine(std::span(rows).subspan(block, begin - block));
-    if (!hub.Text().empty()) text += hub.Text() + "\n";
-    text += WholeRunLines(std::span(rows).subspan(block, begin - block));
+std::string SummaryTable(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines,
+                         const TextStyle& style) {
+  TableText table;
+  for (auto begin = rows.begin(); begin != rows.end();) {
+    const auto end = std::find_if(begin, rows.end(), [&](const SummaryRow& row) {
+      return row.scenario != begin->scenario || row.point != begin->point;
+    });
+    AppendBlock({begin, end}, baselines, style, table);
+    begin = end;
   }
-  return text + Notes(rows);
+  return Wrapped(table.text + LeftOutNote(table.left_out, table.columns) + Notes(rows), style);
 }
 
 std::string SummaryCsv(const std::vector<SummaryRow>& rows, const std::vector<std::string>& baselines) {

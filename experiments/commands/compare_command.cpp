@@ -1,0 +1,116 @@
+// `dflop compare`: two stored results side by side.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+
+#include "base/error.hpp"
+#include "base/terminal.hpp"
+#include "experiments/commands/commands.hpp"
+#include "experiments/results/result_rows.hpp"
+#include "experiments/results/two_results.hpp"
+
+namespace dflop {
+namespace {
+
+struct TwoResultsArguments {
+  std::string a;
+  std::string b;
+  std::vector<std::string> scenarios;
+  std::vector<std::string> policies;
+  bool json = false;
+  bool wide = false;
+};
+
+/// The result's file, of a folder the one in it.
+std::string ResultFile(const std::string& path) {
+  std::error_code unknown;
+  const std::string file = std::filesystem::is_directory(path, unknown) ? path + "/result.json" : path;
+  if (!std::filesystem::exists(file, unknown)) {
+    throw InputError(file, "", "is not there: a folder that `dflop run` has written, or its result.json, is wanted");
+  }
+  return file;
+}
+
+/// How to come by a result that this program can read.
+std::string HowToMakeAgain(const Json& result) {
+  const Json* experiment = result.find("experiment");
+  const Json* provenance = result.find("provenance");
+  const Json* command = provenance == nullptr ? nullptr : provenance->find("command");
+  if (command != nullptr && command->is<std::string>()) return command->as<std::string>();
+  const bool named = experiment != nullptr && experiment->is<std::string>();
+  return "dflop run " + (named ? "experiments/" + experiment->as<std::string>() + ".json" : "EXPERIMENT.json");
+}
+
+/// A result of an older program lacks keys, which the complaint names; only a new run has them.
+void CheckReadable(const JsonReader& result) {
+  result.CheckSchema("dflop/result/1", true);
+  try {
+    result.At("experiment").String();
+    ReadRows(result);
+  } catch (const InputError& error) {
+    throw InputError(std::string(error.what()) +
+                     "; if an older program stored it, this makes it again: " + HowToMakeAgain(result.json()));
+  }
+}
+
+ResultMatching MatchingOf(const TwoResultsArguments& arguments) {
+  ResultMatching matching;
+  matching.policies = arguments.policies;
+  for (const std::string& pair : arguments.scenarios) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0 || equals + 1 == pair.size()) {
+      throw InputError("--scenario " + JsonQuote(pair) + " is not of the form NAME_IN_A=NAME_IN_B");
+    }
+    if (!matching.scenarios.emplace(pair.substr(0, equals), pair.substr(equals + 1)).second) {
+      throw InputError("--scenario: " + JsonQuote(pair.substr(0, equals)) + " of A is named twice");
+    }
+  }
+  return matching;
+}
+
+void CompareCommand(const TwoResultsArguments& arguments) {
+  const std::string file_a = ResultFile(arguments.a);
+  const std::string file_b = ResultFile(arguments.b);
+  const Json document_a = ReadJsonFile(file_a);
+  const Json document_b = ReadJsonFile(file_b);
+  const JsonReader a(document_a, file_a);
+  const JsonReader b(document_b, file_b);
+  CheckReadable(a);
+  CheckReadable(b);
+  const TwoResults comparison = CompareTwoResults(a, b, MatchingOf(arguments));
+  if (arguments.json) {
+    std::printf("%s\n", ToJson(comparison, a, b).Dump(1).c_str());
+    return;
+  }
+  const TextStyle style = OutputStyle(arguments.wide);
+  PrintWrapped(TwoResultsText(comparison, a, b, style), style);
+}
+
+}  // namespace
+
+void AddCompareCommand(CLI::App& app) {
+  CLI::App* command = app.add_subcommand("compare", "two stored results side by side: what differs, and by how much");
+  const auto arguments = std::make_shared<TwoResultsArguments>();
+  command->add_option("a", arguments->a, "a folder that `dflop run` has written, or its result.json")
+      ->required()
+      ->type_name("A");
+  command->add_option("b", arguments->b, "the other one, of the same experiment or of another")
+      ->required()
+      ->type_name("B");
+  command->add_option("--policy", arguments->policies, "only these")->type_name("NAME")->delimiter(',');
+  command
+      ->add_option("--scenario", arguments->scenarios,
+                   "scenarios that belong together though their names differ: NAME_IN_A=NAME_IN_B")
+      ->type_name("A=B");
+  command->add_flag("--json", arguments->json, "all of it as dflop/comparison/1");
+  command->add_flag("--wide", arguments->wide, "every column of the table, however narrow the terminal");
+  command->footer(
+      "Says in what the inputs differ, then of every scenario, point and policy that both have the ratio B/A of the\n"
+      "mean step times, paired over the seeds that both have, and what changed with it; last, what only one has. It\n"
+      "judges nothing (exit code 0): `dflop check` does.\n"
+      "Example: dflop compare results/quickstart results/local/quickstart --policy dflop,uniform-tuned");
+  command->callback([arguments] { CompareCommand(*arguments); });
+}
+
+}  // namespace dflop
