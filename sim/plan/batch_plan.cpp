@@ -7,6 +7,7 @@
 
 #include "base/error.hpp"
 #include "base/index.hpp"
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -133,6 +134,15 @@ std::string WhySamples(const BatchPlan& plan, int samples) {
   return missing == seen.end() ? "" : "forgets sample " + std::to_string(missing - seen.begin());
 }
 
+/// Why an encoder may not run sample `i` in microbatch `k`; "" where it may.
+std::string WhyNotEncoded(int i, int k, const std::vector<Place>& llm) {
+  if (i < 0 || Index(i) >= llm.size()) return Format("encodes sample %d of %zu in microbatch %d", i, llm.size(), k);
+  const int runs = llm[Index(i)].microbatch;
+  if (runs < 0) return Format("encodes sample %d in microbatch %d, which the LLM does not run", i, k);
+  if (k > runs) return Format("encodes sample %d in microbatch %d, and the LLM runs it in %d", i, k, runs);
+  return "";
+}
+
 /// The encoder's microbatches hold what the LLM's hold, each sample once and no later.
 std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e,
                        std::size_t samples) {
@@ -143,13 +153,9 @@ std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layo
   for (const auto& replica : encoder) {
     for (std::size_t k = 0; k < replica.size(); ++k) {
       for (const int i : replica[k]) {
-        const std::string sample = "encodes sample " + std::to_string(i);
-        const std::string where = " in microbatch " + std::to_string(k);
-        if (i < 0 || Index(i) >= samples) return sample + " of " + std::to_string(samples) + where;
-        const int runs = llm[Index(i)].microbatch;
-        if (runs < 0) return sample + where + ", which the LLM does not run";
-        if (static_cast<int>(k) > runs) return sample + where + ", and the LLM runs it in " + std::to_string(runs);
-        if (seen[Index(i)]) return sample + " twice";
+        const std::string why = WhyNotEncoded(i, static_cast<int>(k), llm);
+        if (!why.empty()) return why;
+        if (seen[Index(i)]) return Format("encodes sample %d twice", i);
         seen[Index(i)] = true;
       }
     }
