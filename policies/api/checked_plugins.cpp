@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "policies/api/infeasible.hpp"
 #include "policies/api/plugin_error.hpp"
+#include "sim/build/deadlock.hpp"
 #include "sim/plan/layout_check.hpp"
 #include "sim/plan/training_check.hpp"
 
@@ -64,11 +65,20 @@ class CheckedBatcher final : public BatchScheduler {
     if (problem.context == nullptr) return plan;  // bare numbers: nothing is built on the answer
     const std::string wrong = WhyInvalid(plan, problem.context->layout, problem.samples());
     if (!wrong.empty()) throw PluginError(who_ + " made an invalid plan: " + wrong);
+    CheckDeferral(problem, plan);
     return plan;
   }
   std::string ChangesTraining() const override { return batcher_->ChangesTraining(); }
 
  private:
+  /// What the LLM runs later than the encoder did, the encoder's backward waits for: not in every order it ever comes.
+  void CheckDeferral(const BatchProblem& problem, const BatchPlan& plan) const {
+    const BatchContext& context = *problem.context;
+    if (EncodedIn(plan, context.batch.size()).empty()) return;
+    const std::string stuck = WhyDeadlocked(context, DivideWork(plan, context.layout, context.cost, context.batch));
+    if (!stuck.empty()) throw PluginError(who_ + " defers samples further than the orders allow: " + stuck);
+  }
+
   std::unique_ptr<BatchScheduler> batcher_;
   std::string who_;
 };

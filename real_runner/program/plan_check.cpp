@@ -120,6 +120,10 @@ class PlanChecker {
       if (batch[i].llm_tokens < 1) Fail(at + "/llm_tokens", "must be at least 1");
       if (batch[i].text_tokens > batch[i].llm_tokens) Fail(at + "/text_tokens", "exceeds llm_tokens");
     }
+    if (!EncodedIn(plan_.steps[step].plan, batch.size()).empty()) {
+      Fail("/steps/" + std::to_string(step) + "/encoder_batch_plans",
+           "encodes samples in earlier microbatches than the LLM runs them in, which only the simulator can");
+    }
   }
 
   void CheckOperations(std::size_t step) const {

@@ -128,12 +128,29 @@ TileExchange::TileExchange(const CostModel& cost, const Layout& layout) : cost_(
   }
 }
 
-// Every rank of a receiving group wants all of what reaches its replica, in equal parts that the ranks then gather.
 Communication TileExchange::AllToAll(const StepWork& work, int microbatch, bool backward) const {
+  std::vector<std::vector<TileRoute>> routes;
+  for (const auto& encoder : work.routes) routes.push_back(encoder[static_cast<std::size_t>(microbatch)]);
+  return Along(routes, backward);
+}
+
+Communication TileExchange::Own(const StepWork& work, int microbatch, bool backward, int replica) const {
+  std::vector<std::vector<TileRoute>> routes;
+  for (const auto& encoder : work.routes) {
+    auto& own = routes.emplace_back();
+    for (const TileRoute& route : encoder[static_cast<std::size_t>(microbatch)]) {
+      if (route.from == replica && route.to == replica) own.push_back(route);
+    }
+  }
+  return Along(routes, backward);
+}
+
+// Every rank of a receiving group wants all of what reaches its replica, in equal parts that the ranks then gather.
+Communication TileExchange::Along(const std::vector<std::vector<TileRoute>>& routes, bool backward) const {
   Communication all;
   std::map<int, Bytes> received;
-  for (std::size_t e = 0; e < work.routes.size(); ++e) {
-    for (const TileRoute& route : work.routes[e][static_cast<std::size_t>(microbatch)]) {
+  for (std::size_t e = 0; e < routes.size(); ++e) {
+    for (const TileRoute& route : routes[e]) {
       const DeviceGroup& encoder = encoders_[static_cast<std::size_t>(route.from)];
       const DeviceGroup& llm = llms_[static_cast<std::size_t>(route.to)];
       if (encoder == llm || route.tiles == 0) continue;

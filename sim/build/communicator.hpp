@@ -71,8 +71,12 @@ class TileExchange {
  public:
   TileExchange(const CostModel& cost, const Layout& layout);
   Communication AllToAll(const StepWork& work, int microbatch, bool backward) const;
+  /// What one replica keeps to itself of it: from its encoder to its own LLM.
+  Communication Own(const StepWork& work, int microbatch, bool backward, int replica) const;
 
  private:
+  Communication Along(const std::vector<std::vector<TileRoute>>& routes, bool backward) const;
+
   const CostModel& cost_;
   std::vector<DeviceGroup> encoders_;  ///< [replica]
   std::vector<DeviceGroup> llms_;      ///< [replica]

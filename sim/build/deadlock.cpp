@@ -20,8 +20,9 @@ StepWork NothingToDo(const Layout& layout, const ModelSpec& model) {
 
 }  // namespace
 
-std::string WhyDeadlocked(const Job& job) {
-  const StepWork work = NothingToDo(job.layout, job.cost.model());
+std::string WhyDeadlocked(const Job& job) { return WhyDeadlocked(job, NothingToDo(job.layout, job.cost.model())); }
+
+std::string WhyDeadlocked(const Job& job, const StepWork& work) {
   return Precedence::WhyStuck(BuildGraph(job, work, NoCosts(job.cost, job.layout)));
 }
 

@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/error.hpp"
@@ -32,6 +34,9 @@ class GraphBuilder {
       if (draft_.Included(s)) row_[Index(s)] = rows++;
     }
     for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows * Index(job.layout.microbatches), kNone);
+    at_home_ = DefersAtHome();
+    own_.resize(Index(job.layout.microbatches));
+    std::iota(own_.begin(), own_.end(), 0);
     for (const Stage& stage : job.layout.stages) {
       units_.push_back(static_cast<int>(GatheredUnits(job.cost, job.layout, stage).size()));
     }
@@ -141,8 +146,14 @@ class GraphBuilder {
     }
   }
 
+  /// The encoders' microbatches that LLM microbatch k waits for forward, and that wait for it backward, ascending.
+  std::span<const int> EncodedIn(int k) const {
+    if (draft_.work.encoded_in.empty()) return {&own_[Index(k)], 1};
+    return draft_.work.encoded_in[Index(k)];
+  }
+
   /// Encoders with devices of their own: every LLM replica's microbatch k waits for the encoders' union k, and the
-  /// encoders' backward k for all LLM replicas.
+  /// encoders' backward k for all LLM replicas; where samples are deferred, for all microbatches that hold its samples.
   void JoinEncoders() {
     std::vector<Chain> encoders;
     std::vector<Chain> llms;
@@ -176,7 +187,9 @@ class GraphBuilder {
           {.kind = OpKind::kTransfer, .stage = last, .to_stage = last, .microbatch = k, .of_all_replicas = true},
           Moves(join.Gather(e, bytes)));
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Send(forward_[Cell(chain.stages.back(), k)], gathered, Blocks());
+        if (chain.module != e) continue;
+        for (const int j : EncodedIn(k)) draft_.Need(gathered, forward_[Cell(chain.stages.back(), j)]);
+        if (Blocks()) HoldAfter(forward_[Cell(chain.stages.back(), EncodedIn(k).back())], gathered);
       }
       for (const Chain& llm : llms) {
         const int first = llm.stages.front();
@@ -185,7 +198,7 @@ class GraphBuilder {
             Moves(join.Send(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
         draft_.Need(sent, gathered);
         for (const int s : EncoderEnds(encoders, e)) {
-          if (Blocks()) HoldAfter(forward_[Cell(s, k)], sent);
+          if (Blocks()) HoldAfter(forward_[Cell(s, EncodedIn(k).back())], sent);
         }
         Receive(FirstOf(forward_[Cell(first, k)]), sent, Blocks());
       }
@@ -208,12 +221,14 @@ class GraphBuilder {
             Moves(join.Return(e, llm.replica, ReplicaBytes(e, llm.replica, k))));
         Send(backward_[Cell(first, k)], sent, Blocks());
         for (const int s : EncoderEnds(encoders, e)) {
-          if (Blocks()) ArriveBefore(FirstOf(backward_[Cell(s, k)]), sent);
+          if (Blocks()) ArriveBefore(FirstOf(backward_[Cell(s, EncodedIn(k).front())]), sent);
         }
         draft_.Need(scattered, sent);
       }
       for (const Chain& chain : encoders) {
-        if (chain.module == e) Receive(FirstOf(backward_[Cell(chain.stages.back(), k)]), scattered, Blocks());
+        if (chain.module != e) continue;
+        for (const int j : EncodedIn(k)) draft_.Need(FirstOf(backward_[Cell(chain.stages.back(), j)]), scattered);
+        if (Blocks()) ArriveBefore(FirstOf(backward_[Cell(chain.stages.back(), EncodedIn(k).front())]), scattered);
       }
     }
   }
@@ -273,6 +288,15 @@ class GraphBuilder {
 
   /// Replicas of a homogeneous layout encode for each other.
   bool Exchanges() const { return !draft_.work.routes.empty(); }
+  /// Samples are deferred to a later microbatch of the replica that encodes them: nobody waits for another replica.
+  bool DefersAtHome() const {
+    const auto stays = [](const std::vector<TileRoute>& routes) {
+      return std::all_of(routes.begin(), routes.end(), [](const TileRoute& route) { return route.from == route.to; });
+    };
+    const auto all_stay = [&](const auto& encoder) { return std::all_of(encoder.begin(), encoder.end(), stays); };
+    const auto& routes = draft_.work.routes;
+    return !draft_.work.encoded_in.empty() && std::all_of(routes.begin(), routes.end(), all_stay);
+  }
   bool EndsEncoders(int s) const {
     return draft_.StageAt(s).parts.front().has_output && !draft_.IsLlm(draft_.StageAt(s).parts.front());
   }
@@ -289,7 +313,11 @@ class GraphBuilder {
     for (int k = 0; k < draft_.layout.microbatches; ++k) {
       for (const bool backward : {false, true}) {
         if (backward && !draft_.costs.needs_backward[Index(encoders.front())]) continue;
-        if (together) {
+        if (at_home_) {
+          for (const int s : encoders) {
+            Exchange({s}, k, backward, Moves(exchange.Own(draft_.work, k, backward, draft_.StageAt(s).replica)));
+          }
+        } else if (together) {
           Exchange(encoders, k, backward, Moves(exchange.AllToAll(draft_.work, k, backward)));
         } else {
           for (const int s : encoders) Exchange({s}, k, backward, {});
@@ -303,12 +331,16 @@ class GraphBuilder {
     const int from = backward ? encoder + 1 : encoder;
     const int to = backward ? encoder : encoder + 1;
     const int exchanged = draft_.AddCommunication(
-        {.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k, .of_all_replicas = true},
+        {.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k, .of_all_replicas = !at_home_},
         all_to_all);
     const std::vector<int>& table = backward ? backward_ : forward_;
     for (const int s : encoders) {
-      draft_.Need(exchanged, table[Cell(backward ? s + 1 : s, k)]);
-      draft_.Need(FirstOf(table[Cell(backward ? s : s + 1, k)]), exchanged);
+      if (backward) draft_.Need(exchanged, table[Cell(s + 1, k)]);
+      for (const int j : EncodedIn(k)) {
+        if (backward) draft_.Need(FirstOf(table[Cell(s, j)]), exchanged);
+        if (!backward) draft_.Need(exchanged, table[Cell(s, j)]);
+      }
+      if (!backward) draft_.Need(FirstOf(table[Cell(s + 1, k)]), exchanged);
     }
   }
 
@@ -345,7 +377,9 @@ class GraphBuilder {
   const std::vector<DeviceOrder>& orders_;
   std::vector<std::size_t> row_;                  ///< [stage] of the tables; all that are left out share the first
   std::vector<int> forward_, backward_, weight_;  ///< the last operation of a pass by (stage, microbatch)
-  std::vector<int> units_;                        ///< [stage]: that a pass runs one after the other; 0: it is whole
+  bool at_home_ = false;
+  std::vector<int> own_;    ///< 0, 1, …: of every microbatch itself
+  std::vector<int> units_;  ///< [stage]: that a pass runs one after the other; 0: it is whole
 };
 
 }  // namespace

@@ -3,9 +3,11 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/error.hpp"
 #include "base/index.hpp"
+#include "base/text.hpp"
 
 namespace dflop {
 namespace {
@@ -60,28 +62,37 @@ std::vector<std::vector<std::int64_t>> SharesOfUnion(const std::vector<std::vect
   return shares;
 }
 
-/// Which replica's microbatch `k` holds each sample.
-std::map<int, int> ReplicaOfSamples(const Buckets& buckets, std::size_t k) {
-  std::map<int, int> replica_of;
+/// Where each sample stands, by its index in the batch; −1: nowhere.
+struct Place {
+  int replica = -1;
+  int microbatch = -1;
+};
+std::vector<Place> PlacesOf(const Buckets& buckets, std::size_t samples) {
+  std::vector<Place> places(samples);
   for (std::size_t r = 0; r < buckets.size(); ++r) {
-    for (const int i : buckets[r][k]) replica_of.emplace(i, static_cast<int>(r));
+    for (std::size_t k = 0; k < buckets[r].size(); ++k) {
+      for (const int i : buckets[r][k]) places[Index(i)] = {static_cast<int>(r), static_cast<int>(k)};
+    }
   }
-  return replica_of;
+  return places;
 }
 
-/// [microbatch]: which replica encodes for which, its own included.
+/// [LLM microbatch]: which replica encodes for which, its own included.
 std::vector<std::vector<TileRoute>> RoutesOf(const Buckets& encoder, const Buckets& llm,
                                              const std::vector<SampleShape>& batch, std::size_t e) {
-  std::vector<std::vector<TileRoute>> routes(llm.front().size());
+  const std::vector<Place> target_of = PlacesOf(llm, batch.size());
+  std::vector<std::map<std::pair<int, int>, std::int64_t>> tiles(llm.front().size());
+  for (std::size_t from = 0; from < encoder.size(); ++from) {
+    for (const auto& bucket : encoder[from]) {
+      for (const int i : bucket) {
+        const Place& target = target_of[Index(i)];
+        tiles[Index(target.microbatch)][{static_cast<int>(from), target.replica}] += batch[Index(i)].tiles[e];
+      }
+    }
+  }
+  std::vector<std::vector<TileRoute>> routes(tiles.size());
   for (std::size_t k = 0; k < routes.size(); ++k) {
-    const std::map<int, int> target_of = ReplicaOfSamples(llm, k);
-    std::map<std::pair<int, int>, std::int64_t> tiles;
-    for (std::size_t from = 0; from < encoder.size(); ++from) {
-      for (const int i : encoder[from][k]) tiles[{static_cast<int>(from), target_of.at(i)}] += batch[Index(i)].tiles[e];
-    }
-    for (const auto& [pair, count] : tiles) {
-      routes[k].push_back({pair.first, pair.second, count});
-    }
+    for (const auto& [pair, count] : tiles[k]) routes[k].push_back({pair.first, pair.second, count});
   }
   return routes;
 }
@@ -123,20 +134,34 @@ std::string WhySamples(const BatchPlan& plan, int samples) {
   return missing == seen.end() ? "" : "forgets sample " + std::to_string(missing - seen.begin());
 }
 
-/// Encoder microbatch k holds what the LLM's microbatches k hold.
-std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e) {
+/// Why an encoder may not run sample `i` in microbatch `k`; "" where it may.
+std::string WhyNotEncoded(int i, int k, const std::vector<Place>& llm) {
+  if (i < 0 || Index(i) >= llm.size()) return Format("encodes sample %d of %zu in microbatch %d", i, llm.size(), k);
+  const int runs = llm[Index(i)].microbatch;
+  if (runs < 0) return Format("encodes sample %d in microbatch %d, which the LLM does not run", i, k);
+  if (k > runs) return Format("encodes sample %d in microbatch %d, and the LLM runs it in %d", i, k, runs);
+  return "";
+}
+
+/// The encoder's microbatches hold what the LLM's hold, each sample once and no later.
+std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layout& layout, std::size_t e,
+                       std::size_t samples) {
   const std::string wrong = WhyCounts(encoder, layout.replicas_of(static_cast<int>(e)), layout.microbatches);
   if (!wrong.empty()) return wrong;
-  const auto all_of = [](const Buckets& buckets, std::size_t k) {
-    std::vector<int> samples;
-    for (const auto& replica : buckets) samples.insert(samples.end(), replica[k].begin(), replica[k].end());
-    std::sort(samples.begin(), samples.end());
-    return samples;
-  };
-  for (std::size_t k = 0; k < Index(layout.microbatches); ++k) {
-    if (all_of(encoder, k) != all_of(plan.buckets, k)) {
-      return "encodes other samples in microbatch " + std::to_string(k) + " than the LLM runs";
+  const std::vector<Place> llm = PlacesOf(plan.buckets, samples);
+  std::vector<bool> seen(samples);
+  for (const auto& replica : encoder) {
+    for (std::size_t k = 0; k < replica.size(); ++k) {
+      for (const int i : replica[k]) {
+        const std::string why = WhyNotEncoded(i, static_cast<int>(k), llm);
+        if (!why.empty()) return why;
+        if (seen[Index(i)]) return Format("encodes sample %d twice", i);
+        seen[Index(i)] = true;
+      }
     }
+  }
+  for (std::size_t i = 0; i < samples; ++i) {
+    if (llm[i].microbatch >= 0 && !seen[i]) return "does not encode sample " + std::to_string(i);
   }
   return "";
 }
@@ -153,7 +178,7 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
   if (!wrong.empty() || plan.encoder_buckets.empty()) return wrong;
   if (static_cast<int>(plan.encoder_buckets.size()) + 1 != layout.modules()) return "does not plan every encoder";
   for (std::size_t e = 0; wrong.empty() && e < plan.encoder_buckets.size(); ++e) {
-    wrong = WhyEncoder(plan.encoder_buckets[e], plan, layout, e);
+    wrong = WhyEncoder(plan.encoder_buckets[e], plan, layout, e, Index(samples));
   }
   return wrong;
 }
@@ -197,6 +222,25 @@ std::vector<std::vector<double>> GradientWeights(const BatchPlan& plan, const st
   return weights;
 }
 
+std::vector<std::vector<int>> EncodedIn(const BatchPlan& plan, std::size_t samples) {
+  std::vector<std::set<int>> held(plan.buckets.front().size());
+  bool moves = false;
+  const std::vector<Place> llm = PlacesOf(plan.buckets, samples);
+  for (const Buckets& encoder : plan.encoder_buckets) {
+    const std::vector<Place> encoded = PlacesOf(encoder, samples);
+    for (std::size_t i = 0; i < samples; ++i) {
+      if (llm[i].microbatch < 0) continue;
+      held[Index(llm[i].microbatch)].insert(encoded[i].microbatch);
+      moves = moves || llm[i].microbatch != encoded[i].microbatch;
+    }
+  }
+  if (!moves) return {};
+  std::vector<std::vector<int>> encoded_in;
+  encoded_in.reserve(held.size());
+  for (const std::set<int>& microbatches : held) encoded_in.emplace_back(microbatches.begin(), microbatches.end());
+  return encoded_in;
+}
+
 StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
                     const std::vector<SampleShape>& batch) {
   const ModelSpec& model = cost.model();
@@ -219,6 +263,7 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
       }
     }
   }
+  if (!plan.encoder_buckets.empty()) work.encoded_in = EncodedIn(plan, batch.size());
   work.sequences.back() = LlmBatches(plan.buckets, batch, cost.software().packing);
   return work;
 }

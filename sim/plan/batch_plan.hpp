@@ -18,8 +18,10 @@ struct BatchPlan {
   Buckets buckets{};  ///< of the LLM
   /// [encoder]: where samples are encoded. Empty: by the layout's own rule, which is that a replica of a homogeneous
   /// layout encodes what its LLM runs, and that an encoder with devices of its own runs the union over the LLM's
-  /// replicas of one microbatch index, its tiles divided evenly. Otherwise encoder microbatch k holds, over all encoder
-  /// replicas, exactly what the LLM's microbatches k hold; some may be empty.
+  /// replicas of one microbatch index, its tiles divided evenly. Otherwise the encoder's microbatches hold, over all
+  /// its replicas, exactly the samples that run, none of them later than the LLM's microbatch of the same index; some
+  /// may be empty. A sample whose LLM microbatch is a later one is deferred within the step (Entrain, arXiv
+  /// 2605.27918).
   std::vector<Buckets> encoder_buckets{};
   std::vector<int> deferred{};  ///< samples left for a later step
   std::string note{};           ///< what a result should name: a limit that was met, a fallback; "" otherwise
@@ -42,7 +44,7 @@ std::vector<int> SamplesIn(const BatchPlan& plan, const Layout& layout, int modu
 /// microbatches leave the gradient of the global batch's mean loss as it is. They add up to 1.
 std::vector<std::vector<double>> GradientWeights(const BatchPlan& plan, const std::vector<SampleShape>& batch);
 
-/// Tiles of one microbatch that replica `from` encodes and the LLM of replica `to` runs.
+/// Tiles of one LLM microbatch that replica `from` encodes and the LLM of replica `to` runs.
 struct TileRoute {
   int from = 0;
   int to = 0;
@@ -56,12 +58,17 @@ struct StepWork {
   std::vector<std::vector<std::vector<SequenceBatch>>> sequences;
   /// The tiles that every LLM replica's samples have, wherever they are encoded: [encoder][LLM replica][microbatch].
   std::vector<std::vector<std::vector<std::int64_t>>> tiles;
-  /// [encoder][microbatch]: what replicas of a homogeneous layout exchange between encoder and LLM, by (from, to);
+  /// [encoder][LLM microbatch]: what replicas of a homogeneous layout exchange between encoder and LLM, by (from, to);
   /// empty where every replica encodes its own.
   std::vector<std::vector<std::vector<TileRoute>>> routes;
+  /// [LLM microbatch]: the encoders' microbatches that hold samples of it, ascending; empty where it is that of the
+  /// same index for all.
+  std::vector<std::vector<int>> encoded_in{};
 
   const std::vector<std::vector<SequenceBatch>>& operator[](std::size_t module) const { return sequences[module]; }
 };
+/// StepWork::encoded_in of a valid plan.
+std::vector<std::vector<int>> EncodedIn(const BatchPlan& plan, std::size_t samples);
 StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel& cost,
                     const std::vector<SampleShape>& batch);
 

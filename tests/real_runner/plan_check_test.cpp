@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
 #include "base/error.hpp"
 #include "tests/real_runner/runner_plans.hpp"
@@ -43,6 +44,20 @@ TEST(PlanCheck, AcceptsEveryKindOfPlan) {
     EXPECT_NO_THROW(CheckPlan(plan, "plan.json")) << plan.layout.name;
   }
   EXPECT_EQ(ComplaintAbout([](Json&) {}), "");
+}
+
+TEST(PlanCheck, SamplesEncodedEarlierThanTheyRunAreForTheSimulatorAlone) {
+  // The encoder runs what the LLM runs, but one sample of microbatch 1 in microbatch 0 already.
+  ExpectRefused("/steps/0/encoder_batch_plans", "which only the simulator can", [](Json& json) {
+    Json& step = Entry(json, "steps", 0);
+    Json encoder = step["batch_plan"];
+    auto& microbatches = encoder.as<Json::Array>()[0].as<Json::Array>();
+    auto& later = microbatches[1].as<Json::Array>();
+    microbatches[0].push_back(later.back());
+    later.pop_back();
+    step["encoder_batch_plans"] = Json::EmptyArray();
+    step["encoder_batch_plans"].push_back(std::move(encoder));
+  });
 }
 
 TEST(PlanCheck, LayoutsMustHoldTheModelOnceOnGpusThatExist) {

@@ -23,11 +23,33 @@ BatchPlan Exchanged() {
   return plan;
 }
 
-TEST(BatchPlanPerModule, EncoderMayRunElsewhereButNotInAnotherMicrobatch) {
+TEST(BatchPlanPerModule, EncoderMayRunElsewhereAndEarlierButNotLater) {
+  // Samples 0 and 2 are microbatch 0 of the LLM, 1 and 3 microbatch 1.
   BatchPlan plan = Exchanged();
   EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "");
+  plan.encoder_buckets[0] = {{{2, 3}, {1}}, {{0}, {}}};
+  EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "") << "sample 3 is encoded in microbatch 0 and waits for 1";
   plan.encoder_buckets[0] = {{{2}, {0, 3}}, {{1}, {}}};
-  EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "encodes other samples in microbatch 0 than the LLM runs");
+  EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "encodes sample 0 in microbatch 1, and the LLM runs it in 0");
+  plan.encoder_buckets[0] = {{{2}, {3}}, {{0}, {}}};
+  EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "does not encode sample 1");
+  plan.encoder_buckets[0] = {{{2}, {1, 3}}, {{0, 2}, {}}};
+  EXPECT_EQ(WhyInvalid(plan, TwoReplicas(1), 4), "encodes sample 2 twice");
+}
+
+TEST(BatchPlanPerModule, SaysInWhichMicrobatchesSamplesWereEncoded) {
+  // Sample 3 runs in LLM microbatch 1 and is encoded in 0: LLM microbatch 1 waits for both, 0 for its own.
+  BatchPlan plan = Exchanged();
+  EXPECT_TRUE(EncodedIn(plan, 4).empty()) << "every sample in the microbatch of the same index";
+  plan.encoder_buckets[0] = {{{2, 3}, {1}}, {{0}, {}}};
+  const std::vector<std::vector<int>> expected = {{0}, {0, 1}};
+  EXPECT_EQ(EncodedIn(plan, 4), expected);
+  // What moves belongs to the LLM's microbatch: in 1, replica 0 encodes both sample 1 (6 tiles, for replica 0) and
+  // sample 3 (9 tiles, for replica 1).
+  const CostModel cost = SmallJob();
+  const StepWork work = DivideWork(plan, TwoReplicas(1), cost, kBatch);
+  const std::vector<TileRoute> deferred = {{0, 0, 6}, {0, 1, 9}};
+  EXPECT_EQ(work.routes[0][1], deferred);
 }
 
 TEST(BatchPlanPerModule, EverySampleRunsOnceOrIsDeferred) {
