@@ -130,7 +130,8 @@ class PlotDrawing {
       }
     }
     constexpr std::size_t kMostPlaces = 13;
-    const bool own = plot_.x.logarithmic && places.size() <= kMostPlaces;
+    const bool whole = std::all_of(places.begin(), places.end(), [](double x) { return x == std::round(x); });
+    const bool own = plot_.x.logarithmic && whole && places.size() <= kMostPlaces;
     double free_from = 0;
     for (const double tick :
          TicksOf(plot_.x, x_, own ? std::vector(places.begin(), places.end()) : std::vector<double>())) {
