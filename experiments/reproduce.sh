@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# The DFLOP paper (arXiv 2603.25120), figure by figure: runs what its statements need and writes the figures, their data
-# and what holds of every statement. Usage: reproduce.sh [--quick] [--out DIR] [FIG…], as fig07a, fig12 or table4; all
-# of them by default, to results/paper (chosen ones to results/local/paper-chosen). --quick takes fewer seeds and no more than 32 nodes, and writes to
-# results/local/paper-quick. Stopped, it goes on where it was. DFLOP=PATH names another program.
+# The DFLOP paper (arXiv 2603.25120) and what five peers publish, figure by figure: runs what their statements need and
+# writes figures, their data and what holds of every statement.
+# Usage: reproduce.sh [--quick] [--out DIR] [FIG…], as fig07a, fig12, table4 or entrain; all of them by default.
+#   --quick    fewer seeds and no more than 32 nodes; results/local/reproduce-quick instead of results/paper
+#   --out DIR  where the pages go; chosen figures go to results/local/reproduce-chosen by default
+# Stopped, it goes on where it was. DFLOP=PATH names another program.
 set -euo pipefail
 exec </dev/null
 
-usage() { sed -n '2,6s/^# //p' "$0"; }
+usage() { sed -n '2,7s/^# //p' "$0"; }
 
 quick=0
 out=""
@@ -27,13 +29,12 @@ while [[ $# -gt 0 ]]; do
 done
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-folder=experiments/paper
-results=results/local/paper
-[[ $quick == 0 ]] || results=results/local/paper-quick/results
+results=results/local/reproduce
+[[ $quick == 0 ]] || results=results/local/reproduce-quick/runs
 if [[ -z $out ]]; then
   out=results/paper
-  [[ ${#figures[@]} == 0 ]] || out=results/local/paper-chosen
-  [[ $quick == 0 ]] || out=results/local/paper-quick
+  [[ ${#figures[@]} == 0 ]] || out=results/local/reproduce-chosen
+  [[ $quick == 0 ]] || out=results/local/reproduce-quick
 fi
 
 dflop=${DFLOP:-build/release/bin/dflop}
@@ -44,44 +45,68 @@ if [[ -z ${DFLOP:-} ]]; then
   cmake --build --preset release --target dflop
 fi
 
-chosen=()
-for figure in ${figures[@]+"${figures[@]}"}; do chosen+=(--figure "$figure"); done
-needed=$("$dflop" paper "$folder/statements.json" --list ${chosen[@]+"${chosen[@]}"})
-
-# The first seeds of an experiment: enough for an interval where steps are cheap.
-seeds_of() {
+# Of a whole run: the first seeds are enough for an interval where steps are cheap, one where they are not.
+quick_seeds() {
   case $1 in
     fig15-*) echo 1 ;;
     *) echo 2 ;;
   esac
 }
 
-# What a result was made from: the same again is not run again.
-stamp_of() {
-  cat "$folder/$1.json" <(sha256sum "$dflop") <(echo "$quick" "$(seeds_of "$1")") | sha256sum | cut -d' ' -f1
+run_options() {
+  [[ $quick == 0 ]] || echo --first-seeds "$(quick_seeds "$1")"
+  case $1 in
+    fig16*) echo --jobs 1 ;;  # measured by the clock on the wall: nothing beside it
+  esac
 }
 
-count=$(wc -w <<<"$needed")
-at=0
-begun=$SECONDS
-for name in $needed; do
-  at=$((at + 1))
-  if [[ $quick == 1 && $name == *-large ]]; then
-    echo "[$at/$count] $name is left out by --quick"
-    continue
+# What a result was made from: the same again is not run again.
+stamp_of() { # FOLDER NAME
+  cat "$1/$2.json" <(sha256sum <"$dflop") <(run_options "$2") | sha256sum | cut -d' ' -f1
+}
+
+run_one() { # FOLDER NAME
+  local place=$results/$(basename "$1")/$2 stamp
+  if [[ $quick == 1 && $2 == *-large ]]; then
+    echo "$2 is left out by --quick"
+    return
   fi
-  stamp=$(stamp_of "$name")
-  if [[ -f $results/$name/result.json && $(cat "$results/$name/stamp" 2>/dev/null) == "$stamp" ]]; then
-    echo "[$at/$count] $name stands already"
-    continue
+  stamp=$(stamp_of "$1" "$2")
+  if [[ -f $place/result.json && $(cat "$place/stamp" 2>/dev/null) == "$stamp" ]]; then
+    echo "$2 stands already"
+    return
   fi
-  echo "[$at/$count] $name"
-  options=(--out "$results/$name" --no-report --quiet)
-  [[ $quick == 0 ]] || options+=(--first-seeds "$(seeds_of "$name")")
-  "$dflop" run "$folder/$name.json" "${options[@]}"
-  echo "$stamp" >"$results/$name/stamp"
+  echo "$2"
+  # shellcheck disable=SC2046  # options, word by word
+  "$dflop" run "$1/$2.json" --out "$place" --no-report --quiet $(run_options "$2")
+  echo "$stamp" >"$place/stamp"
+}
+
+# Everything of one set of statements: its experiments, then its page.
+reproduce() { # FOLDER OUT [FIG…]
+  local folder=$1 page=$2 name chosen=()
+  shift 2
+  for name in "$@"; do chosen+=(--figure "$name"); done
+  local needed
+  needed=$("$dflop" paper "$folder/statements.json" --list ${chosen[@]+"${chosen[@]}"})
+  for name in $needed; do run_one "$folder" "$name"; done
+  echo
+  "$dflop" paper "$folder/statements.json" --results "$results/$(basename "$folder")" --out "$page" \
+    ${chosen[@]+"${chosen[@]}"}
+  echo
+}
+
+of_paper=()
+of_peers=()
+for figure in ${figures[@]+"${figures[@]}"}; do
+  if [[ -f experiments/peers/$figure.json ]]; then of_peers+=("$figure"); else of_paper+=("$figure"); fi
 done
 
-echo
-"$dflop" paper "$folder/statements.json" --results "$results" --out "$out" ${chosen[@]+"${chosen[@]}"}
-echo "simulated in $((SECONDS - begun)) s"
+begun=$SECONDS
+if [[ ${#figures[@]} == 0 || ${#of_paper[@]} -gt 0 ]]; then
+  reproduce experiments/paper "$out" ${of_paper[@]+"${of_paper[@]}"}
+fi
+if [[ ${#figures[@]} == 0 || ${#of_peers[@]} -gt 0 ]]; then
+  reproduce experiments/peers "$out/peers" ${of_peers[@]+"${of_peers[@]}"}
+fi
+echo "took $((SECONDS - begun)) s"

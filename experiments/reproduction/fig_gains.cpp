@@ -1,6 +1,7 @@
 // Figs. 9, 10, 11a and 12: gains over data, parts of DFLOP and nodes; and any other experiment's gains.
 #include <algorithm>
 
+#include "base/text.hpp"
 #include "experiments/reproduction/figures.hpp"
 #include "experiments/reproduction/gain_plots.hpp"
 
@@ -13,7 +14,31 @@ std::vector<std::string> YardsticksAnd(const std::string& policy) {
   return policies;
 }
 
+constexpr const char* kFair = "uniform-balanced";
+
 Interval StepSeconds(const PolicyFigures& policy) { return StepTime(policy); }
+
+/// A series of bars per policy; the baseline itself, and points that lack either, have none.
+Plot GainsOver(const std::string& baseline, const NamedPoints& points, const std::vector<std::string>& policies) {
+  Plot plot{.title = "Gain over " + baseline + (baseline == kFair ? ", the fair baseline" : ""),
+            .x = {.label = ""},
+            .y = {.label = "times as fast", .least = 0.0},
+            .series = {}};
+  for (const auto& [name, point] : points) plot.x.categories.push_back(name);
+  for (const std::string& policy : policies) {
+    if (policy == baseline) continue;
+    PlotSeries series{policy, PlotMark::kBars, {}};
+    for (std::size_t i = 0; i < points.size(); ++i) {
+      const PolicyFigures* figures = points[i].second->Find(policy);
+      if (figures == nullptr) continue;
+      if (const auto gain = SpeedupOver(points[i].second->Find(baseline), *figures)) {
+        series.points.push_back({.x = static_cast<double>(i), .y = gain->mean, .half_width = gain->half_width});
+      }
+    }
+    plot.series.push_back(std::move(series));
+  }
+  return plot;
+}
 
 }  // namespace
 
@@ -86,12 +111,18 @@ ReproducedFigure Gains(const StoredResults& results, const std::string& experime
     }
   }
   ReproducedFigure figure;
-  figure.AddPlots(experiment, {BarsOf("Step time", "seconds", points, policies, StepSeconds)});
+  std::vector<Plot> plots = {BarsOf("Step time", "seconds", points, policies, StepSeconds)};
+  for (const std::string& baseline : report.baselines) plots.push_back(GainsOver(baseline, points, policies));
+  figure.AddPlots(experiment, plots);
   for (const auto& [name, point] : points) {
     for (const PolicyFigures& policy : point->policies) {
       for (const std::string& baseline : report.baselines) {
         const auto gain = SpeedupOver(point->Find(baseline), policy);
-        if (gain) figure.quantities["gain." + name + "." + policy.policy + ".over." + baseline] = *gain;
+        if (!gain) continue;
+        figure.quantities["gain." + name + "." + policy.policy + ".over." + baseline] = *gain;
+        if (policy.policy != experiment) continue;
+        figure.notes.push_back(name + ": " + Format("%.2f", gain->mean) + " times as fast as " + baseline +
+                               (baseline == kFair ? " (the fair one)." : "."));
       }
     }
   }
