@@ -24,11 +24,14 @@ const Report& StoredResults::Get(const std::string& experiment) const {
   const auto known = read_.find(experiment);
   if (known != read_.end()) return *known->second;
   const std::string folder = Folder(experiment);
-  if (!Has(experiment)) {
-    throw InputError(folder + "/result.json is missing; it is made by: dflop run " + ExperimentFile(experiment) +
-                     " --out " + folder);
+  const std::string command = "dflop run " + ExperimentFile(experiment) + " --out " + folder;
+  if (!Has(experiment)) throw InputError(folder + "/result.json is missing; it is made by: " + command);
+  try {
+    return *read_.emplace(experiment, std::make_unique<const Report>(ReadReport(folder))).first->second;
+  } catch (const InputError& error) {
+    throw InputError(std::string(error.what()) +
+                     "\nThe result is of another version or broken; it is made anew by: " + command);
   }
-  return *read_.emplace(experiment, std::make_unique<const Report>(ReadReport(folder))).first->second;
 }
 
 const PointFigures& PointOf(const Report& report, const std::string& scenario) {

@@ -152,6 +152,10 @@ TEST_F(StoredResultsTest, AGainIsTheRatioOfMeanStepTimes) {
 TEST_F(StoredResultsTest, WhatIsMissingIsNamedWithTheCommandThatMakesIt) {
   ExpectError(ErrorOf([&] { MakeFigure("peer", Results()); }),
               "peer/result.json is missing; it is made by: dflop run experiments/peers/peer.json --out");
+  WriteFile(folder_ / "peer/result.json", R"({"schema": "dflop/result/0"})");
+  const std::string older = ErrorOf([&] { MakeFigure("peer", Results()); });
+  ExpectError(older, "/schema");
+  ExpectError(older, "it is made anew by: dflop run experiments/peers/peer.json --out");
   Write(RunText("slow", 1, 4));
   ExpectError(ErrorOf([&] { PictureOf(Results().Get("peer"), "one", "slow"); }), "no timeline of one, slow is stored");
   ExpectError(ErrorOf([&] { PointOf(Results().Get("peer"), "two"); }), "has no scenario \"two\"");
