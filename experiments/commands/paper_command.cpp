@@ -9,6 +9,8 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/terminal.hpp"
+#include "base/text_table.hpp"
 #include "experiments/commands/commands.hpp"
 #include "experiments/report/report.hpp"
 #include "experiments/reproduction/figures.hpp"
@@ -63,13 +65,25 @@ void WriteFigures(const std::vector<JudgedFigure>& figures, const std::string& o
   }
 }
 
+Paint PaintOf(const JudgedStatement& judged) {
+  if (judged.held == judged.clauses.size()) return Paint::kBest;
+  return judged.held == 0 ? Paint::kBad : Paint::kWarning;
+}
+
 void PrintVerdicts(const std::vector<JudgedFigure>& figures) {
+  TextTable table({{.heading = "figure", .left = true},
+                   {.heading = "verdict", .left = true},
+                   {.heading = "clauses that hold"},
+                   {.heading = "what", .left = true}});
   for (const JudgedFigure& figure : figures) {
-    const std::string failing = figure.judged.failing();
-    std::printf("%-8s %-14s %s%s\n", figure.judged.statement.label().c_str(), figure.judged.verdict().c_str(),
-                figure.judged.statement.title.c_str(), failing.empty() ? "" : ("; " + failing).c_str());
+    const JudgedStatement& judged = figure.judged;
+    const std::string held = std::to_string(judged.held) + " of " + std::to_string(judged.clauses.size());
+    table.Add({.cells = {judged.statement.label(), judged.verdict(), held, judged.statement.title},
+               .paint = PaintOf(judged)});
   }
-  std::printf("%s\n", Tally(figures).c_str());
+  const std::string text = table.Text(OutputStyle());
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  PrintWrapped(Tally(figures) + "\n");
 }
 
 void ListExperiments(const std::vector<Statement>& chosen) {
