@@ -73,7 +73,7 @@ Paint PaintOf(const JudgedStatement& judged) {
 void PrintVerdicts(const std::vector<JudgedFigure>& figures) {
   TextTable table({{.heading = "figure", .left = true},
                    {.heading = "verdict", .left = true},
-                   {.heading = "clauses that hold"},
+                   {.heading = "clauses held"},
                    {.heading = "what", .left = true}});
   for (const JudgedFigure& figure : figures) {
     const JudgedStatement& judged = figure.judged;
