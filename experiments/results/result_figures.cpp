@@ -91,15 +91,22 @@ void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& repor
   for (const JsonReader& scenario : scenarios->Elements()) {
     const auto stated = scenario.Find("assumptions");
     if (!stated) continue;
-    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}, {}};
+    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}, {}, {}};
     report.assumptions.emplace_back(place.title(), stated->json());
-    const Json* cluster = Descend(&stated->json(), {"cluster"});
-    if (PointFigures* point = points.Find(scenario, "name"); point != nullptr && cluster != nullptr) {
-      point->cluster = *cluster;
-    }
+    PointFigures* point = points.Find(scenario, "name");
+    if (point == nullptr) continue;
+    point->assumptions = stated->json();
+    if (const Json* cluster = Descend(&stated->json(), {"cluster"})) point->cluster = *cluster;
     const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
-    if (memory == nullptr || !memory->is_number()) continue;
-    if (PointFigures* point = points.Find(scenario, "name")) point->device_memory_bytes = memory->number();
+    if (memory != nullptr && memory->is_number()) point->device_memory_bytes = memory->number();
+  }
+}
+
+void ReadPolicyLines(const JsonReader& result, Report& report) {
+  const auto policies = result.Find("policies");
+  if (!policies) return;
+  for (const JsonReader& policy : policies->Elements()) {
+    report.policies.push_back({policy.At("name").String(), Text(policy, "line")});
   }
 }
 
@@ -107,7 +114,7 @@ void ReadProfiles(const JsonReader& result, Report& report) {
   const auto profiles = result.Find("model_profiles");
   if (!profiles) return;
   for (const JsonReader& entry : profiles->Elements()) {
-    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}, {}};
+    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}, {}, {}};
     report.profiles.push_back({place.title(),
                                static_cast<int>(entry.At("points").Int(1, std::numeric_limits<int>::max())),
                                entry.At("gpu").String(), ReadModelProfile(entry.At("profile"))});
@@ -161,6 +168,7 @@ Report ReadReport(const std::string& folder) {
   if (const auto baselines = result.Find("baselines")) {
     for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
   }
+  ReadPolicyLines(result, report);
   PointIndex points(report.points);
   for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
   for (PointFigures& point : report.points) {

@@ -12,6 +12,7 @@
 #include "experiments/results/training_changes.hpp"
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/data_loading.hpp"
+#include "experiments/run/drawn_samples.hpp"
 #include "experiments/run/extrapolation_limit.hpp"
 #include "experiments/run/planning.hpp"
 #include "experiments/run/run_metrics.hpp"
@@ -299,8 +300,10 @@ class SeedRun {
     }
     const std::vector<bool> drawn = DrawnGroups(job, step_, pictures.detail);
     WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step_, drawn);
+    Json more = RunHead(unit_);
+    if (Json samples = DrawnSamples(plan, layout(), drawn); !samples.is_null()) more["samples"] = std::move(samples);
     WriteTimeline(pictures.timeline, MakeTimeline(step_.graph, step_.times, layout(), drawn), layout(),
-                  job_.cost.model(), drawn, RunHead(unit_));
+                  job_.cost.model(), drawn, more);
   }
 
   const Unit& unit_;

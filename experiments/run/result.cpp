@@ -8,6 +8,7 @@
 #include "experiments/results/no_effect.hpp"
 #include "experiments/results/run_figures.hpp"
 #include "experiments/run/cost_draws.hpp"
+#include "experiments/run/policy_lines.hpp"
 #include "experiments/run/provenance.hpp"
 #include "experiments/spec/anomalies.hpp"
 #include "models/model_profile.hpp"
@@ -159,6 +160,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["seeds"] = Json::ArrayOf(experiment.seeds);
   result["steps"] = experiment.steps;
   result["baselines"] = Json::ArrayOf(experiment.baselines);
+  result["policies"] = DescribePolicies(experiment);
   result["inputs"] = inputs;
   result["scenarios"] = DescribeScenarios(experiment, runs);
   result["model_profiles"] = ModelProfiles(experiment);
