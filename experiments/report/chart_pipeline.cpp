@@ -104,19 +104,19 @@ void DrawRowLabels(Svg& svg, const TimelinePanel& panel, double top) {
     if (i > 0 && first_of_replica) svg.Line(0, y - 0.5, kLabels + kPlot, y - 0.5, "grid");
     if (thin && (!first_of_replica || y < free_from)) continue;
     const std::string label = thin ? "replica " + std::to_string(stage.replica) : panel.rows[i].name();
-    svg.FittedText(kLabels - 8, y + panel.work_height / 2 + 4, kLabels - 10, label, "small end");
+    svg.FittedText(kLabels - 8, y + panel.work_height / 2 + 4, kLabels - 10, label, "small end", 11);
     free_from = y + kLine;
   }
 }
 
-/// The staircase of events that the step's length comes from, through the middle of their boxes.
+/// The staircase of events that the step's length comes from, along the foot of their boxes, below their numbers.
 void DrawCriticalPath(Svg& svg, const TimelinePanel& panel, const std::vector<int>& rows, const Scale& x) {
   std::string path;
   for (const int index : CriticalPath(*panel.picture)) {
     const PictureEvent& event = panel.picture->events[static_cast<std::size_t>(index)];
     const int row = event.stage < 0 ? -1 : rows[static_cast<std::size_t>(event.stage)];
     if (row < 0) continue;
-    const std::string y = Tenths(panel.pitch() * row + panel.work_height / 2);
+    const std::string y = Tenths(panel.pitch() * row + panel.work_height - 1);
     if (path.empty()) path = "M" + Tenths(x(event.start_s)) + " " + y;
     path += event.IsCommunication() ? "L" + Tenths(x(event.end_s)) + " " + y : "V" + y + "H" + Tenths(x(event.end_s));
   }
@@ -212,6 +212,7 @@ void DrawPanel(Svg& svg, const TimelinePanel& panel, double y, const Scale& x, c
   if (merged > 0) {
     note += " · " + std::to_string(merged) + " marks below " + TickText(detail.merged_below) + " px merged";
   }
+  if (CriticalPath(picture).empty()) note += " · no critical path: its events do not all meet in time";
   svg.Text(kLabels + kPlot, y + 15, note, "small end muted");
   svg.FittedText(0, y + 15, kLabels + kPlot - TextWidth(note, 11) - 16, picture.shown(), "strong");
 }

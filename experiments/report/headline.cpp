@@ -73,24 +73,63 @@ std::string VerdictAt(const Report& report, const PointFigures& point) {
   return text + ".";
 }
 
-/// "Fastest at 8 points: dflop at 6, uniform-tuned at 2."
-std::string Wins(const Report& report) {
-  std::map<std::string, int> wins;
-  int decided = 0;
+struct WinCount {
+  std::string policy;
+  std::size_t points = 0;
+};
+
+/// Who is fastest at how many points, the most first; points where nobody runs and fits do not count.
+std::vector<WinCount> CountWins(const Report& report) {
+  std::map<std::string, std::size_t> wins;
   for (const PointFigures& point : report.points) {
     const std::vector<const PolicyFigures*> order = Choices(point);
-    if (order.empty()) continue;
-    ++wins[order.front()->policy];
-    ++decided;
+    if (!order.empty()) ++wins[order.front()->policy];
   }
-  std::vector<std::pair<std::string, int>> ranked(wins.begin(), wins.end());
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  const bool sweep = !report.points.front().point.empty();
-  const std::string all = std::to_string(decided) + (sweep ? " points" : " scenarios");
-  if (ranked.size() == 1) return ranked.front().first + " is fastest at all " + all + ".";
+  std::vector<WinCount> ranked;
+  for (const auto& [policy, points] : wins) ranked.push_back({policy, points});
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.points > b.points; });
+  return ranked;
+}
+
+/// "dflop is fastest at all 8 points", "Fastest, of 8 points: dflop at 6; uniform-tuned at 2".
+std::string WinsInWords(const Report& report, const std::string& places) {
+  const std::vector<WinCount> wins = CountWins(report);
+  if (wins.empty()) return "No policy runs and fits at any of the " + places;
+  std::size_t decided = 0;
   std::vector<std::string> parts;
-  for (const auto& [policy, count] : ranked) parts.push_back(policy + " at " + std::to_string(count));
-  return "Fastest, of " + all + ": " + JoinedGains(parts) + ".";
+  for (const WinCount& win : wins) {
+    decided += win.points;
+    parts.push_back(win.policy + " at " + std::to_string(win.points));
+  }
+  const std::string all = std::to_string(decided) + " " + places;
+  if (wins.size() == 1) return wins.front().policy + " is fastest at all " + all;
+  return "Fastest, of " + all + ": " + JoinedGains(parts);
+}
+
+/// "; dflop reaches 0.91× to 0.98× over uniform-tuned": every policy that is no baseline, over the points of a sweep.
+std::string RangesOverBaselines(const Report& report) {
+  std::map<std::pair<std::string, std::string>, std::pair<double, double>> ranges;  // policy, baseline
+  for (const PointFigures& point : report.points) {
+    for (const PolicyFigures* policy : Choices(point)) {
+      if (IsBaseline(report, *policy)) continue;
+      for (const std::string& name : report.baselines) {
+        const auto speedup = SpeedupOver(point.Find(name), *policy);
+        if (!speedup) continue;
+        const double mean = speedup->mean;
+        const auto [entry, is_new] = ranges.try_emplace({policy->policy, name}, std::pair(mean, mean));
+        auto& [least, most] = entry->second;
+        least = std::min(least, mean), most = std::max(most, mean);
+      }
+    }
+  }
+  constexpr std::size_t kMostRanges = 4;  // a sentence is to be read
+  if (ranges.size() > kMostRanges) return "";
+  std::string text;
+  for (const auto& [names, range] : ranges) {
+    text += "; " + names.first + " reaches " + Fixed(range.first, 2) + "× to " + Fixed(range.second, 2) + "× over " +
+            names.second;
+  }
+  return text;
 }
 
 std::string Grounds(const PointFigures& point) {
@@ -119,10 +158,12 @@ std::string Grounds(const PointFigures& point) {
 Headline MakeHeadline(const Report& report) {
   if (report.points.empty()) return {"The result holds no runs.", ""};
   const PointFigures& first = report.points.front();
-  const bool sweep = !first.point.empty() && report.points.size() > 1;
-  std::string verdict = sweep ? Wins(report) + " " + VerdictAt(report, first) : VerdictAt(report, first);
-  if (!sweep && report.points.size() > 1) verdict += " " + Wins(report);
-  return {verdict, Grounds(first)};
+  const bool several = report.points.size() > 1;
+  if (several && !first.point.empty()) {
+    return {WinsInWords(report, "points") + RangesOverBaselines(report) + ".", "At the first point. " + Grounds(first)};
+  }
+  const std::string others = several ? " " + WinsInWords(report, "scenarios") + "." : "";
+  return {VerdictAt(report, first) + others, Grounds(first)};
 }
 
 }  // namespace dflop

@@ -11,8 +11,8 @@
 namespace dflop {
 namespace {
 
-constexpr std::size_t kMostEventsOfPage = 32'000;
-constexpr std::size_t kMostTimelineBytesOfPage = 700'000;
+constexpr std::size_t kMostEventsOfPage = 24'000;
+constexpr std::size_t kMostTimelineBytesOfPage = 480'000;
 
 std::size_t EventsOfEachIn(const std::vector<StepPicture>& pictures) {
   std::vector<const StepPicture*> all;
@@ -48,7 +48,7 @@ std::string PageFigures::Show(const std::string& name, Svg svg) {
 
 std::string PageFigures::Show(const std::string& name, Svg wide, const Svg& narrow) {
   const std::string inside = "<div class=\"of-wide\">" + wide.Inline() + "</div><div class=\"of-narrow\">" +
-                             narrow.Inline() + "</div>";
+                             WithoutTips(narrow.Inline()) + "</div>";
   return Place(name, std::move(wide), inside, "");
 }
 

@@ -17,7 +17,7 @@ struct NamedFigure {
 class PageFigures {
  public:
   /// Of pictures and of the numbers behind timelines, together: mails and browsers take a page of three megabytes.
-  static constexpr std::size_t kMostBytes = 2'000'000;
+  static constexpr std::size_t kMostBytes = 2'200'000;
 
   /// `pictures`: how many timelines the page will show at all, and what all their events together are.
   explicit PageFigures(const std::vector<StepPicture>& pictures);

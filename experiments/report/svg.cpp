@@ -55,8 +55,9 @@ void Svg::Text(double x, double y, std::string_view text, std::string_view class
            ">" + EscapeXml(text) + "</text>\n";
 }
 
-void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes) {
-  const std::string cut = CutText(text, width);
+void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes,
+                     double size) {
+  const std::string cut = CutText(text, width, size);
   if (cut == text) return Text(x, y, text, classes);
   body_ += "<text" + (classes.empty() ? "" : Attribute("class", classes)) + Attribute("x", x) + Attribute("y", y) +
            "><title>" + EscapeXml(text) + "</title>" + EscapeXml(cut) + "</text>\n";

@@ -27,7 +27,8 @@ class Svg {
   void Path(std::string_view data, std::string_view classes, std::string_view tip = "");
   void Text(double x, double y, std::string_view text, std::string_view classes = "");
   /// Text cut to `width` with an ellipsis; what was cut shows on hover.
-  void FittedText(double x, double y, double width, std::string_view text, std::string_view classes = "");
+  void FittedText(double x, double y, double width, std::string_view text, std::string_view classes = "",
+                  double size = 12);
   /// Lines of text around `middle`, 14 units apart.
   void TextBlock(double x, double middle, const std::vector<std::string>& lines, std::string_view classes);
   /// An interval: a horizontal or vertical line with caps.

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <utility>
 
 namespace dflop {
 namespace {
@@ -30,17 +32,20 @@ std::vector<TimelineRow> AllRows(const StepPicture& picture) {
   return ordered;
 }
 
-/// "LLM layers 0–3, 8–11" for two parts of one module; the parts of different ones with a plus between them.
+/// "LLM layers 0–3, 8–11" for two parts of one module, "encoder layers 0–39 + LLM 0–7" for parts of two.
 std::string PartsOfRow(const std::vector<const PictureStage*>& stages) {
+  constexpr std::string_view kLayers = "layers ";
   std::string text;
   std::string module;  // of the last part, "LLM layers "
   for (const PictureStage* stage : stages) {
-    const std::size_t layers = stage->parts.rfind("layers ");
-    const std::string of = layers == std::string::npos ? stage->parts : stage->parts.substr(0, layers + 7);
+    std::string part = stage->parts;
+    const std::size_t layers = part.rfind(kLayers);
+    const std::string of = layers == std::string::npos ? part : part.substr(0, layers + kLayers.size());
     if (layers != std::string::npos && of == module) {
-      text += ", " + stage->parts.substr(of.size());
+      text += ", " + part.substr(of.size());
     } else {
-      text += (text.empty() ? "" : " + ") + stage->parts;
+      if (layers != std::string::npos && !text.empty()) part.erase(layers, kLayers.size());
+      text += (text.empty() ? "" : " + ") + part;
     }
     module = of;
   }
@@ -51,10 +56,9 @@ std::string PartsOfRow(const std::vector<const PictureStage*>& stages) {
 
 std::string TimelineRow::name() const {
   const PictureStage& first = *stages.front();
-  const bool several = stages.back()->depth != first.depth;
-  return "replica " + std::to_string(first.replica) + (several ? " · stages " : " · stage ") +
-         std::to_string(first.depth) + (several ? ", " + std::to_string(stages.back()->depth) : "") + " · " +
-         PartsOfRow(stages);
+  // Of a device with several stages, the layers say which they are.
+  const std::string stage = stages.size() == 1 ? "stage " + std::to_string(first.depth) + " · " : "";
+  return "replica " + std::to_string(first.replica) + " · " + stage + PartsOfRow(stages);
 }
 
 std::vector<int> TimelinePanel::RowOfStages() const {

@@ -125,7 +125,7 @@ class Panel {
       this.plot.append(number);
     }
     const points = path.map((index) => this.events[index]).map((event, i) => {
-      const y = pitch * this.data.stages[event.stage][0] + work / 2, to = x(event.end).toFixed(1);
+      const y = pitch * this.data.stages[event.stage][0] + work - 1, to = x(event.end).toFixed(1);
       const start = i === 0 ? `M${x(event.start).toFixed(1)} ${y}` : "";
       return start + (event.message ? `L${to} ${y}` : `V${y}H${to}`);
     }).join("");

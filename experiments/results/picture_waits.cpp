@@ -54,10 +54,13 @@ class EventLinks {
     const bool same_microbatch = before.microbatch == event.microbatch;
     if (event.kind == "transfer") {
       if (!before.IsCommunication() && SameGroup(before.stage, event.from_stage)) return same_microbatch ? 0 : 1;
-      const bool share = SameGroup(before.from_stage, event.from_stage) || SameGroup(before.stage, event.stage);
-      return before.kind == "transfer" && share ? 2 : kUnrelated;
+      // A message that holds its devices waits for both of them, and for the messages that they still hold.
+      const bool meet = SameGroup(before.stage, event.stage) || SameGroup(before.stage, event.from_stage) ||
+                        SameGroup(before.from_stage, event.from_stage) || SameGroup(before.from_stage, event.stage);
+      return meet ? 2 : kUnrelated;
     }
     if (SameGroup(before.stage, event.stage)) return before.kind != "transfer" || same_microbatch ? 0 : 2;
+    if (SameGroup(before.from_stage, event.stage)) return 2;  // its own message, which blocked it
     if (event.IsMicrobatchWork()) {
       if (same_microbatch && !before.IsCommunication()) return SameReplica(before.stage, event.stage) ? 3 : 4;
       return before.kind == "parameter_gather" ? 5 : kUnrelated;
