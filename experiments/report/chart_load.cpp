@@ -16,7 +16,7 @@ constexpr double kGap = 44;
 constexpr double kHeader = 24;
 constexpr double kPlot = 64;
 constexpr double kFoot = 16;
-constexpr std::size_t kMostBars = 64;  // more are drawn as one outline
+constexpr std::size_t kMostBars = 40;  // more are drawn as one outline
 
 struct Panel {
   Side side = Side::kLlm;

@@ -80,8 +80,9 @@ void DrawGroup(Svg& svg, const Group& group, const std::vector<std::string>& bas
     top += kBar;
   }
   if (!group.bars.empty()) return;
-  const bool infeasible = !group.policy->infeasible.empty();
-  svg.Text(x(1) + 6, y + group.height() / 2 + 4, infeasible ? "infeasible" : "no comparison", "small muted");
+  const char* why = group.policy->infeasible.empty() ? "no comparison" : "infeasible";
+  const double left = std::min(x(1) + 6, room.width - TextWidth(why, 11));
+  svg.Text(left, y + group.height() / 2 + 4, why, "small muted");
 }
 
 void DrawAxis(Svg& svg, const Scale& x, double top, double bottom) {

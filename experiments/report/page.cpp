@@ -95,7 +95,9 @@ std::string Folded(const std::string& summary, const std::string& html) {
 }
 
 std::string PolicyLines(const Report& report) {
-  if (report.policies.empty()) return "";
+  if (report.policies.empty()) {
+    return NoteLine("What the policies are is not stored in this result, which an older dflop made: run it again.");
+  }
   std::string html = "<dl>\n";
   for (const PolicyLine& policy : report.policies) {
     html += "<dt>" + EscapeXml(policy.policy) + "</dt><dd>" + EscapeXml(policy.line) + "</dd>\n";

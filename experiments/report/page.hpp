@@ -39,7 +39,7 @@ std::string PointSection(const Report& report, const PointFigures& point, const 
 /// Charts along every axis of a sweep, for every setting of the others; "" without a sweep.
 std::string SweepSections(const Report& report, PageFigures& figures);
 
-/// Who is who, a line per policy, folded; "" where the result does not say.
+/// Who is who, a line per policy, folded; a note where the result does not say.
 std::string PolicyLines(const Report& report);
 
 /// Whether data loading binds and what a whole training takes, a row per policy; "" where no scenario asked.

@@ -26,39 +26,49 @@ std::size_t ScenariosOf(const std::vector<StepPicture>& pictures) {
   return std::max<std::size_t>(scenarios.size(), 1);
 }
 
+std::string Scrolled(const Svg& svg) { return "<div class=\"wide-scroll\">" + svg.Inline() + "</div>"; }
+
 }  // namespace
 
 PageFigures::PageFigures(const std::vector<StepPicture>& pictures)
     : most_events_(EventsOfEachIn(pictures)),
       most_drawing_bytes_(std::min(kMostDrawingBytes, kMostTimelineBytesOfPage / ScenariosOf(pictures))) {}
 
-std::string PageFigures::Place(const std::string& name, Svg svg, const std::string& inside, const char* classes) {
-  figures_.push_back({name, std::move(svg)});
-  if (bytes_ + inside.size() > kMostBytes) {
+std::string PageFigures::Place(const std::string& name, Svg file, const std::string& inside, std::size_t& spent,
+                               std::size_t most) {
+  figures_.push_back({name, std::move(file)});
+  if (spent + inside.size() > most) {
     return "<p class=\"note\">The page is full: see figures/" + EscapeXml(name) + ".svg.</p>\n";
   }
-  bytes_ += inside.size();
-  return "<figure" + std::string(classes) + ">\n" + inside + "</figure>\n";
+  spent += inside.size();
+  return "<figure>\n" + inside + "</figure>\n";
 }
 
 std::string PageFigures::Show(const std::string& name, Svg svg) {
-  const std::string inside = "<div class=\"wide-scroll\">" + svg.Inline() + "</div>";
-  return Place(name, std::move(svg), inside, "");
+  const std::string inside = Scrolled(svg);
+  return Place(name, std::move(svg), inside, drawing_bytes_, kMostDrawingBytesOfPage);
 }
 
 std::string PageFigures::Show(const std::string& name, Svg wide, const Svg& narrow) {
   const std::string inside = "<div class=\"of-wide\">" + wide.Inline() + "</div><div class=\"of-narrow\">" +
                              WithoutTips(narrow.Inline()) + "</div>";
-  return Place(name, std::move(wide), inside, "");
+  return Place(name, std::move(wide), inside, bar_bytes_, kMostBarBytes);
 }
 
 std::string PageFigures::ShowTimeline(const std::string& name, const std::string& title,
                                       const std::vector<const StepPicture*>& pictures) {
-  Svg svg = PipelineChart(title, pictures, most_events_, most_drawing_bytes_);
-  const std::string inside = "<div class=\"wide-scroll\">" + svg.Inline() +
-                             "</div><script type=\"application/json\">" + TimelineData(pictures, most_events_) +
-                             "</script>";
-  return Place(name, std::move(svg), inside, " class=\"timeline\"");
+  Svg file = PipelineChart(title, pictures, most_events_);
+  const Svg shown = PipelineChart(title, pictures, most_events_, most_drawing_bytes_);
+  const std::string html = Place(name, std::move(file), Scrolled(shown), drawing_bytes_, kMostDrawingBytesOfPage);
+  if (!html.starts_with("<figure>")) return html;
+  const std::string data = TimelineData(pictures, most_events_);
+  if (data_bytes_ + data.size() > kMostDataBytes) {
+    return html +
+           "<p class=\"note\">A page of this weight has no room for the numbers behind this timeline: it does not zoom. "
+           "The trace beside the result does (ui.perfetto.dev).</p>\n";
+  }
+  data_bytes_ += data.size();
+  return "<figure class=\"timeline\">\n<script type=\"application/json\">" + data + "</script>" + html.substr(8);
 }
 
 }  // namespace dflop

@@ -1,7 +1,9 @@
 // The figures of a page: every one is kept as a file, and stands in the page as long as the page stays light.
 #pragma once
 
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/report/svg.hpp"
@@ -16,8 +18,10 @@ struct NamedFigure {
 
 class PageFigures {
  public:
-  /// Of pictures and of the numbers behind timelines, together: mails and browsers take a page of three megabytes.
-  static constexpr std::size_t kMostBytes = 2'200'000;
+  // What a page may weigh in each of its kinds of figures: mails and browsers take a page of three megabytes.
+  static constexpr std::size_t kMostBarBytes = 500'000;
+  static constexpr std::size_t kMostDrawingBytesOfPage = 1'250'000;
+  static constexpr std::size_t kMostDataBytes = 750'000;  ///< the numbers behind timelines
 
   /// `pictures`: how many timelines the page will show at all, and what all their events together are.
   explicit PageFigures(const std::vector<StepPicture>& pictures);
@@ -32,11 +36,13 @@ class PageFigures {
   std::vector<NamedFigure> Take() { return std::move(figures_); }
 
  private:
-  std::string Place(const std::string& name, Svg svg, const std::string& inside, const char* classes);
+  std::string Place(const std::string& name, Svg file, const std::string& inside, std::size_t& spent, std::size_t most);
 
   std::size_t most_events_;  ///< of one timeline
   std::size_t most_drawing_bytes_;
-  std::size_t bytes_ = 0;
+  std::size_t bar_bytes_ = 0;
+  std::size_t drawing_bytes_ = 0;
+  std::size_t data_bytes_ = 0;
   std::vector<NamedFigure> figures_;
 };
 

