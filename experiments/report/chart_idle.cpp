@@ -95,8 +95,7 @@ Svg IdleChart(const PointFigures& point, const BarRoom& room) {
     DrawRow(svg, point.policies[i], labels[i], y, heights[i], x, room);
     y += heights[i];
   }
-  svg.Text(room.width / 2, bottom + 31, "share of all device time of the step; ◆ is the sum",
-           "small middle muted");
+  svg.Text(room.width / 2, bottom + 31, "share of all device time of the step; ◆ is the sum", "small middle muted");
   svg.set_height(bottom + 38);
   return svg;
 }

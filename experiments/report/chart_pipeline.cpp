@@ -109,23 +109,27 @@ void DrawRowLabels(Svg& svg, const TimelinePanel& panel, double top) {
   }
 }
 
-/// The staircase of events that the step's length comes from, along the foot of their boxes, below their numbers.
+/// The staircase of events that the step's length comes from, along the foot of their boxes, below their numbers; it
+/// breaks off where it leads through rows that are not drawn.
 void DrawCriticalPath(Svg& svg, const TimelinePanel& panel, const std::vector<int>& rows, const Scale& x) {
   std::string path;
+  bool broken = true;
   for (const int index : CriticalPath(*panel.picture)) {
     const PictureEvent& event = panel.picture->events[static_cast<std::size_t>(index)];
     const int row = event.stage < 0 ? -1 : rows[static_cast<std::size_t>(event.stage)];
-    if (row < 0) continue;
     const std::string y = Tenths(panel.pitch() * row + panel.work_height - 1);
-    if (path.empty()) path = "M" + Tenths(x(event.start_s)) + " " + y;
-    path += event.IsCommunication() ? "L" + Tenths(x(event.end_s)) + " " + y : "V" + y + "H" + Tenths(x(event.end_s));
+    if (row >= 0) {
+      if (broken) path += "M" + Tenths(x(event.start_s)) + " " + y;
+      path += event.IsCommunication() ? "L" + Tenths(x(event.end_s)) + " " + y : "V" + y + "H" + Tenths(x(event.end_s));
+    }
+    broken = row < 0;
   }
   if (path.empty()) return;
   svg.Path(path, "critical halo");
   svg.Path(path, "critical");
 }
 
-/// How many microbatch numbers fit into boxes.
+/// Of microbatches, where they fit into their boxes.
 void DrawNumbers(Svg& svg, const TimelinePanel& panel, const std::vector<int>& rows, const Scale& x) {
   if (panel.work_height < 13) return;
   for (const PictureEvent& event : panel.picture->events) {
@@ -210,7 +214,8 @@ void DrawPanel(Svg& svg, const TimelinePanel& panel, double y, const Scale& x, c
             " device groups drawn";
   }
   if (merged > 0) {
-    note += " · " + std::to_string(merged) + " marks below " + TickText(detail.merged_below) + " px merged";
+    note += " · " + std::to_string(merged) + (merged == 1 ? " mark below " : " marks below ") +
+            TickText(detail.merged_below) + " px merged";
   }
   if (CriticalPath(picture).empty()) note += " · no critical path: its events do not all meet in time";
   svg.Text(kLabels + kPlot, y + 15, note, "small end muted");

@@ -1,8 +1,7 @@
 // PDFs are made by rsvg-convert, a program of its own: it keeps text as text, and no report depends on it.
+#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#include <spawn.h>
 
 #include <filesystem>
 

@@ -64,6 +64,10 @@ std::string VerdictAt(const Report& report, const PointFigures& point) {
   std::string text = fastest.shown() + " is fastest in " + point.title() + ", " + time;
   const std::string gains = Gains(report, point, fastest);
   if (!gains.empty()) text += ": " + gains;
+  if (order.size() > 1 && !IsBaseline(report, *order[1])) {
+    const auto lead = SpeedupOver(order[1], fastest);
+    if (lead && lead->half_width && Low(*lead) <= 1) text += "; not told apart from " + order[1]->shown();
+  }
   const auto other = std::find_if(order.begin(), order.end(),
                                   [&](const PolicyFigures* policy) { return !IsBaseline(report, *policy); });
   if (IsBaseline(report, fastest) && other != order.end()) {

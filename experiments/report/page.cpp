@@ -103,8 +103,9 @@ std::string PolicyLines(const Report& report) {
     html += "<dt>" + EscapeXml(policy.policy) + "</dt><dd>" + EscapeXml(policy.line) + "</dd>\n";
   }
   const std::size_t count = report.policies.size();
-  return Folded("What the " + std::to_string(count) + (count == 1 ? " policy is" : " policies are") + ", in a line each",
-                html + "</dl>\n");
+  return Folded(
+      "What the " + std::to_string(count) + (count == 1 ? " policy is" : " policies are") + ", in a line each",
+      html + "</dl>\n");
 }
 
 }  // namespace dflop

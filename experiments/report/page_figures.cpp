@@ -64,7 +64,8 @@ std::string PageFigures::ShowTimeline(const std::string& name, const std::string
   const std::string data = TimelineData(pictures, most_events_);
   if (data_bytes_ + data.size() > kMostDataBytes) {
     return html +
-           "<p class=\"note\">A page of this weight has no room for the numbers behind this timeline: it does not zoom. "
+           "<p class=\"note\">A page of this weight has no room for the numbers behind this timeline: it does not "
+           "zoom. "
            "The trace beside the result does (ui.perfetto.dev).</p>\n";
   }
   data_bytes_ += data.size();

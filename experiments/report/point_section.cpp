@@ -24,8 +24,9 @@ class PointWriter {
 
   std::string Other() {
     return Open() + Sentence() + Table() +
-           Folded("Charts of " + point_.title() + ": speedup, idle time, one step, memory, the cluster, layouts "
-                  "considered",
+           Folded("Charts of " + point_.title() +
+                      ": speedup, idle time, one step, memory, the cluster, layouts "
+                      "considered",
                   Bars() + Step() + Load() + Memory() + Cluster() + CandidateTables(point_)) +
            "</section>\n";
   }
@@ -35,9 +36,7 @@ class PointWriter {
     return "<section class=\"point\" id=\"" + slug_ + "\">\n<h2>" + EscapeXml(point_.title()) + "</h2>\n";
   }
 
-  std::string Sentence() const {
-    return "<p class=\"summary\">" + EscapeXml(Summary(point_, baselines_)) + "</p>\n";
-  }
+  std::string Sentence() const { return "<p class=\"summary\">" + EscapeXml(Summary(point_, baselines_)) + "</p>\n"; }
 
   std::string Bars() {
     return "<div class=\"pair\">\n<div><h3>Speedup over the baselines</h3>\n" +
@@ -47,9 +46,7 @@ class PointWriter {
            figures_.Show(slug_ + "-idle", IdleChart(point_), IdleChart(point_, kPhoneRoom)) + "</div>\n</div>\n";
   }
 
-  std::string Table() const {
-    return PointTable(report_, point_, baselines_) + RunsNote() + TrainingSection(point_);
-  }
+  std::string Table() const { return PointTable(report_, point_, baselines_) + RunsNote() + TrainingSection(point_); }
 
   std::string RunsNote() const {
     for (const PolicyFigures& policy : point_.policies) {
@@ -82,7 +79,8 @@ class PointWriter {
   std::string Step() {
     const std::vector<const StepPicture*> pictures = Pictures();
     if (pictures.empty()) {
-      return "<p class=\"note\">No timeline is stored for this point, so no picture of a step is drawn; `dflop run` stores "
+      return "<p class=\"note\">No timeline is stored for this point, so no picture of a step is drawn; `dflop run` "
+             "stores "
              "them again.</p>\n";
     }
     return "<h3>One step of every policy</h3>\n<p class=\"note\">First step of the first seed, all policies on one "
@@ -112,8 +110,7 @@ class PointWriter {
     if (point_.cluster.is_null()) return "";
     try {
       const ClusterSpec cluster = ReadCluster(JsonReader(point_.cluster, "result.json"));
-      return "<h3>The cluster</h3>\n" + figures_.Show(slug_ + "-cluster", ClusterChart(cluster)) +
-             TrafficTable(point_);
+      return "<h3>The cluster</h3>\n" + figures_.Show(slug_ + "-cluster", ClusterChart(cluster)) + TrafficTable(point_);
     } catch (const InputError&) {
       return TrafficTable(point_);
     }

@@ -103,7 +103,8 @@ std::vector<RegretRow> Summarise(const std::vector<RegretRow>& rows, const std::
   for (std::size_t i = 0; i < names.size(); ++i) {
     const std::vector<double> all = ColumnValues(rows, i, false);
     if (!all.empty()) largest.cells[i] = SummaryCell(names[i], "largest", *std::max_element(all.begin(), all.end()));
-    if (complete > 0) mean.cells.push_back(SummaryCell(names[i], mean.label, MeanInterval(ColumnValues(rows, i, true)).mean));
+    if (complete > 0)
+      mean.cells.push_back(SummaryCell(names[i], mean.label, MeanInterval(ColumnValues(rows, i, true)).mean));
   }
   if (complete == 0) return {largest};
   return {mean, largest};

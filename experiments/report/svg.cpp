@@ -55,8 +55,7 @@ void Svg::Text(double x, double y, std::string_view text, std::string_view class
            ">" + EscapeXml(text) + "</text>\n";
 }
 
-void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes,
-                     double size) {
+void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes, double size) {
   const std::string cut = CutText(text, width, size);
   if (cut == text) return Text(x, y, text, classes);
   body_ += "<text" + (classes.empty() ? "" : Attribute("class", classes)) + Attribute("x", x) + Attribute("y", y) +
@@ -100,9 +99,7 @@ std::string Svg::Element(std::string_view attributes, double height, const std::
 }
 
 // Text keeps its size: a narrow page scrolls the picture instead of shrinking it.
-std::string Svg::Inline() const {
-  return Element(" style=\"min-width:" + Coordinate(width_) + "px\"", height_, body_);
-}
+std::string Svg::Inline() const { return Element(" style=\"min-width:" + Coordinate(width_) + "px\"", height_, body_); }
 
 std::string Svg::Standalone(std::string_view style) const {
   constexpr double kLine = 18, kMargin = 10;
@@ -115,7 +112,8 @@ std::string Svg::Standalone(std::string_view style) const {
                         Coordinate(kMargin) + ")\">\n";
   double y = 13;
   for (const std::string& line : heading) {
-    content += "<text class=\"heading\"" + Attribute("x", 0.0) + Attribute("y", y) + ">" + EscapeXml(line) + "</text>\n";
+    content +=
+        "<text class=\"heading\"" + Attribute("x", 0.0) + Attribute("y", y) + ">" + EscapeXml(line) + "</text>\n";
     y += kLine;
   }
   const bool heavy = content.size() + body_.size() + 500 > kMostFigureBytes;

@@ -119,7 +119,8 @@ std::string Row(const Report& report, const PointFigures& point, const PolicyFig
 
 std::string PointTable(const Report& report, const PointFigures& point, const std::vector<std::string>& baselines) {
   std::string table =
-      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of every policy\"><table>\n<thead>" + HeaderRow(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of every policy\"><table>\n<thead>" +
+      HeaderRow(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
   const PolicyFigures* fastest = Fastest(point);
   for (const PolicyFigures& policy : point.policies) {
     table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";

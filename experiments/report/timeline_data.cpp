@@ -13,7 +13,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kTicks = 1e6;                  // of the longest step
+constexpr double kTicks = 1e6;                     // of the longest step
 constexpr std::size_t kMostSampleNumbers = 8'000;  // of one picture; beyond, microbatches say how many they hold
 
 class PanelData {
@@ -34,9 +34,7 @@ class PanelData {
     AddEvents(json);
     AddWaits(json);
     json["path"] = Json::EmptyArray();
-    for (const int event : CriticalPath(picture_)) {
-      if (const int place = PlaceOf(event); place >= 0) json["path"].push_back(place);
-    }
+    for (const int event : CriticalPath(picture_)) json["path"].push_back(PlaceOf(event));  // −1: not drawn
     AddSamples(json);
     return json;
   }
@@ -144,7 +142,8 @@ std::string TimelineData(const std::vector<const StepPicture*>& pictures, std::s
     data["panels"].push_back(PanelData(*picture, most_events, tick_s).Make());
   }
   std::string text = data.Dump();
-  for (std::size_t at = text.find('<'); at != std::string::npos; at = text.find('<', at)) text.replace(at, 1, "\\u003c");
+  for (std::size_t at = text.find('<'); at != std::string::npos; at = text.find('<', at))
+    text.replace(at, 1, "\\u003c");
   return text;
 }
 

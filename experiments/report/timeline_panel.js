@@ -124,11 +124,16 @@ class Panel {
       number.textContent = text;
       this.plot.append(number);
     }
-    const points = path.map((index) => this.events[index]).map((event, i) => {
-      const y = pitch * this.data.stages[event.stage][0] + work - 1, to = x(event.end).toFixed(1);
-      const start = i === 0 ? `M${x(event.start).toFixed(1)} ${y}` : "";
-      return start + (event.message ? `L${to} ${y}` : `V${y}H${to}`);
-    }).join("");
+    let points = "", broken = true;  // where the path leads through rows that are not drawn
+    for (const index of path) {
+      const event = this.events[index];
+      if (event) {
+        const y = pitch * this.data.stages[event.stage][0] + work - 1, to = x(event.end).toFixed(1);
+        if (broken) points += `M${x(event.start).toFixed(1)} ${y}`;
+        points += event.message ? `L${to} ${y}` : `V${y}H${to}`;
+      }
+      broken = !event;
+    }
     if (points) for (const classes of ["critical halo", "critical"]) {
       this.plot.append(svgElement("path", { class: classes, d: points }));
     }

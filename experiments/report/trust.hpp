@@ -15,8 +15,8 @@ struct Trust {
 };
 
 /// `policy` has figures at `point`. "Measured": its plan was executed too. "Interpolated": its kernel costs lie between
-/// measured shapes. A difference to the fastest baseline smaller than what published runs of this kind were missed by is
-/// called within that error.
+/// measured shapes. A difference to the fastest baseline smaller than what published runs of this kind were missed by
+/// is called within that error.
 Trust TrustOf(const Report& report, const PointFigures& point, const PolicyFigures& policy);
 
 }  // namespace dflop

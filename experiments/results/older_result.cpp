@@ -27,8 +27,9 @@ InputError WithCommandToRemake(const InputError& error, const Json& result, cons
   std::string what = error.what();
   const std::string place = path + ":" + (error.pointer().empty() ? "" : error.pointer());
   if (what.starts_with(place)) what.erase(0, what.find_first_not_of(": ", place.size()));
-  return InputError(path, error.pointer(),
-                    what + "; another version of dflop may have stored it. Make it again: " + CommandToRemake(result, path));
+  return InputError(
+      path, error.pointer(),
+      what + "; another version of dflop may have stored it. Make it again: " + CommandToRemake(result, path));
 }
 
 }  // namespace dflop

@@ -18,15 +18,15 @@ struct PictureStage {
   int depth = 0;
   int group = 0;
   Side side = Side::kLlm;
-  int module = -1;      ///< the last that it holds: whose samples its microbatches are; −1 where the file does not say
+  int module = -1;  ///< the last that it holds: whose samples its microbatches are; −1 where the file does not say
   std::string modules;  ///< "siglip", "llm", "siglip + llm"
   std::string parts;    ///< "LLM layers 8–15", "encoder layers 0–39 + LLM layers 0–7"
   std::string gpus;     ///< "GPUs 0–3"
 };
 
 struct PictureEvent {
-  std::string kind;  ///< as in the file: "forward", "backward", "weight_gradient", "transfer", …
-  int stage = 0;     ///< for a transfer the stage that waits for it
+  std::string kind;     ///< as in the file: "forward", "backward", "weight_gradient", "transfer", …
+  int stage = 0;        ///< for a transfer the stage that waits for it
   int from_stage = -1;  ///< of a transfer, the stage that sends
   int microbatch = -1;
   double start_s = 0;

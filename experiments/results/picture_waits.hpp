@@ -1,7 +1,7 @@
 // What every wait of a stored step was for, and the chain of events that its length comes from.
 //
-// Both go by time alone, which the simulator keeps to the last bit: an event begins at the very moment at which the last
-// thing that it waits for ends. Nothing is guessed: where no event ends at that moment, there is no link.
+// Both go by time alone, which the simulator keeps to the last bit: an event begins at the very moment at which the
+// last thing that it waits for ends. Nothing is guessed: where no event ends at that moment, there is no link.
 #pragma once
 
 #include <vector>

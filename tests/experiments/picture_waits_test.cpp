@@ -26,9 +26,10 @@ StepPicture TwoStages() {
   picture.makespan_s = 7.5;
   picture.stages.resize(2);
   picture.stages[1].depth = picture.stages[1].group = 1;
-  picture.events = {Event("forward", 0, 0, 1),         Event("transfer", 1, 1, 1.5, 0), Event("forward", 1, 1.5, 2.5),
-                    Event("backward", 1, 2.5, 4.5),    Event("transfer", 0, 4.5, 5, 1), Event("optimizer_step", 1, 4.5, 5),
-                    Event("backward", 0, 5, 7),        Event("optimizer_step", 0, 7, 7.5)};
+  picture.events = {Event("forward", 0, 0, 1),       Event("transfer", 1, 1, 1.5, 0),
+                    Event("forward", 1, 1.5, 2.5),   Event("backward", 1, 2.5, 4.5),
+                    Event("transfer", 0, 4.5, 5, 1), Event("optimizer_step", 1, 4.5, 5),
+                    Event("backward", 0, 5, 7),      Event("optimizer_step", 0, 7, 7.5)};
   return picture;
 }
 
@@ -40,8 +41,9 @@ TEST(PictureWaits, EveryGapNamesWhatEndedIt) {
   const std::vector<std::vector<double>> expected = {{0, 1, 5, 6, 4}, {1, 0, 1.5, 2, 1}, {1, 5, 7.5, -1, 7}};
   for (std::size_t i = 0; i < waits.size(); ++i) {
     const PictureWait& wait = waits[i];
-    EXPECT_EQ((std::vector<double>{double(wait.group), wait.start_s, wait.end_s, double(wait.next), double(wait.cause)}),
-              expected[i]);
+    EXPECT_EQ(
+        (std::vector<double>{double(wait.group), wait.start_s, wait.end_s, double(wait.next), double(wait.cause)}),
+        expected[i]);
   }
 }
 

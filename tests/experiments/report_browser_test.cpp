@@ -33,7 +33,8 @@ class ReportBrowserTest : public ProgramTest, public testing::WithParamInterface
 
   void WriteSmallReport() {
     Json result = report_fixture::EmptyResult("browser", {"random-fixed", "uniform-tuned"});
-    result["policies"] = ParseJson(R"([{"name": "random-fixed", "line": "layout: fixed; batches: random"}])", "policies");
+    result["policies"] =
+        ParseJson(R"([{"name": "random-fixed", "line": "layout: fixed; batches: random"}])", "policies");
     const std::vector<Policy> policies = {{"random-fixed", 1.92, 4, 1, 12, 0.7, true},
                                           {"uniform-tuned", 1.35, 2, 2, 6, 0.5, true},
                                           {"dflop-as-released", 1.21, 3, 6, 4, 0.1, false}};
@@ -85,19 +86,19 @@ TEST_P(ReportBrowserTest, FindsNothingWrong) {
   WriteCheckedCopy();
   const auto [width, dark] = GetParam();
   WriteFrame(width);
-  const Outcome outcome = Shell(browser + " --headless --no-sandbox --disable-gpu --virtual-time-budget=20000" +
-                                (dark ? " --blink-settings=preferredColorScheme=0" : "") + " --window-size=1500,1000 --user-data-dir='" + streams_ / "profile" +
-                                "' --dump-dom 'file://" + folder_ / "frame.html" + "'");
+  const Outcome outcome =
+      Shell(browser + " --headless --no-sandbox --disable-gpu --virtual-time-budget=20000" +
+            (dark ? " --blink-settings=preferredColorScheme=0" : "") + " --window-size=1500,1000 --user-data-dir='" +
+            streams_ / "profile" + "' --dump-dom 'file://" + folder_ / "frame.html" + "'");
   if (outcome.out.empty()) GTEST_SKIP() << "Chromium does not start here: " << outcome.err.substr(0, 300);
-  EXPECT_EQ(Findings(outcome.out),
-            std::to_string(width) + " px, " + (dark ? "dark" : "light") + ", 0 findings");
+  EXPECT_EQ(Findings(outcome.out), std::to_string(width) + " px, " + (dark ? "dark" : "light") + ", 0 findings");
 }
 
 INSTANTIATE_TEST_SUITE_P(Views, ReportBrowserTest,
                          testing::Values(View{1400, false}, View{800, false}, View{390, false}, View{1400, true},
                                          View{390, true}),
-                         [](const auto& info) {
-                           return std::to_string(info.param.width) + (info.param.dark ? "Dark" : "Light");
+                         [](const auto& view) {
+                           return std::to_string(view.param.width) + (view.param.dark ? "Dark" : "Light");
                          });
 
 }  // namespace

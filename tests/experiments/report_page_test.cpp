@@ -77,14 +77,35 @@ TEST_F(ReportPageTest, TheVerdictComesFirstThenTheChartThenWhyThenTheSteps) {
   }
 }
 
-TEST_F(ReportPageTest, TheVerdictSaysWhenAnIntervalDoesNotTellTwoApart) {
-  Json result = report_fixture::EmptyResult("tie", {"base"});
-  // Steps of 2 s and of 1.999 s under noise of one percent: of 8 steps, the interval is some ± 0.9 %.
-  for (const Policy& policy : {Policy{"base", 2.0}, Policy{"ours", 1.999}}) {
-    for (const int seed : {1, 2}) result["runs"].push_back(report_fixture::Run("s", {}, policy, seed, 4));
+TEST(ReportHeadline, SaysWhenAnIntervalDoesNotTellTwoApart) {
+  Report report;
+  report.baselines = {"base"};
+  PointFigures& point = report.points.emplace_back();
+  point.scenario = "s";
+  // Means 2.1 and 2.0933; the paired differences 0.01, −0.05 and 0.06 have 0 well inside their interval.
+  for (const auto& [name, steps] : std::vector<std::pair<std::string, std::vector<double>>>{
+           {"base", {2.0, 2.2, 2.1}}, {"ours", {1.99, 2.25, 2.04}}}) {
+    PolicyFigures& policy = point.policies.emplace_back();
+    policy.policy = name;
+    policy.seeds = {{1, 2, 3}, steps, {"", "", ""}, 3};
   }
-  WriteJsonFile(folder_ + "/result.json", result);
-  EXPECT_NE(MakeHeadline(ReadReport(folder_)).verdict.find("not told apart"), std::string::npos);
+  const std::string verdict = MakeHeadline(report).verdict;
+  EXPECT_TRUE(verdict.starts_with("ours is fastest in s, 2.093")) << verdict;
+  EXPECT_NE(verdict.find("1.00×"), std::string::npos) << verdict;
+  EXPECT_NE(verdict.find("over base, not told apart"), std::string::npos) << verdict;
+}
+
+TEST(ReportHeadline, WhatDoesNotFitNeverWins) {
+  Report report;
+  PointFigures& point = report.points.emplace_back();
+  point.scenario = "s";
+  for (const auto& [name, seconds] : std::vector<std::pair<std::string, double>>{{"large", 1.0}, {"small", 2.0}}) {
+    PolicyFigures& policy = point.policies.emplace_back();
+    policy.policy = name;
+    policy.seeds = {{1}, {seconds}, {""}, 1};
+    policy.figures.fits = name == "small";
+  }
+  EXPECT_TRUE(MakeHeadline(report).verdict.starts_with("small is fastest in s")) << MakeHeadline(report).verdict;
 }
 
 TEST_F(ReportPageTest, EveryRowSaysHowFarItMayBeBelieved) {
@@ -121,8 +142,7 @@ TEST_F(ReportPageTest, RowsOfATimelineSayReplicaStageAndLayers) {
 
 TEST_F(ReportPageTest, SamplesOfAMicrobatchReachTheScript) {
   Json timeline = report_fixture::Timeline("s", kTwoPolicies[1]);
-  timeline["samples"] =
-      ParseJson(R"([{"module": 0, "replica": 1, "microbatches": [[3, 7], [4]]}])", "samples");
+  timeline["samples"] = ParseJson(R"([{"module": 0, "replica": 1, "microbatches": [[3, 7], [4]]}])", "samples");
   WriteJsonFile(folder_ + "/t.json", timeline);
   const StepPicture picture = ReadPicture(folder_ + "/t.json");
   EXPECT_EQ(picture.samples.at({0, 1}).front(), (std::vector<int>{3, 7}));

@@ -215,7 +215,8 @@ TEST_F(ReportTest, FlagsWhatDoesNotFitAndDoesNotCrownIt) {
   const std::string page = Page();
   EXPECT_GT(Count(page, "does not fit: optimizer states of llama3-8b stage 0"), 0u);
   // dflop has the smallest step time (1.18 s against 1.21 s) but does not fit.
-  EXPECT_EQ(Count(page, "uniform-balanced is fastest at "), 2u);
+  EXPECT_EQ(Count(page, "uniform-balanced is fastest at 1."), 2u);
+  EXPECT_EQ(Count(page, "<p class=\"verdict\">uniform-balanced is fastest in llama3-8b, "), 1u);
   EXPECT_EQ(Count(page, "Does not fit the devices&#39; memory and so is no choice: &lt;b&gt;&amp;&quot; dflop."), 2u);
 }
 
