@@ -186,15 +186,15 @@ void DrawOverview(Svg& svg, const TimelinePanel& panel, double top, const Scale&
   svg.Rect(0, 0, kPlot, kOverview, "step");
   std::vector<double> foot(kBins);
   for (const auto& [side, bins] : busy) {
-    std::string up = "M0 " + Tenths(kOverview), down;
+    std::string up = "M0 " + Tenths(kOverview);
+    std::vector<std::string> down;  // left to right; a path goes back
     for (std::size_t bin = 0; bin < kBins; ++bin) {
-      const std::string right = "H" + Tenths(kPlot * double(bin + 1) / kBins);
-      down = "H" + Tenths(kPlot * double(bin) / kBins) + down;
-      down = "V" + Tenths(kOverview * (1 - foot[bin])) + down;
+      down.push_back("V" + Tenths(kOverview * (1 - foot[bin])) + "H" + Tenths(kPlot * double(bin) / kBins));
       foot[bin] += bins[bin];
-      up += "V" + Tenths(kOverview * (1 - foot[bin])) + right;
+      up += "V" + Tenths(kOverview * (1 - foot[bin])) + "H" + Tenths(kPlot * double(bin + 1) / kBins);
     }
-    svg.Path(up + down + "z", std::string(SideName(side)) + " backward");
+    std::for_each(down.rbegin(), down.rend(), [&](const std::string& piece) { up += piece; });
+    svg.Path(up + "z", std::string(SideName(side)) + " backward");
   }
   svg.ClosePlot();
 }

@@ -90,6 +90,7 @@ std::vector<WinCount> CountWins(const Report& report) {
     if (!order.empty()) ++wins[order.front()->policy];
   }
   std::vector<WinCount> ranked;
+  ranked.reserve(wins.size());
   for (const auto& [policy, points] : wins) ranked.push_back({policy, points});
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.points > b.points; });
   return ranked;

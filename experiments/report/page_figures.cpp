@@ -16,6 +16,7 @@ constexpr std::size_t kMostTimelineBytesOfPage = 480'000;
 
 std::size_t EventsOfEachIn(const std::vector<StepPicture>& pictures) {
   std::vector<const StepPicture*> all;
+  all.reserve(pictures.size());
   for (const StepPicture& picture : pictures) all.push_back(&picture);
   return std::min(kMostEvents, EventsOfEach(all, kMostEventsOfPage));
 }

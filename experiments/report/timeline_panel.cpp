@@ -92,6 +92,7 @@ TimelinePanel MakeTimelinePanel(const StepPicture& picture, std::size_t most_eve
 
 std::size_t EventsOfEach(const std::vector<const StepPicture*>& pictures, std::size_t all) {
   std::vector<std::size_t> counts;
+  counts.reserve(pictures.size());
   for (const StepPicture* picture : pictures) counts.push_back(picture->events.size());
   std::sort(counts.begin(), counts.end());
   std::size_t left = all;
