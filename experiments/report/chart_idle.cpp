@@ -8,8 +8,6 @@
 namespace dflop {
 namespace {
 
-constexpr double kWidth = 520;
-constexpr double kLabels = 168;
 constexpr double kFigures = 52;
 constexpr double kBar = 22;
 
@@ -31,14 +29,14 @@ double Sum(const RunFigures& figures, bool positive) {
   return sum;
 }
 
-Scale MakeScale(const PointFigures& point) {
+Scale MakeScale(const PointFigures& point, const BarRoom& room) {
   double low = 0;
   double high = 0.01;
   for (const PolicyFigures& policy : point.policies) {
     low = std::min(low, Sum(policy.figures, false));
     high = std::max({high, Sum(policy.figures, true), policy.figures.idle_fraction});
   }
-  return {low, high, kLabels + 8, kWidth - kFigures};
+  return {low, high, room.labels + 8, room.width - kFigures};
 }
 
 void DrawParts(Svg& svg, const PolicyFigures& policy, double y, const Scale& x) {
@@ -63,8 +61,8 @@ void DrawParts(Svg& svg, const PolicyFigures& policy, double y, const Scale& x) 
 }
 
 void DrawRow(Svg& svg, const PolicyFigures& policy, const std::vector<std::string>& label, double y, double height,
-             const Scale& x) {
-  svg.TextBlock(kLabels - 10, y + height / 2, label, "end");
+             const Scale& x, const BarRoom& room) {
+  svg.TextBlock(room.labels - 10, y + height / 2, label, "end");
   if (policy.infeasible.empty()) {
     DrawParts(svg, policy, y + (height - kBar) / 2 + 3, x);
   } else {
@@ -74,16 +72,16 @@ void DrawRow(Svg& svg, const PolicyFigures& policy, const std::vector<std::strin
 
 }  // namespace
 
-Svg IdleChart(const PointFigures& point) {
-  Svg svg(kWidth, "Idle device time by cause, " + point.title());
+Svg IdleChart(const PointFigures& point, const BarRoom& room) {
+  Svg svg(room.width, "Idle device time by cause, " + point.title());
   std::vector<LegendEntry> legend;
   for (const FigureField* part : Parts()) legend.push_back({"idle" + std::to_string(legend.size()), part->idle_chart});
-  const double top = DrawLegend(svg, 0, 2, kWidth, legend) + 12;
-  const Scale x = MakeScale(point);
+  const double top = DrawLegend(svg, 0, 2, room.width, legend) + 12;
+  const Scale x = MakeScale(point, room);
   std::vector<std::vector<std::string>> labels;
   std::vector<double> heights;
   for (const PolicyFigures& policy : point.policies) {
-    labels.push_back(WrapText(policy.shown(), kLabels - 12, 3));
+    labels.push_back(WrapText(policy.shown(), room.labels - 12, 3));
     heights.push_back(std::max(kBar, double(labels.back().size()) * 14) + 8);
   }
   const double bottom = std::accumulate(heights.begin(), heights.end(), top);
@@ -94,11 +92,10 @@ Svg IdleChart(const PointFigures& point) {
   svg.Line(x(0), top - 4, x(0), bottom, "axis");
   double y = top;
   for (std::size_t i = 0; i < labels.size(); ++i) {
-    DrawRow(svg, point.policies[i], labels[i], y, heights[i], x);
+    DrawRow(svg, point.policies[i], labels[i], y, heights[i], x, room);
     y += heights[i];
   }
-  svg.Text((x.from + x.to) / 2, bottom + 31, "share of all device time of the step; ◆ is the sum",
-           "small middle muted");
+  svg.Text(room.width / 2, bottom + 31, "share of all device time of the step; ◆ is the sum", "small middle muted");
   svg.set_height(bottom + 38);
   return svg;
 }

@@ -1,5 +1,6 @@
 // Load of every microbatch over the mean, a panel per side of the model; too many bars are drawn as one outline.
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <set>
 
@@ -15,7 +16,7 @@ constexpr double kGap = 44;
 constexpr double kHeader = 24;
 constexpr double kPlot = 64;
 constexpr double kFoot = 16;
-constexpr std::size_t kMostBars = 240;  // more are drawn as one outline
+constexpr std::size_t kMostBars = 40;  // more are drawn as one outline
 
 struct Panel {
   Side side = Side::kLlm;
@@ -65,13 +66,19 @@ void DrawBars(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
   }
 }
 
+/// Bars closer than half a pixel show as the highest of them.
 void DrawOutline(Svg& svg, const Panel& panel, const Scale& x, const Scale& y) {
   std::string path = "M" + Coordinate(x(0)) + " " + Coordinate(y(0));
-  double place = 0;
+  const auto in_one = std::max<std::size_t>(1, static_cast<std::size_t>(0.5 / (x(1) - x(0))));
+  std::size_t place = 0;
+  double highest = 0;
   for (const auto& [replica, loads] : panel.loads) {
     for (const double load : loads) {
-      path += "V" + Coordinate(y(load));
-      path += "H" + Coordinate(x(++place));
+      highest = std::max(highest, load);
+      if (++place % in_one != 0 && place < panel.bars) continue;
+      path += "V" + Coordinate(std::round(10 * y(highest)) / 10) + "H" +
+              Coordinate(std::round(10 * x(static_cast<double>(place))) / 10);
+      highest = 0;
     }
   }
   svg.Path(path + "V" + Coordinate(y(0)) + "Z", std::string(SideName(panel.side)) + " backward",

@@ -8,8 +8,6 @@
 namespace dflop {
 namespace {
 
-constexpr double kWidth = 520;
-constexpr double kLabels = 168;  // room for the policy names
 constexpr double kFigures = 56;  // room for the number after a bar
 constexpr double kBar = 13;
 constexpr double kGap = 12;
@@ -26,13 +24,14 @@ struct Group {
   double height() const { return std::max({1.0, double(bars.size()), double(label.size()) * 1.1}) * kBar; }
 };
 
-std::vector<Group> MakeGroups(const PointFigures& point, const std::vector<std::string>& baselines) {
+std::vector<Group> MakeGroups(const PointFigures& point, const std::vector<std::string>& baselines,
+                              const BarRoom& room) {
   std::vector<Group> groups;
   for (const PolicyFigures& policy : point.policies) {
     Group& group = groups.emplace_back();
     group.policy = &policy;
     const std::string mark = policy.changes_training.empty() ? "" : kTrainingMark;
-    group.label = WrapText(policy.shown() + mark, kLabels - 12, 3);
+    group.label = WrapText(policy.shown() + mark, room.labels - 12, 3);
     for (std::size_t i = 0; i < baselines.size(); ++i) {
       const auto speedup = SpeedupOver(point.Find(baselines[i]), policy);
       if (speedup) group.bars.push_back({i, *speedup});
@@ -41,7 +40,7 @@ std::vector<Group> MakeGroups(const PointFigures& point, const std::vector<std::
   return groups;
 }
 
-Scale MakeScale(const std::vector<Group>& groups) {
+Scale MakeScale(const std::vector<Group>& groups, const BarRoom& room) {
   double low = 0.95;
   double high = 1.05;
   for (const Group& group : groups) {
@@ -51,7 +50,7 @@ Scale MakeScale(const std::vector<Group>& groups) {
     }
   }
   const double left = low < 0.95 ? kFigures : 8;  // the number of a bar to the left stands to its left
-  return {low, high, kLabels + left, kWidth - kFigures};
+  return {low, high, room.labels + left, room.width - kFigures};
 }
 
 void DrawBar(Svg& svg, const Bar& bar, const std::string& policy, const std::string& baseline, double y,
@@ -72,16 +71,18 @@ void DrawBar(Svg& svg, const Bar& bar, const std::string& policy, const std::str
   }
 }
 
-void DrawGroup(Svg& svg, const Group& group, const std::vector<std::string>& baselines, double y, const Scale& x) {
-  svg.TextBlock(kLabels - 10, y + group.height() / 2, group.label, "end");
+void DrawGroup(Svg& svg, const Group& group, const std::vector<std::string>& baselines, double y, const Scale& x,
+               const BarRoom& room) {
+  svg.TextBlock(room.labels - 10, y + group.height() / 2, group.label, "end");
   double top = y + (group.height() - double(group.bars.size()) * kBar) / 2;
   for (const Bar& bar : group.bars) {
     DrawBar(svg, bar, group.policy->policy, baselines[bar.baseline], top, x);
     top += kBar;
   }
   if (!group.bars.empty()) return;
-  const bool infeasible = !group.policy->infeasible.empty();
-  svg.Text(x(1) + 6, y + group.height() / 2 + 4, infeasible ? "infeasible" : "no comparison", "small muted");
+  const char* why = group.policy->infeasible.empty() ? "no comparison" : "infeasible";
+  const double left = std::min(x(1) + 6, room.width - TextWidth(why, 11));
+  svg.Text(left, y + group.height() / 2 + 4, why, "small muted");
 }
 
 void DrawAxis(Svg& svg, const Scale& x, double top, double bottom) {
@@ -94,24 +95,24 @@ void DrawAxis(Svg& svg, const Scale& x, double top, double bottom) {
 
 }  // namespace
 
-Svg SpeedupChart(const PointFigures& point, const std::vector<std::string>& baselines) {
-  Svg svg(kWidth, "Speedup over the baselines, " + point.title());
-  const std::vector<Group> groups = MakeGroups(point, baselines);
-  const Scale x = MakeScale(groups);
+Svg SpeedupChart(const PointFigures& point, const std::vector<std::string>& baselines, const BarRoom& room) {
+  Svg svg(room.width, "Speedup over the baselines, " + point.title());
+  const std::vector<Group> groups = MakeGroups(point, baselines, room);
+  const Scale x = MakeScale(groups, room);
   std::vector<LegendEntry> legend;
   for (std::size_t i = 0; i < baselines.size(); ++i) {
     legend.push_back({"baseline" + std::to_string(i % 5), "over " + baselines[i]});
   }
-  const double top = DrawLegend(svg, 0, 2, kWidth, legend) + 12;
+  const double top = DrawLegend(svg, 0, 2, room.width, legend) + 12;
   double bottom = top;
   for (const Group& group : groups) bottom += group.height() + kGap;
   DrawAxis(svg, x, top, bottom);
   double y = top + kGap / 2;
   for (const Group& group : groups) {
-    DrawGroup(svg, group, baselines, y, x);
+    DrawGroup(svg, group, baselines, y, x, room);
     y += group.height() + kGap;
   }
-  svg.Text((x.from + x.to) / 2, bottom + 31, "step time of the baseline ÷ step time of the policy",
+  svg.Text(room.width / 2, bottom + 31, "speedup: step time of the baseline ÷ step time of the policy",
            "small middle muted");
   svg.set_height(bottom + 38);
   return svg;

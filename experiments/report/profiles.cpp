@@ -15,7 +15,7 @@ std::string Charts(const ModelProfile& profile) {
   for (const ModuleProfile& module : profile.modules) {
     for (const ProfiledPart part : PartsOf(module)) {
       for (const bool relative : {false, true}) {
-        html += "<figure>\n" + ThroughputChart(module, part, relative).Inline() + "</figure>\n";
+        html += "<figure class=\"wide-scroll\">\n" + ThroughputChart(module, part, relative).Inline() + "</figure>\n";
       }
     }
   }

@@ -83,7 +83,7 @@ bool IsComplete(const RegretRow& row) {
 }
 
 /// Of one policy: the regrets that are there, of all rows or of the complete ones.
-std::vector<double> Column(const std::vector<RegretRow>& rows, std::size_t policy, bool complete) {
+std::vector<double> ColumnValues(const std::vector<RegretRow>& rows, std::size_t policy, bool complete) {
   std::vector<double> values;
   for (const RegretRow& row : rows) {
     if (row.cells.empty() || !row.cells[policy].regret || (complete && !IsComplete(row))) continue;
@@ -101,9 +101,10 @@ std::vector<RegretRow> Summarise(const std::vector<RegretRow>& rows, const std::
   RegretRow mean{complete == 1 ? "the one full row" : "mean of the " + std::to_string(complete) + " full rows", {}};
   RegretRow largest{"largest", std::vector<RegretCell>(names.size())};
   for (std::size_t i = 0; i < names.size(); ++i) {
-    const std::vector<double> all = Column(rows, i, false);
+    const std::vector<double> all = ColumnValues(rows, i, false);
     if (!all.empty()) largest.cells[i] = SummaryCell(names[i], "largest", *std::max_element(all.begin(), all.end()));
-    if (complete > 0) mean.cells.push_back(SummaryCell(names[i], mean.label, MeanInterval(Column(rows, i, true)).mean));
+    if (complete > 0)
+      mean.cells.push_back(SummaryCell(names[i], mean.label, MeanInterval(ColumnValues(rows, i, true)).mean));
   }
   if (complete == 0) return {largest};
   return {mean, largest};

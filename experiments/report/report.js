@@ -19,6 +19,22 @@ function tipText(shape) {
   return shape.dataset.tip;
 }
 
+// For timeline.js, which knows what lies under the pointer by itself.
+function showTip(text, event) {
+  tip.textContent = text;
+  tip.hidden = false;
+  moveTip(event);
+}
+function hideTip() { tip.hidden = true; }
+
+function moveTip(event) {
+  const x = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
+  const below = event.clientY + 18;
+  const y = below + tip.offsetHeight > innerHeight ? event.clientY - tip.offsetHeight - 10 : below;
+  tip.style.left = Math.max(x, 4) + "px";
+  tip.style.top = Math.max(y, 4) + "px";
+}
+
 function leave() {
   if (pointed) pointed.classList.remove("pointed");
   pointed = null;
@@ -26,6 +42,7 @@ function leave() {
 }
 
 document.addEventListener("mouseover", (event) => {
+  if (event.target.closest(".timeline svg.plot")) return;
   leave();
   const shape = event.target.closest(".figure rect, .figure path, .figure text");
   const text = shape && tipText(shape);
@@ -37,12 +54,7 @@ document.addEventListener("mouseover", (event) => {
 });
 
 document.addEventListener("mousemove", (event) => {
-  if (tip.hidden) return;
-  const x = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8);
-  const below = event.clientY + 18;
-  const y = below + tip.offsetHeight > innerHeight ? event.clientY - tip.offsetHeight - 10 : below;
-  tip.style.left = Math.max(x, 4) + "px";
-  tip.style.top = y + "px";
+  if (!tip.hidden) moveTip(event);
 });
 
 function sortBy(header) {
@@ -79,7 +91,16 @@ function showChosen() {
   show(sections.some((section) => section.id === id) ? id : "");
 }
 
+// Printed, the page is whole: charts in folds too, which close again.
+let opened = [];
+addEventListener("beforeprint", () => {
+  show("");
+  opened = [...document.querySelectorAll("details.fold:not([open])")];
+  for (const fold of opened) fold.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const fold of opened) fold.open = false;
+  showChosen();
+});
 addEventListener("hashchange", showChosen);
-addEventListener("beforeprint", () => show(""));
-addEventListener("afterprint", showChosen);
 if (links.length > 0) showChosen();

@@ -55,8 +55,8 @@ void Svg::Text(double x, double y, std::string_view text, std::string_view class
            ">" + EscapeXml(text) + "</text>\n";
 }
 
-void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes) {
-  const std::string cut = CutText(text, width);
+void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes, double size) {
+  const std::string cut = CutText(text, width, size);
   if (cut == text) return Text(x, y, text, classes);
   body_ += "<text" + (classes.empty() ? "" : Attribute("class", classes)) + Attribute("x", x) + Attribute("y", y) +
            "><title>" + EscapeXml(text) + "</title>" + EscapeXml(cut) + "</text>\n";
@@ -87,19 +87,50 @@ void Svg::OpenRow(double y, std::string_view tip) {
   body_ += "<g" + Attribute("transform", "translate(0 " + Coordinate(y) + ")") + Attribute("data-row", tip) + ">\n";
 }
 
-std::string Svg::Element(std::string_view attributes, std::string_view style) const {
-  const std::string size = Coordinate(width_) + " " + Coordinate(height_);
-  return "<svg" + std::string(attributes) + " class=\"figure\" role=\"img\"" + Attribute("viewBox", "0 0 " + size) +
-         Attribute("aria-label", title_) + ">\n" + std::string(style) + body_ + "</svg>\n";
+void Svg::OpenPlot(double x, double y, double width, double height, std::string_view classes) {
+  body_ += "<svg" + Attribute("class", classes) + Attribute("x", x) + Attribute("y", y) + Attribute("width", width) +
+           Attribute("height", height) + ">\n";
 }
 
-std::string Svg::Inline() const { return Element("", ""); }
+std::string Svg::Element(std::string_view attributes, double height, const std::string& content) const {
+  return "<svg" + std::string(attributes) + " class=\"figure\" role=\"img\"" +
+         Attribute("viewBox", "0 0 " + Coordinate(width_) + " " + Coordinate(height)) +
+         Attribute("aria-label", title_) + ">\n" + content + "</svg>\n";
+}
+
+// Text keeps its size: a narrow page scrolls the picture instead of shrinking it.
+std::string Svg::Inline() const { return Element(" style=\"min-width:" + Coordinate(width_) + "px\"", height_, body_); }
 
 std::string Svg::Standalone(std::string_view style) const {
-  const std::string size = Attribute("width", width_) + Attribute("height", height_);
-  const std::string paper = "<rect class=\"paper\"" + size + "/>\n";
-  return Element(" xmlns=\"http://www.w3.org/2000/svg\"" + size,
-                 "<title>" + EscapeXml(title_) + "</title>\n<style>\n" + std::string(style) + "</style>\n" + paper);
+  constexpr double kLine = 18, kMargin = 10;
+  const std::vector<std::string> heading = WrapText(title_, width_, 3, 14);
+  const double top = kLine * static_cast<double>(heading.size()) + 8;
+  const double width = width_ + 2 * kMargin, height = height_ + top + 2 * kMargin;
+  const std::string size = Attribute("width", width) + Attribute("height", height);
+  std::string content = "<title>" + EscapeXml(title_) + "</title>\n<style>\n" + std::string(style) + "</style>\n" +
+                        "<rect class=\"paper\"" + size + "/>\n<g transform=\"translate(" + Coordinate(kMargin) + " " +
+                        Coordinate(kMargin) + ")\">\n";
+  double y = 13;
+  for (const std::string& line : heading) {
+    content +=
+        "<text class=\"heading\"" + Attribute("x", 0.0) + Attribute("y", y) + ">" + EscapeXml(line) + "</text>\n";
+    y += kLine;
+  }
+  const bool heavy = content.size() + body_.size() + 500 > kMostFigureBytes;
+  content += "<g transform=\"translate(0 " + Coordinate(top) + ")\">\n" + (heavy ? WithoutTips(body_) : body_) +
+             "</g>\n</g>\n";
+  Svg whole(width, title_);
+  return whole.Element(" xmlns=\"http://www.w3.org/2000/svg\"" + size, height, content);
+}
+
+std::string WithoutTips(std::string_view body) {
+  std::string out;
+  while (true) {
+    const std::size_t open = body.find("<title>");
+    out += body.substr(0, open);
+    if (open == std::string_view::npos) return out;
+    body.remove_prefix(body.find("</title>", open) + 8);
+  }
 }
 
 std::string EscapeXml(std::string_view text) {

@@ -13,6 +13,9 @@
 
 namespace dflop {
 
+/// What journals and repositories take without a word.
+inline constexpr std::size_t kMostFigureBytes = 300'000;
+
 class Svg {
  public:
   /// Width in user units (one is about a pixel); `title` names the picture for screen readers.
@@ -24,7 +27,8 @@ class Svg {
   void Path(std::string_view data, std::string_view classes, std::string_view tip = "");
   void Text(double x, double y, std::string_view text, std::string_view classes = "");
   /// Text cut to `width` with an ellipsis; what was cut shows on hover.
-  void FittedText(double x, double y, double width, std::string_view text, std::string_view classes = "");
+  void FittedText(double x, double y, double width, std::string_view text, std::string_view classes = "",
+                  double size = 12);
   /// Lines of text around `middle`, 14 units apart.
   void TextBlock(double x, double middle, const std::vector<std::string>& lines, std::string_view classes);
   /// An interval: a horizontal or vertical line with caps.
@@ -34,17 +38,23 @@ class Svg {
   /// What follows is placed from `y` on; a page puts `tip` before the tips of its shapes.
   void OpenRow(double y, std::string_view tip);
   void Close() { body_ += "</g>\n"; }
+  /// What follows is placed from (x, y) on, and cut off beyond the width and the height.
+  void OpenPlot(double x, double y, double width, double height, std::string_view classes);
+  void ClosePlot() { body_ += "</svg>\n"; }
 
+  /// Of what is drawn so far.
+  std::size_t bytes() const { return body_.size(); }
   double width() const { return width_; }
   void set_height(double height) { height_ = height; }
 
   /// For a page that carries the style sheet itself.
   std::string Inline() const;
-  /// A whole file with the style inside.
+  /// A whole file with the style inside and the title above the picture; without the tips of its shapes where it would
+  /// be larger than kMostFigureBytes with them.
   std::string Standalone(std::string_view style) const;
 
  private:
-  std::string Element(std::string_view attributes, std::string_view style) const;
+  std::string Element(std::string_view attributes, double height, const std::string& content) const;
   double width_;
   double height_ = 0;
   std::string title_;
@@ -53,6 +63,9 @@ class Svg {
 
 /// & < > " ' as entities; control characters, U+FFFE and U+FFFF, which XML does not know, as spaces.
 std::string EscapeXml(std::string_view text);
+
+/// Without its <title> elements.
+std::string WithoutTips(std::string_view body);
 
 /// At most two decimals, no trailing zeros: small files and the same text everywhere.
 std::string Coordinate(double value);

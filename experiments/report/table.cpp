@@ -4,6 +4,7 @@
 #include "base/text.hpp"
 #include "experiments/report/cells.hpp"
 #include "experiments/report/page.hpp"
+#include "experiments/report/trust.hpp"
 #include "experiments/results/extrapolation.hpp"
 #include "experiments/results/figure_text.hpp"
 #include "experiments/results/hub_note.hpp"
@@ -20,6 +21,7 @@ std::string HalfWidth(const SeedInterval& interval) {
 std::vector<std::string> ColumnNames(const std::vector<std::string>& baselines) {
   std::vector<std::string> names = {"Policy", "s/step ± 95 %"};
   for (const std::string& baseline : baselines) names.push_back("× " + baseline);
+  names.emplace_back("Trust");
   for (const FigureField& field : FigureFields()) {
     if (field.page != nullptr) names.emplace_back(field.page);
   }
@@ -93,7 +95,14 @@ const PolicyFigures* Fastest(const PointFigures& point) {
   return fastest;
 }
 
-std::string Row(const PointFigures& point, const PolicyFigures& policy, const std::vector<std::string>& baselines) {
+std::string TrustCell(const Trust& trust) {
+  return "<td class=\"trust" + std::string(trust.is_bad ? " bad" : "") + "\" data-value=\"" +
+         ShortestNumber(trust.sort_by) + "\">" + EscapeXml(trust.word) +
+         (trust.detail.empty() ? "" : "<small>" + EscapeXml(trust.detail) + "</small>") + "</td>";
+}
+
+std::string Row(const Report& report, const PointFigures& point, const PolicyFigures& policy,
+                const std::vector<std::string>& baselines) {
   std::string row = PolicyCell(policy);
   if (policy.seeds.empty()) {
     for (std::size_t i = 1; i < ColumnNames(baselines).size(); ++i) row += EmptyCell();
@@ -102,18 +111,20 @@ std::string Row(const PointFigures& point, const PolicyFigures& policy, const st
   const SeedInterval time = StepTime(policy);
   row += Cell(time.mean, Fixed(time.mean, 3), HalfWidth(time));
   for (const std::string& baseline : baselines) row += SpeedupCell(point.Find(baseline), policy);
+  row += TrustCell(TrustOf(report, point, policy));
   return row + FigureCells(policy.figures);
 }
 
 }  // namespace
 
-std::string PointTable(const PointFigures& point, const std::vector<std::string>& baselines) {
+std::string PointTable(const Report& report, const PointFigures& point, const std::vector<std::string>& baselines) {
   std::string table =
-      "<div class=\"scroll\"><table>\n<thead>" + HeaderRow(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
+      "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Figures of every policy\"><table>\n<thead>" +
+      HeaderRow(ColumnNames(baselines)) + "</thead>\n<tbody>\n";
   const PolicyFigures* fastest = Fastest(point);
   for (const PolicyFigures& policy : point.policies) {
     table += &policy == fastest ? "<tr class=\"fastest\">" : "<tr>";
-    table += Row(point, policy, baselines) + "</tr>\n";
+    table += Row(report, point, policy, baselines) + "</tr>\n";
   }
   table += "</tbody></table></div>\n";
   HubNote hub;

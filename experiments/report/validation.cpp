@@ -121,7 +121,7 @@ std::vector<const StepPicture*> PicturesOf(const ValidatedScenarioFigures& scena
 
 }  // namespace
 
-std::string ValidationSection(const ValidationFigures& validation, std::vector<NamedFigure>& figures) {
+std::string ValidationSection(const ValidationFigures& validation, PageFigures& figures) {
   std::string html =
       "<section id=\"validation\">\n<h2>Prediction and measurement</h2>\n<p class=\"note\">The plans were executed. "
       "Step times are means over steps and repeats, which took turns over the policies; ± is half of the 95 % "
@@ -136,13 +136,11 @@ std::string ValidationSection(const ValidationFigures& validation, std::vector<N
             EscapeXml(Conditions(validation, scenario)) + "</p>\n" + PolicyTable(scenario) + CostTable(scenario);
     const std::vector<const StepPicture*> pictures = PicturesOf(scenario);
     if (pictures.empty()) continue;
-    NamedFigure figure{"validation-" + slugs.New(scenario.scenario, "scenario"),
-                       PipelineChart(scenario.scenario + ", predicted and measured", pictures)};
     html +=
         "<p class=\"note\">The first step of every policy, predicted and as measured in the repeat of median time, "
-        "on one time axis.</p>\n<figure>\n" +
-        figure.svg.Inline() + "</figure>\n";
-    figures.push_back(std::move(figure));
+        "on one time axis.</p>\n" +
+        figures.ShowTimeline("validation-" + slugs.New(scenario.scenario, "scenario"),
+                             scenario.scenario + ", predicted and measured", pictures);
   }
   return html + "</section>\n";
 }

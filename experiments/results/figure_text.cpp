@@ -25,17 +25,6 @@ TimeUnit UnitFor(double seconds) {
   return {name, factor, size == 0 ? 0 : shown >= 1000 ? 0 : shown >= 100 ? 1 : shown >= 10 ? 2 : 3};
 }
 
-std::vector<const PolicyFigures*> BySpeed(const PointFigures& point) {
-  std::vector<const PolicyFigures*> order;
-  for (const PolicyFigures& policy : point.policies) {
-    if (policy.infeasible.empty() && !policy.seeds.empty()) order.push_back(&policy);
-  }
-  std::stable_sort(order.begin(), order.end(), [](const PolicyFigures* a, const PolicyFigures* b) {
-    return StepTime(*a).mean < StepTime(*b).mean;
-  });
-  return order;
-}
-
 bool IsBaseline(const PolicyFigures& policy, const std::vector<std::string>& baselines) {
   return std::find(baselines.begin(), baselines.end(), policy.policy) != baselines.end();
 }
@@ -75,6 +64,17 @@ std::string Caveat(const PointFigures& point, const std::vector<const PolicyFigu
 }
 
 }  // namespace
+
+std::vector<const PolicyFigures*> BySpeed(const PointFigures& point) {
+  std::vector<const PolicyFigures*> order;
+  for (const PolicyFigures& policy : point.policies) {
+    if (policy.infeasible.empty() && !policy.seeds.empty()) order.push_back(&policy);
+  }
+  std::stable_sort(order.begin(), order.end(), [](const PolicyFigures* a, const PolicyFigures* b) {
+    return StepTime(*a).mean < StepTime(*b).mean;
+  });
+  return order;
+}
 
 std::string Percent(double fraction, int decimals) { return Fixed(100 * fraction, decimals) + " %"; }
 

@@ -22,6 +22,9 @@ std::string Gibibytes(double bytes);                   ///< "66.4 GiB"
 std::string Ratio(double value);                       ///< "1.234×"
 std::string RatioWithInterval(const Interval& ratio);  ///< "1.234× (1.2–1.3)", the bracket only when there is one
 
+/// The policies that have figures, fastest first, whether they fit or not.
+std::vector<const PolicyFigures*> BySpeed(const PointFigures& point);
+
 /// Who is fastest at this point, by how much over each baseline, and what has to be known beside it. Says it plainly
 /// when a baseline wins or when the interval does not tell two policies apart.
 std::string Summary(const PointFigures& point, const std::vector<std::string>& baselines);

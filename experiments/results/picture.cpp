@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include "base/json_reader.hpp"
 #include "sim/measure/timeline.hpp"
@@ -13,7 +14,7 @@
 namespace dflop {
 namespace {
 
-constexpr std::int64_t kMany = 100'000'000;
+constexpr std::int64_t kMostCount = 100'000'000;
 
 std::vector<std::string> ModuleNames(const JsonReader& timeline, const JsonReader& stage) {
   std::vector<std::string> names;
@@ -21,7 +22,7 @@ std::vector<std::string> ModuleNames(const JsonReader& timeline, const JsonReade
     for (const JsonReader& name : given->Elements()) names.push_back(name.String());
   } else if (const auto indices = stage.Find("modules")) {
     for (const JsonReader& index : indices->Elements()) {
-      const auto i = static_cast<std::size_t>(index.Int(0, kMany));
+      const auto i = static_cast<std::size_t>(index.Int(0, kMostCount));
       names.push_back(timeline.At("modules").Element(i).String());
     }
   }
@@ -38,28 +39,63 @@ Side SideOf(const std::vector<std::string>& names, const std::string& llm) {
 
 std::string GpuRange(const JsonReader& stage) {
   if (!stage.Has("first_gpu")) return "";
-  const std::int64_t first = stage.At("first_gpu").Int(0, kMany);
-  const std::int64_t count = stage.IntOr("gpus", 1, 1, kMany);
+  const std::int64_t first = stage.At("first_gpu").Int(0, kMostCount);
+  const std::int64_t count = stage.IntOr("gpus", 1, 1, kMostCount);
   if (count == 1) return "GPU " + std::to_string(first);
   return "GPUs " + std::to_string(first) + "–" + std::to_string(first + count - 1);
+}
+
+/// "LLM layers 8–15" for "llama3-8b layers 8–15, replica 0": a lone encoder goes by what it is as well.
+std::string PartsInWords(const JsonReader& timeline, const JsonReader& stage, const std::string& modules) {
+  std::string words = stage.StringOr("label", modules);
+  if (const std::size_t replica = words.rfind(", replica "); replica != std::string::npos) words.resize(replica);
+  const std::vector<JsonReader> names = timeline.At("modules").Elements();
+  for (const JsonReader& module : names) {
+    const bool is_llm = &module == &names.back();
+    const std::string name = module.String();
+    const std::size_t place = words.find(name);
+    if (place == std::string::npos || (!is_llm && names.size() > 2)) continue;
+    words.replace(place, name.size(), is_llm ? "LLM" : "encoder");
+  }
+  return words;
 }
 
 PictureStage ReadStage(const JsonReader& timeline, const JsonReader& stage, const std::string& llm) {
   const std::vector<std::string> names = ModuleNames(timeline, stage);
   PictureStage out;
-  out.replica = static_cast<int>(stage.At("replica").Int(0, kMany));
-  out.depth = static_cast<int>(stage.At("depth").Int(0, kMany));
-  out.group = static_cast<int>(stage.At("group").Int(0, kMany));
+  out.replica = static_cast<int>(stage.At("replica").Int(0, kMostCount));
+  out.depth = static_cast<int>(stage.At("depth").Int(0, kMostCount));
+  out.group = static_cast<int>(stage.At("group").Int(0, kMostCount));
   out.side = SideOf(names, llm);
   for (const std::string& name : names) out.modules += (out.modules.empty() ? "" : " + ") + name;
+  out.parts = PartsInWords(timeline, stage, out.modules);
+  if (const auto modules = stage.Find("modules"); modules && modules->Size() > 0) {
+    out.module = static_cast<int>(modules->Elements().back().Int(0, kMostCount));
+  }
   out.gpus = GpuRange(stage);
-  out.gpu_count = static_cast<int>(stage.IntOr("gpus", 1, 1, kMany));
+  out.gpu_count = static_cast<int>(stage.IntOr("gpus", 1, 1, kMostCount));
   return out;
+}
+
+/// As point_run.cpp writes them: [{"module": 0, "replica": 0, "microbatches": [[3, 7], …]}, …].
+void ReadSamples(const JsonReader& timeline, StepPicture& picture) {
+  const auto samples = timeline.Find("samples");
+  if (!samples) return;
+  for (const JsonReader& entry : samples->Elements()) {
+    const auto module = static_cast<int>(entry.At("module").Int(0, kMostCount));
+    auto& microbatches = picture.samples[{module, static_cast<int>(entry.At("replica").Int(0, kMostCount))}];
+    for (const JsonReader& numbers : entry.At("microbatches").Elements()) {
+      std::vector<int>& microbatch = microbatches.emplace_back();
+      for (const JsonReader& number : numbers.Elements()) {
+        microbatch.push_back(static_cast<int>(number.Int(0, kMostCount)));
+      }
+    }
+  }
 }
 
 /// A stage of the layout by its place among those in the file; −1 for none.
 int ReadStageOf(const JsonReader& event, std::string_view key, const std::map<std::int64_t, int>& places) {
-  const std::int64_t index = event.IntOr(key, -1, -1, kMany);
+  const std::int64_t index = event.IntOr(key, -1, -1, kMostCount);
   if (index < 0) return -1;
   const auto found = places.find(index);
   if (found == places.end()) event.At(key).Fail("is none of the stages");
@@ -71,8 +107,8 @@ PictureEvent ReadEvent(const JsonReader& event, const std::map<std::int64_t, int
   out.kind = event.At("kind").String();
   out.stage = ReadStageOf(event, "stage", places);
   const int waiting = ReadStageOf(event, "to_stage", places);
-  if (waiting >= 0) out.stage = waiting;
-  out.microbatch = static_cast<int>(event.IntOr("microbatch", -1, -1, kMany));
+  if (waiting >= 0) out.from_stage = std::exchange(out.stage, waiting);
+  out.microbatch = static_cast<int>(event.IntOr("microbatch", -1, -1, kMostCount));
   out.start_s = event.At("start_s").Number(0, kLongestTimeline);
   out.end_s = event.At("end_s").Number(out.start_s, kLongestTimeline);
   return out;
@@ -93,18 +129,19 @@ StepPicture ReadPicture(const std::string& path) {
   std::set<int> groups;
   for (const JsonReader& stage : timeline.At("stages").Elements()) {
     const int place = static_cast<int>(picture.stages.size());
-    places[stage.IntOr("index", place, 0, kMany)] = place;
+    places[stage.IntOr("index", place, 0, kMostCount)] = place;
     picture.stages.push_back(ReadStage(timeline, stage, llm));
     groups.insert(picture.stages.back().group);
   }
   const auto drawn = static_cast<std::int64_t>(groups.size());
-  picture.device_groups = static_cast<std::size_t>(timeline.IntOr("device_groups", drawn, drawn, kMany));
+  picture.device_groups = static_cast<std::size_t>(timeline.IntOr("device_groups", drawn, drawn, kMostCount));
   if (const auto flops = timeline.Find("hardware_flops")) {
     for (std::size_t s = 0; s < std::min(flops->Size(), picture.stages.size()); ++s) {
       picture.stages[s].hardware_flops = flops->Element(s).Number(0, std::numeric_limits<double>::max());
     }
   }
   for (const JsonReader& event : timeline.At("events").Elements()) picture.events.push_back(ReadEvent(event, places));
+  ReadSamples(timeline, picture);
   return picture;
 }
 

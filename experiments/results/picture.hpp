@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "experiments/results/shown_name.hpp"
@@ -17,20 +18,26 @@ struct PictureStage {
   int depth = 0;
   int group = 0;
   Side side = Side::kLlm;
+  int module = -1;  ///< the last that it holds: whose samples its microbatches are; −1 where the file does not say
   std::string modules;  ///< "siglip", "llm", "siglip + llm"
+  std::string parts;    ///< "LLM layers 8–15", "encoder layers 0–39 + LLM layers 0–7"
   std::string gpus;     ///< "GPUs 0–3"
   int gpu_count = 1;
   double hardware_flops = 0;  ///< of the step, all its GPUs together, recomputation counted; 0 where the file is older
 };
 
 struct PictureEvent {
-  std::string kind;  ///< as in the file: "forward", "backward", "weight_gradient", "transfer", …
-  int stage = 0;     ///< for a transfer the stage that waits for it
+  std::string kind;     ///< as in the file: "forward", "backward", "weight_gradient", "transfer", …
+  int stage = 0;        ///< for a transfer the stage that waits for it
+  int from_stage = -1;  ///< of a transfer, the stage that sends
   int microbatch = -1;
   double start_s = 0;
   double end_s = 0;
   double duration_s() const { return end_s - start_s; }
   bool IsMicrobatchWork() const { return kind == "forward" || kind == "backward" || kind == "weight_gradient"; }
+  bool IsCommunication() const {
+    return kind == "transfer" || kind == "gradient_reduction" || kind == "parameter_gather";
+  }
 };
 
 /// A step as stored in a dflop/timeline/1 file.
@@ -42,6 +49,8 @@ struct StepPicture {
   std::vector<PictureStage> stages;  ///< of the device groups that are drawn
   std::size_t device_groups = 0;     ///< of the whole step, drawn or not
   std::vector<PictureEvent> events;
+  /// Sample numbers by module and replica, [microbatch]; empty in files that were stored without.
+  std::map<std::pair<int, int>, std::vector<std::vector<int>>> samples;
 
   std::string shown() const { return ShownName(policy, instead); }
 };

@@ -92,25 +92,59 @@ std::string InWords(const JsonReader& kind, const std::string& name) {
 
 }  // namespace
 
-std::string PublishedErrorInWords(const JsonReader& assumptions) {
+namespace {
+
+/// What published runs are told apart by; without a preset where the result names none.
+struct Kind {
+  std::string preset;
+  std::string gpu;
+  std::string of_class;
+  std::string kernel_costs;
+
+  bool has_built_in_costs() const { return kernel_costs.starts_with("built-in"); }
+  std::string name() const { return of_class + " models under " + preset + " on " + gpu; }
+};
+
+/// Nothing where an older result does not tell.
+std::optional<Kind> KindOf(const JsonReader& assumptions) {
   const auto software = assumptions.Find("software");
-  const auto words = software ? software->Find("software") : std::nullopt;
+  const auto words = software && software->IsObject() ? software->Find("software") : std::nullopt;
   const auto cluster = assumptions.Find("cluster");
-  if (!words || !cluster || !cluster->IsObject()) return "";  // of an older result
-  const auto preset = words->Find("preset");
-  if (!preset) return "no published run of this kind (name a software preset for one)";
-  const std::string gpu = GpuOf(*cluster), of_class = ClassOf(assumptions);
-  const std::string name = of_class + " models under " + preset->String() + " on " + gpu;
-  const std::string costs = assumptions.StringOr("kernel_costs", "built-in");
-  if (!costs.starts_with("built-in")) return "no published run of " + name + " with kernel costs of a file";
-  const Json document = BuiltInJson(kErrorsFile);
-  for (const JsonReader& kind : JsonReader(document, kErrorsFile).Elements()) {
-    const bool same = kind.At("class").String() == of_class && kind.At("software").String() == preset->String();
-    if (same && kind.At("gpu").String() == gpu) {
-      return InWords(kind, name) + ChangedWords(assumptions.At("software"), preset->String());
-    }
+  if (!words || !cluster || !cluster->IsObject()) return std::nullopt;
+  return Kind{words->StringOr("preset", ""), GpuOf(*cluster), ClassOf(assumptions),
+              assumptions.StringOr("kernel_costs", "built-in")};
+}
+
+/// The entry of the published runs of this kind in `document`.
+std::optional<JsonReader> EntryOf(const Kind& kind, const Json& document) {
+  if (kind.preset.empty() || !kind.has_built_in_costs()) return std::nullopt;
+  for (const JsonReader& entry : JsonReader(document, kErrorsFile).Elements()) {
+    const bool same = entry.At("class").String() == kind.of_class && entry.At("software").String() == kind.preset;
+    if (same && entry.At("gpu").String() == kind.gpu) return entry;
   }
-  return "no published run of " + name;
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string PublishedErrorInWords(const JsonReader& assumptions) {
+  const auto kind = KindOf(assumptions);
+  if (!kind) return "";
+  if (kind->preset.empty()) return "no published run of this kind (name a software preset for one)";
+  if (!kind->has_built_in_costs()) return "no published run of " + kind->name() + " with kernel costs of a file";
+  const Json document = BuiltInJson(kErrorsFile);
+  const auto entry = EntryOf(*kind, document);
+  if (!entry) return "no published run of " + kind->name();
+  return InWords(*entry, kind->name()) + ChangedWords(assumptions.At("software"), kind->preset);
+}
+
+std::optional<double> PublishedError(const JsonReader& assumptions) {
+  const auto kind = KindOf(assumptions);
+  if (!kind) return std::nullopt;
+  const Json document = BuiltInJson(kErrorsFile);
+  const auto entry = EntryOf(*kind, document);
+  if (!entry) return std::nullopt;
+  return entry->At("mean_error").Number(0, 1e6);
 }
 
 }  // namespace dflop

@@ -1,6 +1,7 @@
 // How far off predictions of this kind were: a software preset on a GPU, held against published runs.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "base/json_reader.hpp"
@@ -11,5 +12,8 @@ namespace dflop {
 /// is none of the kind. Figures are those of models/data/published_errors.json, which `dflop published compare` makes.
 /// `assumptions`: those of a scenario in a result.
 std::string PublishedErrorInWords(const JsonReader& assumptions);
+
+/// The mean error alone, as a fraction; nothing where there is no published run of the kind.
+std::optional<double> PublishedError(const JsonReader& assumptions);
 
 }  // namespace dflop

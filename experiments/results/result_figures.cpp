@@ -6,7 +6,9 @@
 #include <limits>
 #include <map>
 
+#include "base/error.hpp"
 #include "base/json_reader.hpp"
+#include "experiments/results/older_result.hpp"
 #include "experiments/results/own_file.hpp"
 
 namespace dflop {
@@ -91,15 +93,22 @@ void ReadAssumptions(const JsonReader& result, PointIndex& points, Report& repor
   for (const JsonReader& scenario : scenarios->Elements()) {
     const auto stated = scenario.Find("assumptions");
     if (!stated) continue;
-    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}, {}};
+    const PointFigures place{scenario.At("name").String(), ReadPoint(scenario), {}, {}, {}, {}};
     report.assumptions.emplace_back(place.title(), stated->json());
-    const Json* cluster = Descend(&stated->json(), {"cluster"});
-    if (PointFigures* point = points.Find(scenario, "name"); point != nullptr && cluster != nullptr) {
-      point->cluster = *cluster;
-    }
+    PointFigures* point = points.Find(scenario, "name");
+    if (point == nullptr) continue;
+    point->assumptions = stated->json();
+    if (const Json* cluster = Descend(&stated->json(), {"cluster"})) point->cluster = *cluster;
     const Json* memory = Descend(&stated->json(), {"cluster", "node", "gpu", "memory_bytes"});
-    if (memory == nullptr || !memory->is_number()) continue;
-    if (PointFigures* point = points.Find(scenario, "name")) point->device_memory_bytes = memory->number();
+    if (memory != nullptr && memory->is_number()) point->device_memory_bytes = memory->number();
+  }
+}
+
+void ReadPolicyLines(const JsonReader& result, Report& report) {
+  const auto policies = result.Find("policies");
+  if (!policies) return;
+  for (const JsonReader& policy : policies->Elements()) {
+    report.policies.push_back({policy.At("name").String(), Text(policy, "line")});
   }
 }
 
@@ -107,7 +116,7 @@ void ReadProfiles(const JsonReader& result, Report& report) {
   const auto profiles = result.Find("model_profiles");
   if (!profiles) return;
   for (const JsonReader& entry : profiles->Elements()) {
-    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}, {}};
+    const PointFigures place{entry.At("scenario").String(), ReadPoint(entry), {}, {}, {}, {}};
     report.profiles.push_back({place.title(),
                                static_cast<int>(entry.At("points").Int(1, std::numeric_limits<int>::max())),
                                entry.At("gpu").String(), ReadModelProfile(entry.At("profile"))});
@@ -131,6 +140,30 @@ void ReadPictures(const JsonReader& result, const std::string& folder, Report& r
   }
 }
 
+Report ReadResultFigures(const JsonReader& result, const std::string& folder) {
+  result.CheckSchema("dflop/result/1", true);
+  Report report;
+  report.name = result.At("experiment").String();
+  report.description = Text(result, "description");
+  report.engine = Text(result, "engine");
+  if (const auto baselines = result.Find("baselines")) {
+    for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
+  }
+  ReadPolicyLines(result, report);
+  PointIndex points(report.points);
+  for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
+  for (PointFigures& point : report.points) {
+    for (PolicyFigures& policy : point.policies) policy.Finish();
+  }
+  ReadAssumptions(result, points, report);
+  ReadProfiles(result, report);
+  ReadPictures(result, folder, report);
+  report.validation = ReadValidation(folder);
+  report.inputs = Member(result, "inputs");
+  report.provenance = Member(result, "provenance");
+  return report;
+}
+
 }  // namespace
 
 std::string PointFigures::title() const {
@@ -152,27 +185,11 @@ const PolicyFigures* PointFigures::Find(const std::string& policy) const {
 Report ReadReport(const std::string& folder) {
   const std::string path = folder + "/result.json";
   const Json document = ReadJsonFile(path);
-  const JsonReader result(document, path);
-  result.CheckSchema("dflop/result/1", true);
-  Report report;
-  report.name = result.At("experiment").String();
-  report.description = Text(result, "description");
-  report.engine = Text(result, "engine");
-  if (const auto baselines = result.Find("baselines")) {
-    for (const JsonReader& name : baselines->Elements()) report.baselines.push_back(name.String());
+  try {
+    return ReadResultFigures(JsonReader(document, path), folder);
+  } catch (const InputError& error) {
+    throw WithCommandToRemake(error, document, path);
   }
-  PointIndex points(report.points);
-  for (const JsonReader& run : result.At("runs").Elements()) AddToPoint(run, points);
-  for (PointFigures& point : report.points) {
-    for (PolicyFigures& policy : point.policies) policy.Finish();
-  }
-  ReadAssumptions(result, points, report);
-  ReadProfiles(result, report);
-  ReadPictures(result, folder, report);
-  report.validation = ReadValidation(folder);
-  report.inputs = Member(result, "inputs");
-  report.provenance = Member(result, "provenance");
-  return report;
 }
 
 std::optional<SeedInterval> SpeedupOver(const PolicyFigures* baseline, const PolicyFigures& policy) {

@@ -29,6 +29,7 @@ struct PointFigures {
   std::vector<PolicyFigures> policies;              ///< in the order of the runs
   std::optional<double> device_memory_bytes;        ///< what one GPU has, where the assumptions say so
   Json cluster;                                     ///< as assumed; null where the result does not say
+  Json assumptions;                                 ///< all of them; null where the result does not say
 
   std::string title() const;  ///< "scale · cluster/nodes 4, global_batch_size 64"
   const PolicyFigures* Find(const std::string& policy) const;
@@ -45,11 +46,18 @@ struct StoredProfile {
 /// Points of a sweep with a section and assumptions of their own in the page: browsers give up on a hundred megabytes.
 inline constexpr std::size_t kMostDetailedPoints = 200;
 
+/// What a policy is, in a line.
+struct PolicyLine {
+  std::string policy;
+  std::string line;  ///< "layout: …; batches: …; pipeline: …"
+};
+
 struct Report {
   std::string name;
   std::string description;
   std::string engine;
   std::vector<std::string> baselines;
+  std::vector<PolicyLine> policies;  ///< empty in results that were stored without
   std::vector<PointFigures> points;
   std::vector<std::pair<std::string, Json>> assumptions;  ///< scenario and point → what was assumed
   std::vector<StoredProfile> profiles;                    ///< empty in results that were stored without

@@ -12,6 +12,7 @@
 #include "experiments/results/training_changes.hpp"
 #include "experiments/run/cost_draws.hpp"
 #include "experiments/run/data_loading.hpp"
+#include "experiments/run/drawn_samples.hpp"
 #include "experiments/run/extrapolation_limit.hpp"
 #include "experiments/run/planning.hpp"
 #include "experiments/run/run_metrics.hpp"
@@ -300,12 +301,14 @@ class SeedRun {
     const std::vector<bool> drawn = DrawnGroups(job, step_, pictures.detail);
     WriteChromeTrace(pictures.trace, job_.cost, layout(), plan, step_, drawn);
     WriteTimeline(pictures.timeline, MakeTimeline(step_.graph, step_.times, layout(), drawn), layout(),
-                  job_.cost.model(), drawn, PictureTail(drawn));
+                  job_.cost.model(), drawn, PictureTail(plan, drawn));
   }
 
-  /// What the timeline of a picture says beside events: the run, and FLOPs of the stages in it, in their order.
-  Json PictureTail(const std::vector<bool>& drawn) const {
+  /// What the timeline of a picture says beside events: the run, its samples, FLOPs of the stages in it, in their
+  /// order.
+  Json PictureTail(const BatchPlan& plan, const std::vector<bool>& drawn) const {
     Json tail = RunHead(unit_);
+    if (Json samples = DrawnSamples(plan, layout(), drawn); !samples.is_null()) tail["samples"] = std::move(samples);
     Json& flops = tail["hardware_flops"] = Json::EmptyArray();
     for (std::size_t s = 0; s < layout().stages.size(); ++s) {
       if (!IsDrawn(layout(), static_cast<int>(s), -1, drawn)) continue;

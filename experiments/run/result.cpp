@@ -6,8 +6,10 @@
 
 #include "base/error.hpp"
 #include "experiments/results/no_effect.hpp"
+#include "experiments/results/older_result.hpp"
 #include "experiments/results/run_figures.hpp"
 #include "experiments/run/cost_draws.hpp"
+#include "experiments/run/policy_lines.hpp"
 #include "experiments/run/provenance.hpp"
 #include "experiments/spec/anomalies.hpp"
 #include "models/model_profile.hpp"
@@ -159,6 +161,7 @@ Json MakeResult(const Experiment& experiment, const Json& inputs, Json runs, con
   result["seeds"] = Json::ArrayOf(experiment.seeds);
   result["steps"] = experiment.steps;
   result["baselines"] = Json::ArrayOf(experiment.baselines);
+  result["policies"] = DescribePolicies(experiment);
   result["inputs"] = inputs;
   result["scenarios"] = DescribeScenarios(experiment, runs);
   result["model_profiles"] = ModelProfiles(experiment);
@@ -177,7 +180,11 @@ Json ReadResult(const std::string& folder) {
                      "is not there: a folder that `dflop run` has written is wanted (`check`: --against DIR)");
   }
   Json result = ReadJsonFile(path);
-  JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  try {
+    JsonReader(result, path).CheckSchema("dflop/result/1", true);
+  } catch (const InputError& older) {
+    throw WithCommandToRemake(older, result, path);
+  }
   return result;
 }
 
