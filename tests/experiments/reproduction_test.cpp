@@ -10,6 +10,7 @@
 #include "experiments/reproduction/paper_page.hpp"
 #include "experiments/reproduction/statements.hpp"
 #include "experiments/reproduction/verdict.hpp"
+#include "test_paths.hpp"
 #include "tests/input_error.hpp"
 #include "tests/temporary_folder.hpp"
 
