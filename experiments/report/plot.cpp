@@ -11,7 +11,7 @@
 namespace dflop {
 namespace {
 
-constexpr double kPlotWidth = 560, kFrameLeft = 62, kFrameRight = kPlotWidth - 14, kFrameTop = 40, kDataHeight = 230;
+constexpr double kPlotWidth = 544, kFrameLeft = 62, kFrameRight = kPlotWidth - 14, kFrameTop = 40, kDataHeight = 230;
 constexpr double kDotSize = 7;
 
 bool ShowsOn(const PlotAxis& axis, double value) { return std::isfinite(value) && (!axis.logarithmic || value > 0); }

@@ -33,7 +33,7 @@ std::string VerdictBadge(const JudgedStatement& judged) {
 std::string IndexRow(const JudgedFigure& figure) {
   const JudgedStatement& judged = figure.judged;
   const std::string failing = judged.failing();
-  return "<tr><td><a href=\"#" + judged.statement.figure + "\">" + EscapeXml(judged.statement.figure) +
+  return "<tr><td><a href=\"#" + judged.statement.figure + "\">" + EscapeXml(judged.statement.label()) +
          "</a></td><td>" + EscapeXml(judged.statement.statement) + "</td><td>" + VerdictBadge(judged) +
          (failing.empty() ? "" : "<small>" + EscapeXml(failing) + "</small>") + "</td></tr>\n";
 }

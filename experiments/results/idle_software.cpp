@@ -46,6 +46,8 @@ bool Gates(const Scenario& scenario, const SoftwareStack&) {
          std::any_of(encoders.begin(), encoders.end(), [](const EncoderSpec& e) { return e.shape.gated_ffn; });
 }
 
+bool HasEncoder(const Scenario& scenario, const SoftwareStack&) { return !scenario.model.encoders.empty(); }
+
 struct SoftwareKey {
   const char* name;
   bool (*works)(const Scenario&, const SoftwareStack&);
@@ -61,6 +63,8 @@ constexpr SoftwareKey kSoftwareKeys[] = {
     {"shard_group", Shards, "nothing is divided without sharding"},
     {"prefetch", Gathers, "no parameters are gathered ahead without zero3"},
     {"wrapped_layers", Gathers, "no parameters are gathered in units without zero3"},
+    {"reshard_after_forward", Gathers, "no parameters are gathered, and so none given back, without zero3", true},
+    {"encoder_sharding", HasEncoder, "the model has no encoder"},
     {"attention_kernel", Fuses, "unfused attention is GEMMs and a softmax"},
     {"attention_kernel", HasKernel, "no rates of it are known on this GPU, so that the table's kernel runs"},
     {"attention_kernel", Loads, kAsMeasured},
@@ -69,6 +73,16 @@ constexpr SoftwareKey kSoftwareKeys[] = {
     {"host_s_per_kernel", TakesHost, "graphs are launched as a whole"},
     {"recompute_share", RecomputesLayers, "whole layers are recomputed under \"recompute\": \"full\" alone"},
     {"fused_activation", Gates, "no FFN of the model has a gate", true},
+};
+
+/// What a degree above one asks for: which layouts ran decides.
+struct DegreeKey {
+  SoftwareKey key;
+  const char* degree;  ///< of a module in a run's layout
+};
+constexpr DegreeKey kDegreeKeys[] = {
+    {{"context_parallel", nullptr, "no layout that ran has sequences on several ranks (cp above 1)"}, "cp"},
+    {{"overlap_tensor_parallel", nullptr, "no layout that ran has tensor-parallel collectives (tp above 1)"}, "tp"},
 };
 
 /// A scenario at all its points.
@@ -87,6 +101,11 @@ class PointsOfScenario {
     for (const SoftwareKey& key : kSoftwareKeys) {
       if (Written(key) && !Swept(key.name) && !Works(key)) {
         lines.push_back(Place(key.name) + ": has no effect: " + key.why_not);
+      }
+    }
+    for (const DegreeKey& one : kDegreeKeys) {
+      if (Written(one.key) && !Swept(one.key.name) && RanLayouts() && !AnyAboveOne(one.degree)) {
+        lines.push_back(Place(one.key.name) + ": has no effect: " + one.key.why_not);
       }
     }
     if (const double least = LeastBucket(); least > 0) {
@@ -121,6 +140,22 @@ class PointsOfScenario {
                          [&](const Point* point) { return key.works(point->scenario, software); });
     };
     return std::any_of(points_.begin(), points_.end(), at_point) || std::any_of(runs_.begin(), runs_.end(), in_run);
+  }
+
+  bool RanLayouts() const {
+    return std::any_of(runs_.begin(), runs_.end(), [](const Json* run) { return run->find("layout") != nullptr; });
+  }
+
+  bool AnyAboveOne(const char* degree) const {
+    return std::any_of(runs_.begin(), runs_.end(), [&](const Json* run) {
+      const Json* layout = run->find("layout");
+      if (layout == nullptr) return false;
+      const Json::Array& modules = layout->find("modules")->as<Json::Array>();
+      return std::any_of(modules.begin(), modules.end(), [&](const Json& module) {
+        const Json* value = module.find(degree);
+        return value != nullptr && value->number() > 1;
+      });
+    });
   }
 
   double LeastBucket() const {

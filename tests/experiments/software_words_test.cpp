@@ -28,6 +28,14 @@ TEST_F(SoftwareWords, SoftwareThatNothingAsksForIsReported) {
             place + "shard_group: has no effect: nothing is divided without sharding\n" + place +
                 "prefetch: has no effect: no parameters are gathered ahead without zero3\n");
   EXPECT_EQ(warnings(R"({"sharding": "zero3", "prefetch": 2})"), "");
+  EXPECT_EQ(
+      warnings(R"({"reshard_after_forward": false})"),
+      place +
+          "reshard_after_forward: has no effect: no parameters are gathered, and so none given back, without zero3\n");
+  EXPECT_EQ(warnings(R"({"sharding": "zero3", "reshard_after_forward": false})"), "");
+  EXPECT_EQ(
+      warnings(R"({"context_parallel": "ring"})"),
+      place + "context_parallel: has no effect: no layout that ran has sequences on several ranks (cp above 1)\n");
   EXPECT_EQ(warnings(R"({"sharding": "zero2", "bucket_bytes": 25e6})"), "");  // a bucket that memory holds
   // What one point of a sweep asks for has an effect.
   EXPECT_EQ(warnings(R"({"bucket_bytes": 25e6})", R"({"/software/overlap_gradients": [true, false]})"), "");
