@@ -1,7 +1,8 @@
 // Each LLM replica is replayed with those encoder replicas alone that it can have to wait for. Times are sums and
 // maxima, so an encoder replica of which every operation is at most as long as another one's never ends after that one:
 // with tiles divided evenly the first replica bounds all, and a layout costs as many replays as the LLM has replicas,
-// each of two pipelines.
+// each of two pipelines. Replicas that run the same operations share one graph, in which each puts its own durations:
+// a graph looks at all stages of the layout, of which a large one has as many as it has replicas.
 #include "sim/measure/lone_replicas.hpp"
 
 #include <algorithm>
@@ -31,15 +32,17 @@ class LoneReplicas {
 
   double Idle() {
     const int replicas = job_.layout.llm_replicas();
+    ListStages();
     double idle = 0;
     for (int r = 0; r < replicas; ++r) {
-      const OperationGraph graph = GraphOf(r);
-      if (r == 0) LookAtEncoders(graph);
-      const Seconds makespan = MakeReplayEngine()->Run(graph).makespan;
+      // The first graph has all encoders.
+      if (r < 2 || !TakesTheGraphOver(r)) BuildGraphOf(r);
+      if (r == 0) LookAtEncoders(graph_);
+      const Seconds makespan = MakeReplayEngine()->Run(graph_).makespan;
       double of_encoders = 0;
       for (std::size_t g = 0; g < busy_.size(); ++g) {
-        if (replica_of_[g] == r) idle += ((makespan - BusyIn(graph, g)) * job_.layout.groups[g].size).value();
-        if (replica_of_[g] < 0) of_encoders += ((makespan - busy_[g]) * job_.layout.groups[g].size).value();
+        if (replica_of_[g] == r) idle += IdleOf(makespan, BusyIn(graph_, QueueIn(g, r)), g);
+        if (replica_of_[g] < 0) of_encoders += IdleOf(makespan, busy_[g], g);
       }
       idle += of_encoders / replicas;
     }
@@ -47,6 +50,62 @@ class LoneReplicas {
   }
 
  private:
+  double IdleOf(Seconds makespan, Seconds busy, std::size_t group) const {
+    return ((makespan - busy) * job_.layout.groups[group].size).value();
+  }
+
+  /// Every LLM replica's stages in the order of the layout, and the place of each among them.
+  void ListStages() {
+    stages_.resize(Index(job_.layout.llm_replicas()));
+    place_.resize(job_.layout.stages.size(), -1);
+    for (int s = 0; s < static_cast<int>(place_.size()); ++s) {
+      const Stage& stage = job_.layout.stages[Index(s)];
+      if (job_.layout.feeds(stage.parts.front().module)) continue;
+      std::vector<int>& own = stages_[Index(stage.replica)];
+      place_[Index(s)] = static_cast<int>(own.size());
+      own.push_back(s);
+    }
+  }
+
+  void BuildGraphOf(int replica) {
+    graph_ = GraphOf(replica);
+    graph_of_ = replica;
+    const bool talks = std::any_of(graph_.operations.begin(), graph_.operations.end(),
+                                   [](const Operation& one) { return one.communication >= 0 || one.unit >= 0; });
+    plain_ =
+        !talks && graph_.part_begin.empty() && costs_.parts.empty() && work_.encoded_in.empty() && work_.routes.empty();
+  }
+
+  /// Puts the durations of `replica` into the graph, where that is its own but for them.
+  bool TakesTheGraphOver(int replica) {
+    if (!plain_ || !RunsAlike(stages_[Index(graph_of_)], stages_[Index(replica)])) return false;
+    for (std::size_t i = 0; i < graph_.operations.size(); ++i) {
+      Operation one = graph_.operations[i];
+      if (one.stage < 0 || place_[Index(one.stage)] < 0) continue;
+      one.stage = stages_[Index(replica)][Index(place_[Index(one.stage)])];
+      graph_.durations[i] = DurationOf(one, costs_);
+    }
+    return true;
+  }
+
+  bool RunsAlike(const std::vector<int>& one, const std::vector<int>& other) const {
+    return std::equal(one.begin(), one.end(), other.begin(), other.end(), [&](int a, int b) {
+      const Stage& first = job_.layout.stages[Index(a)];
+      const Stage& second = job_.layout.stages[Index(b)];
+      return first.depth == second.depth && costs_.needs_backward[Index(a)] == costs_.needs_backward[Index(b)] &&
+             job_.orders[Index(first.group)] == job_.orders[Index(second.group)];
+    });
+  }
+
+  /// The queue of the graph in which a group of the replica stands.
+  std::size_t QueueIn(std::size_t group, int replica) const {
+    const std::vector<int>& own = stages_[Index(replica)];
+    const auto at = std::find_if(own.begin(), own.end(),
+                                 [&](int s) { return job_.layout.stages[Index(s)].group == static_cast<int>(group); });
+    const int stage = stages_[Index(graph_of_)][Index(at - own.begin())];
+    return Index(job_.layout.stages[Index(stage)].group);
+  }
+
   OperationGraph GraphOf(int replica) const {
     return BuildGraph(job_, work_, costs_,
                       {.communication = kNoCommunication,
@@ -94,6 +153,11 @@ class LoneReplicas {
   const StepWork& work_;
   const StepCosts& costs_;
   std::vector<int> replica_of_;
+  std::vector<std::vector<int>> stages_;  ///< [LLM replica]
+  std::vector<int> place_;                ///< [stage]: in its replica's; −1 of encoders
+  OperationGraph graph_;
+  int graph_of_ = 0;           ///< the replica that it was built for
+  bool plain_ = false;         ///< nothing in it but durations hangs on the replica
   std::vector<bool> absent_;   ///< [stage]: of an encoder replica that another one bounds
   std::vector<Seconds> busy_;  ///< [device group], of the encoders
 };
