@@ -19,8 +19,8 @@ namespace dflop {
 namespace {
 
 /// Where nothing is given: those of one chunk per device.
-constexpr const char* kStandard = R"(["1f1b", "gpipe", "zb-h1", "zb-h2", "zb-auto", "list",
-                                      {"name": "list", "split": true}])";
+constexpr const char* kStandard = R"(["1f1b", "gpipe", "zb-h1", "zb-h2", {"name": "zb-auto", "shortest": "makespan"},
+                                      "list", {"name": "list", "split": true}])";
 
 struct Contender {
   std::string name;
@@ -93,7 +93,9 @@ std::string ShownContender(const JsonReader& spec) {
   if (spec.IsString()) return spec.String();
   std::string shown = spec.At("name").String();
   for (const std::string& key : spec.Keys()) {
-    if (key != "name") shown += ", " + key + " " + spec.At(key).json().Dump();
+    if (key == "name") continue;
+    const JsonReader value = spec.At(key);
+    shown += ", " + key + " " + (value.IsString() ? value.String() : value.json().Dump());
   }
   return shown;
 }
