@@ -248,7 +248,7 @@ TEST(OrderCheck, FollowsThePlacement) {
   EXPECT_EQ(
       WhyOrdersFail({back_first, turning}, {2, 1, 2, {0, 1, 1, 0}}),
       "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0 → backward of microbatch 0, chunk "
-      "0, on device 1, which stands behind forward of microbatch 0, chunk 1, on device 1 → backward of microbatch 0, "
+      "0, on device 1, which stands behind backward of microbatch 0, chunk 1, on device 1 → backward of microbatch 0, "
       "chunk 1, on device 0, "
       "which stands behind backward of microbatch 0, chunk 0, on device 0");
   // Device 0 ends microbatch 1 before 0, device 1 runs 0 through both of its stages before 1: with stages in turn the
