@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/json.hpp"
 #include "base/random.hpp"
+#include "policies/api/pipeline_schedule.hpp"
 #include "policies/api/registry.hpp"
 #include "policies/api/timed_orders.hpp"
 
