@@ -63,7 +63,7 @@ class ListCandidates {
   }
 
  private:
-  /// Of 1f1b, one more per later device, of zb-h2, and as many as memory has room for.
+  /// As many as 1f1b, one more, as many as zb-h2, and as many as memory has room for.
   std::vector<std::vector<int>> Aheads() const {
     std::vector<std::vector<int>> aheads(4);
     for (int d = 0; d < problem_.devices; ++d) {

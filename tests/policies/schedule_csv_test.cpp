@@ -54,6 +54,7 @@ TEST(ScheduleCsvMessages, ParametersAreGatheredBeforeAndReducedBehind) {
   // for 0 before 2B0, and behind it nobody needs 2, then 1.
   ScheduleProblem four{1, 1, 4, {0, 0, 0, 0}};
   std::vector<ScheduledOp> order;
+  order.reserve(8);
   for (int stage = 0; stage < 4; ++stage) order.push_back({OpKind::kForward, 0, stage});
   for (int stage = 3; stage >= 0; --stage) order.push_back({OpKind::kBackward, 0, stage});
   EXPECT_EQ(ScheduleCsv({DeviceOrder(order)}, four, kFsdp),
