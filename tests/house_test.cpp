@@ -67,7 +67,7 @@ struct Room {
   std::string_view name;
   std::string_view may_include;  ///< names, a blank after each; "*": all of them
 };
-constexpr std::array<Room, 31> kRooms = {{
+constexpr std::array<Room, 32> kRooms = {{
     {"sim", "graph", ""},
     {"sim", "engine", "graph "},
     {"sim", "plan", "graph "},
@@ -79,7 +79,8 @@ constexpr std::array<Room, 31> kRooms = {{
     {"policies", "batching", "api batching_search "},
     {"policies", "layout_search", "api "},
     {"policies", "layout", "api layout_search "},
-    {"policies", "pipeline", "api "},
+    {"policies", "pipeline_search", "api "},
+    {"policies", "pipeline", "api pipeline_search "},
     {"policies", "correction", "api "},
     {"real_runner", "kernels", ""},
     {"real_runner", "program", ""},

@@ -17,6 +17,7 @@
 #include "experiments/report/schedule_chart.hpp"
 #include "policies/api/checked_plugins.hpp"
 #include "policies/api/infeasible.hpp"
+#include "policies/api/plugin_error.hpp"
 #include "policies/api/registry.hpp"
 #include "policies/api/schedule_csv.hpp"
 #include "policies/api/timed_orders.hpp"
@@ -37,6 +38,8 @@ struct ScheduleArguments {
   double memory_limit = std::numeric_limits<double>::infinity();
   double weight_share = 1;
   std::string csv, svg;
+  std::string csv_format = "compute_only";
+  bool csv_fsdp = false;
   bool json = false;
 };
 
@@ -67,6 +70,8 @@ ScheduleProblem ProblemOf(const PipelineSchedule& schedule, const ScheduleArgume
   const std::vector<Seconds> hops(Index(problem.microbatches), Seconds(arguments.transfer));
   problem.transfers.assign(Index(problem.stages() - 1), hops);
   problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
+  problem.memory_limit = arguments.memory_limit;
+  problem.weight_share = arguments.weight_share;
   return problem;
 }
 
@@ -161,30 +166,64 @@ void PrintText(const TimedOrders& run) {
       style);
 }
 
-/// No schedule here looks at a limit, so it is held against what they hold.
-void CheckMemory(const TimedOrders& run, const ScheduleArguments& arguments) {
+/// Most schedules look at no limit, so it is held against what they hold.
+int FirstTooMany(const std::vector<TimedOp>& device, const ScheduleProblem& problem, std::size_t number) {
+  const std::vector<int> stages = problem.StagesOfDevices()[number];
+  double held = 0;
+  for (const TimedOp& one : device) {
+    const double of_stage = problem.Held(stages[Index(one.op.chunk)]);
+    if (one.op.kind == OpKind::kForward) held += of_stage;
+    if (held > problem.memory_limit * (1 + 1e-12)) return one.op.microbatch;
+    if (one.op.kind == OpKind::kBackward) held -= of_stage;
+    if (one.op.kind == OpKind::kBackwardInput) held -= of_stage * (1 - problem.weight_share);
+    if (one.op.kind == OpKind::kBackwardWeight) held -= of_stage * problem.weight_share;
+  }
+  return 0;
+}
+void CheckMemory(const TimedOrders& run, const ScheduleProblem& problem, const ScheduleArguments& arguments) {
   for (std::size_t device = 0; device < run.peak_activations.size(); ++device) {
     if (run.peak_activations[device] <= arguments.memory_limit * (1 + 1e-12)) continue;  // sums round
-    throw InputError(arguments.name + ": device " + std::to_string(device) + " holds " +
-                     Format("%g", run.peak_activations[device]) + " microbatches, --memory-limit is " +
-                     Format("%g", arguments.memory_limit));
+    const double peak = run.peak_activations[device];
+    throw InputError(arguments.name + ": device " + std::to_string(device) + " holds " + Format("%g", peak) +
+                     " microbatches, --memory-limit is " + Format("%g", arguments.memory_limit) + ": " +
+                     Format("%g", peak - arguments.memory_limit) + " too many, from the forward of microbatch " +
+                     std::to_string(FirstTooMany(run.devices[device], problem, device)) + " on");
   }
+}
+
+std::vector<DeviceOrder> OrdersFor(const PipelineSchedule& schedule, const ScheduleProblem& problem,
+                                   const ScheduleArguments& arguments) {
+  std::vector<DeviceOrder> orders;
+  try {
+    orders = schedule.Orders(problem);
+  } catch (const Infeasible& error) {
+    throw InputError(arguments.name + ": " + error.what());
+  }
+  ScheduleProblem unlimited = problem;
+  unlimited.memory_limit = std::numeric_limits<double>::infinity();
+  std::string wrong = WhyPlacementFails(problem.placement, problem.devices, problem.chunks);
+  if (wrong.empty()) wrong = WhyOrdersFail(orders, unlimited);
+  if (wrong.empty()) return orders;
+  throw PluginError("pipeline schedule " + JsonQuote(arguments.name) + " fails for " +
+                    std::to_string(problem.microbatches) + " microbatches on " + std::to_string(problem.devices) +
+                    " devices: " + wrong);
+}
+
+CsvOptions CsvOptionsOf(const ScheduleArguments& arguments) {
+  const bool comms = arguments.csv_format == "compute_comms";
+  if (arguments.csv_fsdp && !comms) throw InputError("--csv-fsdp wants --csv-format compute_comms");
+  return {comms ? CsvFormat::kComputeComms : CsvFormat::kComputeOnly, arguments.csv_fsdp};
 }
 
 void Show(const ScheduleArguments& arguments) {
   const Json spec = SpecOf(arguments);
-  const auto schedule =
-      Checked(Registry<PipelineSchedule>::Instance().Make(JsonReader(spec, "SCHEDULE")), arguments.name);
+  // The limit is for schedules that look at it; whether all keep it is checked below, in words of this command.
+  const auto schedule = Registry<PipelineSchedule>::Instance().Make(JsonReader(spec, "SCHEDULE"));
   const ScheduleProblem problem = ProblemOf(*schedule, arguments);
-  std::vector<DeviceOrder> orders;
-  try {
-    orders = schedule->Orders(problem);
-  } catch (const Infeasible& error) {
-    throw InputError(arguments.name + ": " + error.what());
-  }
+  const std::vector<DeviceOrder> orders = OrdersFor(*schedule, problem, arguments);
   const TimedOrders run = RunOrders(orders, problem, arguments.weight_share);
-  CheckMemory(run, arguments);
-  if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem));
+  CheckMemory(run, problem, arguments);
+  if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem, CsvOptionsOf(arguments)));
   if (!arguments.svg.empty()) WriteFile(arguments.svg, ScheduleChart(run, arguments.name).Standalone(FigureStyle()));
   arguments.json ? static_cast<void>(std::printf("%s\n", ResultJson(orders, problem, run).Dump(1).c_str()))
                  : PrintText(run);
@@ -218,6 +257,10 @@ void AddScheduleCommand(CLI::App& app) {
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--csv", arguments->csv, "write the order as PyTorch's schedules read it")->type_name("FILE");
+  command->add_option("--csv-format", arguments->csv_format, "compute_comms: with every send and receive")
+      ->check(CLI::IsMember({"compute_only", "compute_comms"}))
+      ->capture_default_str();
+  command->add_flag("--csv-fsdp", arguments->csv_fsdp, "with UNSHARD, RESHARD and REDUCE_GRAD, for compute_comms");
   command->add_option("--svg", arguments->svg, "draw it")->type_name("FILE");
   command->add_flag("--json", arguments->json, "{order, makespan_s, span_s, bubbles, peak_activations}");
   command->footer("Example: dflop schedule show zb-h1 --stages 4 --microbatches 8");

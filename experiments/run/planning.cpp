@@ -47,6 +47,7 @@ PlannedJob PlanJob(const Scenario& scenario, const PolicySpec& policy, std::int6
   if (job.decision.software) job.cost = job.cost.With(*job.decision.software);
   CheckBuckets(job.decision.layout, scenario, policy);
   job.orders = OrdersOf(*schedule, job.decision.layout);
+  job.schedule_note = schedule->note();
   CheckDeadlock(job, policy);
   return job;
 }

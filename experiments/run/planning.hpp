@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "experiments/spec/scenario.hpp"
@@ -15,6 +16,7 @@ struct PlannedJob {
   LayoutDecision decision;
   std::vector<DeviceOrder> orders;  ///< of every device group
   double planning_s = 0;            ///< wall clock
+  std::string schedule_note{};      ///< PipelineSchedule::note of them
 
   Job job() const { return {cost, decision.layout, orders}; }
 };

@@ -186,8 +186,8 @@ class SeedRun {
     const BatchPlan& plan = choice.first;
     const double scheduling_s = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     queue_.Keep(step_batch, plan.deferred);
-    Note(plan);
     const std::vector<DeviceOrder> own = OwnOrders(plan, batch);
+    Note(plan);
     // What really carries the step's messages; who plans knows the machine as it is said to be.
     const std::optional<ClusterSpec> machine = truth_.MachineOf(job_.cost.cluster(), number);
     if (machine || machine_differed_) step_ = Step();
@@ -288,8 +288,10 @@ class SeedRun {
     constexpr std::size_t kKept = 8;
     deferred_ += static_cast<std::int64_t>(plan.deferred.size());
     if (!plan.instead.empty()) instead_ = plan.instead;
-    const bool known = std::find(notes_.begin(), notes_.end(), plan.note) != notes_.end();
-    if (!plan.note.empty() && !known && notes_.size() < kKept) notes_.push_back(plan.note);
+    for (const std::string& note : {plan.note, schedule_->per_step() ? schedule_->note() : job_.schedule_note}) {
+      const bool known = std::find(notes_.begin(), notes_.end(), note) != notes_.end();
+      if (!note.empty() && !known && notes_.size() < kKept) notes_.push_back(note);
+    }
   }
 
   /// Of the first step. What shows all devices has to tell them apart.

@@ -101,6 +101,7 @@ class CheckedSchedule final : public PipelineSchedule {
     return placement;
   }
   bool per_step() const override { return schedule_->per_step(); }
+  std::string note() const override { return schedule_->note(); }
   std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
     std::vector<DeviceOrder> orders = schedule_->Orders(problem);
     const std::pair<int, int> shape(problem.devices, problem.microbatches);

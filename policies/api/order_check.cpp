@@ -81,9 +81,12 @@ class OrderCheck {
       if (op.kind == OpKind::kForward) held += of_stage;
       if (held > problem_.memory_limit * (1 + 1e-12)) {  // sums round
         return "holds " + Format("%g", held) + " on device " + std::to_string(device) + ", the limit is " +
-               Format("%g", problem_.memory_limit);
+               Format("%g", problem_.memory_limit) + ": " + Format("%g", held - problem_.memory_limit) +
+               " too much with " + Name(op, device);
       }
-      if (GivesWeightGradient(op.kind)) held -= of_stage;
+      if (op.kind == OpKind::kBackwardInput) held -= of_stage * (1 - problem_.weight_share);
+      if (op.kind == OpKind::kBackwardWeight) held -= of_stage * problem_.weight_share;
+      if (op.kind == OpKind::kBackward) held -= of_stage;
     }
     return "";
   }
@@ -113,11 +116,50 @@ class OrderCheck {
       }
     }
     for (int device = 0; device < devices_; ++device) {
-      const DeviceOrder& order = orders_[Index(device)];
-      if (next[Index(device)] < order.size())
-        return "deadlock, waits for ever: " + Name(order[next[Index(device)]], device);
+      if (next[Index(device)] < orders_[Index(device)].size()) return Circle(next, device);
     }
     return "";
+  }
+
+  /// An operation that an unfinished one waits for, and where it would run.
+  struct Awaited {
+    ScheduledOp op;
+    int device;
+  };
+  Awaited AwaitedBy(const ScheduledOp& op, int device) const {
+    const int stage = stages_[Index(device)][Index(op.chunk)];
+    if (op.kind == OpKind::kForward) return At(OpKind::kForward, stage - 1, op.microbatch);
+    if (op.kind == OpKind::kBackwardWeight) return At(OpKind::kBackwardInput, stage, op.microbatch);
+    if (done_[Cell(OpKind::kForward, stage, op.microbatch)] == 0) return At(OpKind::kForward, stage, op.microbatch);
+    return At(OpKind::kBackwardInput, stage + 1, op.microbatch);
+  }
+  /// A whole backward where the stage runs no half.
+  Awaited At(OpKind kind, int stage, int microbatch) const {
+    const int device = problem_.placement[Index(stage)];
+    const std::vector<int>& chunks = stages_[Index(device)];
+    ScheduledOp op{kind, microbatch, static_cast<int>(std::find(chunks.begin(), chunks.end(), stage) - chunks.begin())};
+    const DeviceOrder& order = orders_[Index(device)];
+    if (std::find(order.begin(), order.end(), op) == order.end()) op.kind = OpKind::kBackward;
+    return {op, device};
+  }
+
+  /// Every device that is stuck waits for one that is: following them comes back somewhere.
+  std::string Circle(const std::vector<std::size_t>& next, int device) const {
+    std::vector<int> met;
+    const auto next_op = [&](int d) { return orders_[Index(d)][next[Index(d)]]; };
+    while (std::find(met.begin(), met.end(), device) == met.end()) {
+      met.push_back(device);
+      device = AwaitedBy(next_op(device), device).device;
+    }
+    met.erase(met.begin(), std::find(met.begin(), met.end(), device));
+    std::string text = "deadlock, waits for ever: " + Name(next_op(device), device);
+    for (std::size_t i = 0; i < met.size(); ++i) {
+      const Awaited awaited = AwaitedBy(next_op(met[i]), met[i]);
+      text += " → " + Name(awaited.op, awaited.device);
+      const ScheduledOp before = next_op(awaited.device);
+      if (!(before == awaited.op)) text += ", which stands behind " + Name(before, awaited.device);
+    }
+    return text;
   }
 
   const std::vector<DeviceOrder>& orders_;

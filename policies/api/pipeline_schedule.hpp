@@ -15,6 +15,7 @@
 //   };
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "policies/api/schedule_problem.hpp"
@@ -39,6 +40,8 @@ class PipelineSchedule {
   /// Whether it looks at times, and so is asked anew in every step, once the batches are known. Before that it is asked
   /// with all times alike: whoever divides the batches knows no better orders.
   virtual bool per_step() const { return false; }
+  /// What a run should name of the orders given last, as which of several schedules they are; "" for nothing.
+  virtual std::string note() const { return ""; }
 };
 
 /// A pipeline of this schedule: its shape, no times.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "policies/api/schedule_csv_rules.hpp"
 
 namespace dflop {
 namespace {
@@ -43,10 +44,18 @@ class ScheduleReader {
     for (std::size_t stage = 0; stage < file.placement.size(); ++stage) {
       chunk_of[static_cast<int>(stage)] = met[static_cast<std::size_t>(file.placement[stage])]++;
     }
+    std::vector<CsvComputation> computations;
     for (const Cell& cell : cells_) {
-      file.orders[cell.row].push_back({KindOf(cell), cell.action.microbatch, chunk_of.at(cell.action.stage)});
-      file.microbatches = std::max(file.microbatches, cell.action.microbatch + 1);
+      const Action& action = cell.action;
+      computations.push_back({KindOf(cell), action.stage, action.microbatch, cell.row, cell.column});
+      file.orders[cell.row].push_back({computations.back().kind, action.microbatch, chunk_of.at(action.stage)});
+      file.microbatches = std::max(file.microbatches, action.microbatch + 1);
     }
+    const CsvFailure fail = [this](std::size_t row, std::size_t column, const std::string& rule) {
+      FailAt(row, column, rule);
+    };
+    CheckCsvComputations(computations, static_cast<int>(file.placement.size()), file.microbatches, fail);
+    CheckCsvMessages(computations, messages_, file.placement, fail);
     return file;
   }
 
@@ -78,18 +87,31 @@ class ScheduleReader {
       action.type += text[at];
     }
     action.microbatch = NumberAt(text, at, kMostMicrobatch);
-    constexpr std::array<const char*, 7> kFollows = {"UNSHARD", "RESHARD", "REDUCE_GRAD", "SEND_F",
-                                                     "RECV_F",  "SEND_B",  "RECV_B"};
-    if (std::find(kFollows.begin(), kFollows.end(), action.type) != kFollows.end()) return;
+    const bool whole = at == text.size();
+    constexpr std::array<const char*, 3> kOfParameters = {"UNSHARD", "RESHARD", "REDUCE_GRAD"};
+    const bool of_parameters =
+        std::find(kOfParameters.begin(), kOfParameters.end(), action.type) != kOfParameters.end();
+    if (of_parameters && whole && action.microbatch < 0) return;
+    if (IsMessage(action.type) && whole && action.microbatch >= 0) {
+      messages_.push_back({action.type.starts_with("SEND"), action.type.ends_with('F'), action.stage, action.microbatch,
+                           rows_, column});
+      return;
+    }
     constexpr std::array<const char*, 5> kComputations = {"F", "I", "W", "B", "BW"};
     const bool known = std::find(kComputations.begin(), kComputations.end(), action.type) != kComputations.end();
-    if (!known || at != text.size() || action.microbatch < 0) {
-      FailAt(rows_, column, "is " + JsonQuote(text) + ", no action; computations are F, I, W, B or BW");
+    if (!known || !whole || action.microbatch < 0) {
+      FailAt(rows_, column,
+             "is " + JsonQuote(text) + ", no action; computations are F, I, W, B or BW, messages SEND_F, RECV_F, " +
+                 "SEND_B or RECV_B, each with its microbatch, UNSHARD, RESHARD and REDUCE_GRAD go without");
     }
     is_old_ |= action.type == "BW";
     is_new_ |= action.type == "I";
     has_weights_ |= action.type == "W";
     cells_.push_back({std::move(action), rows_, column});
+  }
+
+  static bool IsMessage(const std::string& type) {
+    return type == "SEND_F" || type == "RECV_F" || type == "SEND_B" || type == "RECV_B";
   }
 
   /// −1: none there.
@@ -144,34 +166,12 @@ class ScheduleReader {
 
   std::string name_;
   std::vector<Cell> cells_;
+  std::vector<CsvMessage> messages_;
   std::size_t rows_ = 0;
   bool is_old_ = false, is_new_ = false, has_weights_ = false;
 };
 
-char TypeOf(OpKind kind) {
-  if (kind == OpKind::kForward) return 'F';
-  if (kind == OpKind::kBackward) return 'B';
-  return kind == OpKind::kBackwardInput ? 'I' : 'W';
-}
-
 }  // namespace
-
-std::string ScheduleCsv(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem) {
-  const std::vector<std::vector<int>> stages = problem.StagesOfDevices();
-  std::string csv;
-  for (std::size_t device = 0; device < orders.size(); ++device) {
-    bool first = true;
-    for (const ScheduledOp& op : orders[device]) {
-      if (!first) csv += ',';
-      first = false;
-      csv += std::to_string(stages[device][Index(op.chunk)]);
-      csv += TypeOf(op.kind);
-      csv += std::to_string(op.microbatch);
-    }
-    csv += '\n';
-  }
-  return csv;
-}
 
 ScheduleFile ReadScheduleCsv(const std::string& text, const std::string& name) {
   return ScheduleReader(text, name).Read();

@@ -11,8 +11,21 @@
 
 namespace dflop {
 
-/// Computations only ("compute_only"), in today's dialect.
-std::string ScheduleCsv(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem);
+enum class CsvFormat {
+  kComputeOnly,   ///< "compute_only": computations
+  kComputeComms,  ///< "compute_comms": with every send and receive, as PyTorch lowers the computations
+};
+
+/// What belongs to parameters that are sharded (FSDP), beside sends and receives: stages are gathered before they run
+/// (UNSHARD), left when others are due (RESHARD), their gradients reduced behind their last microbatch (REDUCE_GRAD).
+struct CsvOptions {
+  CsvFormat format = CsvFormat::kComputeOnly;
+  bool shards_parameters = false;  ///< of kComputeComms only
+};
+
+/// In today's dialect. The orders must be able to end (WhyOrdersFail).
+std::string ScheduleCsv(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem,
+                        const CsvOptions& options = {});
 
 struct ScheduleFile {
   std::vector<DeviceOrder> orders;
@@ -23,8 +36,11 @@ struct ScheduleFile {
   int devices() const { return static_cast<int>(orders.size()); }
 };
 
-/// `text` of the file `name`, in either dialect; sends, receives and parameter actions are left out, they follow from
-/// the rest. InputError "NAME: row R, column C: …" for what is no action or has no place.
+/// `text` of the file `name`, in either dialect and format; parameter actions are left out, they follow from the rest.
+/// Sends and receives are left out too, once they are those that the computations need: each SEND_F behind its forward
+/// and with one RECV_F of the next stage, each SEND_B behind its backward and with one RECV_B of the stage before, none
+/// within a rank, none missing where the file has any, every receive before what wants it. InputError
+/// "NAME: row R, column C: …" for what breaks a rule or is no action.
 ScheduleFile ReadScheduleCsv(const std::string& text, const std::string& name);
 
 }  // namespace dflop

@@ -39,6 +39,9 @@ struct ScheduleProblem {
   /// Empty: 1 each, so that the limit counts microbatches of one stage.
   std::vector<double> held{};
   double memory_limit = std::numeric_limits<double>::infinity();  ///< of every device, in the unit of `held`
+  /// Of what is held, the part that stays from the end of the input's backward to that of the weights'. Of a dense
+  /// layer 32h of 34h + 5as bytes a token (arXiv 2401.10241, section 3.1); the simulator keeps all of it.
+  double weight_share = 1;
 
   int stages() const { return devices * chunks; }
   StageTimes At(int stage, int microbatch) const {
@@ -51,7 +54,7 @@ struct ScheduleProblem {
   /// Nothing but the shape of the pipeline: what is asked once per job.
   bool HasShapeOnly() const {
     return times.empty() && transfers.empty() && held.empty() &&
-           memory_limit == std::numeric_limits<double>::infinity();
+           memory_limit == std::numeric_limits<double>::infinity() && weight_share == 1;
   }
   /// [device][chunk]: the stage.
   std::vector<std::vector<int>> StagesOfDevices() const;

@@ -1,11 +1,13 @@
 // What a schedule that looks at times is told of a step: the costs that the simulator predicts for it, per pipeline.
 #include <algorithm>
 #include <map>
+#include <string>
 #include <utility>
 
 #include "base/index.hpp"
 #include "policies/api/infeasible.hpp"
 #include "policies/api/layout_pipeline.hpp"
+#include "sim/build/deadlock.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/build/step_costs.hpp"
 
@@ -90,6 +92,13 @@ std::vector<DeviceOrder> Asked(const PipelineSchedule& schedule, const ScheduleP
   }
 }
 
+/// A schedule knows nothing of messages that block, nor of microbatches that wait for what an earlier one encodes.
+void CheckEnds(const Job& job, const StepWork& work) {
+  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return;
+  const std::string stuck = WhyDeadlocked(job, work);
+  if (!stuck.empty()) throw Infeasible("its orders of a step deadlock: " + stuck, "/pipeline");
+}
+
 }  // namespace
 
 std::vector<DeviceOrder> OrdersOfStep(const PipelineSchedule& schedule, const Job& job, const StepWork& work) {
@@ -100,7 +109,9 @@ std::vector<DeviceOrder> OrdersOfStep(const PipelineSchedule& schedule, const Jo
   for (std::size_t p = 0; p < problems.all().size(); ++p) {
     pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
   }
-  return orders == job.orders ? std::vector<DeviceOrder>() : orders;
+  if (orders == job.orders) return {};
+  CheckEnds(job.With(orders), work);
+  return orders;
 }
 
 }  // namespace dflop

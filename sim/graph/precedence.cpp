@@ -81,13 +81,53 @@ std::vector<std::int32_t> Precedence::Order() const {
   return order;
 }
 
+namespace {
+
+/// One that the operation waits for and that can never start either; the operation itself never can.
+std::int32_t StuckBefore(const OperationGraph& graph, const std::vector<std::int32_t>& before_in_queue,
+                         const std::vector<bool>& starts, std::int32_t operation) {
+  const auto stuck = [&](std::int32_t other) { return other >= 0 && !starts[Index(other)]; };
+  for (const std::int32_t needed : graph.DependenciesOf(Index(operation))) {
+    if (stuck(needed)) return needed;
+  }
+  for (const Lag& lag : graph.LagsOf(Index(operation))) {
+    if (stuck(lag.needed)) return lag.needed;
+  }
+  return before_in_queue[Index(operation)];
+}
+
+/// The circle that an operation waits for, or stands in: who waits for whom, as far as a reader will follow.
+std::string CircleBefore(const OperationGraph& graph, const std::vector<bool>& starts, std::int32_t operation) {
+  constexpr std::size_t kShown = 12;
+  std::vector<std::int32_t> before_in_queue(graph.operations.size(), -1);
+  for (const std::vector<int>& queue : graph.queues) {
+    for (std::size_t i = 1; i < queue.size(); ++i) before_in_queue[Index(queue[i])] = queue[i - 1];
+  }
+  std::vector<std::int32_t> met;
+  std::vector<bool> seen(graph.operations.size());
+  for (; !seen[Index(operation)]; operation = StuckBefore(graph, before_in_queue, starts, operation)) {
+    seen[Index(operation)] = true;
+    met.push_back(operation);
+  }
+  met.erase(met.begin(), std::find(met.begin(), met.end(), operation));
+  std::string text;
+  for (std::size_t i = 0; i < std::min(met.size(), kShown); ++i) {
+    text += Describe(graph.operations[Index(met[i])]) + " → ";
+  }
+  if (met.size() > kShown) text += "… " + std::to_string(met.size() - kShown) + " more … → ";
+  return text + Describe(graph.operations[Index(operation)]);
+}
+
+}  // namespace
+
 std::string Precedence::WhyStuck(const OperationGraph& graph) {
   std::vector<bool> starts(graph.operations.size());
   for (const std::int32_t operation : Precedence(graph).Order()) starts[static_cast<std::size_t>(operation)] = true;
   const auto stuck = std::find(starts.begin(), starts.end(), false);
   if (stuck == starts.end()) return "";
   const Operation& first = graph.operations[static_cast<std::size_t>(stuck - starts.begin())];
-  return "orders and dependencies form a cycle: " + Describe(first) + " can never start";
+  return "orders and dependencies form a cycle: " + Describe(first) + " can never start; each waits for the next in " +
+         CircleBefore(graph, starts, static_cast<std::int32_t>(stuck - starts.begin()));
 }
 
 }  // namespace dflop

@@ -228,7 +228,8 @@ TEST(OrderCheck, KnowsADeadlockByHand) {
   const ScheduleProblem problem{2, 1, 1, InTurn(2, 1)};
   EXPECT_EQ(WhyOrdersFail({sound, sound}, problem), "");
   EXPECT_EQ(WhyOrdersFail({sound, backward_first}, problem),
-            "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0");
+            "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 1 → forward of microbatch 0, chunk "
+            "0, on device 1, which stands behind backward of microbatch 0, chunk 0, on device 1");
   const DeviceOrder split = {{kForward, 0, 0}, {kBackwardInput, 0, 0}, {kBackwardWeight, 0, 0}};
   EXPECT_EQ(WhyOrdersFail({split, sound}, problem), "");
   const DeviceOrder half = {{kForward, 0, 0}, {kBackwardInput, 0, 0}};
@@ -244,8 +245,12 @@ TEST(OrderCheck, FollowsThePlacement) {
   const DeviceOrder turning = {{kForward, 0, 0}, {kForward, 0, 1}, {kBackward, 0, 1}, {kBackward, 0, 0}};
   EXPECT_EQ(WhyOrdersFail({outside, turning}, {2, 1, 2, {0, 1, 1, 0}}), "");
   const DeviceOrder back_first = {{kForward, 0, 0}, {kBackward, 0, 0}, {kForward, 0, 1}, {kBackward, 0, 1}};
-  EXPECT_EQ(WhyOrdersFail({back_first, turning}, {2, 1, 2, {0, 1, 1, 0}}),
-            "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0");
+  EXPECT_EQ(
+      WhyOrdersFail({back_first, turning}, {2, 1, 2, {0, 1, 1, 0}}),
+      "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0 → backward of microbatch 0, chunk "
+      "0, on device 1, which stands behind backward of microbatch 0, chunk 1, on device 1 → backward of microbatch 0, "
+      "chunk 1, on device 0, "
+      "which stands behind backward of microbatch 0, chunk 0, on device 0");
   // Device 0 ends microbatch 1 before 0, device 1 runs 0 through both of its stages before 1: with stages in turn the
   // one waits for the other.
   const DeviceOrder turned = {{kForward, 0, 0},  {kForward, 1, 0},  {kForward, 1, 1},  {kForward, 0, 1},
@@ -253,8 +258,11 @@ TEST(OrderCheck, FollowsThePlacement) {
   const DeviceOrder straight = {{kForward, 0, 0},  {kForward, 0, 1},  {kForward, 1, 0},  {kForward, 1, 1},
                                 {kBackward, 0, 1}, {kBackward, 0, 0}, {kBackward, 1, 1}, {kBackward, 1, 0}};
   EXPECT_EQ(WhyOrdersFail({turned, straight}, {2, 2, 2, {0, 1, 1, 0}}), "");
-  EXPECT_EQ(WhyOrdersFail({turned, straight}, {2, 2, 2, {0, 1, 0, 1}}),
-            "deadlock, waits for ever: forward of microbatch 1, chunk 1, on device 0");
+  EXPECT_EQ(
+      WhyOrdersFail({turned, straight}, {2, 2, 2, {0, 1, 0, 1}}),
+      "deadlock, waits for ever: forward of microbatch 1, chunk 1, on device 0 → forward of microbatch 1, chunk 0, "
+      "on device 1, which stands behind forward of microbatch 0, chunk 1, on device 1 → forward of microbatch 0, "
+      "chunk 1, on device 0, which stands behind forward of microbatch 1, chunk 1, on device 0");
 }
 
 TEST(OrderCheck, PlacementsGiveEveryDeviceItsChunks) {
@@ -271,15 +279,18 @@ TEST(OrderCheck, CountsWhatWaitsAgainstTheLimit) {
   const DeviceOrder in_turn = {{kForward, 0}, {kBackward, 0}, {kForward, 1}, {kBackward, 1}};
   ScheduleProblem problem{1, 2, 1, {0}};
   problem.memory_limit = 1;
-  EXPECT_EQ(WhyOrdersFail({all_first}, problem), "holds 2 on device 0, the limit is 1");
+  EXPECT_EQ(WhyOrdersFail({all_first}, problem),
+            "holds 2 on device 0, the limit is 1: 1 too much with forward of microbatch 1, chunk 0, on device 0");
   EXPECT_EQ(WhyOrdersFail({in_turn}, problem), "");
   problem.held = {1.5};
-  EXPECT_EQ(WhyOrdersFail({in_turn}, problem), "holds 1.5 on device 0, the limit is 1");
+  EXPECT_EQ(WhyOrdersFail({in_turn}, problem),
+            "holds 1.5 on device 0, the limit is 1: 0.5 too much with forward of microbatch 0, chunk 0, on device 0");
   // The half that gives the weights' gradient needs the activations too.
   const DeviceOrder halves = {{kForward, 0},       {kBackwardInput, 0},  {kForward, 1},
                               {kBackwardInput, 1}, {kBackwardWeight, 0}, {kBackwardWeight, 1}};
   problem.memory_limit = 2;
-  EXPECT_EQ(WhyOrdersFail({halves}, problem), "holds 3 on device 0, the limit is 2");
+  EXPECT_EQ(WhyOrdersFail({halves}, problem),
+            "holds 3 on device 0, the limit is 2: 1 too much with forward of microbatch 1, chunk 0, on device 0");
 }
 
 }  // namespace

@@ -264,6 +264,17 @@ TEST(PerStepSchedule, OrdersOfAStepMakeItsGraphAndItsHash) {
   EXPECT_NE(stored, without.Hex());
 }
 
+TEST(PerStepSchedule, ARunNamesTheScheduleThatWasBest) {
+  const TemporaryFolder folder;
+  const Experiment experiment = ExperimentWith("best", folder);
+  const PolicySpec& policy = experiment.points.front().scenario.policies.front();
+  const Json run =
+      RunUnit(Unit{&experiment, &experiment.points.front(), &policy, false, {1}}).as<Json::Array>().front();
+  ASSERT_NE(run.find("scheduler_notes"), nullptr) << run.Dump();
+  const std::string note = run.find("scheduler_notes")->as<Json::Array>().front().as<std::string>();
+  EXPECT_TRUE(note.starts_with("best: ")) << note;
+}
+
 Plan PerStepPlan() {
   RegisterLongestFirst();
   PlanRecipe recipe{Homogeneous({1, 2, 2, 1, 4})};

@@ -29,7 +29,11 @@ TEST(Deadlock, ChunksThatWaitForEachOtherAreNamedWhereMessagesBlock) {
   // The first device may not go on to its second microbatch before the second device is there to receive, which in turn
   // waits to hand the first device its second chunk.
   EXPECT_EQ(Stuck("interleaved", 2, false), "");
-  EXPECT_NE(Stuck("interleaved", 2, true).find("can never start"), std::string::npos);
+  const std::string stuck = Stuck("interleaved", 2, true);
+  EXPECT_NE(stuck.find("can never start; each waits for the next in "), std::string::npos) << stuck;
+  // A circle ends where it began.
+  const std::string circle = stuck.substr(stuck.find("next in ") + 8);
+  EXPECT_EQ(circle.substr(0, circle.find(" → ")), circle.substr(circle.rfind(" → ") + 5)) << stuck;
 }
 
 }  // namespace
