@@ -66,17 +66,19 @@ ScheduleProblem ProblemOf(const PipelineSchedule& schedule, const ScheduleArgume
   problem.times.assign(Index(problem.stages()), std::vector<StageTimes>(Index(problem.microbatches), times));
   const std::vector<Seconds> hops(Index(problem.microbatches), Seconds(arguments.transfer));
   problem.transfers.assign(Index(problem.stages() - 1), hops);
-  problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
+  problem.held.assign(Index(problem.stages()), static_cast<double>(problem.directions) / problem.chunks);
   return problem;
 }
 
-Json OrderJson(const DeviceOrder& order, const std::vector<int>& stages) {
+Json OrderJson(const DeviceOrder& order, const std::vector<int>& stages, int splits) {
   Json list = Json::EmptyArray();
   for (const ScheduledOp& op : order) {
     Json entry;
     entry["kind"] = KindName(op.kind);
     entry["stage"] = stages[Index(op.chunk)];
     entry["microbatch"] = op.microbatch;
+    if (splits > 1) entry["split"] = op.split;
+    if (op.pair > 0) entry["pair"] = op.pair;
     list.push_back(std::move(entry));
   }
   return list;
@@ -87,7 +89,7 @@ Json ResultJson(const std::vector<DeviceOrder>& orders, const ScheduleProblem& p
   Json json;
   json["order"] = Json::EmptyArray();
   for (std::size_t device = 0; device < orders.size(); ++device) {
-    json["order"].push_back(OrderJson(orders[device], stages[device]));
+    json["order"].push_back(OrderJson(orders[device], stages[device], problem.splits));
   }
   json["makespan_s"] = run.makespan.value();
   json["span_s"] = run.span.value();
@@ -161,6 +163,18 @@ void PrintText(const TimedOrders& run) {
       style);
 }
 
+/// PyTorch's files have a rank for every stage, and no word for a part of a microbatch.
+void CheckCsv(const ScheduleProblem& problem, const ScheduleArguments& arguments) {
+  if (arguments.csv.empty()) return;
+  if (problem.directions > 1) {
+    throw InputError("--csv: " + arguments.name + " has every stage on two devices, in PyTorch's files each is on one");
+  }
+  if (problem.splits > 1) {
+    throw InputError("--csv: " + arguments.name +
+                     " runs parts of microbatches, for which PyTorch's files have no word; with 1 split it has none");
+  }
+}
+
 /// No schedule here looks at a limit, so it is held against what they hold.
 void CheckMemory(const TimedOrders& run, const ScheduleArguments& arguments) {
   for (std::size_t device = 0; device < run.peak_activations.size(); ++device) {
@@ -176,6 +190,7 @@ void Show(const ScheduleArguments& arguments) {
   const auto schedule =
       Checked(Registry<PipelineSchedule>::Instance().Make(JsonReader(spec, "SCHEDULE")), arguments.name);
   const ScheduleProblem problem = ProblemOf(*schedule, arguments);
+  CheckCsv(problem, arguments);
   std::vector<DeviceOrder> orders;
   try {
     orders = schedule->Orders(problem);

@@ -18,8 +18,10 @@ constexpr int kAllReplicas = -1;
 /// The part of a device's order that runs one microbatch.
 DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order) {
   DeviceOrder first;
-  std::copy_if(order.begin(), order.end(), std::back_inserter(first),
-               [](const ScheduledOp& op) { return op.microbatch == 0; });
+  for (ScheduledOp op : order) {
+    op.pair = 0;  // with whom depends on the place that a column stands at
+    if (op.microbatch == 0) first.push_back(op);
+  }
   return first;
 }
 

@@ -51,7 +51,10 @@ void StepReplay::MakeColumns(const Buckets& buckets) {
     }
   }
   for (std::size_t place = 0; place < columns.size(); ++place) {
-    for (const int i : operations_[place]) columns[place].durations.push_back(graph_.durations[Index(i)]);
+    for (const int i : operations_[place]) {
+      const double share = graph_.TimeShareOf(Index(i));  // columns are of operations alone, as their pricer's
+      columns[place].durations.push_back(graph_.durations[Index(i)] / share);
+    }
     columns_.push_back(std::make_shared<Column>(std::move(columns[place])));
   }
 }
@@ -92,7 +95,9 @@ void StepReplay::SetDurations(int place) {
   const std::vector<Seconds>& durations = At(place)->durations;
   const std::vector<int>& operations = operations_[Index(place)];
   DFLOP_CHECK(durations.size() == operations.size(), "a column fits every place of its replica");
-  for (std::size_t i = 0; i < operations.size(); ++i) path_.Set(operations[i], durations[i]);
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    path_.Set(operations[i], durations[i] * graph_.TimeShareOf(Index(operations[i])));
+  }
 }
 
 std::vector<StepReplay::Passed> StepReplay::CriticalPath() const {
