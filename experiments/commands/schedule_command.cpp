@@ -175,6 +175,15 @@ void CheckCsv(const ScheduleProblem& problem, const ScheduleArguments& arguments
   }
 }
 
+/// What is written says nothing of pairs.
+void CheckCsvPairs(const std::vector<DeviceOrder>& orders, const ScheduleArguments& arguments) {
+  if (arguments.csv.empty()) return;
+  for (const DeviceOrder& order : orders) {
+    if (std::none_of(order.begin(), order.end(), [](const ScheduledOp& op) { return op.pair > 0; })) continue;
+    throw InputError("--csv: " + arguments.name + " runs forwards and backwards as pairs, which are not written");
+  }
+}
+
 /// No schedule here looks at a limit, so it is held against what they hold.
 void CheckMemory(const TimedOrders& run, const ScheduleArguments& arguments) {
   for (std::size_t device = 0; device < run.peak_activations.size(); ++device) {
@@ -197,6 +206,7 @@ void Show(const ScheduleArguments& arguments) {
   } catch (const Infeasible& error) {
     throw InputError(arguments.name + ": " + error.what());
   }
+  CheckCsvPairs(orders, arguments);
   const TimedOrders run = RunOrders(orders, problem, arguments.weight_share);
   CheckMemory(run, arguments);
   if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem));

@@ -1,4 +1,6 @@
 // `dflop schedule show` as scripts see it, and a pipeline in a V under `dflop run`.
+#include <algorithm>
+
 #include "tests/experiments/command_line.hpp"
 
 namespace dflop {
@@ -38,6 +40,37 @@ TEST_F(ScheduleCommand, RefusalsNameTheCause) {
   const Outcome large = Dflop("schedule show zb-h2 --stages 4 --microbatches 8 --memory-limit 4");
   EXPECT_EQ(large.code, 2);
   EXPECT_NE(large.err.find("device 0 holds 7 microbatches"), std::string::npos) << large.err;
+}
+
+TEST_F(ScheduleCommand, BothWaysPartsAndPairsAreShown) {
+  // Chimera's table for 4 devices and microbatches, F 1 and BW 2: 16 s, 4 microbatches held at most.
+  const Json chimera = ParseJson(Dflop("schedule show chimera --stages 4 --microbatches 4 --json").out, "");
+  EXPECT_DOUBLE_EQ(chimera.find("makespan_s")->number(), 16);
+  EXPECT_DOUBLE_EQ(chimera.find("peak_activations")->as<Json::Array>().front().number(), 4);
+  const auto first = [](const Json& json) { return json.find("order")->as<Json::Array>().front().as<Json::Array>(); };
+  EXPECT_EQ(first(chimera).front().find("split"), nullptr);
+  EXPECT_EQ(first(chimera).size(), 8u);  // half of the microbatches, forward and backward, either way
+  const Json parts = ParseJson(Dflop("schedule show seq1f1b --param splits=4 --json").out, "");
+  EXPECT_DOUBLE_EQ(parts.find("makespan_s")->number(), 26.25);
+  EXPECT_DOUBLE_EQ(first(parts)[1].find("split")->number(), 1);
+  const Json pairs = ParseJson(Dflop("schedule show dualpipev --microbatches 10 --param overlap=0.75 --json").out, "");
+  const auto order = first(pairs);
+  EXPECT_TRUE(std::any_of(order.begin(), order.end(), [](const Json& op) {
+    return op.find("pair") != nullptr && op.find("pair")->number() == 0.75;
+  }));
+}
+
+TEST_F(ScheduleCommand, FilesOfPyTorchRefuseByNameWhatTheyCannotSay) {
+  const auto refused = [&](const std::string& arguments) {
+    const Outcome outcome = Dflop("schedule show " + arguments + " --csv x.csv");
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "x.csv"));
+    return outcome.err;
+  };
+  EXPECT_NE(refused("chimera --microbatches 4").find("chimera has every stage on two devices"), std::string::npos);
+  EXPECT_NE(refused("dualpipe").find("dualpipe has every stage on two devices"), std::string::npos);
+  EXPECT_NE(refused("seq1f1b").find("seq1f1b runs parts of microbatches"), std::string::npos);
+  EXPECT_NE(refused("dualpipev").find("dualpipev runs forwards and backwards as pairs"), std::string::npos);
 }
 
 TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {

@@ -117,6 +117,17 @@ TEST(StepReplay, IsTheFullSimulationOfPaddedBatchesWithADistributedOptimizer) {
   ExpectExactEverywhere({.packing = Packing::kPadded, .sharding = Sharding::kOptimizer});
 }
 
+TEST(StepReplay, IsTheFullSimulationWhereForwardsAndBackwardsOverlapInPairs) {
+  for (const char* overlap : {"1", "0.75"}) {
+    for (const int pp : {2, 3}) {
+      const Layout layout = Homogeneous(
+          {.tp = 1, .pp = pp, .dp = 2, .encoder_stages = 1, .microbatches = 7, .chunks = 2, .turns_back = true});
+      const std::string schedule = std::string(R"({"name": "dualpipev", "overlap": )") + overlap + "}";
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) ExpectExact({{}, layout, schedule, seed}, seed);
+    }
+  }
+}
+
 TEST(StepReplay, AdjustedCostsAreTheDurations) {
   // All times doubled, but neither messages nor the optimizer: on one device without replicas the step is the
   // optimizer's time plus twice the rest.
