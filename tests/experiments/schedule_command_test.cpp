@@ -103,5 +103,50 @@ TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {
   EXPECT_NEAR(seconds("simgrid", 0) / seconds("replay", 0), 1, 0.02);
 }
 
+TEST_F(ScheduleCommand, PairsAndWavesRunUnderAFixedLayoutInBothEngines) {
+  const std::string rest =
+      R"(, "batching": "in-order", "layout": {"name": "fixed", "uniform": {"tp": 2, "pp": 4, "dp": 1}, "microbatches": 8}})";
+  const std::string policies = R"({"name": "pairs", "pipeline": "dualpipev")" + rest +
+                               R"(, {"name": "overlapped", "pipeline": {"name": "dualpipev", "overlap": 0.8})" + rest +
+                               R"(, {"name": "waves", "pipeline": {"name": "hanayo", "waves": 2})" + rest;
+  const std::string scenario =
+      R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
+      R"( "model": "llama3-8b", "cluster": {"name": "dgx-a100", "nodes": 1}, "global_batch_size": 16,)"
+      R"( "samples": {"records": [{"text_tokens": 2048}]}}], "policies": [)";
+  Write(ParseJson(scenario + policies + "]}", ""));
+  for (const std::string engine : {"replay", "simgrid"}) {
+    const Outcome ran = Dflop("run e.json --no-report --trace none --engine " + engine + " --out " + engine);
+    if (engine == "simgrid" && ran.code == 2) GTEST_SKIP() << "built without SimGrid";
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  const auto seconds = [&](const std::string& engine, std::size_t run) {
+    const Json result = Result(engine);
+    const Json& metrics = *result.find("runs")->as<Json::Array>()[run].find("metrics");
+    return metrics.find("iteration_time_s")->find("mean")->number();
+  };
+  for (std::size_t run = 0; run < 3; ++run)
+    EXPECT_NEAR(seconds("simgrid", run) / seconds("replay", run), 1, 0.02) << run;
+  // A device's last stages have at least three pairs of eight microbatches' two chunks: a fifth of them is saved.
+  EXPECT_LT(seconds("replay", 1), 0.97 * seconds("replay", 0));
+}
+
+TEST_F(ScheduleCommand, ARunSaysWhyItCannotGoBothWays) {
+  const std::string before =
+      R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
+      R"( "model": "llama3-8b", "cluster": {"name": "dgx-a100", "nodes": 1}, "global_batch_size": 16,)"
+      R"( "samples": {"records": [{"text_tokens": 2048}]}}], "policies": [{"name": "a", "pipeline": )";
+  const std::string behind =
+      R"(, "batching": "in-order", "layout": {"name": "fixed", "uniform": {"tp": 2, "pp": 4, "dp": 1}, "microbatches": 8}}]})";
+  const auto refused = [&](const std::string& pipeline) {
+    Write(ParseJson(before + pipeline + behind, ""));
+    const Outcome ran = Dflop("run e.json --no-report --trace none --out refused");
+    return std::to_string(ran.code) + " " + ran.err + ran.out;
+  };
+  EXPECT_NE(refused(R"("dualpipe")").find("a layout places each stage once"), std::string::npos)
+      << refused(R"("dualpipe")");
+  EXPECT_NE(refused(R"("chimera")").find("a layout places each stage once"), std::string::npos);
+  EXPECT_NE(refused(R"("seq1f1b")").find("divides the sequence of every microbatch in 2"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace dflop

@@ -92,6 +92,32 @@ TEST(OrderMutants, ABackwardIsWholeOrInTwoHalves) {
   }
 }
 
+TEST(OrderMutants, AWholeBackwardBesideItsHalvesIsFound) {
+  for (const auto& [spec, shape] : kSound) {
+    const Mutants mutants(spec, shape.first, shape.second);
+    mutants.ForEach([&](std::size_t device, std::size_t place, auto ops) {
+      ScheduledOp other = ops[place];
+      if (other.kind == kF) return;
+      other.kind = other.kind == kBW ? kB : kBW;
+      ops.push_back(other);
+      other.kind = kW;
+      if (ops[place].kind == kBW) ops.push_back(other);
+      EXPECT_NE(mutants.WhyWith(device, ops).find("a second time runs backward"), std::string::npos)
+          << spec << " " << device << " " << place << mutants.WhyWith(device, ops);
+    });
+  }
+}
+
+TEST(OrderMutants, WhatTheWeightsStillWantIsHeldByItsShare) {
+  // F0 holds 1, B0 leaves a quarter of it, F1 makes it 1.25; all of it: 2; nothing: 1. A whole backward leaves nothing.
+  const DeviceOrder halves = {{kF, 0}, {kB, 0}, {kF, 1}, {kB, 1}, {kW, 0}, {kW, 1}};
+  const ScheduleProblem problem{1, 2, 1, {0}};
+  EXPECT_DOUBLE_EQ(RunOrders({halves}, problem, .25).peak_activations[0], 1.25);
+  EXPECT_DOUBLE_EQ(RunOrders({halves}, problem, 1).peak_activations[0], 2);
+  EXPECT_DOUBLE_EQ(RunOrders({halves}, problem, 0).peak_activations[0], 1);
+  EXPECT_DOUBLE_EQ(RunOrders({{{kF, 0}, {kBW, 0}, {kF, 1}, {kBW, 1}}}, problem, .25).peak_activations[0], 1);
+}
+
 TEST(OrderMutants, PairsAreAForwardAndABackward) {
   const Mutants mutants("dualpipev", 3, 7);
   mutants.ForEach([&](std::size_t device, std::size_t place, auto ops) {
