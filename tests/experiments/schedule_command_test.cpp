@@ -115,7 +115,8 @@ TEST_F(ScheduleCommand, PairsAndWavesRunUnderAFixedLayoutInBothEngines) {
       R"( "samples": {"records": [{"text_tokens": 2048}]}}], "policies": [)";
   Write(ParseJson(scenario + policies + "]}", ""));
   for (const std::string engine : {"replay", "simgrid"}) {
-    const Outcome ran = Dflop("run e.json --no-report --trace none --engine " + engine + " --out " + engine);
+    std::string arguments = "run e.json --no-report --trace none --engine ";
+    const Outcome ran = Dflop(arguments.append(engine).append(" --out ").append(engine));
     if (engine == "simgrid" && ran.code == 2) GTEST_SKIP() << "built without SimGrid";
     ASSERT_EQ(ran.code, 0) << ran.err;
   }

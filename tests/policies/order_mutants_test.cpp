@@ -39,28 +39,33 @@ class Mutants {
   std::vector<DeviceOrder> orders_;
 };
 
-const std::vector<std::pair<std::string, std::pair<int, int>>> kSound = {
-    {"zb-h1", {4, 6}},   {"zb-h2", {3, 6}},    {"zb-v", {3, 6}},
-    {"v-half", {3, 6}},  {"dualpipe", {4, 8}}, {"dualpipev", {3, 7}},
-    {"chimera", {4, 8}}, {"hanayo", {3, 4}},   {R"({"name": "seq1f1b", "splits": 3})", {3, 4}}};
+struct SoundSchedule {
+  std::string spec;
+  int devices;
+  int microbatches;
+};
+const std::vector<SoundSchedule> kSound = {
+    {"zb-h1", 4, 6},   {"zb-h2", 3, 6},    {"zb-v", 3, 6},
+    {"v-half", 3, 6},  {"dualpipe", 4, 8}, {"dualpipev", 3, 7},
+    {"chimera", 4, 8}, {"hanayo", 3, 4},   {R"({"name": "seq1f1b", "splits": 3})", 3, 4}};
 
 TEST(OrderMutants, WhatIsLeftOutOrRunTwiceIsFound) {
-  for (const auto& [spec, shape] : kSound) {
-    const Mutants mutants(spec, shape.first, shape.second);
+  for (const SoundSchedule& sound : kSound) {
+    const Mutants mutants(sound.spec, sound.devices, sound.microbatches);
     mutants.ForEach([&](std::size_t device, std::size_t place, const auto& ops) {
       std::vector<ScheduledOp> twice = ops, without = ops;
       twice.push_back(ops[place]);
       without.erase(without.begin() + static_cast<std::ptrdiff_t>(place));
-      EXPECT_NE(mutants.WhyWith(device, twice), "") << spec << " " << device << " " << place;
-      EXPECT_NE(mutants.WhyWith(device, without), "") << spec << " " << device << " " << place;
+      EXPECT_NE(mutants.WhyWith(device, twice), "") << sound.spec << " " << device << " " << place;
+      EXPECT_NE(mutants.WhyWith(device, without), "") << sound.spec << " " << device << " " << place;
     });
   }
 }
 
 TEST(OrderMutants, WeightsBeforeTheirBackwardAreFound) {
   int found = 0;
-  for (const auto& [spec, shape] : kSound) {
-    const Mutants mutants(spec, shape.first, shape.second);
+  for (const SoundSchedule& sound : kSound) {
+    const Mutants mutants(sound.spec, sound.devices, sound.microbatches);
     mutants.ForEach([&](std::size_t device, std::size_t place, auto ops) {
       if (ops[place].kind != kW) return;
       std::size_t own = 0;
@@ -70,7 +75,7 @@ TEST(OrderMutants, WeightsBeforeTheirBackwardAreFound) {
       }
       ASSERT_LT(own, place);
       std::swap(ops[own], ops[place]);
-      EXPECT_NE(mutants.WhyWith(device, ops), "") << spec << " " << device << " " << place;
+      EXPECT_NE(mutants.WhyWith(device, ops), "") << sound.spec << " " << device << " " << place;
       ++found;
     });
   }
@@ -78,23 +83,23 @@ TEST(OrderMutants, WeightsBeforeTheirBackwardAreFound) {
 }
 
 TEST(OrderMutants, ABackwardIsWholeOrInTwoHalves) {
-  for (const auto& [spec, shape] : kSound) {
-    const Mutants mutants(spec, shape.first, shape.second);
+  for (const SoundSchedule& sound : kSound) {
+    const Mutants mutants(sound.spec, sound.devices, sound.microbatches);
     mutants.ForEach([&](std::size_t device, std::size_t place, auto ops) {
       if (ops[place].kind == kF) return;
       for (const OpKind kind : {kBW, kB, kW}) {
         if (kind == ops[place].kind) continue;
         std::vector<ScheduledOp> mutant = ops;
         mutant[place].kind = kind;
-        EXPECT_NE(mutants.WhyWith(device, mutant), "") << spec << " " << device << " " << place;
+        EXPECT_NE(mutants.WhyWith(device, mutant), "") << sound.spec << " " << device << " " << place;
       }
     });
   }
 }
 
 TEST(OrderMutants, AWholeBackwardBesideItsHalvesIsFound) {
-  for (const auto& [spec, shape] : kSound) {
-    const Mutants mutants(spec, shape.first, shape.second);
+  for (const SoundSchedule& sound : kSound) {
+    const Mutants mutants(sound.spec, sound.devices, sound.microbatches);
     mutants.ForEach([&](std::size_t device, std::size_t place, auto ops) {
       ScheduledOp other = ops[place];
       if (other.kind == kF) return;
@@ -103,7 +108,7 @@ TEST(OrderMutants, AWholeBackwardBesideItsHalvesIsFound) {
       other.kind = kW;
       if (ops[place].kind == kBW) ops.push_back(other);
       EXPECT_NE(mutants.WhyWith(device, ops).find("a second time runs backward"), std::string::npos)
-          << spec << " " << device << " " << place << mutants.WhyWith(device, ops);
+          << sound.spec << " " << device << " " << place << mutants.WhyWith(device, ops);
     });
   }
 }

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/build/step_costs.hpp"
 #include "tests/sim/plan_support.hpp"
@@ -20,7 +21,7 @@ struct Setting {
   Buckets buckets;
 
   Setting(SoftwareStack software, Layout chosen, const std::string& schedule, std::uint64_t seed)
-      : cost(SmallJob(2, software)),
+      : cost(SmallJob(2, std::move(software))),
         layout(std::move(chosen)),
         orders(OrdersOf(*Plugin<PipelineSchedule>(schedule), layout)),
         batch(UnevenSamples(3 * layout.llm_replicas() * layout.microbatches, seed)) {
