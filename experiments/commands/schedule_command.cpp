@@ -69,19 +69,21 @@ ScheduleProblem ProblemOf(const PipelineSchedule& schedule, const ScheduleArgume
   problem.times.assign(Index(problem.stages()), std::vector<StageTimes>(Index(problem.microbatches), times));
   const std::vector<Seconds> hops(Index(problem.microbatches), Seconds(arguments.transfer));
   problem.transfers.assign(Index(problem.stages() - 1), hops);
-  problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
+  problem.held.assign(Index(problem.stages()), static_cast<double>(problem.directions) / problem.chunks);
   problem.memory_limit = arguments.memory_limit;
   problem.weight_share = arguments.weight_share;
   return problem;
 }
 
-Json OrderJson(const DeviceOrder& order, const std::vector<int>& stages) {
+Json OrderJson(const DeviceOrder& order, const std::vector<int>& stages, int splits) {
   Json list = Json::EmptyArray();
   for (const ScheduledOp& op : order) {
     Json entry;
     entry["kind"] = KindName(op.kind);
     entry["stage"] = stages[Index(op.chunk)];
     entry["microbatch"] = op.microbatch;
+    if (splits > 1) entry["split"] = op.split;
+    if (op.pair > 0) entry["pair"] = op.pair;
     list.push_back(std::move(entry));
   }
   return list;
@@ -92,7 +94,7 @@ Json ResultJson(const std::vector<DeviceOrder>& orders, const ScheduleProblem& p
   Json json;
   json["order"] = Json::EmptyArray();
   for (std::size_t device = 0; device < orders.size(); ++device) {
-    json["order"].push_back(OrderJson(orders[device], stages[device]));
+    json["order"].push_back(OrderJson(orders[device], stages[device], problem.splits));
   }
   json["makespan_s"] = run.makespan.value();
   json["span_s"] = run.span.value();
@@ -166,12 +168,33 @@ void PrintText(const TimedOrders& run) {
       style);
 }
 
+/// PyTorch's files have a rank for every stage, and no word for a part of a microbatch.
+void CheckCsv(const ScheduleProblem& problem, const ScheduleArguments& arguments) {
+  if (arguments.csv.empty()) return;
+  if (problem.directions > 1) {
+    throw InputError("--csv: " + arguments.name + " has every stage on two devices, in PyTorch's files each is on one");
+  }
+  if (problem.splits > 1) {
+    throw InputError("--csv: " + arguments.name +
+                     " runs parts of microbatches, for which PyTorch's files have no word; with 1 split it has none");
+  }
+}
+
+/// What is written says nothing of pairs.
+void CheckCsvPairs(const std::vector<DeviceOrder>& orders, const ScheduleArguments& arguments) {
+  if (arguments.csv.empty()) return;
+  for (const DeviceOrder& order : orders) {
+    if (std::none_of(order.begin(), order.end(), [](const ScheduledOp& op) { return op.pair > 0; })) continue;
+    throw InputError("--csv: " + arguments.name + " runs forwards and backwards as pairs, which are not written");
+  }
+}
+
 /// Most schedules look at no limit, so it is held against what they hold.
 int FirstTooMany(const std::vector<TimedOp>& device, const ScheduleProblem& problem, std::size_t number) {
   const std::vector<int> stages = problem.StagesOfDevices()[number];
   double held = 0;
   for (const TimedOp& one : device) {
-    const double of_stage = problem.Held(stages[Index(one.op.chunk)]);
+    const double of_stage = problem.Held(stages[Index(one.op.chunk)]) / problem.splits;
     if (one.op.kind == OpKind::kForward) held += of_stage;
     if (held > problem.memory_limit * (1 + 1e-12)) return one.op.microbatch;
     if (one.op.kind == OpKind::kBackward) held -= of_stage;
@@ -220,7 +243,9 @@ void Show(const ScheduleArguments& arguments) {
   // The limit is for schedules that look at it; whether all keep it is checked below, in words of this command.
   const auto schedule = Registry<PipelineSchedule>::Instance().Make(JsonReader(spec, "SCHEDULE"));
   const ScheduleProblem problem = ProblemOf(*schedule, arguments);
+  CheckCsv(problem, arguments);
   const std::vector<DeviceOrder> orders = OrdersFor(*schedule, problem, arguments);
+  CheckCsvPairs(orders, arguments);
   const TimedOrders run = RunOrders(orders, problem, arguments.weight_share);
   CheckMemory(run, problem, arguments);
   if (!arguments.csv.empty()) WriteFile(arguments.csv, ScheduleCsv(orders, problem, CsvOptionsOf(arguments)));

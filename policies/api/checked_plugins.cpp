@@ -94,6 +94,17 @@ class CheckedSchedule final : public PipelineSchedule {
     if (chunks < 1) throw PluginError(who_ + " wants " + std::to_string(chunks) + " chunks of layers on a device");
     return chunks;
   }
+  int directions() const override {
+    const int directions = schedule_->directions();
+    if (directions >= 1 && chunks() % directions == 0) return directions;
+    throw PluginError(who_ + " wants " + std::to_string(directions) + " pipelines over its devices, " +
+                      std::to_string(chunks()) + " chunks on a device are no multiple of them");
+  }
+  int splits() const override {
+    const int splits = schedule_->splits();
+    if (splits < 1) throw PluginError(who_ + " divides a microbatch in " + std::to_string(splits));
+    return splits;
+  }
   Placement placement(int devices) const override {
     Placement placement = schedule_->placement(devices);
     const std::string wrong = WhyPlacementFails(placement, devices, chunks());

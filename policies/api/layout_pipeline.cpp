@@ -19,9 +19,13 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
   if (stages == 1 && before == 0) return order;
   DeviceOrder all;
   for (const ScheduledOp& op : order) {
+    if (op.pair > 0 && stages > 1) {
+      throw Infeasible("the schedule runs forwards and backwards in pairs, each half on one stage; a chunk here is " +
+                       std::to_string(stages) + " stages");
+    }
     for (int s = 0; s < stages; ++s) {
       const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
-      all.push_back({op.kind, op.microbatch, before + op.chunk * stages + in_chunk});
+      all.push_back({op.kind, op.microbatch, before + op.chunk * stages + in_chunk, op.split, op.pair});
     }
   }
   return all;
@@ -59,6 +63,7 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     ++(spread_[s] ? encoders_ : held_)[Index(layout.stages[s].group)];
   }
+  CheckExpressible(schedule);
   CheckChunks(schedule.chunks());
   const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
   shape_ = ShapeOf(schedule, devices, layout.microbatches);
@@ -66,6 +71,20 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
   if (built == shape_.placement) return;
   throw Infeasible("the schedule wants its stages on devices" + Listed(shape_.placement) + " of a pipeline, layout " +
                    layout.name + " has them on" + Listed(built));
+}
+
+void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) {
+  if (schedule.directions() > 1) {
+    throw Infeasible(
+        "the schedule runs two pipelines over the same devices in opposite directions, each with weights of its own, "
+        "and runs in `dflop schedule show` only: a layout places each stage once");
+  }
+  if (schedule.splits() > 1) {
+    throw Infeasible(
+        "the schedule divides the sequence of every microbatch in " + std::to_string(schedule.splits()) +
+        " and runs in `dflop schedule show` only: costs tell the time of a packed microbatch as a whole, not of the "
+        "parts of its sequences; with 1 split it runs everywhere");
+  }
 }
 
 void LayoutPipeline::CheckChunks(int chunks) const {

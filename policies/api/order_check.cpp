@@ -22,48 +22,52 @@ class OrderCheck {
         stages_(problem.StagesOfDevices()),
         devices_(problem.devices),
         chunks_(problem.chunks),
-        microbatches_(problem.microbatches),
-        done_(kKinds.size() * Index(problem.stages()) * Index(problem.microbatches)) {}
+        units_(problem.units()),
+        done_(kKinds.size() * Index(problem.stages()) * Index(problem.units())) {}
 
   std::string Why() {
     if (static_cast<int>(orders_.size()) != devices_) return "orders " + std::to_string(orders_.size()) + " devices";
     for (int device = 0; device < devices_; ++device) {
       if (std::string why = WhyNotWhole(device); !why.empty()) return why;
+      if (std::string why = WhyNoPair(device); !why.empty()) return why;
       if (std::string why = WhyTooLarge(device); !why.empty()) return why;
     }
     return WhyStuck();
   }
 
  private:
-  std::size_t Cell(OpKind kind, int stage, int microbatch) const {
-    return (static_cast<std::size_t>(kind) * Index(devices_ * chunks_) + Index(stage)) * Index(microbatches_) +
-           Index(microbatch);
+  std::size_t Cell(OpKind kind, int stage, int unit) const {
+    return (static_cast<std::size_t>(kind) * Index(devices_ * chunks_) + Index(stage)) * Index(units_) + Index(unit);
   }
-  static std::string Name(const ScheduledOp& op, int device) {
-    return std::string(KindName(op.kind)) + " of microbatch " + std::to_string(op.microbatch) + ", chunk " +
-           std::to_string(op.chunk) + ", on device " + std::to_string(device);
+  std::string Name(const ScheduledOp& op, int device) const {
+    return std::string(KindName(op.kind)) + " of microbatch " + std::to_string(op.microbatch) +
+           (problem_.splits > 1 ? ", split " + std::to_string(op.split) : "") + ", chunk " + std::to_string(op.chunk) +
+           ", on device " + std::to_string(device);
+  }
+  bool Exists(const ScheduledOp& op, int device) const {
+    return op.chunk >= 0 && op.chunk < chunks_ && op.microbatch >= 0 && op.microbatch < problem_.microbatches &&
+           op.split >= 0 && op.split < problem_.splits &&
+           problem_.Visits(op.microbatch, stages_[Index(device)][Index(op.chunk)]);
   }
 
   std::string WhyNotWhole(int device) const {
     const DeviceOrder& order = orders_[Index(device)];
-    const std::size_t pairs = Index(chunks_) * Index(microbatches_);
+    const std::size_t places = Index(chunks_) * Index(units_);
     std::array<std::vector<char>, kKinds.size()> seen;
-    for (auto& kind : seen) kind.resize(pairs);
+    for (auto& kind : seen) kind.resize(places);
     for (const ScheduledOp& op : order) {
       if (!IsComputation(op.kind)) return "no computation is " + Name(op, device);
-      if (op.chunk < 0 || op.chunk >= chunks_ || op.microbatch < 0 || op.microbatch >= microbatches_) {
-        return "there is no " + Name(op, device);
-      }
-      char& cell =
-          seen[static_cast<std::size_t>(op.kind)][Index(op.chunk) * Index(microbatches_) + Index(op.microbatch)];
+      if (!Exists(op, device)) return "there is no " + Name(op, device);
+      char& cell = seen[static_cast<std::size_t>(op.kind)][Index(op.chunk * units_ + problem_.UnitOf(op))];
       if (cell != 0) return "a second time runs " + Name(op, device);
       cell = 1;
     }
-    for (int place = 0; place < static_cast<int>(pairs); ++place) {
+    for (int place = 0; place < static_cast<int>(places); ++place) {
+      const int unit = place % units_;
+      const ScheduledOp here{OpKind::kForward, unit / problem_.splits, place / units_, unit % problem_.splits};
+      if (!Exists(here, device)) continue;
       const auto runs = [&](OpKind kind) { return seen[static_cast<std::size_t>(kind)][Index(place)] != 0; };
-      const auto named = [&](OpKind kind) {
-        return Name({kind, place % microbatches_, place / microbatches_}, device);
-      };
+      const auto named = [&](OpKind kind) { return Name({kind, here.microbatch, here.chunk, here.split}, device); };
       const bool split = runs(OpKind::kBackwardInput) || runs(OpKind::kBackwardWeight);
       if (split && runs(OpKind::kBackward)) return "a second time runs " + named(OpKind::kBackward);
       for (const OpKind kind : kKinds) {
@@ -74,10 +78,25 @@ class OrderCheck {
     return "";
   }
 
+  std::string WhyNoPair(int device) const {
+    const DeviceOrder& order = orders_[Index(device)];
+    for (std::size_t place = 0; place < order.size(); ++place) {
+      const ScheduledOp& op = order[place];
+      if (op.pair == 0) continue;
+      const bool both = op.kind == OpKind::kForward && place + 1 < order.size() && order[place + 1].pair == 0 &&
+                        GivesInputGradient(order[place + 1].kind);
+      if (!both) return "pairs with no backward behind it the " + Name(op, device);
+      if (op.pair > 0 && op.pair <= 1) continue;
+      return "lets a pair take " + Format("%g", op.pair) +
+             " of its time, a share above 0 and up to 1 is wanted: " + Name(op, device);
+    }
+    return "";
+  }
+
   std::string WhyTooLarge(int device) const {
     double held = 0;
     for (const ScheduledOp& op : orders_[Index(device)]) {
-      const double of_stage = problem_.Held(stages_[Index(device)][Index(op.chunk)]);
+      const double of_stage = problem_.Held(stages_[Index(device)][Index(op.chunk)]) / problem_.splits;
       if (op.kind == OpKind::kForward) held += of_stage;
       if (held > problem_.memory_limit * (1 + 1e-12)) {  // sums round
         return "holds " + Format("%g", held) + " on device " + std::to_string(device) + ", the limit is " +
@@ -91,15 +110,33 @@ class OrderCheck {
     return "";
   }
 
+  bool Ran(int unit, int stage) const { return done_[Cell(OpKind::kForward, stage, unit)] != 0; }
+  bool GaveGradient(int unit, int stage) const {
+    return done_[Cell(OpKind::kBackward, stage, unit)] != 0 || done_[Cell(OpKind::kBackwardInput, stage, unit)] != 0;
+  }
+
   bool Ready(const ScheduledOp& op, int stage) const {
-    const auto ended = [&](OpKind kind, int at) { return done_[Cell(kind, at, op.microbatch)] != 0; };
-    if (op.kind == OpKind::kForward) return stage == 0 || ended(OpKind::kForward, stage - 1);
-    const auto gave_gradient = [&](int at) {
-      return ended(OpKind::kBackward, at) || ended(OpKind::kBackwardInput, at);
-    };
-    if (op.kind == OpKind::kBackwardWeight) return ended(OpKind::kBackwardInput, stage);
-    const bool last = stage + 1 == devices_ * chunks_;
-    return ended(OpKind::kForward, stage) && (last || gave_gradient(stage + 1));
+    const int unit = problem_.UnitOf(op);
+    if (op.kind == OpKind::kForward) {
+      return (op.split == 0 || Ran(unit - 1, stage)) && (problem_.IsFirst(stage) || Ran(unit, stage - 1));
+    }
+    if (op.kind == OpKind::kBackwardWeight) return done_[Cell(OpKind::kBackwardInput, stage, unit)] != 0;
+    const bool last_split = op.split + 1 == problem_.splits;
+    return Ran(unit, stage) && (last_split || GaveGradient(unit + 1, stage)) &&
+           (problem_.IsLast(stage) || GaveGradient(unit, stage + 1));
+  }
+
+  /// How many entries ran: none where they wait, both of a pair.
+  std::size_t Run(int device, std::size_t at) {
+    const DeviceOrder& order = orders_[Index(device)];
+    const std::size_t behind = at + (order[at].pair > 0 ? 2 : 1);
+    for (std::size_t i = at; i < behind; ++i) {
+      if (!Ready(order[i], stages_[Index(device)][Index(order[i].chunk)])) return 0;
+    }
+    for (std::size_t i = at; i < behind; ++i) {
+      done_[Cell(order[i].kind, stages_[Index(device)][Index(order[i].chunk)], problem_.UnitOf(order[i]))] = 1;
+    }
+    return behind - at;
   }
 
   std::string WhyStuck() {
@@ -107,11 +144,12 @@ class OrderCheck {
     for (bool moved = true; moved;) {
       moved = false;
       for (int device = 0; device < devices_; ++device) {
-        const DeviceOrder& order = orders_[Index(device)];
-        for (std::size_t& at = next[Index(device)]; at < order.size(); ++at, moved = true) {
-          const int stage = stages_[Index(device)][Index(order[at].chunk)];
-          if (!Ready(order[at], stage)) break;
-          done_[Cell(order[at].kind, stage, order[at].microbatch)] = 1;
+        std::size_t& at = next[Index(device)];
+        while (at < orders_[Index(device)].size()) {
+          const std::size_t ran = Run(device, at);
+          if (ran == 0) break;
+          at += ran;
+          moved = true;
         }
       }
     }
@@ -167,8 +205,8 @@ class OrderCheck {
   std::vector<std::vector<int>> stages_;  ///< [device][chunk]
   int devices_;
   int chunks_;
-  int microbatches_;
-  std::vector<char> done_;  ///< by kind, stage, microbatch
+  int units_;
+  std::vector<char> done_;  ///< by kind, stage, unit
 };
 
 }  // namespace

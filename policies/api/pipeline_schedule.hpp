@@ -35,6 +35,11 @@ class PipelineSchedule {
   virtual std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const = 0;
   /// Chunks of layers per device that the schedule wants.
   virtual int chunks() const { return 1; }
+  /// Pipelines of which every device holds a stage, so that there are as many copies of the weights
+  /// (ScheduleProblem::directions).
+  virtual int directions() const { return 1; }
+  /// Parts into which it divides the sequence of every microbatch (ScheduleProblem::splits).
+  virtual int splits() const { return 1; }
   /// Where it wants them.
   virtual Placement placement(int devices) const { return InTurn(devices, chunks()); }
   /// Whether it looks at times, and so is asked anew in every step, once the batches are known. Before that it is asked

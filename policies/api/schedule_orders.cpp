@@ -5,7 +5,10 @@
 namespace dflop {
 
 ScheduleProblem ShapeOf(const PipelineSchedule& schedule, int devices, int microbatches) {
-  return {devices, microbatches, schedule.chunks(), schedule.placement(devices)};
+  ScheduleProblem shape{devices, microbatches, schedule.chunks(), schedule.placement(devices)};
+  shape.directions = schedule.directions();
+  shape.splits = schedule.splits();
+  return shape;
 }
 
 std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout& layout) {

@@ -6,11 +6,13 @@
 
 #include "base/index.hpp"
 #include "base/units.hpp"
+#include "sim/plan/device_order.hpp"
 
 namespace dflop {
 
 /// [stage]: its device. A microbatch passes the stages in turn, forward from 0; the stages of one device are its
 /// chunks, numbered likewise. Every device has as many, and devices are numbered as a microbatch first meets them.
+/// Several pipelines over the same devices stand one behind the other.
 using Placement = std::vector<int>;
 
 /// Stage s on device s mod devices: one chunk per device, or the interleaving of Megatron-LM (arXiv 2104.04473).
@@ -42,8 +44,22 @@ struct ScheduleProblem {
   /// Of what is held, the part that stays from the end of the input's backward to that of the weights'. Of a dense
   /// layer 32h of 34h + 5as bytes a token (arXiv 2401.10241, section 3.1); the simulator keeps all of it.
   double weight_share = 1;
+  /// Pipelines over the same devices, which divide the stages: microbatch k runs through the (k mod directions)-th
+  /// alone. Each holds the whole model.
+  int directions = 1;
+  /// Parts of every microbatch's sequence, each as long as the others and an operation of its own on every stage. On a
+  /// stage they go forward in turn, as each attends to those before it, and backward from the last.
+  int splits = 1;
 
   int stages() const { return devices * chunks; }
+  int stages_of_direction() const { return stages() / directions; }
+  bool Visits(int microbatch, int stage) const { return stage / stages_of_direction() == microbatch % directions; }
+  bool IsFirst(int stage) const { return stage % stages_of_direction() == 0; }
+  bool IsLast(int stage) const { return (stage + 1) % stages_of_direction() == 0; }
+  /// What passes a stage by itself.
+  int units() const { return microbatches * splits; }
+  int UnitOf(const ScheduledOp& op) const { return op.microbatch * splits + op.split; }
+  /// Of a whole microbatch.
   StageTimes At(int stage, int microbatch) const {
     return times.empty() ? StageTimes{} : times[Index(stage)][Index(microbatch)];
   }

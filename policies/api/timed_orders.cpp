@@ -17,7 +17,7 @@ class OrderRun {
       : orders_(orders),
         problem_(problem),
         stages_(problem.StagesOfDevices()),
-        forward_end_(Index(problem.stages()) * Index(problem.microbatches), kUnknown),
+        forward_end_(Index(problem.stages()) * Index(problem.units()), kUnknown),
         gradient_end_(forward_end_) {
     run_.devices.resize(orders.size());
   }
@@ -38,27 +38,44 @@ class OrderRun {
   }
 
  private:
-  std::size_t Cell(int stage, int microbatch) const {
-    return Index(stage) * Index(problem_.microbatches) + Index(microbatch);
-  }
+  std::size_t Cell(int stage, int unit) const { return Index(stage) * Index(problem_.units()) + Index(unit); }
 
   bool Advance(std::size_t device) {
     std::vector<TimedOp>& done = run_.devices[device];
     const std::size_t before = done.size();
     while (done.size() < orders_[device].size()) {
-      const ScheduledOp& op = orders_[device][done.size()];
-      const int stage = stages_[device][Index(op.chunk)];
-      const double ready = Ready(op, stage);
-      if (ready == kUnknown) break;
-      const Seconds start = std::max(Seconds(ready), done.empty() ? Seconds(0) : done.back().end);
-      done.push_back({op, start, start + Duration(op, stage)});
-      if (op.kind == OpKind::kForward) forward_end_[Cell(stage, op.microbatch)] = done.back().end.value();
-      if (GivesInputGradient(op.kind)) gradient_end_[Cell(stage, op.microbatch)] = done.back().end.value();
+      const std::size_t first = done.size();
+      const std::size_t behind = first + (orders_[device][first].pair > 0 ? 2 : 1);
+      Seconds start = done.empty() ? Seconds(0) : done.back().end;
+      bool is_ready = true;
+      for (std::size_t place = first; place < behind; ++place) {
+        const double ready = Ready(device, orders_[device][place]);
+        is_ready = is_ready && ready != kUnknown;
+        start = std::max(start, Seconds(ready));
+      }
+      if (!is_ready) break;
+      for (std::size_t place = first; place < behind; ++place) {
+        done.push_back({orders_[device][place], start, start + Duration(device, place)});
+        start = done.back().end;
+      }
+      for (std::size_t place = first; place < behind; ++place) End(device, orders_[device][place], start);
     }
     return done.size() > before;
   }
 
-  Seconds Duration(const ScheduledOp& op, int stage) const {
+  void End(std::size_t device, const ScheduledOp& op, Seconds end) {
+    const std::size_t cell = Cell(stages_[device][Index(op.chunk)], problem_.UnitOf(op));
+    if (op.kind == OpKind::kForward) forward_end_[cell] = end.value();
+    if (GivesInputGradient(op.kind)) gradient_end_[cell] = end.value();
+  }
+
+  Seconds Duration(std::size_t device, std::size_t place) const {
+    const ScheduledOp& op = orders_[device][place];
+    return Alone(op, stages_[device][Index(op.chunk)]) * (orders_[device].ShareAt(place) / problem_.splits);
+  }
+
+  /// Of the whole microbatch.
+  Seconds Alone(const ScheduledOp& op, int stage) const {
     const StageTimes times = problem_.At(stage, op.microbatch);
     switch (op.kind) {
       case OpKind::kForward:
@@ -73,25 +90,27 @@ class OrderRun {
   }
 
   /// When its input is there.
-  double Ready(const ScheduledOp& op, int stage) const {
-    if (op.kind == OpKind::kForward) return stage == 0 ? 0 : Arrived(forward_end_, stage - 1, stage, op.microbatch);
-    if (op.kind == OpKind::kBackwardWeight) return gradient_end_[Cell(stage, op.microbatch)];
-    const double forward = forward_end_[Cell(stage, op.microbatch)];
-    if (forward == kUnknown || stage + 1 == problem_.stages()) return forward;
-    const double gradient = Arrived(gradient_end_, stage + 1, stage, op.microbatch);
+  double Ready(std::size_t device, const ScheduledOp& op) const {
+    const int stage = stages_[device][Index(op.chunk)];
+    if (op.kind == OpKind::kForward) return problem_.IsFirst(stage) ? 0 : Arrived(forward_end_, stage - 1, stage, op);
+    if (op.kind == OpKind::kBackwardWeight) return gradient_end_[Cell(stage, problem_.UnitOf(op))];
+    const double forward = forward_end_[Cell(stage, problem_.UnitOf(op))];
+    if (forward == kUnknown || problem_.IsLast(stage)) return forward;
+    const double gradient = Arrived(gradient_end_, stage + 1, stage, op);
     return gradient == kUnknown ? kUnknown : std::max(forward, gradient);
   }
 
-  double Arrived(const std::vector<double>& ends, int from, int to, int microbatch) const {
-    const double end = ends[Cell(from, microbatch)];
+  /// A split's message is a part of the microbatch's.
+  double Arrived(const std::vector<double>& ends, int from, int to, const ScheduledOp& op) const {
+    const double end = ends[Cell(from, problem_.UnitOf(op))];
     if (end == kUnknown || problem_.placement[Index(from)] == problem_.placement[Index(to)]) return end;
-    return end + problem_.Transfer(std::min(from, to), microbatch).value();
+    return end + problem_.Transfer(std::min(from, to), op.microbatch).value() / problem_.splits;
   }
 
   const std::vector<DeviceOrder>& orders_;
   const ScheduleProblem& problem_;
   const std::vector<std::vector<int>> stages_;
-  std::vector<double> forward_end_;   ///< [stage, microbatch]
+  std::vector<double> forward_end_;   ///< [stage, unit]
   std::vector<double> gradient_end_;  ///< of the input's gradient
   TimedOrders run_;
 };
@@ -100,7 +119,7 @@ double Peak(const DeviceOrder& order, const std::vector<int>& stages, const Sche
             double weight_share) {
   double held = 0, peak = 0;
   for (const ScheduledOp& op : order) {
-    const double one = problem.Held(stages[Index(op.chunk)]);
+    const double one = problem.Held(stages[Index(op.chunk)]) / problem.splits;
     if (op.kind == OpKind::kForward) held += one;
     peak = std::max(peak, held);
     if (op.kind == OpKind::kBackward) held -= one;

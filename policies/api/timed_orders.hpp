@@ -31,7 +31,8 @@ struct TimedOrders {
 };
 
 /// The orders must be whole and able to end (WhyOrdersFail). An operation starts when its device is free and its input
-/// has come; a message occupies no device.
+/// has come; a message occupies no device. A pair starts when both inputs have come, its halves share its time as they
+/// would alone, and both results are there when the second ends. A split of k takes a k-th of what a microbatch does.
 TimedOrders RunOrders(const std::vector<DeviceOrder>& orders, const ScheduleProblem& problem, double weight_share = 1);
 
 }  // namespace dflop

@@ -164,7 +164,8 @@ class FixedLayout final : public LayoutPlanner {
     const ModelSpec& model = problem.cost.model();
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
     degrees.chunks = problem.schedule.chunks();
-    degrees.turns_back = degrees.chunks == 2 && problem.schedule.placement(degrees.pp) == InV(degrees.pp);
+    degrees.turns_back =
+        degrees.chunks % 2 == 0 && problem.schedule.placement(degrees.pp) == InWaves(degrees.pp, degrees.chunks);
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail(key, why);
     degrees.microbatches = Microbatches(problem, degrees.dp);

@@ -88,6 +88,9 @@ class PlanChecker {
       if (op.microbatch >= plan_.layout.microbatches) {
         Fail(at + "/microbatch", "is not below the layout's " + std::to_string(plan_.layout.microbatches));
       }
+      if (op.pair > 0 && op.pair < 1) {
+        Fail(at + "/pair", "is below 1: a forward and a backward that overlap; a device here runs one after the other");
+      }
       if (++times[{op.kind, op.chunk, op.microbatch}] > 1) Fail(at, "runs an operation a second time");
     }
     for (int chunk = 0; chunk < static_cast<int>(stages.size()); ++chunk) {

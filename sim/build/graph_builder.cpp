@@ -11,6 +11,7 @@
 #include <map>
 #include <numeric>
 #include <span>
+#include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
@@ -62,43 +63,73 @@ class GraphBuilder {
   void AddDeviceOrder(int group) {
     if (draft_.StagesOf(group).empty()) return;  // of a replica that is left out
     const std::vector<int>& stages = draft_.ChunksOf(group);
-    for (const ScheduledOp& op : orders_[Index(group)]) {
-      const int s = stages[Index(op.chunk)];
-      if (!draft_.Included(s)) continue;
-      if (op.kind != OpKind::kForward && !draft_.costs.needs_backward[Index(s)]) continue;
-      const Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
-      Remember(op.kind, s, op.microbatch, units_[Index(s)] > 0 ? AddUnits(operation) : AddWhole(operation));
+    const DeviceOrder& order = orders_[Index(group)];
+    for (std::size_t place = 0; place < order.size(); ++place) {
+      const bool is_pair = order[place].pair > 0 && place + 1 < order.size() && Runs(order[place], stages) &&
+                           Runs(order[place + 1], stages);
+      if (is_pair) {
+        AddPair(order[place], order[place + 1], group);
+        ++place;
+      } else if (Runs(order[place], stages)) {
+        Remember(order[place], stages, AddPass(order[place], group, 1));
+      }
     }
   }
 
-  int AddWhole(const Operation& operation) {
+  bool Runs(const ScheduledOp& op, const std::vector<int>& stages) const {
+    const int s = stages[Index(op.chunk)];
+    return draft_.Included(s) && (op.kind == OpKind::kForward || draft_.costs.needs_backward[Index(s)]);
+  }
+
+  /// What waits for either half waits for the second, what either half waits for holds up the first.
+  void AddPair(const ScheduledOp& forward, const ScheduledOp& backward, int group) {
+    const std::vector<int>& stages = draft_.ChunksOf(group);
+    const int first = FirstOf(AddPass(forward, group, forward.pair));
+    const int last = AddPass(backward, group, forward.pair);
+    first_of_pair_[last] = first;
+    Remember(forward, stages, last);
+    Remember(backward, stages, last);
+  }
+
+  /// Returns its last operation.
+  int AddPass(const ScheduledOp& op, int group, double share) {
+    const int s = draft_.ChunksOf(group)[Index(op.chunk)];
+    const Operation operation{.kind = op.kind, .stage = s, .microbatch = op.microbatch, .queue = group};
+    return units_[Index(s)] > 0 ? AddUnits(operation, share) : AddWhole(operation, share);
+  }
+
+  int AddWhole(const Operation& operation, double share) {
     const int id = draft_.Add(operation, DurationOf(operation, draft_.costs));
+    draft_.TakeShare(id, share);
     const auto parts = draft_.costs.parts.find({operation.stage, operation.microbatch, operation.kind});
     if (parts != draft_.costs.parts.end()) draft_.RunInParts(id, parts->second);
     return id;
   }
 
   /// One operation after the other; the backward begins with the last unit. Returns the last one.
-  int AddUnits(Operation operation) {
+  int AddUnits(Operation operation, double share) {
     const int count = units_[Index(operation.stage)];
     int last = kNone;
     for (int i = 0; i < count; ++i) {
       operation.unit = static_cast<std::int16_t>(operation.kind == OpKind::kForward ? i : count - 1 - i);
       last = draft_.Add(operation, DurationOf(operation, draft_.costs));
+      draft_.TakeShare(last, share);
     }
     return last;
   }
 
-  /// The first operation of a pass of which `last` is the last one.
+  /// The first operation of a pass, or of the pair that it is half of, of which `last` is the last one.
   int FirstOf(int last) const {
     if (last == kNone) return kNone;
+    if (const auto pair = first_of_pair_.find(last); pair != first_of_pair_.end()) return pair->second;
     return last - std::max(0, units_[Index(draft_.graph.operations[Index(last)].stage)] - 1);
   }
 
-  void Remember(OpKind kind, int s, int k, int id) {
-    auto& table = kind == OpKind::kForward ? forward_ : GivesInputGradient(kind) ? backward_ : weight_;
-    DFLOP_CHECK(table[Cell(s, k)] == kNone, "a schedule runs one operation twice");
-    table[Cell(s, k)] = id;
+  void Remember(const ScheduledOp& op, const std::vector<int>& stages, int id) {
+    auto& table = op.kind == OpKind::kForward ? forward_ : GivesInputGradient(op.kind) ? backward_ : weight_;
+    int& known = table[Cell(stages[Index(op.chunk)], op.microbatch)];
+    DFLOP_CHECK(known == kNone, "a schedule runs one operation twice");
+    known = id;
   }
 
   /// Once all are known: an order that runs a backward before its forward is a deadlock that somebody wants to be told.
@@ -377,6 +408,7 @@ class GraphBuilder {
   const std::vector<DeviceOrder>& orders_;
   std::vector<std::size_t> row_;                  ///< [stage] of the tables; all that are left out share the first
   std::vector<int> forward_, backward_, weight_;  ///< the last operation of a pass by (stage, microbatch)
+  std::unordered_map<int, int> first_of_pair_;    ///< by the pair's last operation
   bool at_home_ = false;
   std::vector<int> own_;    ///< 0, 1, …: of every microbatch itself
   std::vector<int> units_;  ///< [stage]: that a pass runs one after the other; 0: it is whole

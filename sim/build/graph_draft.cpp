@@ -92,6 +92,13 @@ int GraphDraft::AddMessage(Operation operation, const StageWay& way, Way flows, 
   return Add(operation, way.Time(bytes));
 }
 
+void GraphDraft::TakeShare(int operation, double share) {
+  if (share == 1) return;
+  graph.time_shares.resize(Index(operation) + 1, 1.0);
+  graph.time_shares[Index(operation)] = share;
+  graph.durations[Index(operation)] = graph.durations[Index(operation)] * share;
+}
+
 void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
   Seconds duration{0};
   graph.part_begin.resize(Index(operation) + 1, static_cast<std::int32_t>(graph.parts.size()));
@@ -110,6 +117,7 @@ void GraphDraft::RunInParts(int operation, const std::vector<CostPart>& parts) {
 OperationGraph GraphDraft::Finish() {
   const std::size_t count = graph.operations.size();
   if (!graph.part_begin.empty()) graph.part_begin.resize(count + 1, static_cast<std::int32_t>(graph.parts.size()));
+  if (!graph.time_shares.empty()) graph.time_shares.resize(count, 1.0);
   graph.dependency_begin = FillRows(count, edges_, graph.dependencies);
   if (!lags_.empty()) graph.lag_begin = FillRows(count, lags_, graph.lags);
   return std::move(graph);

@@ -56,6 +56,8 @@ class GraphDraft {
   /// Another operation like this one, which moves as much the same way.
   int AddAgain(int operation);
   int AddMessage(Operation operation, const StageWay& way, Way flows, Bytes bytes);
+  /// A computation takes this share of its time alone: it overlaps another one. One that runs in parts does not.
+  void TakeShare(int operation, double share);
   /// Lets an operation run in parts, once. Operations get theirs in the order of their numbers.
   void RunInParts(int operation, const std::vector<CostPart>& parts);
   /// The whole graph; the draft is spent.

@@ -57,7 +57,7 @@ void ForEachDuration(const OperationGraph& graph, const StepCosts& costs, Visit 
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
     const Operation& operation = graph.operations[i];
     const bool computes = operation.queue >= 0 && operation.queue < graph.groups;
-    if (computes && graph.PartsOf(i).empty()) visit(i, DurationOf(operation, costs));
+    if (computes && graph.PartsOf(i).empty()) visit(i, DurationOf(operation, costs) * graph.TimeShareOf(i));
   }
 }
 

@@ -50,6 +50,9 @@ struct Lag {
 struct OperationGraph {
   std::vector<Operation> operations;
   std::vector<Seconds> durations;  ///< [operation]: of a computation; of a communication its uncontended time
+  /// [operation]: which share of what costs say of it a computation takes, which overlaps the other half of its pair
+  /// (sim/plan/device_order.hpp). No entries: all of it.
+  std::vector<double> time_shares;
   Communications communications;
   std::vector<std::vector<int>> queues;  ///< operation indices in order
   /// Dependencies in compressed rows: operation i waits for dependencies[dependency_begin[i] … dependency_begin[i+1]).
@@ -67,6 +70,7 @@ struct OperationGraph {
   std::vector<std::int32_t> part_begin;
   std::vector<OperationPart> parts;
 
+  double TimeShareOf(std::size_t operation) const { return time_shares.empty() ? 1.0 : time_shares[operation]; }
   int CopiesOf(int group) const { return copies.empty() ? 1 : copies[static_cast<std::size_t>(group)]; }
   std::span<const std::int32_t> DependenciesOf(std::size_t operation) const {
     const auto begin = static_cast<std::size_t>(dependency_begin[operation]);

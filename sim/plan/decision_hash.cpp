@@ -2,6 +2,8 @@
 #include "sim/plan/decision_hash.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <map>
 #include <numeric>
 #include <string_view>
@@ -49,6 +51,7 @@ std::string OrderBytes(const DeviceOrder& order, const std::vector<int>& chunks)
     content.Text(ContentName(op.kind));
     content.Count(op.microbatch);
     content.Field("chunk", chunks[Index(op.chunk)], 0);
+    content.Field("pair", std::bit_cast<std::int64_t>(op.pair), 0);
     content.EndFields();
   }
   return content.bytes();

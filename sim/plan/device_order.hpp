@@ -18,6 +18,10 @@ struct ScheduledOp {
   OpKind kind = OpKind::kForward;
   int microbatch = 0;
   int chunk = 0;
+  int split = 0;  ///< which part of the microbatch's sequence, of a schedule that divides it; a layout's orders do not
+  /// Above 0: this forward and the backward that follows it are a pair, which runs as one. It begins when the inputs of
+  /// both are there, takes this share (up to 1) of their times together, and gives both results at its end.
+  double pair = 0;
   bool operator==(const ScheduledOp&) const = default;
 };
 
@@ -48,6 +52,11 @@ class DeviceOrder {
   const ScheduledOp* data() const { return all().data(); }
   std::size_t size() const { return all().size(); }
   bool empty() const { return all().empty(); }
+  /// Of the time of what stands at this place, where it is one half of a pair; 1 otherwise.
+  double ShareAt(std::size_t place) const {
+    const ScheduledOp* first = all()[place].pair > 0 ? &all()[place] : place > 0 ? &all()[place - 1] : nullptr;
+    return first != nullptr && first->pair > 0 ? first->pair : 1;
+  }
   const ScheduledOp& operator[](std::size_t place) const { return all()[place]; }
   const ScheduledOp& back() const { return all().back(); }
 

@@ -217,7 +217,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
     return has_encoder ? "encoder_tp " + std::to_string(d.encoder_tp) + " does not divide tp " + std::to_string(d.tp)
                        : "a model without encoder has no encoder_tp";
   }
-  if (d.turns_back && d.chunks != 2) return "a pipeline that turns back has two chunks a device";
+  if (d.turns_back && d.chunks % 2 != 0) return "a pipeline that turns back has an even number of chunks a device";
   if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
   if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
     return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
@@ -291,7 +291,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   }
   for (int r = 0; r < d.dp; ++r) {
     for (int s = 0; s < depth; ++s) {
-      const int device = d.turns_back && s >= d.pp ? 2 * d.pp - 1 - s : s % d.pp;
+      const bool upwards = d.turns_back && s / d.pp % 2 == 1;
+      const int device = upwards ? d.pp - 1 - s % d.pp : s % d.pp;
       layout.stages.push_back({r, s, device * d.dp + r, parts[static_cast<std::size_t>(s)]});
     }
   }
@@ -303,8 +304,11 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
                 (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
                 (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") +
-                (d.turns_back ? " in a V" : "") + FewerText(d.fewer_last) + GivenText(d.layers_per_stage) + ", " +
-                std::to_string(d.microbatches) + " microbatches";
+                (!d.turns_back   ? ""
+                 : d.chunks == 2 ? " in a V"
+                                 : " in waves") +
+                FewerText(d.fewer_last) + GivenText(d.layers_per_stage) + ", " + std::to_string(d.microbatches) +
+                " microbatches";
   return layout;
 }
 

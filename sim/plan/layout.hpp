@@ -133,7 +133,8 @@ struct HomogeneousDegrees {
   int ep = 1;
   int etp = 1;
   std::vector<int> layers_per_stage{};  ///< of the LLM's stages, first to last; empty: evenly
-  /// With two chunks: stage pp + i is on the device of stage pp − 1 − i, down the pipeline and up again.
+  /// With an even number of chunks: stage pp + i is on the device of stage pp − 1 − i, down the pipeline and up again,
+  /// as often as there are two chunks.
   bool turns_back = false;
 
   int group() const { return tp * cp; }

@@ -16,6 +16,8 @@ constexpr std::int64_t kMostSeeds = std::int64_t{1} << 53;
 constexpr std::int64_t kMost = std::numeric_limits<int>::max();
 constexpr double kLargest = 1e18;  // bytes
 
+constexpr double kShortestPair = 1e-3;
+
 int ReadIndex(const JsonReader& json, const char* key) { return static_cast<int>(json.IntOr(key, -1, 0, kMost)); }
 
 void WriteIndex(Json& json, const char* key, int index) {
@@ -53,6 +55,7 @@ Json OrdersToJson(const std::vector<DeviceOrder>& orders) {
       json["kind"] = KindName(op.kind);
       json["microbatch"] = op.microbatch;
       json["chunk"] = op.chunk;
+      if (op.pair > 0) json["pair"] = op.pair;
       list.push_back(std::move(json));
     }
     all.push_back(std::move(list));
@@ -60,13 +63,25 @@ Json OrdersToJson(const std::vector<DeviceOrder>& orders) {
   return all;
 }
 
+/// `op` is what follows the order.
+void CheckPair(const DeviceOrder& order, const ScheduledOp& op, const JsonReader& json) {
+  if (op.pair > 0 && op.kind != OpKind::kForward) json.At("pair").Fail("is for a forward, whose other half follows it");
+  if (!order.empty() && order.back().pair > 0 && !GivesInputGradient(op.kind)) {
+    json.At("kind").Fail("is the other half of a pair: a backward, whole or for the input");
+  }
+}
+
 DeviceOrder ReadOrder(const JsonReader& json) {
   DeviceOrder order;
   for (const JsonReader& element : json.Elements()) {
-    order.push_back({ReadKind(element.At("kind")), static_cast<int>(element.At("microbatch").Int(0, kMost)),
-                     static_cast<int>(element.At("chunk").Int(0, kMost))});
-    element.AllowOnly({"kind", "microbatch", "chunk"});
+    ScheduledOp op{ReadKind(element.At("kind")), static_cast<int>(element.At("microbatch").Int(0, kMost)),
+                   static_cast<int>(element.At("chunk").Int(0, kMost))};
+    if (const auto pair = element.Find("pair")) op.pair = pair->Number(kShortestPair, 1);
+    element.AllowOnly({"kind", "microbatch", "chunk", "pair"});
+    CheckPair(order, op, element);
+    order.push_back(op);
   }
+  if (!order.empty() && order.back().pair > 0) json.Fail("ends with the first half of a pair");
   return order;
 }
 

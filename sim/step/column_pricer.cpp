@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -15,15 +16,34 @@ namespace {
 
 constexpr int kAllReplicas = -1;
 
-/// The part of a device's order that runs one microbatch.
-DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order) {
+/// The part of a device's order that runs one microbatch, alone.
+DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order, bool in_halves) {
   DeviceOrder first;
-  std::copy_if(order.begin(), order.end(), std::back_inserter(first),
-               [](const ScheduledOp& op) { return op.microbatch == 0; });
+  for (const ScheduledOp& op : order) {
+    if (op.microbatch != 0) continue;
+    const bool divided = in_halves && op.kind == OpKind::kBackward;
+    first.push_back({divided ? OpKind::kBackwardInput : op.kind, 0, op.chunk});
+    if (divided) first.push_back({OpKind::kBackwardWeight, 0, op.chunk});
+  }
   return first;
 }
 
 }  // namespace
+
+bool ColumnsInHalves(const std::vector<DeviceOrder>& orders) {
+  std::set<const ScheduledOp*> known;  // devices share their orders
+  for (const DeviceOrder& order : orders) {
+    if (!known.insert(order.data()).second) continue;
+    std::map<int, bool> is_whole;  // by chunk
+    for (const ScheduledOp& op : order) {
+      if (op.pair > 0) return true;
+      if (!GivesInputGradient(op.kind)) continue;
+      const bool whole = op.kind == OpKind::kBackward;
+      if (is_whole.try_emplace(op.chunk, whole).first->second != whole) return true;
+    }
+  }
+  return false;
+}
 
 // Operations of the same kind between the same stages (an encoder's hub gathers forward and scatters backward) keep
 // their order.
@@ -47,6 +67,7 @@ ColumnPricer::ColumnPricer(const CostModel& cost, const Layout& layout, const st
 
 ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std::vector<DeviceOrder>& orders,
                                                 int only_replica) {
+  const bool in_halves = ColumnsInHalves(orders);
   Excerpt excerpt{layout, {}};
   excerpt.layout.microbatches = 1;
   excerpt.layout.stages.clear();
@@ -57,7 +78,7 @@ ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std:
     const auto [group, is_new] = group_of.try_emplace(stage.group, static_cast<int>(excerpt.layout.groups.size()));
     if (is_new) {
       excerpt.layout.groups.push_back(layout.groups[Index(stage.group)]);
-      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)]));
+      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)], in_halves));
     }
     stage.group = group->second;
     if (only_replica != kAllReplicas) stage.replica = 0;

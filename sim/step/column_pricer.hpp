@@ -25,6 +25,10 @@ using ColumnBuckets = std::vector<std::vector<int>>;
 /// these graphs hold.
 void SortColumn(const OperationGraph& graph, std::vector<int>& operations);
 
+/// Whether a microbatch's operations depend on its place, as some backwards of a stage are whole and others two, or
+/// some in pairs. A column then has both halves of every backward, and the time of each operation alone.
+bool ColumnsInHalves(const std::vector<DeviceOrder>& orders);
+
 class ColumnPricer {
  public:
   /// Everything outlives the pricer.

@@ -27,6 +27,9 @@ StepReplay::StepReplay(const CostModel& cost, const Layout& layout, const std::v
       graph_(GraphOf(cost, layout, orders, batch, buckets, adjust)),
       path_(graph_) {
   SortOperations();
+  if (ColumnsInHalves(orders)) {
+    for (const std::vector<int>& operations : operations_) pieces_.push_back(PiecesOf(operations));
+  }
   MakeColumns(buckets);
 }
 
@@ -43,6 +46,35 @@ void StepReplay::SortOperations() {
   for (std::vector<int>& column : operations_) SortColumn(graph_, column);
 }
 
+/// A column has its forwards first, by stage, then all halves for the input, all for the weights, and the rest.
+std::vector<StepReplay::Pieces> StepReplay::PiecesOf(const std::vector<int>& operations) const {
+  std::vector<Pieces> pieces(operations.size());
+  std::vector<std::size_t> inputs, weights;  // places of those that give either gradient
+  int forwards = 0;
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    const OpKind kind = graph_.operations[Index(operations[i])].kind;
+    if (kind == OpKind::kForward) pieces[i].one = forwards++;
+    if (IsComputation(kind) && GivesInputGradient(kind)) inputs.push_back(i);
+    if (IsComputation(kind) && GivesWeightGradient(kind)) weights.push_back(i);
+  }
+  DFLOP_CHECK(inputs.size() == weights.size(), "a backward has two halves");
+  const auto by_stage = [&](std::size_t a, std::size_t b) {
+    return graph_.operations[Index(operations[a])].stage < graph_.operations[Index(operations[b])].stage;
+  };
+  std::stable_sort(inputs.begin(), inputs.end(), by_stage);
+  std::stable_sort(weights.begin(), weights.end(), by_stage);
+  int next = forwards;
+  for (const std::size_t i : inputs) pieces[i].one = next++;
+  for (const std::size_t i : weights) {
+    const bool whole = graph_.operations[Index(operations[i])].kind == OpKind::kBackward;
+    (whole ? pieces[i].other : pieces[i].one) = next++;
+  }
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (!IsComputation(graph_.operations[Index(operations[i])].kind)) pieces[i].one = next++;
+  }
+  return pieces;
+}
+
 void StepReplay::MakeColumns(const Buckets& buckets) {
   std::vector<Column> columns(operations_.size());
   for (int r = 0; r < layout_.llm_replicas(); ++r) {
@@ -52,6 +84,9 @@ void StepReplay::MakeColumns(const Buckets& buckets) {
   }
   for (std::size_t place = 0; place < columns.size(); ++place) {
     for (const int i : operations_[place]) columns[place].durations.push_back(graph_.durations[Index(i)]);
+    if (!pieces_.empty()) {
+      columns[place].durations = pricer_.Price(ReplicaOf(static_cast<int>(place)), columns[place].buckets);
+    }
     columns_.push_back(std::make_shared<Column>(std::move(columns[place])));
   }
 }
@@ -91,8 +126,18 @@ void StepReplay::Undo() {
 void StepReplay::SetDurations(int place) {
   const std::vector<Seconds>& durations = At(place)->durations;
   const std::vector<int>& operations = operations_[Index(place)];
+  if (!pieces_.empty()) return SetInHalves(durations, operations, pieces_[Index(place)]);
   DFLOP_CHECK(durations.size() == operations.size(), "a column fits every place of its replica");
   for (std::size_t i = 0; i < operations.size(); ++i) path_.Set(operations[i], durations[i]);
+}
+
+void StepReplay::SetInHalves(const std::vector<Seconds>& durations, const std::vector<int>& operations,
+                             const std::vector<Pieces>& pieces) {
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    Seconds alone = durations[Index(pieces[i].one)];
+    if (pieces[i].other >= 0) alone += durations[Index(pieces[i].other)];
+    path_.Set(operations[i], alone * graph_.TimeShareOf(Index(operations[i])));
+  }
 }
 
 std::vector<StepReplay::Passed> StepReplay::CriticalPath() const {

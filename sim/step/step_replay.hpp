@@ -58,15 +58,24 @@ class StepReplay {
   std::vector<Passed> CriticalPath() const;
 
  private:
+  /// Which durations of a column are an operation's: one, or both halves of a backward.
+  struct Pieces {
+    int one = 0;
+    int other = -1;
+  };
   void SortOperations();
+  std::vector<Pieces> PiecesOf(const std::vector<int>& operations) const;
   void MakeColumns(const Buckets& buckets);
   void SetDurations(int place);
+  void SetInHalves(const std::vector<Seconds>& durations, const std::vector<int>& operations,
+                   const std::vector<Pieces>& pieces);
 
   const Layout& layout_;
   ColumnPricer pricer_;
   OperationGraph graph_;
   LongestPath path_;
   std::vector<std::vector<int>> operations_;  ///< by place, as SortColumn orders them
+  std::vector<std::vector<Pieces>> pieces_;  ///< [place][operation], where columns are in halves; else the n-th of each
   std::vector<std::shared_ptr<const Column>> columns_;
   std::vector<Change> undo_;
 };

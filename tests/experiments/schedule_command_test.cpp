@@ -1,4 +1,6 @@
 // `dflop schedule show` as scripts see it, and a pipeline in a V under `dflop run`.
+#include <algorithm>
+
 #include "tests/experiments/command_line.hpp"
 
 namespace dflop {
@@ -40,6 +42,37 @@ TEST_F(ScheduleCommand, RefusalsNameTheCause) {
   EXPECT_NE(large.err.find("device 0 holds 7 microbatches"), std::string::npos) << large.err;
 }
 
+TEST_F(ScheduleCommand, BothWaysPartsAndPairsAreShown) {
+  // Chimera's table for 4 devices and microbatches, F 1 and BW 2: 16 s; the ends hold 4/2 + 1 microbatches.
+  const Json chimera = ParseJson(Dflop("schedule show chimera --stages 4 --microbatches 4 --json").out, "");
+  EXPECT_DOUBLE_EQ(chimera.find("makespan_s")->number(), 16);
+  EXPECT_DOUBLE_EQ(chimera.find("peak_activations")->as<Json::Array>().front().number(), 3);
+  const auto first = [](const Json& json) { return json.find("order")->as<Json::Array>().front().as<Json::Array>(); };
+  EXPECT_EQ(first(chimera).front().find("split"), nullptr);
+  EXPECT_EQ(first(chimera).size(), 8u);  // half of the microbatches, forward and backward, either way
+  const Json parts = ParseJson(Dflop("schedule show seq1f1b --param splits=4 --json").out, "");
+  EXPECT_DOUBLE_EQ(parts.find("makespan_s")->number(), 26.25);
+  EXPECT_DOUBLE_EQ(first(parts)[1].find("split")->number(), 1);
+  const Json pairs = ParseJson(Dflop("schedule show dualpipev --microbatches 10 --param overlap=0.75 --json").out, "");
+  const auto order = first(pairs);
+  EXPECT_TRUE(std::any_of(order.begin(), order.end(), [](const Json& op) {
+    return op.find("pair") != nullptr && op.find("pair")->number() == 0.75;
+  }));
+}
+
+TEST_F(ScheduleCommand, FilesOfPyTorchRefuseByNameWhatTheyCannotSay) {
+  const auto refused = [&](const std::string& arguments) {
+    const Outcome outcome = Dflop("schedule show " + arguments + " --csv x.csv");
+    EXPECT_EQ(outcome.code, 2) << arguments;
+    EXPECT_FALSE(std::filesystem::exists(folder_ / "x.csv"));
+    return outcome.err;
+  };
+  EXPECT_NE(refused("chimera --microbatches 4").find("chimera has every stage on two devices"), std::string::npos);
+  EXPECT_NE(refused("dualpipe").find("dualpipe has every stage on two devices"), std::string::npos);
+  EXPECT_NE(refused("seq1f1b").find("seq1f1b runs parts of microbatches"), std::string::npos);
+  EXPECT_NE(refused("dualpipev").find("dualpipev runs forwards and backwards as pairs"), std::string::npos);
+}
+
 TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {
   const Json experiment = ParseJson(
       R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
@@ -68,6 +101,52 @@ TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {
   };
   EXPECT_LT(seconds("replay", 0), seconds("replay", 1));  // seven slots in place of twenty-one
   EXPECT_NEAR(seconds("simgrid", 0) / seconds("replay", 0), 1, 0.02);
+}
+
+TEST_F(ScheduleCommand, PairsAndWavesRunUnderAFixedLayoutInBothEngines) {
+  const std::string rest =
+      R"(, "batching": "in-order", "layout": {"name": "fixed", "uniform": {"tp": 2, "pp": 4, "dp": 1}, "microbatches": 8}})";
+  const std::string policies = R"({"name": "pairs", "pipeline": "dualpipev")" + rest +
+                               R"(, {"name": "overlapped", "pipeline": {"name": "dualpipev", "overlap": 0.8})" + rest +
+                               R"(, {"name": "waves", "pipeline": {"name": "hanayo", "waves": 2})" + rest;
+  const std::string scenario =
+      R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
+      R"( "model": "llama3-8b", "cluster": {"name": "dgx-a100", "nodes": 1}, "global_batch_size": 16,)"
+      R"( "samples": {"records": [{"text_tokens": 2048}]}}], "policies": [)";
+  Write(ParseJson(scenario + policies + "]}", ""));
+  for (const std::string engine : {"replay", "simgrid"}) {
+    std::string arguments = "run e.json --no-report --trace none --engine ";
+    const Outcome ran = Dflop(arguments.append(engine).append(" --out ").append(engine));
+    if (engine == "simgrid" && ran.code == 2) GTEST_SKIP() << "built without SimGrid";
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  const auto seconds = [&](const std::string& engine, std::size_t run) {
+    const Json result = Result(engine);
+    const Json& metrics = *result.find("runs")->as<Json::Array>()[run].find("metrics");
+    return metrics.find("iteration_time_s")->find("mean")->number();
+  };
+  for (std::size_t run = 0; run < 3; ++run)
+    EXPECT_NEAR(seconds("simgrid", run) / seconds("replay", run), 1, 0.02) << run;
+  // A device's last stages have at least three pairs of eight microbatches' two chunks: a fifth of them is saved.
+  EXPECT_LT(seconds("replay", 1), 0.97 * seconds("replay", 0));
+}
+
+TEST_F(ScheduleCommand, ARunSaysWhyItCannotGoBothWays) {
+  const std::string before =
+      R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
+      R"( "model": "llama3-8b", "cluster": {"name": "dgx-a100", "nodes": 1}, "global_batch_size": 16,)"
+      R"( "samples": {"records": [{"text_tokens": 2048}]}}], "policies": [{"name": "a", "pipeline": )";
+  const std::string behind =
+      R"(, "batching": "in-order", "layout": {"name": "fixed", "uniform": {"tp": 2, "pp": 4, "dp": 1}, "microbatches": 8}}]})";
+  const auto refused = [&](const std::string& pipeline) {
+    Write(ParseJson(before + pipeline + behind, ""));
+    const Outcome ran = Dflop("run e.json --no-report --trace none --out refused");
+    return std::to_string(ran.code) + " " + ran.err + ran.out;
+  };
+  EXPECT_NE(refused(R"("dualpipe")").find("a layout places each stage once"), std::string::npos)
+      << refused(R"("dualpipe")");
+  EXPECT_NE(refused(R"("chimera")").find("a layout places each stage once"), std::string::npos);
+  EXPECT_NE(refused(R"("seq1f1b")").find("divides the sequence of every microbatch in 2"), std::string::npos);
 }
 
 }  // namespace

@@ -6,44 +6,13 @@
 
 #include "base/error.hpp"
 #include "base/random.hpp"
-#include "policies/api/checked_plugins.hpp"
-#include "policies/api/infeasible.hpp"
-#include "policies/api/registry.hpp"
 #include "policies/api/schedule_csv.hpp"
-#include "policies/api/timed_orders.hpp"
 #include "policies/api/v_placement.hpp"
 #include "tests/input_error.hpp"
+#include "tests/policies/schedule_support.hpp"
 
 namespace dflop {
 namespace {
-
-std::unique_ptr<PipelineSchedule> Make(const std::string& spec) {
-  const Json json = ParseJson(spec.front() == '{' ? spec : "\"" + spec + "\"", "");
-  return Checked(Registry<PipelineSchedule>::Instance().Make(JsonReader(json, "")), spec);
-}
-
-struct Times {
-  double forward = 1, input = 1, weight = 1, transfer = 0;
-};
-
-ScheduleProblem Problem(const PipelineSchedule& schedule, int p, int m, Times t) {
-  ScheduleProblem problem = ShapeOf(schedule, p, m);
-  const StageTimes times{Seconds(t.forward), Seconds(t.input), Seconds(t.weight)};
-  problem.times.assign(Index(problem.stages()), std::vector<StageTimes>(Index(m), times));
-  problem.transfers.assign(Index(problem.stages() - 1), std::vector<Seconds>(Index(m), Seconds(t.transfer)));
-  problem.held.assign(Index(problem.stages()), 1.0 / problem.chunks);
-  return problem;
-}
-
-TimedOrders RunOf(const std::string& spec, int p, int m, Times t = {}) {
-  const auto schedule = Make(spec);
-  const ScheduleProblem problem = Problem(*schedule, p, m, t);
-  return RunOrders(schedule->Orders(problem), problem);
-}
-
-double PeakOf(const TimedOrders& run) {
-  return *std::max_element(run.peak_activations.begin(), run.peak_activations.end());
-}
 
 TEST(Schedules, ZeroBubblesLeaveWhatThePapersTableSays) {
   // arXiv 2401.10241, tables 9 (milliseconds of a stage and of a message) and 5 (idle share of the longest span).

@@ -60,6 +60,35 @@ TEST(PlanCheck, SamplesEncodedEarlierThanTheyRunAreForTheSimulatorAlone) {
   });
 }
 
+TEST(PlanCheck, PairsComeBackFromAFileAndRunHereUnlessTheyOverlap) {
+  const Layout layout =
+      Homogeneous({.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 4, .chunks = 2, .turns_back = true});
+  const auto plan_of = [&](const std::string& overlap) {
+    return MakePlan(SmallJob(), {layout, R"({"name": "dualpipev", "overlap": )" + overlap + "}"});
+  };
+  const auto complaint = [](const Json& json) -> std::string {
+    try {
+      CheckPlan(ReadPlan(JsonReader(json, "plan.json")), "plan.json");
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  const Plan apart = plan_of("1"), overlapped = plan_of("0.75");
+  const Json stored = ToJson(overlapped);
+  EXPECT_EQ(ReadPlan(JsonReader(stored, "plan.json")).orders, overlapped.orders);
+  EXPECT_NE(overlapped.orders, apart.orders);
+  EXPECT_EQ(complaint(ToJson(apart)), "");
+  EXPECT_NE(complaint(stored).find("/pair: is below 1"), std::string::npos) << complaint(stored);
+  Json broken = ToJson(apart);  // its last operation is a backward
+  broken["orders"].as<Json::Array>()[0].as<Json::Array>().back()["pair"] = 1;
+  EXPECT_NE(complaint(broken).find("/pair: is for a forward"), std::string::npos) << complaint(broken);
+  Json cut = ToJson(apart);
+  auto& order = cut["orders"].as<Json::Array>()[0].as<Json::Array>();
+  while (order.back().find("pair") == nullptr) order.pop_back();
+  EXPECT_NE(complaint(cut).find("ends with the first half of a pair"), std::string::npos) << complaint(cut);
+}
+
 TEST(PlanCheck, LayoutsMustHoldTheModelOnceOnGpusThatExist) {
   ExpectRefused("/layout/stages/1", "does not go on at layer 0 of 12",
                 [](Json& json) { Entry(Entry(json["layout"], "stages", 1), "parts", 0)["first_layer"] = 1; });

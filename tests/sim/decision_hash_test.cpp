@@ -190,6 +190,28 @@ TEST(DecisionHash, BytesAreThoseOfItsDescription) {
   EXPECT_EQ(HashOf(layout, {order, order, order, order, whole}, {plan}), Sha256Hex(bytes));
 }
 
+// One stage of a text-only model, whose second forward is half of a pair at a share of 0.75.
+TEST(DecisionHash, BytesOfAPairNameItsShare) {
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const Layout layout = BuildLayout(HomogeneousDegrees{.microbatches = 2}, model, A100Nodes(1));
+  const DeviceOrder alone = {{OpKind::kForward, 0}, {OpKind::kForward, 1}, {OpKind::kBackward, 0}};
+  const DeviceOrder pair = {{OpKind::kForward, 0}, {OpKind::kForward, 1, 0, 0, 0.75}, {OpKind::kBackward, 0}};
+  const std::string end = Text("");
+  const std::string ends = Text("input") + Count(1) + Text("output") + Count(1) + end;
+  const auto bytes = [&](const std::string& of_pair) {
+    return Text("dflop/decision/1") + Count(1) + Count(1)                             //
+           + Count(0) + Count(1) + Count(1) + Count(0) + Count(0) + Count(12) + ends  //
+           + Count(2) + end + Count(1) + Count(0) + Count(1) + Count(3)               //
+           + Text("forward") + Count(0) + end + Text("forward") + Count(1) + of_pair + end + Text("backward") +
+           Count(0) + end + Count(1) + Count(2) + Set({0}) + Set({1}) + end;
+  };
+  const BatchPlan plan{.buckets = {{{0}, {1}}}};
+  EXPECT_EQ(HashOf(layout, {alone}, {plan}), Sha256Hex(bytes("")));
+  // 0.75 = 1.5 · 2⁻¹: exponent 1022, fraction one half.
+  EXPECT_EQ(HashOf(layout, {pair}, {plan}), Sha256Hex(bytes(Text("pair") + Count(0x3FE8000000000000))));
+}
+
 // One stage of a text-only model; the second step runs its two microbatches the other way round.
 TEST(DecisionHash, BytesOfAStepNameOrdersOfItsOwn) {
   ModelSpec model = SmallVlm();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "sim/build/step_costs.hpp"
 #include "tests/sim/plan_support.hpp"
@@ -20,7 +21,7 @@ struct Setting {
   Buckets buckets;
 
   Setting(SoftwareStack software, Layout chosen, const std::string& schedule, std::uint64_t seed)
-      : cost(SmallJob(2, software)),
+      : cost(SmallJob(2, std::move(software))),
         layout(std::move(chosen)),
         orders(OrdersOf(*Plugin<PipelineSchedule>(schedule), layout)),
         batch(UnevenSamples(3 * layout.llm_replicas() * layout.microbatches, seed)) {
@@ -115,6 +116,17 @@ TEST(StepReplay, IsTheFullSimulationWhereMessagesBlock) { ExpectExactEverywhere(
 
 TEST(StepReplay, IsTheFullSimulationOfPaddedBatchesWithADistributedOptimizer) {
   ExpectExactEverywhere({.packing = Packing::kPadded, .sharding = Sharding::kOptimizer});
+}
+
+TEST(StepReplay, IsTheFullSimulationWhereForwardsAndBackwardsOverlapInPairs) {
+  for (const char* overlap : {"1", "0.75"}) {
+    for (const int pp : {2, 3}) {
+      const Layout layout = Homogeneous(
+          {.tp = 1, .pp = pp, .dp = 2, .encoder_stages = 1, .microbatches = 7, .chunks = 2, .turns_back = true});
+      const std::string schedule = std::string(R"({"name": "dualpipev", "overlap": )") + overlap + "}";
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) ExpectExact({{}, layout, schedule, seed}, seed);
+    }
+  }
 }
 
 TEST(StepReplay, AdjustedCostsAreTheDurations) {
