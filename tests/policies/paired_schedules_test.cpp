@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/index.hpp"
 #include "base/random.hpp"
 #include "policies/api/infeasible.hpp"
 #include "policies/api/v_placement.hpp"
@@ -86,7 +87,8 @@ TEST(DualPipeSchedule, TwoPipelinesIdleByTheSameLaw) {
     for (const int m : {2 * p, 2 * p + 2, 4 * p}) {
       for (const double weight : {0.5, 1.0}) {
         const TimedOrders run = RunOf(With("dualpipe", "overlap", .75), p, m, {1, 1, weight});
-        EXPECT_NEAR(MostIdle(run), (p / 2 - 1) * (.75 * (2 + weight) + 1 + weight - 3 * weight), 1e-9) << p << " " << m;
+        EXPECT_NEAR(MostIdle(run), (p / 2.0 - 1) * (.75 * (2 + weight) + 1 + weight - 3 * weight), 1e-9)
+            << p << " " << m;
         EXPECT_DOUBLE_EQ(PeakOf(run), p + 1) << p << " " << m;
       }
     }
@@ -238,7 +240,7 @@ struct Kind {
 };
 
 int Up(RandomStream& random, int least, int most) {
-  return least + static_cast<int>(random.Below(static_cast<std::uint64_t>(most - least + 1)));
+  return least + static_cast<int>(random.Below(Index(most - least + 1)));
 }
 
 void RunAtRandom(const Kind& kind, int rounds) {
