@@ -89,6 +89,7 @@ class ListCandidates {
   }
   std::vector<std::vector<int>> TailsOfForwards() const {
     std::vector<std::vector<int>> ranks;
+    ranks.reserve(Index(problem_.devices));
     for (int d = 0; d < problem_.devices; ++d) {
       ranks.push_back(RanksBy(problem_.microbatches, [&](int k) {
         Seconds way = WayBack(problem_.devices - 1, k);
@@ -100,6 +101,7 @@ class ListCandidates {
   }
   std::vector<std::vector<int>> TailsOfBackwards() const {
     std::vector<std::vector<int>> ranks;
+    ranks.reserve(Index(problem_.devices));
     for (int d = 0; d < problem_.devices; ++d) {
       ranks.push_back(RanksBy(problem_.microbatches, [&](int k) { return -WayBack(d, k).value(); }));
     }
@@ -167,8 +169,8 @@ class ListCandidates {
 
 class ListSchedule final : public PipelineSchedule {
  public:
-  explicit ListSchedule(ListOptions options)
-      : options_(std::move(options)),
+  explicit ListSchedule(const ListOptions& options)
+      : options_(options),
         one_f_one_b_(Registry<PipelineSchedule>::Instance().Make(JsonReader(Json("1f1b"), "list"))) {}
 
   bool per_step() const override { return true; }
