@@ -65,7 +65,10 @@ class PlotDrawing {
     return entries;
   }
 
-  static std::string ColourOf(std::size_t series) { return "series" + std::to_string(series % 8); }
+  std::string ColourOf(std::size_t series) const {
+    constexpr std::size_t kColours = 8;
+    return "series" + std::to_string(plot_.series[series].colour.value_or(series) % kColours);
+  }
 
   void Measure() {
     Range x{.logarithmic = plot_.x.logarithmic};

@@ -29,6 +29,8 @@ struct PlotSeries {
   std::string name;
   PlotMark mark = PlotMark::kLine;
   std::vector<PlotPoint> points;
+  /// Of the eight colours, the one of its place where none is said: a policy keeps its own from panel to panel.
+  std::optional<std::size_t> colour{};
 };
 
 struct PlotAxis {

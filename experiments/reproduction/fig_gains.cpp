@@ -25,9 +25,10 @@ Plot GainsOver(const std::string& baseline, const NamedPoints& points, const std
             .y = {.label = "times as fast", .least = 0.0},
             .series = {}};
   for (const auto& [name, point] : points) plot.x.categories.push_back(name);
-  for (const std::string& policy : policies) {
+  for (std::size_t p = 0; p < policies.size(); ++p) {
+    const std::string& policy = policies[p];
     if (policy == baseline) continue;
-    PlotSeries series{policy, PlotMark::kBars, {}};
+    PlotSeries series{policy, PlotMark::kBars, {}, p};
     for (std::size_t i = 0; i < points.size(); ++i) {
       const PolicyFigures* figures = points[i].second->Find(policy);
       if (figures == nullptr) continue;
@@ -116,14 +117,15 @@ ReproducedFigure Gains(const StoredResults& results, const std::string& experime
   figure.AddPlots(experiment, plots);
   for (const auto& [name, point] : points) {
     for (const PolicyFigures& policy : point->policies) {
+      std::string gains;
       for (const std::string& baseline : report.baselines) {
         const auto gain = SpeedupOver(point->Find(baseline), policy);
         if (!gain) continue;
         figure.quantities["gain." + name + "." + policy.policy + ".over." + baseline] = *gain;
-        if (policy.policy != experiment) continue;
-        figure.notes.push_back(name + ": " + Format("%.2f", gain->mean) + " times as fast as " + baseline +
-                               (baseline == kFair ? " (the fair one)." : "."));
+        gains += (gains.empty() ? "" : ", ") + Format("%.2f × ", gain->mean) + baseline +
+                 (baseline == kFair ? " (the fair one)" : "");
       }
+      if (policy.policy == experiment) figure.notes.push_back(name + ": as fast as " + gains + ".");
     }
   }
   return figure;
