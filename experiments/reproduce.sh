@@ -2,13 +2,14 @@
 # The DFLOP paper (arXiv 2603.25120) and what five peers publish, figure by figure: runs what their statements need and
 # writes figures, their data and what holds of every statement.
 # Usage: reproduce.sh [--quick] [--out DIR] [FIG…], as fig07a, fig12, table4 or entrain; all of them by default.
-#   --quick    fewer seeds and no more than 32 nodes; results/local/reproduce-quick instead of results/paper
+#   --quick    two seeds or one, steps on 32 nodes at most (Fig. 16a plans on 128): intervals say little, and reasons are
+#              those of the whole run; results/local/reproduce-quick instead of results/paper
 #   --out DIR  where the pages go; chosen figures go to results/local/reproduce-chosen by default
 # Stopped, it goes on where it was. DFLOP=PATH names another program.
 set -euo pipefail
 exec </dev/null
 
-usage() { sed -n '2,7s/^# //p' "$0"; }
+usage() { sed -n '2,8s/^# //p' "$0"; }
 
 quick=0
 out=""
@@ -28,21 +29,25 @@ while [[ $# -gt 0 ]]; do
   shift
 done
 
+if [[ -n ${DFLOP:-} ]]; then
+  dflop=$(command -v -- "$DFLOP") || { echo "DFLOP=$DFLOP: there is no such program" >&2; exit 2; }
+  dflop=$(realpath -- "$dflop")
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 results=results/local/reproduce
 [[ $quick == 0 ]] || results=results/local/reproduce-quick/runs
 if [[ -z $out ]]; then
   out=results/paper
   [[ ${#figures[@]} == 0 ]] || out=results/local/reproduce-chosen
-  [[ $quick == 0 ]] || out=results/local/reproduce-quick
+  [[ $quick == 0 || ${#figures[@]} -gt 0 ]] || out=results/local/reproduce-quick
 fi
 
-dflop=${DFLOP:-build/release/bin/dflop}
 if [[ -z ${DFLOP:-} ]]; then
   source cmake/install_packages.sh
   install_packages "${dflop_packages[@]}"
   cmake --preset release --log-level=WARNING
   cmake --build --preset release --target dflop
+  dflop=build/release/bin/dflop
 fi
 
 # Of a whole run: the first seeds are enough for an interval where steps are cheap, one where they are not.
@@ -90,6 +95,12 @@ reproduce() { # FOLDER OUT [FIG…]
   local needed
   needed=$("$dflop" paper "$folder/statements.json" --list ${chosen[@]+"${chosen[@]}"})
   for name in $needed; do run_one "$folder" "$name"; done
+  # What the reasons quote; no figure is made of them.
+  if [[ $quick == 0 && $# == 0 ]]; then
+    for name in "$folder"/causes-*.json; do
+      [[ ! -f $name ]] || run_one "$folder" "$(basename "$name" .json)"
+    done
+  fi
   echo
   "$dflop" paper "$folder/statements.json" --results "$results/$(basename "$folder")" --out "$page" \
     ${chosen[@]+"${chosen[@]}"}

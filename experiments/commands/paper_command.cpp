@@ -35,7 +35,10 @@ std::vector<Statement> Chosen(const Statements& statements, const std::vector<st
   for (const std::string& name : names) {
     const auto found = std::find(known.begin(), known.end(), name);
     if (found == known.end()) throw InputError("--figure: \"" + name + "\" is not there, allowed: " + JoinNames(known));
-    chosen.push_back(statements.figures[static_cast<std::size_t>(found - known.begin())]);
+    const Statement& statement = statements.figures[static_cast<std::size_t>(found - known.begin())];
+    const bool twice = std::any_of(chosen.begin(), chosen.end(),
+                                   [&](const Statement& other) { return other.figure == statement.figure; });
+    if (!twice) chosen.push_back(statement);
   }
   return chosen;
 }
@@ -54,6 +57,29 @@ std::vector<UsedResult> UsedBy(const std::string& figure, const StoredResults& r
     used.push_back(std::move(one));
   }
   return used;
+}
+
+/// A plan that memory does not hold would not run as it is judged.
+void NoteWhatDoesNotFit(const std::string& figure, const StoredResults& results, ReproducedFigure& made) {
+  for (const std::string& experiment : ExperimentsOf(figure)) {
+    if (!results.Has(experiment)) continue;
+    std::string unfit;
+    for (const PointFigures& point : results.Get(experiment).points) {
+      for (const PolicyFigures& policy : point.policies) {
+        if (policy.seeds.empty() || policy.figures.fits) continue;
+        unfit += (unfit.empty() ? "" : "; ") + policy.policy + " in " + point.title();
+      }
+    }
+    if (!unfit.empty())
+      made.notes.push_back("With some seed too large for the memory, and judged all the same: " + unfit + ".");
+  }
+}
+
+JudgedFigure JudgeFigure(const Statement& statement, const StoredResults& results) {
+  ReproducedFigure figure = MakeFigure(statement.figure, results);
+  NoteWhatDoesNotFit(statement.figure, results, figure);
+  JudgedStatement judged = Judge(statement, figure.quantities);
+  return {std::move(judged), std::move(figure), UsedBy(statement.figure, results)};
 }
 
 void WriteFigures(const std::vector<JudgedFigure>& figures, const std::string& out) {
@@ -108,19 +134,26 @@ void Draw(const PaperArguments& arguments) {
   const std::string folder = std::filesystem::path(arguments.statements).parent_path().string();
   const StoredResults results(arguments.results, folder.empty() ? "." : folder);
   std::vector<JudgedFigure> figures;
+  std::string missing;
   for (const Statement& statement : chosen) {
-    ReproducedFigure figure = MakeFigure(statement.figure, results);
-    JudgedStatement judged = Judge(statement, figure.quantities);
-    figures.push_back({std::move(judged), std::move(figure), UsedBy(statement.figure, results)});
+    try {
+      figures.push_back(JudgeFigure(statement, results));
+    } catch (const InputError& error) {
+      missing += (missing.empty() ? "" : "\n") + statement.label() + " is left out: " + error.what();
+    }
   }
+  if (figures.empty()) throw InputError(missing);
   WriteFigures(figures, arguments.out);
+  std::string only;
+  for (const std::string& name : arguments.figures) only += " --figure " + name;
   const std::string command =
-      "dflop paper " + arguments.statements + " --results " + arguments.results + " --out " + arguments.out;
+      "dflop paper " + arguments.statements + " --results " + arguments.results + " --out " + arguments.out + only;
   WriteFile(arguments.out + "/index.html", PaperPage(statements.source, figures));
   WriteFile(arguments.out + "/README.md", PaperReadme(statements.source, figures, command));
   WriteFile(arguments.out + "/verdicts.json", VerdictsJson(statements.source, figures).Dump(1) + "\n");
   PrintVerdicts(figures);
   std::printf("page: %s/index.html\n", arguments.out.c_str());
+  if (!missing.empty()) throw InputError(missing);
 }
 
 }  // namespace

@@ -41,6 +41,7 @@ class PlotDrawing {
 
   Svg Draw() {
     svg_.FittedText(0, 14, kPlotWidth, plot_.title, "strong");
+    svg_.ShowsItsTitle();
     const double legend_end =
         kFrameTop + 6 + DrawLegend(svg_, kFrameLeft + 8, kFrameTop + 6, FrameWidth() - 16, Legend());
     top_ = legend_end + 4;
@@ -274,8 +275,12 @@ std::string PlotCsv(std::span<const Plot> plots) {
         const auto index = static_cast<std::size_t>(std::max(0.0, point.x));
         const std::string x =
             index < plot.x.categories.size() ? CsvField(plot.x.categories[index]) : Format("%.9g", point.x);
-        text += CsvField(plot.title) + "," + CsvField(series.name) + "," + x + "," + Format("%.9g", point.y) + "," +
-                (point.half_width ? Format("%.4g", *point.half_width) : "") + "\n";
+        const std::string place = CsvField(plot.title) + "," + CsvField(series.name) + "," + x + ",";
+        text +=
+            place + Format("%.9g", point.y) + "," + (point.half_width ? Format("%.4g", *point.half_width) : "") + "\n";
+        for (const double value : point.values) {
+          text += CsvField(plot.title) + "," + CsvField(series.name + ": one") + "," + x + Format(",%.9g,\n", value);
+        }
       }
     }
   }

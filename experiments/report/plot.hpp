@@ -58,7 +58,8 @@ struct Plot {
 /// Points that are not finite, or not positive on a logarithmic axis, are left out.
 Svg DrawPlot(const Plot& plot);
 
-/// One line per point: panel, series, x (the category's name where there are some), y, half width.
+/// One line per point: panel, series, x (the category's name where there are some), y, half width; under a box the
+/// values that it is of.
 std::string PlotCsv(std::span<const Plot> plots);
 
 }  // namespace dflop

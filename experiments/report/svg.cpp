@@ -103,7 +103,7 @@ std::string Svg::Inline() const { return Element(" style=\"min-width:" + Coordin
 
 std::string Svg::Standalone(std::string_view style) const {
   constexpr double kLine = 18, kMargin = 10;
-  const std::vector<std::string> heading = WrapText(title_, width_, 3, 14);
+  const std::vector<std::string> heading = titled_ ? std::vector<std::string>() : WrapText(title_, width_, 3, 14);
   const double top = kLine * static_cast<double>(heading.size()) + 8;
   const double width = width_ + 2 * kMargin, height = height_ + top + 2 * kMargin;
   const std::string size = Attribute("width", width) + Attribute("height", height);

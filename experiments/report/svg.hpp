@@ -44,6 +44,8 @@ class Svg {
 
   /// Of what is drawn so far.
   std::size_t bytes() const { return body_.size(); }
+  /// The drawing shows its title itself; a file of it then needs no heading.
+  void ShowsItsTitle() { titled_ = true; }
   double width() const { return width_; }
   void set_height(double height) { height_ = height; }
 
@@ -58,6 +60,7 @@ class Svg {
   double width_;
   double height_ = 0;
   std::string title_;
+  bool titled_ = false;
   std::string body_;
 };
 

@@ -5,6 +5,7 @@
 
 #include "experiments/profile/data_profile.hpp"
 #include "experiments/reproduction/figures.hpp"
+#include "experiments/reproduction/gain_plots.hpp"
 
 namespace dflop {
 namespace {
@@ -69,24 +70,20 @@ ReproducedFigure Durations(const StoredResults& results) {
 
 ReproducedFigure EightSamples(const StoredResults& results) {
   const PointFigures& point = PointOf(results.Get("fig05-scheduler"), "llama3-8b");
-  const auto largest = [&](const std::string& policy) {
-    std::vector<double> over_bound;
-    for (const RunFigures& seed : FiguresOf(point, policy).by_seed) over_bound.push_back(1 + seed.balance_gap);
-    return over_bound;
-  };
+  const auto largest = [](const RunFigures& seed) { return 1 + seed.balance_gap; };
   Plot plot{.title = "Eight samples in four microbatches: largest bucket over the lower bound",
             .x = {.label = "batch scheduler", .categories = {"by chance", "longest first", "integer program"}},
             .y = {.label = "largest bucket over the bound", .least = 0.0},
             .series = {{"mean over ten batches a seed", PlotMark::kBars, {}}}};
   for (const char* policy : {"random", "lpt", "ilp"}) {
-    const Interval mean = MeanInterval(largest(policy));
+    const Interval mean = OverSeedsOf(FiguresOf(point, policy), largest);
     plot.series.front().points.push_back(
         {.x = static_cast<double>(plot.series.front().points.size()), .y = mean.mean, .half_width = mean.half_width});
   }
   ReproducedFigure figure;
   figure.AddPlots("fig05", {plot});
-  figure.quantities["ilp_over_lpt"] = RatioOfMeans(largest("ilp"), largest("lpt"));
-  figure.quantities["random_over_ilp"] = RatioOfMeans(largest("random"), largest("ilp"));
+  figure.quantities["ilp_over_lpt"] = PairedRatio(FiguresOf(point, "ilp"), FiguresOf(point, "lpt"), largest);
+  figure.quantities["random_over_ilp"] = PairedRatio(FiguresOf(point, "random"), FiguresOf(point, "ilp"), largest);
   return figure;
 }
 

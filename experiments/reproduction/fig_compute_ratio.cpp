@@ -83,7 +83,7 @@ ReproducedFigure ComputeRatio(const StoredResults& results) {
             .x = {.label = "encoder FLOPs / LLM FLOPs", .logarithmic = true},
             .y = {.label = "times as fast as the slower of random-fixed and uniform-tuned", .least = 1.0},
             .series = {SeriesOf("six models", PlotMark::kDots, models),
-                       SeriesOf("Llama-3 8B, encoder of 5 to 60 layers", PlotMark::kLine, sweep)}};
+                       SeriesOf("Llama-3 8B, encoder of 5 to 65 layers", PlotMark::kLine, sweep)}};
   const NamedPoints fair_models = PointsOf(results.Get("fig07-end-to-end"));
   PlotSeries fair{"six models over uniform-balanced (fair)", PlotMark::kDots, {}};
   double small = 0, large = 0;

@@ -10,19 +10,15 @@
 namespace dflop {
 namespace {
 
-std::vector<double> SecondHalves(const PolicyFigures& policy) {
-  std::vector<double> sums;
-  for (const RunFigures& seed : policy.by_seed) {
-    double sum = 0;
-    for (std::size_t step = seed.step_s.size() / 2; step < seed.step_s.size(); ++step) sum += seed.step_s[step];
-    sums.push_back(sum);
-  }
-  return sums;
+double SecondHalf(const RunFigures& seed) {
+  double sum = 0;
+  for (std::size_t step = seed.step_s.size() / 2; step < seed.step_s.size(); ++step) sum += seed.step_s[step];
+  return sum;
 }
 
 /// `always` pays for watching in its own step time.
 Interval NetSpeedup(const PointFigures& point) {
-  const Interval ratio = RatioOfMeans(SecondHalves(FiguresOf(point, "off")), SecondHalves(FiguresOf(point, "always")));
+  const Interval ratio = PairedRatio(FiguresOf(point, "off"), FiguresOf(point, "always"), SecondHalf);
   return {ratio.mean - 1, ratio.half_width};
 }
 

@@ -79,9 +79,8 @@ ReproducedFigure SavedHours(const StoredResults& results) {
     const PolicyFigures& baseline = FiguresOf(*point, "random-fixed");
     const PolicyFigures& dflop = FiguresOf(*point, "dflop");
     std::vector<double> saved;
-    for (std::size_t seed = 0; seed < std::min(baseline.by_seed.size(), dflop.by_seed.size()); ++seed) {
-      saved.push_back(kSamples / kHour *
-                      (1 / baseline.by_seed[seed].samples_per_s - 1 / dflop.by_seed[seed].samples_per_s));
+    for (const auto& [before, after] : PairedSeeds(baseline, dflop)) {
+      saved.push_back(kSamples / kHour * (1 / before->samples_per_s - 1 / after->samples_per_s));
     }
     figure.quantities["saved_h." + name] = MeanInterval(saved);
   }

@@ -44,7 +44,8 @@ Interval IdealIdle(const StoredResults& results, const std::string& experiment, 
   const Json document = ReadJsonFile(path);
   std::vector<double> ideal;
   for (const JsonReader& run : JsonReader(document, path).At("runs").Elements()) {
-    if (run.At("policy").String() == policy) ideal.push_back(ShapeOf(run.At("layout")).ideal_idle());
+    if (run.At("policy").String() == policy && run.Has("layout"))
+      ideal.push_back(ShapeOf(run.At("layout")).ideal_idle());
   }
   if (ideal.empty()) throw InputError(path + ": has no run of \"" + policy + "\"");
   return MeanInterval(ideal);
@@ -65,18 +66,23 @@ PlotSeries BarSeries(const std::string& name, const std::vector<Interval>& value
   return series;
 }
 
-/// TFLOP/s per GPU of every stage while it computes.
+/// TFLOP/s per GPU of every stage while it computes, its replicas together.
 std::vector<double> RatesOf(const StepPicture& picture) {
-  std::vector<double> busy(picture.stages.size());
+  std::map<int, double> flops, gpu_seconds;  // by depth in the pipeline
+  for (const PictureStage& stage : picture.stages) {
+    if (stage.hardware_flops <= 0) {
+      throw InputError("the timeline does not say how many FLOPs its stages do; run the experiment again");
+    }
+    flops[stage.depth] += stage.hardware_flops;
+  }
   for (const PictureEvent& event : picture.events) {
-    if (event.stage >= 0 && event.IsMicrobatchWork()) busy[static_cast<std::size_t>(event.stage)] += event.duration_s();
+    if (event.stage < 0 || !event.IsMicrobatchWork()) continue;
+    const PictureStage& stage = picture.stages[static_cast<std::size_t>(event.stage)];
+    gpu_seconds[stage.depth] += event.duration_s() * stage.gpu_count;
   }
   std::vector<double> rates;
-  for (std::size_t stage = 0; stage < busy.size(); ++stage) {
-    if (picture.stages[stage].hardware_flops <= 0)
-      throw InputError("the timeline does not say how many FLOPs its stages do; run the experiment again");
-    rates.push_back(picture.stages[stage].hardware_flops / busy[stage] / picture.stages[stage].gpu_count / 1e12);
-  }
+  rates.reserve(flops.size());
+  for (const auto& [depth, work] : flops) rates.push_back(work / gpu_seconds[depth] / 1e12);
   return rates;
 }
 
@@ -107,20 +113,19 @@ ReproducedFigure IdleTimes(const StoredResults& results) {
   ReproducedFigure figure;
   figure.AddPlots("fig13", {plot});
 
-  const auto idle_seconds = [&](const std::string& policy) {
-    std::vector<double> seconds;
-    for (const RunFigures& seed : FiguresOf(point, policy).by_seed) {
-      seconds.push_back(seed.idle_fraction * seed.iteration_time_s);
-    }
-    return seconds;
+  const auto idle_seconds = [](const RunFigures& seed) { return seed.idle_fraction * seed.iteration_time_s; };
+  const PolicyFigures& baseline = FiguresOf(point, "random-fixed");
+  const auto idle_over_baseline = [&](const std::string& policy) {
+    return PairedRatio(FiguresOf(point, policy), baseline, idle_seconds);
   };
-  const Interval left = RatioOfMeans(idle_seconds("dflop"), idle_seconds("random-fixed"));
+  const Interval left = idle_over_baseline("dflop");
   figure.quantities["saved.over.random-fixed"] = {1 - left.mean, left.half_width};
   figure.quantities["ideal.dflop_over_baseline"] = {ideal["dflop"].mean / ideal["random-fixed"].mean, {}};
   const auto over_ideal = [&](const std::string& policy) { return real[policy].mean / ideal[policy].mean; };
+  figure.quantities["real_over_ideal.dflop"] = {over_ideal("dflop"), {}};
   figure.quantities["real_over_ideal.baseline_over_dflop"] = {over_ideal("random-fixed") / over_ideal("dflop"), {}};
-  const Interval searched = RatioOfMeans(idle_seconds("dflop-makespan"), idle_seconds("random-fixed"));
-  const Interval fair = RatioOfMeans(idle_seconds("uniform-balanced"), idle_seconds("random-fixed"));
+  const Interval searched = idle_over_baseline("dflop-makespan");
+  const Interval fair = idle_over_baseline("uniform-balanced");
   figure.notes.push_back(
       Format("With microbatches by simulated makespan DFLOP's plan idles %.0f %% less than "
              "random-fixed, uniform-balanced (fair) %.0f %% less.",

@@ -78,6 +78,7 @@ void AddQuantities(const std::string& name, const PointsByNodes& points, Quantit
     return GainOver(*found->second, "random-fixed", "dflop").mean;
   };
   quantities[name + ".gain_8_over_1"] = {gain(8) / gain(1), {}};
+  quantities[name + ".gain_8_over_4"] = {gain(8) / gain(4), {}};
   quantities[name + ".gain_32_over_8"] = {gain(32) / gain(8), {}};
 }
 

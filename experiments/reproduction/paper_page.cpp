@@ -48,8 +48,8 @@ std::string ReasonsOf(const JudgedStatement& judged) {
   std::string html;
   for (const JudgedClause& clause : judged.clauses) {
     if (clause.holds || clause.clause.if_missed.empty()) continue;
-    const std::string line =
-        "<p class=\"reason\"><strong>Why it fails.</strong> " + EscapeXml(clause.clause.if_missed) + "</p>\n";
+    const std::string line = "<p class=\"reason\"><strong>Why \"" + EscapeXml(clause.clause.says) +
+                             "\" fails.</strong> " + EscapeXml(clause.clause.if_missed) + "</p>\n";
     if (html.find(line) == std::string::npos) html += line;
   }
   return html;
@@ -114,7 +114,8 @@ std::string PaperPage(const std::string& source, const std::vector<JudgedFigure>
       EscapeXml(source) + " · dflop</title>\n<style>\n" + std::string(FigureStyle()) + PaperStyle() +
       "</style>\n</head>\n<body>\n<main>\n<h1>What holds of " + EscapeXml(source) + "</h1>\n<p class=\"lead\">" +
       EscapeXml("Of the statements figure by figure " + Tally(figures)) +
-      " in simulation.</p>\n<p class=\"muted\">Bounds were committed before anything was run; a verdict is a bound "
+      " in simulation.</p>\n<p class=\"muted\">Bounds stand in a file that is committed before the run shown here; a "
+      "verdict is a bound "
       "against "
       "a number, never typed. ± is half of a 95 % interval over the seeds.</p>\n<div class=\"scroll\" tabindex=\"0\" "
       "role=\"region\" aria-label=\"All figures\"><table class=\"index\"><thead><tr><th>figure</th><th>stated</th>"

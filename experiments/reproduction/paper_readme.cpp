@@ -25,7 +25,7 @@ std::string FigureBlock(const JudgedFigure& figure) {
             (clause.holds ? "holds" : "**fails**") + " |\n";
     const std::string& reason = clause.clause.if_missed;
     if (!clause.holds && !reason.empty() && reasons.find(reason) == std::string::npos) {
-      reasons.append("\nWhy it fails: ").append(reason).append("\n");
+      reasons.append("\nWhy \"").append(clause.clause.says).append("\" fails: ").append(reason).append("\n");
     }
   }
   text += reasons;
@@ -39,7 +39,7 @@ std::string PaperReadme(const std::string& source, const std::vector<JudgedFigur
                         const std::string& command) {
   std::string text = "# What holds of " + source + "\n\nMade by `" + command +
                      "`; nothing here is typed but the statements, their bounds and, where one fails, why "
-                     "(`statements.json`, committed before the run). **" +
+                     "(`statements.json`, committed before the run shown). **" +
                      Tally(figures) +
                      ".** [index.html](index.html) is the same with what shows on hover.\n\n"
                      "| figure | stated | here | fails |\n|---|---|---|---|\n";

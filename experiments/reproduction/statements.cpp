@@ -62,6 +62,7 @@ Statements ReadStatements(const std::string& path) {
   Statements statements;
   statements.source = root.At("source").String();
   std::set<std::string> ids;
+  if (root.At("figures").Size() == 0) root.At("figures").Fail("is empty");
   for (const JsonReader& figure : root.At("figures").Elements()) {
     statements.figures.push_back(ReadStatement(figure));
     if (!ids.insert(statements.figures.back().figure).second) figure.At("figure").Fail("stands twice");

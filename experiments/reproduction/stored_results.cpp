@@ -6,8 +6,25 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/file.hpp"
+#include "base/sha256.hpp"
 
 namespace dflop {
+namespace {
+
+/// A result of another experiment, or of the file as it was before, would be judged as if it were this one.
+void CheckInputs(const Report& report, const std::string& file) {
+  if (!report.inputs.is<Json::Object>() || !std::filesystem::exists(file)) return;
+  const std::string name = std::filesystem::path(file).filename().string();
+  for (const Json::Member& input : report.inputs.as<Json::Object>()) {
+    if (std::filesystem::path(input.key).filename().string() != name) continue;
+    if (input.value.as<std::string>() == Sha256Hex(ReadFile(file))) return;
+    throw InputError(report.name + ": the result is of " + file + " as it was before it changed");
+  }
+  throw InputError(report.name + ": the result is of another experiment than " + file);
+}
+
+}  // namespace
 
 StoredResults::StoredResults(std::string results, std::string experiments)
     : results_(std::move(results)), experiments_(std::move(experiments)) {}
@@ -27,7 +44,9 @@ const Report& StoredResults::Get(const std::string& experiment) const {
   const std::string command = "dflop run " + ExperimentFile(experiment) + " --out " + folder;
   if (!Has(experiment)) throw InputError(folder + "/result.json is missing; it is made by: " + command);
   try {
-    return *read_.emplace(experiment, std::make_unique<const Report>(ReadReport(folder))).first->second;
+    auto report = std::make_unique<const Report>(ReadReport(folder));
+    CheckInputs(*report, ExperimentFile(experiment));
+    return *read_.emplace(experiment, std::move(report)).first->second;
   } catch (const InputError& error) {
     throw InputError(std::string(error.what()) +
                      "\nThe result is of another version or broken; it is made anew by: " + command);
@@ -57,6 +76,27 @@ double AxisValue(const PointFigures& point, const std::string& axis) {
 
 Interval GainOver(const PointFigures& point, const std::string& baseline, const std::string& policy) {
   return SpeedupOver(FiguresOf(point, baseline).seeds, FiguresOf(point, policy).seeds);
+}
+
+std::vector<std::pair<const RunFigures*, const RunFigures*>> PairedSeeds(const PolicyFigures& a,
+                                                                         const PolicyFigures& b) {
+  std::vector<std::pair<const RunFigures*, const RunFigures*>> pairs;
+  for (std::size_t i = 0; i < std::min(a.seeds.seeds.size(), a.by_seed.size()); ++i) {
+    const auto found = std::find(b.seeds.seeds.begin(), b.seeds.seeds.end(), a.seeds.seeds[i]);
+    const auto at = static_cast<std::size_t>(found - b.seeds.seeds.begin());
+    if (at < b.by_seed.size()) pairs.emplace_back(&a.by_seed[i], &b.by_seed[at]);
+  }
+  if (pairs.empty()) throw InputError(a.policy + " and " + b.policy + ": no seed ran under both");
+  return pairs;
+}
+
+Interval PairedRatio(const PolicyFigures& a, const PolicyFigures& b, double (*figure)(const RunFigures&)) {
+  std::vector<double> above, below;
+  for (const auto& [first, second] : PairedSeeds(a, b)) {
+    above.push_back(figure(*first));
+    below.push_back(figure(*second));
+  }
+  return RatioOfMeans(above, below);
 }
 
 const StepPicture& PictureOf(const Report& report, const std::string& scenario, const std::string& policy) {

@@ -4,6 +4,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "experiments/results/result_figures.hpp"
 
@@ -36,6 +38,11 @@ const PolicyFigures& FiguresOf(const PointFigures& point, const std::string& pol
 double AxisValue(const PointFigures& point, const std::string& axis);
 /// How much faster than the baseline; InputError when either is not there.
 Interval GainOver(const PointFigures& point, const std::string& baseline, const std::string& policy);
+/// Of the seeds that both ran, in one order: their figures side by side. InputError when they share none.
+std::vector<std::pair<const RunFigures*, const RunFigures*>> PairedSeeds(const PolicyFigures& a,
+                                                                         const PolicyFigures& b);
+/// Σ figure(a) / Σ figure(b) over them, with its interval.
+Interval PairedRatio(const PolicyFigures& a, const PolicyFigures& b, double (*figure)(const RunFigures&));
 /// The timeline of the first seed's first step; InputError when none is stored.
 const StepPicture& PictureOf(const Report& report, const std::string& scenario, const std::string& policy);
 

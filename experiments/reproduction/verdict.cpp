@@ -71,6 +71,10 @@ JudgedStatement Judge(const Statement& statement, const Quantities& quantities) 
       throw InputError(statement.figure + ": there is no quantity \"" + clause.quantity +
                        "\" to judge by, there are: " + JoinNames(names));
     }
+    if (!std::isfinite(found->second.mean)) {
+      throw InputError(statement.figure + ": the quantity \"" + clause.quantity +
+                       "\" is no finite number; its result lacks what it is worked out from");
+    }
     judged.clauses.push_back(JudgeClause(clause, found->second));
     judged.held += judged.clauses.back().holds ? 1 : 0;
   }
@@ -97,7 +101,12 @@ std::string DistanceText(const JudgedClause& clause) {
   const double size = std::abs(clause.distance);
   const std::string text =
       of_bound ? Format("%.*f %%", size < kWhole ? 1 : 0, 100 * size) : InUnit(size, clause.clause.unit);
-  return text + (clause.holds ? " inside" : " short") + (clause.within_interval ? ", less than the interval" : "");
+  const bool above = clause.value.mean > clause.clause.most;
+  return text +
+         (clause.holds ? " inside"
+          : above      ? " above"
+                       : " below") +
+         (clause.within_interval ? ", less than the interval" : "");
 }
 
 }  // namespace dflop

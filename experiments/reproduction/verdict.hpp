@@ -37,7 +37,7 @@ JudgedStatement Judge(const Statement& statement, const Quantities& quantities);
 std::string ValueText(const Clause& clause, const Interval& value);
 /// "≥ 1.2×", "1.2×–3.6×".
 std::string BoundText(const Clause& clause);
-/// "12 % inside", "5 % short"; plain numbers where the bound is zero.
+/// "12 % inside", "5 % below", "3 % above"; plain numbers where the bound is zero.
 std::string DistanceText(const JudgedClause& clause);
 
 }  // namespace dflop

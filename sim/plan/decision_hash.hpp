@@ -13,8 +13,8 @@
 //   count of device groups that hold a stage, by first GPU and number of GPUs, each:
 //     first GPU, number of GPUs, count of operations, each:
 //       text of its kind (ContentName), microbatch, fields: `chunk` (0 by default): which of the group's stages, these
-//       in the order of the replicas and in them of the microbatches' way; `pair`, only of a pair's first half: the bits
-//       of its share as an IEEE 754 double
+//       in the order of the replicas and in them of the microbatches' way; `pair`, only of a pair's first half: the
+//       bits of its share as an IEEE 754 double
 //
 // then of every step in turn:
 //

@@ -57,7 +57,7 @@ TEST(VerdictTest, ABoundOfZeroGivesAPlainDistance) {
   Clause clause{.says = "net", .quantity = "net", .most = 0.0, .unit = "%", .if_missed = ""};
   const JudgedStatement judged = Judge(Stating({clause}), {{"net", {0.02, {}}}});
   EXPECT_FALSE(judged.clauses[0].holds);
-  EXPECT_EQ(DistanceText(judged.clauses[0]), "2 % short");
+  EXPECT_EQ(DistanceText(judged.clauses[0]), "2 % above");
   EXPECT_EQ(BoundText(clause), "≤ 0 %");
 }
 
@@ -65,6 +65,11 @@ TEST(VerdictTest, AValueAtItsBoundHolds) {
   const JudgedStatement judged = Judge(Stating({Within(1.2, 3.6)}), {{"gain", {1.2, {}}}});
   EXPECT_TRUE(judged.clauses[0].holds);
   EXPECT_EQ(DistanceText(judged.clauses[0]), "at the bound");
+}
+
+TEST(VerdictTest, WhatIsNoNumberIsNeverJudged) {
+  ExpectError(ErrorOf([] { Judge(Stating({Within(1, 2)}), {{"gain", {std::nan(""), {}}}}); }), "is no finite number");
+  ExpectError(ErrorOf([] { Judge(Stating({Within(1, 2)}), {{"gain", {HUGE_VAL, {}}}}); }), "is no finite number");
 }
 
 TEST(VerdictTest, AClauseWithoutItsQuantityIsAnError) {
@@ -150,6 +155,17 @@ TEST_F(StoredResultsTest, AGainIsTheRatioOfMeanStepTimes) {
   EXPECT_NE(figure.csv.find("Step time,slow,one,4.5,"), std::string::npos) << figure.csv;
 }
 
+TEST_F(StoredResultsTest, SeedsArePairedByTheirNumberAndNotByTheirPlace) {
+  // Seed 2 alone ran under both: 5 s over 2.5 s.
+  Write(RunText("slow", 1, 4) + "," + RunText("slow", 2, 5) + "," + RunText("fast", 2, 2.5) + "," +
+        RunText("fast", 3, 9));
+  const StoredResults results = Results();
+  const PointFigures& point = PointOf(results.Get("peer"), "one");
+  const auto seconds = [](const RunFigures& seed) { return seed.iteration_time_s; };
+  EXPECT_EQ(PairedSeeds(FiguresOf(point, "slow"), FiguresOf(point, "fast")).size(), 1U);
+  EXPECT_NEAR(PairedRatio(FiguresOf(point, "slow"), FiguresOf(point, "fast"), seconds).mean, 2, 1e-12);
+}
+
 TEST_F(StoredResultsTest, WhatIsMissingIsNamedWithTheCommandThatMakesIt) {
   ExpectError(ErrorOf([&] { MakeFigure("peer", Results()); }),
               "peer/result.json is missing; it is made by: dflop run experiments/peers/peer.json --out");
@@ -172,7 +188,7 @@ TEST_F(StoredResultsTest, PageAndReadmeSayTheSameVerdictAndWhyItFails) {
   for (const std::string& text : {PaperPage("S", figures), PaperReadme("S", figures, "c")}) {
     EXPECT_NE(text.find("does not hold"), std::string::npos);
     EXPECT_NE(text.find("because"), std::string::npos);
-    EXPECT_NE(text.find("33 % short"), std::string::npos) << "2 is a third below 3";
+    EXPECT_NE(text.find("33 % below"), std::string::npos) << "2 is a third below 3";
   }
   EXPECT_EQ(Tally(figures), "0 of 1 hold, 0 in part, 1 do not");
   const Json verdicts = VerdictsJson("S", figures);
