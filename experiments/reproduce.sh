@@ -34,6 +34,7 @@ if [[ -n ${DFLOP:-} ]]; then
   dflop=$(realpath -- "$dflop")
 fi
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+[[ -z ${DFLOP:-} ]] || dflop=$(realpath --relative-to=. -- "$dflop")  # results name it, and no machine
 results=results/local/reproduce
 [[ $quick == 0 ]] || results=results/local/reproduce-quick/runs
 if [[ -z $out ]]; then

@@ -35,7 +35,7 @@ JudgedClause JudgeClause(const Clause& clause, const Interval& value) {
 std::string InUnit(double value, const std::string& unit) {
   if (unit == "%") return Format("%.4g %%", 100 * value);
   if (unit == "x") return Format("%.3g×", value);
-  return Format("%.3g", value) + (unit.empty() ? "" : " " + unit);
+  return Format(unit.empty() ? "%.4g" : "%.3g", value) + (unit.empty() ? "" : " " + unit);
 }
 
 }  // namespace
