@@ -166,36 +166,60 @@ class OrderCheck {
   };
   Awaited AwaitedBy(const ScheduledOp& op, int device) const {
     const int stage = stages_[Index(device)][Index(op.chunk)];
-    if (op.kind == OpKind::kForward) return At(OpKind::kForward, stage - 1, op.microbatch);
-    if (op.kind == OpKind::kBackwardWeight) return At(OpKind::kBackwardInput, stage, op.microbatch);
-    if (done_[Cell(OpKind::kForward, stage, op.microbatch)] == 0) return At(OpKind::kForward, stage, op.microbatch);
-    return At(OpKind::kBackwardInput, stage + 1, op.microbatch);
+    const int unit = problem_.UnitOf(op);
+    if (op.kind == OpKind::kForward) {
+      return op.split > 0 && !Ran(unit - 1, stage) ? At(OpKind::kForward, stage, unit - 1)
+                                                   : At(OpKind::kForward, stage - 1, unit);
+    }
+    if (op.kind == OpKind::kBackwardWeight) return At(OpKind::kBackwardInput, stage, unit);
+    if (!Ran(unit, stage)) return At(OpKind::kForward, stage, unit);
+    const bool waits_here = op.split + 1 < problem_.splits && !GaveGradient(unit + 1, stage);
+    return waits_here ? At(OpKind::kBackwardInput, stage, unit + 1) : At(OpKind::kBackwardInput, stage + 1, unit);
   }
   /// A whole backward where the stage runs no half.
-  Awaited At(OpKind kind, int stage, int microbatch) const {
+  Awaited At(OpKind kind, int stage, int unit) const {
     const int device = problem_.placement[Index(stage)];
     const std::vector<int>& chunks = stages_[Index(device)];
-    ScheduledOp op{kind, microbatch, static_cast<int>(std::find(chunks.begin(), chunks.end(), stage) - chunks.begin())};
+    ScheduledOp op{kind, unit / problem_.splits,
+                   static_cast<int>(std::find(chunks.begin(), chunks.end(), stage) - chunks.begin()),
+                   unit % problem_.splits};
     const DeviceOrder& order = orders_[Index(device)];
-    if (std::find(order.begin(), order.end(), op) == order.end()) op.kind = OpKind::kBackward;
+    const bool runs = std::any_of(order.begin(), order.end(), [&](const ScheduledOp& one) { return IsSame(one, op); });
+    if (!runs) op.kind = OpKind::kBackward;
     return {op, device};
+  }
+  /// Whether or not it begins a pair.
+  static bool IsSame(const ScheduledOp& a, const ScheduledOp& b) {
+    return a.kind == b.kind && a.microbatch == b.microbatch && a.chunk == b.chunk && a.split == b.split;
+  }
+
+  /// What holds a device up: of a pair the half that is not ready.
+  const ScheduledOp& Waiting(int device, std::size_t at) const {
+    const ScheduledOp& first = orders_[Index(device)][at];
+    if (first.pair == 0 || !Ready(first, stages_[Index(device)][Index(first.chunk)])) return first;
+    return orders_[Index(device)][at + 1];
+  }
+  /// Whether an operation is what the device would run next, or the other half of that pair.
+  bool IsNext(const ScheduledOp& op, int device, std::size_t at) const {
+    const ScheduledOp& first = orders_[Index(device)][at];
+    return IsSame(first, op) || (first.pair > 0 && IsSame(orders_[Index(device)][at + 1], op));
   }
 
   /// Every device that is stuck waits for one that is: following them comes back somewhere.
   std::string Circle(const std::vector<std::size_t>& next, int device) const {
     std::vector<int> met;
-    const auto next_op = [&](int d) { return orders_[Index(d)][next[Index(d)]]; };
+    const auto waiting = [&](int d) -> const ScheduledOp& { return Waiting(d, next[Index(d)]); };
     while (std::find(met.begin(), met.end(), device) == met.end()) {
       met.push_back(device);
-      device = AwaitedBy(next_op(device), device).device;
+      device = AwaitedBy(waiting(device), device).device;
     }
     met.erase(met.begin(), std::find(met.begin(), met.end(), device));
-    std::string text = "deadlock, waits for ever: " + Name(next_op(device), device);
-    for (std::size_t i = 0; i < met.size(); ++i) {
-      const Awaited awaited = AwaitedBy(next_op(met[i]), met[i]);
+    std::string text = "deadlock, waits for ever: " + Name(waiting(device), device);
+    for (const int stuck : met) {
+      const Awaited awaited = AwaitedBy(waiting(stuck), stuck);
       text += " → " + Name(awaited.op, awaited.device);
-      const ScheduledOp before = next_op(awaited.device);
-      if (!(before == awaited.op)) text += ", which stands behind " + Name(before, awaited.device);
+      if (IsNext(awaited.op, awaited.device, next[Index(awaited.device)])) continue;
+      text += ", which stands behind " + Name(waiting(awaited.device), awaited.device);
     }
     return text;
   }

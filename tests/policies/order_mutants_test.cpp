@@ -144,11 +144,15 @@ TEST(OrderMutants, APairWaitsForBothItsInputs) {
   const DeviceOrder together = {{kF, 0}, {kF, 1, 0, 0, 1.0}, {kBW, 0}, {kBW, 1}};
   EXPECT_EQ(WhyOrdersFail({apart, apart}, problem), "");
   EXPECT_EQ(WhyOrdersFail({apart, together}, problem), "");
-  EXPECT_EQ(WhyOrdersFail({together, together}, problem),
-            "deadlock, waits for ever: forward of microbatch 1, chunk 0, on device 0");
+  EXPECT_EQ(
+      WhyOrdersFail({together, together}, problem),
+      "deadlock, waits for ever: backward of microbatch 0, chunk 0, on device 0 → backward of microbatch 0, chunk "
+      "0, on device 1 → forward of microbatch 1, chunk 0, on device 0");
   const DeviceOrder itself = {{kF, 0}, {kBW, 0}, {kF, 1, 0, 0, 1.0}, {kBW, 1}};
-  EXPECT_EQ(WhyOrdersFail({itself}, {1, 2, 1, {0}}),
-            "deadlock, waits for ever: forward of microbatch 1, chunk 0, on device 0");
+  EXPECT_EQ(
+      WhyOrdersFail({itself}, {1, 2, 1, {0}}),
+      "deadlock, waits for ever: backward of microbatch 1, chunk 0, on device 0 → forward of microbatch 1, chunk 0, "
+      "on device 0");
 }
 
 TEST(OrderMutants, AMicrobatchGoesOneWayOnly) {
