@@ -122,17 +122,21 @@ ReproducedFigure Gains(const StoredResults& results, const std::string& experime
   for (const auto& [name, point] : points) {
     for (const PolicyFigures& policy : point->policies) {
       std::string gains;
+      const std::string quantity = "gain." + name + "." + policy.policy + ".over.";
       for (const std::string& other : policies) {
         const auto gain = SpeedupOver(point->Find(other), policy);
-        if (gain) figure.quantities["gain." + name + "." + policy.policy + ".over." + other] = *gain;
+        if (gain) figure.quantities[std::string(quantity).append(other)] = *gain;
       }
       for (const std::string& baseline : report.baselines) {
         const auto gain = SpeedupOver(point->Find(baseline), policy);
         if (!gain) continue;
-        gains += (gains.empty() ? "" : ", ") + Format("%.2f × ", gain->mean) + baseline +
-                 (baseline == kFair ? " (the fair one)" : "");
+        if (!gains.empty()) gains.append(", ");
+        gains.append(Format("%.2f × ", gain->mean)).append(baseline);
+        if (baseline == kFair) gains.append(" (the fair one)");
       }
-      if (policy.policy == experiment) figure.notes.push_back(name + ": as fast as " + gains + ".");
+      if (policy.policy == experiment) {
+        figure.notes.push_back(std::string(name).append(": as fast as ").append(gains).append("."));
+      }
     }
   }
   return figure;
