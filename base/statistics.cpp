@@ -80,6 +80,13 @@ Interval MeanInterval(std::span<const double> values) {
   return interval;
 }
 
+double StandardDeviation(std::span<const double> values) {
+  const double mean = MeanInterval(values).mean;
+  double squares = 0;
+  for (const double value : values) squares += (value - mean) * (value - mean);
+  return std::sqrt(squares / static_cast<double>(values.size()));
+}
+
 Interval RatioOfMeans(std::span<const double> numerators, std::span<const double> denominators) {
   DFLOP_CHECK(numerators.size() == denominators.size(), "paired lists have one length");
   const double below = MeanInterval(denominators).mean;

@@ -20,6 +20,9 @@ double StudentQuantile(double probability, double degrees_of_freedom);
 /// seeds: the steps of one seed share what was planned, so each seed counts once, with its mean.
 Interval MeanInterval(std::span<const double> values);
 
+/// √(Σ(value − mean)²/n): how far values that are all there are stray from their mean; at least one.
+double StandardDeviation(std::span<const double> values);
+
 /// Σ numerators / Σ denominators over independent pairs (a seed each), the ratio of their means R, with the interval of
 /// a ratio estimator (Cochran, Sampling Techniques, 1977, section 6.4): residuals r = numerator − R·denominator, half
 /// width t(0.975, n − 1)·√(Σr²/(n − 1)/n)/mean(denominators). What a pair shares cancels, and the denominator's own

@@ -114,6 +114,14 @@ for figure in ${figures[@]+"${figures[@]}"}; do
   if [[ -f experiments/peers/$figure.json ]]; then of_peers+=("$figure"); else of_paper+=("$figure"); fi
 done
 
+# Before anything runs: a name that neither knows.
+for figure in ${of_paper[@]+"${of_paper[@]}"}; do
+  "$dflop" paper experiments/paper/statements.json --figure "$figure" --list >/dev/null || {
+    echo "  or of the peers: $(basename -s .json -a experiments/peers/*.json | grep -v statements | paste -sd' ')" >&2
+    exit 2
+  }
+done
+
 begun=$SECONDS
 if [[ ${#figures[@]} == 0 || ${#of_paper[@]} -gt 0 ]]; then
   reproduce experiments/paper "$out" ${of_paper[@]+"${of_paper[@]}"}

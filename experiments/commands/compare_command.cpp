@@ -7,6 +7,7 @@
 #include "base/error.hpp"
 #include "base/terminal.hpp"
 #include "experiments/commands/commands.hpp"
+#include "experiments/results/older_result.hpp"
 #include "experiments/results/result_rows.hpp"
 #include "experiments/results/two_results.hpp"
 
@@ -32,25 +33,14 @@ std::string ResultFile(const std::string& path) {
   return file;
 }
 
-/// How to come by a result that this program can read.
-std::string HowToMakeAgain(const Json& result) {
-  const Json* experiment = result.find("experiment");
-  const Json* provenance = result.find("provenance");
-  const Json* command = provenance == nullptr ? nullptr : provenance->find("command");
-  if (command != nullptr && command->is<std::string>()) return command->as<std::string>();
-  const bool named = experiment != nullptr && experiment->is<std::string>();
-  return "dflop run " + (named ? "experiments/" + experiment->as<std::string>() + ".json" : "EXPERIMENT.json");
-}
-
 /// A result of an older program lacks keys, which the complaint names; only a new run has them.
 void CheckReadable(const JsonReader& result) {
-  result.CheckSchema("dflop/result/1", true);
   try {
+    result.CheckSchema("dflop/result/1", true);
     result.At("experiment").String();
     ReadRows(result);
   } catch (const InputError& error) {
-    throw InputError(std::string(error.what()) +
-                     "; if an older program stored it, this makes it again: " + HowToMakeAgain(result.json()));
+    throw WithCommandToRemake(error, result.json(), result.file());
   }
 }
 

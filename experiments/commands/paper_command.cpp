@@ -50,7 +50,8 @@ std::vector<UsedResult> UsedBy(const std::string& figure, const StoredResults& r
     if (!results.Has(experiment)) continue;
     const Report& report = results.Get(experiment);
     const Json* command = report.provenance.is_null() ? nullptr : report.provenance.find("command");
-    UsedResult one{experiment, command == nullptr ? "" : command->as<std::string>(), 0, report.inputs};
+    UsedResult one{experiment, command == nullptr ? "" : command->as<std::string>(), 0, results.SeedsWanted(experiment),
+                   report.inputs};
     for (const PointFigures& point : report.points) {
       for (const PolicyFigures& policy : point.policies) one.seeds = std::max(one.seeds, policy.seeds.seeds.size());
     }

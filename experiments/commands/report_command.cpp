@@ -21,10 +21,11 @@ struct ReportArguments {
 
 void TellFigures(const FigureFiles& files, const std::string& folder, bool pdf) {
   std::printf("figures: %zu in %s\n", files.figures, folder.c_str());
-  if (pdf && files.pdfs < files.figures) {
-    const char* why = CanMakePdfs() ? "it failed on the others" : "it is not installed; Debian has it in librsvg2-bin";
-    std::fprintf(stderr, "warning: rsvg-convert made %zu of %zu PDFs: %s\n", files.pdfs, files.figures, why);
-  }
+  if (!pdf || files.pdfs == files.figures) return;
+  const std::string made = std::to_string(files.pdfs) + " of " + std::to_string(files.figures) + " PDFs";
+  if (CanMakePdfs()) throw RunError("rsvg-convert made " + made + " and failed on the others");
+  std::fprintf(stderr, "warning: rsvg-convert made %s: it is not installed; Debian has it in librsvg2-bin\n",
+               made.c_str());
 }
 
 void DrawReports(const ReportArguments& arguments) {

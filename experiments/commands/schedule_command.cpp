@@ -277,7 +277,11 @@ void AddScheduleCommand(CLI::App& app) {
   seconds("--backward-weight", arguments->backward_weight, "and for the weights");
   seconds("--transfer", arguments->transfer, "seconds of a message between devices, which occupies none");
   command->add_option("--memory-limit", arguments->memory_limit, "microbatches of a whole device's layers")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) {
+        double limit = 0;
+        const bool positive = CLI::detail::lexical_cast(text, limit) && limit > 0;
+        return positive ? std::string() : JsonQuote(text) + " is no number of microbatches above 0";
+      });
   command->add_option("--weight-share", arguments->weight_share, "of an activation kept for the weights' backward")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();

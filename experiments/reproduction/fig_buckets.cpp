@@ -18,12 +18,7 @@ std::vector<double> LoadsOf(const Report& report, const std::string& policy, Sid
   return loads;
 }
 
-double CoefficientOfVariation(const std::vector<double>& values) {
-  const double mean = Mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(values.size())) / mean;
-}
+double CoefficientOfVariation(const std::vector<double>& values) { return StandardDeviation(values) / Mean(values); }
 
 PlotSeries HistogramSeries(const std::string& name, const std::vector<double>& values) {
   constexpr int kAboutBins = 20;

@@ -17,13 +17,6 @@ std::vector<double> TilesOf(const Scenario& scenario) {
   return tiles;
 }
 
-double StandardDeviation(const std::vector<double>& values) {
-  const double mean = Mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(values.size()));
-}
-
 /// Whole tiles: a bin each.
 PlotSeries SharesOf(const std::string& name, const std::vector<double>& tiles) {
   std::map<int, int> counts;

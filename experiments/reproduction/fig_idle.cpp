@@ -86,13 +86,6 @@ std::vector<double> RatesOf(const StepPicture& picture) {
   return rates;
 }
 
-double Deviation(const std::vector<double>& values) {
-  const double mean = Mean(values);
-  double squares = 0;
-  for (const double value : values) squares += (value - mean) * (value - mean);
-  return std::sqrt(squares / static_cast<double>(values.size()));
-}
-
 }  // namespace
 
 ReproducedFigure IdleTimes(const StoredResults& results) {
@@ -150,8 +143,8 @@ ReproducedFigure StageRates(const StoredResults& results) {
   ReproducedFigure figure;
   figure.AddPlots("fig14", {plot});
   figure.quantities["mean.dflop_over_baseline"] = {Mean(rates["dflop"]) / Mean(rates["random-fixed"]), {}};
-  figure.quantities["deviation.dflop_over_baseline"] = {Deviation(rates["dflop"]) / Deviation(rates["random-fixed"]),
-                                                        {}};
+  figure.quantities["deviation.dflop_over_baseline"] = {
+      StandardDeviation(rates["dflop"]) / StandardDeviation(rates["random-fixed"]), {}};
   return figure;
 }
 

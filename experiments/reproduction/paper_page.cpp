@@ -1,6 +1,7 @@
 // Verdict first, then one section a figure: what is stated, what is seen, what was measured against which bound.
 #include "experiments/reproduction/paper_page.hpp"
 
+#include <algorithm>
 #include <span>
 
 #include "base/embedded_file.hpp"
@@ -68,6 +69,10 @@ std::string HowItWasMade(const JudgedFigure& figure) {
   return html + "</dl></details>\n";
 }
 
+std::string Notice(const std::string& notice) {
+  return notice.empty() ? "" : "<p class=\"reason\"><strong>" + EscapeXml(notice) + "</strong></p>\n";
+}
+
 /// Timelines want the whole width of the page.
 std::string FigureOf(const NamedFigure& panel) {
   constexpr double kHalfPage = 620;
@@ -107,17 +112,34 @@ std::string Tally(const std::vector<JudgedFigure>& figures) {
          std::to_string(figures.size() - hold - fail) + " in part, " + std::to_string(fail) + " do not";
 }
 
+std::string QuickNotice(const std::vector<JudgedFigure>& figures) {
+  std::size_t least = 0, shortened = 0;
+  for (const JudgedFigure& figure : figures) {
+    bool is_short = false;
+    for (const UsedResult& result : figure.results) {
+      if (result.seeds >= result.seeds_wanted) continue;
+      is_short = true;
+      least = least == 0 ? result.seeds : std::min(least, result.seeds);
+    }
+    shortened += is_short ? 1 : 0;
+  }
+  if (shortened == 0) return "";
+  return "A quick look: " + std::to_string(shortened) + " of " + std::to_string(figures.size()) +
+         " figures are made from fewer seeds than their experiments ask for, down to " + std::to_string(least) +
+         ". Intervals are wide or missing, a verdict may change, and reasons quote the whole run.";
+}
+
 std::string PaperPage(const std::string& source, const std::vector<JudgedFigure>& figures) {
   std::string html =
       "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
       "content=\"width=device-width, initial-scale=1\">\n<title>" +
       EscapeXml(source) + " · dflop</title>\n<style>\n" + std::string(FigureStyle()) + PaperStyle() +
       "</style>\n</head>\n<body>\n<main>\n<h1>What holds of " + EscapeXml(source) + "</h1>\n<p class=\"lead\">" +
-      EscapeXml("Of the statements figure by figure " + Tally(figures)) +
-      " in simulation.</p>\n<p class=\"muted\">Bounds stand in a file that is committed before the run shown here; a "
-      "verdict is a bound "
-      "against "
-      "a number, never typed. ± is half of a 95 % interval over the seeds.</p>\n<div class=\"scroll\" tabindex=\"0\" "
+      EscapeXml("Of the statements figure by figure " + Tally(figures)) + " in simulation.</p>\n" +
+      Notice(QuickNotice(figures)) +
+      "<p class=\"muted\">Bounds stand in a file that is committed before the run shown here; a verdict is a bound "
+      "against a number, never typed. ± is half of a 95 % interval over the seeds.</p>\n<div class=\"scroll\" "
+      "tabindex=\"0\" "
       "role=\"region\" aria-label=\"All figures\"><table class=\"index\"><thead><tr><th>figure</th><th>stated</th>"
       "<th>here</th></tr></thead><tbody>\n";
   for (const JudgedFigure& figure : figures) html += IndexRow(figure);

@@ -16,7 +16,8 @@ struct UsedResult {
   std::string experiment;
   std::string command;
   std::size_t seeds = 0;
-  Json inputs;  ///< SHA-256 by file
+  std::size_t seeds_wanted = 0;  ///< by the experiment's file
+  Json inputs;                   ///< SHA-256 by file
 };
 
 struct JudgedFigure {
@@ -34,6 +35,9 @@ std::string PaperReadme(const std::string& source, const std::vector<JudgedFigur
 
 /// dflop/verdicts/1.
 Json VerdictsJson(const std::string& source, const std::vector<JudgedFigure>& figures);
+
+/// What a reader must know first of figures made from fewer seeds than their experiments ask for; "" where none is.
+std::string QuickNotice(const std::vector<JudgedFigure>& figures);
 
 /// "11 of 19 hold, 6 in part, 2 do not".
 std::string Tally(const std::vector<JudgedFigure>& figures);

@@ -40,9 +40,9 @@ std::string PaperReadme(const std::string& source, const std::vector<JudgedFigur
   std::string text = "# What holds of " + source + "\n\nMade by `" + command +
                      "`; nothing here is typed but the statements, their bounds and, where one fails, why "
                      "(`statements.json`, committed before the run shown). **" +
-                     Tally(figures) +
-                     ".** [index.html](index.html) is the same with what shows on hover.\n\n"
-                     "| figure | stated | here | fails |\n|---|---|---|---|\n";
+                     Tally(figures) + ".** [index.html](index.html) is the same with what shows on hover.\n\n";
+  if (const std::string notice = QuickNotice(figures); !notice.empty()) text += "> " + notice + "\n\n";
+  text += "| figure | stated | here | fails |\n|---|---|---|---|\n";
   for (const JudgedFigure& figure : figures) {
     text += "| [" + figure.judged.statement.label() + "](" + figure.judged.statement.figure + ".csv) | " +
             Cell(figure.judged.statement.statement) + " | " + figure.judged.verdict() + " | " +

@@ -33,6 +33,12 @@ std::string StoredResults::ExperimentFile(const std::string& experiment) const {
   return experiments_ + "/" + experiment + ".json";
 }
 
+std::size_t StoredResults::SeedsWanted(const std::string& experiment) const {
+  const Json file = ReadJsonFile(ExperimentFile(experiment));
+  const Json* seeds = file.find("seeds");
+  return seeds == nullptr || !seeds->is<Json::Array>() ? 1 : seeds->as<Json::Array>().size();
+}
+
 bool StoredResults::Has(const std::string& experiment) const {
   return std::filesystem::exists(Folder(experiment) + "/result.json");
 }
@@ -43,14 +49,13 @@ const Report& StoredResults::Get(const std::string& experiment) const {
   const std::string folder = Folder(experiment);
   const std::string command = "dflop run " + ExperimentFile(experiment) + " --out " + folder;
   if (!Has(experiment)) throw InputError(folder + "/result.json is missing; it is made by: " + command);
+  auto report = std::make_unique<const Report>(ReadReport(folder, command));
   try {
-    auto report = std::make_unique<const Report>(ReadReport(folder));
     CheckInputs(*report, ExperimentFile(experiment));
-    return *read_.emplace(experiment, std::move(report)).first->second;
   } catch (const InputError& error) {
-    throw InputError(std::string(error.what()) +
-                     "\nThe result is of another version or broken; it is made anew by: " + command);
+    throw InputError(std::string(error.what()) + "; it is made anew by: " + command);
   }
+  return *read_.emplace(experiment, std::move(report)).first->second;
 }
 
 const PointFigures& PointOf(const Report& report, const std::string& scenario) {

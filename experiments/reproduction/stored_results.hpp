@@ -21,6 +21,8 @@ class StoredResults {
   const Report& Get(const std::string& experiment) const;
   /// Whether there is one: for what --quick leaves out.
   bool Has(const std::string& experiment) const;
+  /// That the experiment's file asks for.
+  std::size_t SeedsWanted(const std::string& experiment) const;
   std::string ExperimentFile(const std::string& experiment) const;
   std::string Folder(const std::string& experiment) const { return results_ + "/" + experiment; }
 

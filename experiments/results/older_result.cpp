@@ -22,14 +22,15 @@ std::string CommandToRemake(const Json& result, const std::string& path) {
 
 }  // namespace
 
-InputError WithCommandToRemake(const InputError& error, const Json& result, const std::string& path) {
+InputError WithCommandToRemake(const InputError& error, const Json& result, const std::string& path,
+                               const std::string& command) {
   if (error.file() != path) return error;
   std::string what = error.what();
   const std::string place = path + ":" + (error.pointer().empty() ? "" : error.pointer());
   if (what.starts_with(place)) what.erase(0, what.find_first_not_of(": ", place.size()));
-  return InputError(
-      path, error.pointer(),
-      what + "; another version of dflop may have stored it. Make it again: " + CommandToRemake(result, path));
+  return InputError(path, error.pointer(),
+                    what + "; another version of dflop may have stored it. Make it again: " +
+                        (command.empty() ? CommandToRemake(result, path) : command));
 }
 
 }  // namespace dflop

@@ -182,13 +182,13 @@ const PolicyFigures* PointFigures::Find(const std::string& policy) const {
   return nullptr;
 }
 
-Report ReadReport(const std::string& folder) {
+Report ReadReport(const std::string& folder, const std::string& command) {
   const std::string path = folder + "/result.json";
   const Json document = ReadJsonFile(path);
   try {
     return ReadResultFigures(JsonReader(document, path), folder);
   } catch (const InputError& error) {
-    throw WithCommandToRemake(error, document, path);
+    throw WithCommandToRemake(error, document, path, command);
   }
 }
 

@@ -68,8 +68,9 @@ struct Report {
 };
 
 /// Reads `folder`/result.json, the timelines that it names and, if there, a validation. Tolerates keys it does not know
-/// and timelines that are gone; InputError on what is missing or malformed otherwise.
-Report ReadReport(const std::string& folder);
+/// and timelines that are gone; InputError on what is missing or malformed otherwise,
+/// with the command that makes the result again: the given one, otherwise what it says of itself.
+Report ReadReport(const std::string& folder, const std::string& command = "");
 
 /// The ends of a 95 % interval; both are the mean when there is one seed only.
 inline double Low(const Interval& interval) { return interval.mean - interval.half_width.value_or(0); }

@@ -121,6 +121,12 @@ void LayoutRace::RememberOverflow(const Runner& runner, Bytes peak) {
 
 std::string LayoutRace::WhyNothingFits() const {
   if (!nearest_) return "no " + space_.what + " exists: the global batch has fewer samples than there are replicas";
+  for (const PlanSimulator& simulator : simulators_) {
+    if (!simulator.refusal().empty()) {
+      return "no " + space_.what + " that memory may hold is one that its schedule or its batches allow, as " +
+             simulator.refusal();
+    }
+  }
   const auto variant = Index(nearest_->variant);
   return "no " + space_.what + " fits into memory; the least bad: " +
          WhyTooLarge(variants_[variant], simulators_[variant].batches(), Build(nearest_->choice));

@@ -116,7 +116,8 @@ std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& la
   } catch (const Infeasible& reason) {
     candidate.fits = false;
     candidate.note = reason.what();
-    if (least_bad_.empty()) least_bad_ = layout.name + ": " + candidate.note;
+    if (refusal_.empty()) refusal_ = layout.name + ": " + candidate.note;
+    if (least_bad_.empty()) least_bad_ = refusal_;
     return std::nullopt;
   }
 }

@@ -35,6 +35,8 @@ class PlanSimulator {
 
   /// Why the least bad layout judged so far did not fit; "" when none was judged.
   const std::string& least_bad() const { return least_bad_; }
+  /// Why a plug-in would not run the first layout that memory may hold: its shape, not its size; "" where none refused.
+  const std::string& refusal() const { return refusal_; }
   /// How many batches were simulated.
   std::size_t simulated() const { return simulated_; }
   /// How many batches were divided by the batcher, simulated or not.
@@ -61,6 +63,7 @@ class PlanSimulator {
   std::vector<std::vector<SampleShape>> batches_;
   std::unique_ptr<Engine> replay_ = MakeReplayEngine();
   std::string least_bad_;
+  std::string refusal_;
   Bytes least_peak_{std::numeric_limits<double>::infinity()};
   std::size_t simulated_ = 0;
   std::size_t scheduled_ = 0;

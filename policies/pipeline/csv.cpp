@@ -40,8 +40,13 @@ const Registration<PipelineSchedule> kCsv{
      "the order of a file, as torch.distributed.pipelining writes it",
      {{.name = "file", .type = Parameter::Other{"file"}, .help = "a schedule's CSV; must be given"}}},
     [](const Parameters& parameters) {
-      const JsonReader file = parameters.json().At("file");
-      const std::string path = file.String();
+      const auto file = parameters.json().Find("file");
+      if (!file) {
+        parameters.json().Fail(
+            "csv wants the file that holds the order: \"file\": \"PATH\", in `dflop schedule show csv` --param "
+            "file=PATH");
+      }
+      const std::string path = file->String();
       return std::make_unique<CsvSchedule>(ReadScheduleCsv(ReadFile(path), path));
     }};
 

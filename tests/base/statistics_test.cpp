@@ -87,6 +87,12 @@ TEST(RatioOfMeans, OverItselfIsOne) {
   EXPECT_DOUBLE_EQ(RatioOfMeans(times, times).half_width.value(), 0);
 }
 
+TEST(StandardDeviationTest, OfAllThereAreIsHandDerived) {
+  // Mean 5; squares 9 + 1 + 1 + 1 + 0 + 0 + 4 + 16 = 32 over 8 values.
+  const std::vector<double> values = {2, 4, 4, 4, 5, 5, 7, 9};
+  EXPECT_DOUBLE_EQ(StandardDeviation(values), 2);
+}
+
 TEST(RatioOfMeans, OfOnePairHasNoWidth) {
   const std::vector<double> baseline = {3};
   const std::vector<double> own = {2};

@@ -109,6 +109,17 @@ TEST_F(StatementsTest, LabelsAreThoseOfThePaper) {
   EXPECT_EQ(table.label(), "entrain");
 }
 
+// Of three figures one stands on two seeds where its experiment asks for five.
+TEST(PaperPageTest, FewerSeedsThanAskedForAreSaidFirst) {
+  std::vector<JudgedFigure> figures(3);
+  figures[0].results = {{.experiment = "whole", .command = "", .seeds = 5, .seeds_wanted = 5, .inputs = {}}};
+  EXPECT_EQ(QuickNotice(figures), "");
+  figures[1].results = {figures[0].results[0],
+                        {.experiment = "short", .command = "", .seeds = 2, .seeds_wanted = 5, .inputs = {}}};
+  ExpectError(QuickNotice(figures), "1 of 3 figures");
+  ExpectError(QuickNotice(figures), "down to 2.");
+}
+
 // Every maker has its statement and every statement of the paper its maker: nothing is drawn that is not judged.
 TEST(PaperTest, StatementsAndMakersAreTheSameFigures) {
   std::set<std::string> stated, made;
@@ -172,7 +183,7 @@ TEST_F(StoredResultsTest, WhatIsMissingIsNamedWithTheCommandThatMakesIt) {
   WriteFile(folder_ / "peer/result.json", R"({"schema": "dflop/result/0"})");
   const std::string older = ErrorOf([&] { MakeFigure("peer", Results()); });
   ExpectError(older, "/schema");
-  ExpectError(older, "it is made anew by: dflop run experiments/peers/peer.json --out");
+  ExpectError(older, "Make it again: dflop run experiments/peers/peer.json --out");
   Write(RunText("slow", 1, 4));
   ExpectError(ErrorOf([&] { PictureOf(Results().Get("peer"), "one", "slow"); }), "no timeline of one, slow is stored");
   ExpectError(ErrorOf([&] { PointOf(Results().Get("peer"), "two"); }), "has no scenario \"two\"");
@@ -184,7 +195,7 @@ TEST_F(StoredResultsTest, PageAndReadmeSayTheSameVerdictAndWhyItFails) {
   Statement statement = Stating({Within(3, 4, "gain.one.fast.over.slow")});
   const JudgedStatement judged = Judge(statement, figure.quantities);
   const std::vector<JudgedFigure> figures = {
-      {judged, figure, {{"peer", "dflop run peer.json", 1, Json::EmptyObject()}}}};
+      {judged, figure, {{"peer", "dflop run peer.json", 1, 1, Json::EmptyObject()}}}};
   for (const std::string& text : {PaperPage("S", figures), PaperReadme("S", figures, "c")}) {
     EXPECT_NE(text.find("does not hold"), std::string::npos);
     EXPECT_NE(text.find("because"), std::string::npos);

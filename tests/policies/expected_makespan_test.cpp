@@ -46,6 +46,27 @@ struct SearchSetting {
   PlanningProblem problem() const { return {cost, batch, samples, *batcher, *schedule, seed}; }
 };
 
+/// Exists for no pipeline at all.
+class RefusesAll final : public PipelineSchedule {
+ public:
+  std::vector<DeviceOrder> Orders(const ScheduleProblem&) const override { throw Infeasible("refuses every pipeline"); }
+};
+
+TEST(NothingRuns, TheScheduleIsBlamedAndNotTheMemory) {
+  SearchSetting setting({"8 GPUs", 1, 8, 16, "in-order", 1});
+  setting.schedule = std::make_unique<RefusesAll>();
+  const PlanningProblem problem = setting.problem();
+  for (const char* planner : {"expected-makespan", "uniform-tuned"}) {
+    try {
+      Plugin<LayoutPlanner>(planner)->Plan(problem);
+      FAIL() << planner << " found a layout";
+    } catch (const Infeasible& error) {
+      EXPECT_NE(std::string(error.what()).find("refuses every pipeline"), std::string::npos) << error.what();
+      EXPECT_EQ(std::string(error.what()).find("GiB"), std::string::npos) << error.what();
+    }
+  }
+}
+
 class EveryLayout : public testing::TestWithParam<SearchJob> {};
 
 TEST_P(EveryLayout, SimulatedHasNoneFaster) {
