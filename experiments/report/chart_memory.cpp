@@ -36,7 +36,7 @@ void DrawStage(Svg& svg, const StageMemory& stage, double x, double width, const
 
 /// Bars stage by stage; each module's name under its own bars.
 void DrawStages(Svg& svg, const std::vector<StageMemory>& memory, double left, double width, const Scale& y) {
-  const double slot = std::min(width / static_cast<double>(std::max<std::size_t>(memory.size(), 1)), 64.0);
+  const double slot = std::min(width / static_cast<double>(std::max<std::size_t>(memory.size(), 1)), 84.0);
   double module_left = left;
   for (std::size_t i = 0; i < memory.size(); ++i) {
     const double x = left + slot * static_cast<double>(i);

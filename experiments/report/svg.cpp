@@ -56,7 +56,9 @@ void Svg::Text(double x, double y, std::string_view text, std::string_view class
 }
 
 void Svg::FittedText(double x, double y, double width, std::string_view text, std::string_view classes, double size) {
-  const std::string cut = CutText(text, width, size);
+  constexpr double kBold = 1.15;  // as wide as a regular type of that much more, where the style sheet says strong
+  const bool bold = classes.find("strong") != std::string_view::npos;
+  const std::string cut = CutText(text, width, bold ? std::max(size, 13.0) * kBold : size);
   if (cut == text) return Text(x, y, text, classes);
   body_ += "<text" + (classes.empty() ? "" : Attribute("class", classes)) + Attribute("x", x) + Attribute("y", y) +
            "><title>" + EscapeXml(text) + "</title>" + EscapeXml(cut) + "</text>\n";
