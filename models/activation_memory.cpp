@@ -69,7 +69,9 @@ class Activations {
     if (software_.attention == AttentionKind::kFlash) return 0;
     const double bytes_per_score = dropout() ? 2 * kElementBytes + 1 : kElementBytes;
     double squares = 0;
-    for (const SequenceBatch::Group& group : batch_.groups) squares += group.count * group.length * group.length;
+    for (const SequenceBatch::Group& group : batch_.groups) {
+      squares += group.count * group.length * (group.context + group.length);
+    }
     return squares * rank_.heads * bytes_per_score;
   }
 

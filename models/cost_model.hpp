@@ -24,16 +24,19 @@ struct SequenceBatch {
   struct Group {
     double length = 0;
     double count = 0;  ///< may be fractional where tiles are split over encoder replicas on average
+    /// Tokens before these in their own sequence, which another operation runs and these attend to (Seq1F1B); causal.
+    double context = 0;
     bool operator==(const Group&) const = default;
   };
   std::vector<Group> groups;
-  double tokens = 0;          ///< Σ length·count
-  double useful_tokens = 0;   ///< without padding
-  double useful_squares = 0;  ///< Σ length²·count without padding: what attention's FLOPs grow with
+  double tokens = 0;         ///< Σ length·count
+  double useful_tokens = 0;  ///< without padding
+  /// Σ ((context + length)² − context²)·count without padding: what attention's FLOPs grow with.
+  double useful_squares = 0;
   /// What `groups` were before they were padded; empty where nothing was.
   std::vector<Group> unpadded{};
 
-  void Add(double length, double count);
+  void Add(double length, double count, double context = 0);
   bool empty() const { return tokens <= 0; }
   bool operator==(const SequenceBatch&) const = default;
 };
@@ -42,6 +45,9 @@ struct SequenceBatch {
 SequenceBatch EncoderBatch(const EncoderSpec& encoder, double tiles);
 /// Samples → LLM batch: packed (one sequence per sample, attention Σ s²) or padded to the longest.
 SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing);
+/// The same cut into `splits` parts of equally many tokens (Seq1F1B, arXiv 2406.03488): a pack end to end, so that most
+/// samples fall into one part; of a padded batch every row.
+std::vector<SequenceBatch> LlmBatchInSplits(const std::vector<int>& sample_tokens, Packing packing, int splits);
 
 /// How the ranks of a device group divide a part among themselves. Ranks of a tensor-parallel group are adjacent.
 struct Mesh {

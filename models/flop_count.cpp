@@ -50,7 +50,8 @@ double UsefulSquares(const TransformerShape& shape, LayerTraits traits, bool cau
   if (!traits.windowed) return batch.useful_squares;
   double squares = 0;
   for (const SequenceBatch::Group& group : batch.unpadded.empty() ? batch.groups : batch.unpadded) {
-    squares += group.count * WindowSquare(group.length, shape.window, causal);
+    const double before = group.context > 0 ? WindowSquare(group.context, shape.window, causal) : 0;
+    squares += group.count * (WindowSquare(group.context + group.length, shape.window, causal) - before);
   }
   return squares;
 }

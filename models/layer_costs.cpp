@@ -228,12 +228,18 @@ void LayerCosts::AttentionOver(OperationSum& sum, const std::vector<SequenceBatc
 void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, double tokens,
                                 const AttentionShape& heads, Pass pass, double share) const {
   const auto add = [&](double length, double count) {
-    const PackShare part = ShareOfPack(heads, tokens, length, count);
+    const PackShare part = ShareOfPack(heads, std::max(tokens, length), length, count);
     sum.Attention(part.shape, pass, part.share * share);
   };
-  if (!kind_.traits.windowed) return add(group.length, group.count);
-  ForEachWindowTwin(group.length, shape_.window, kind_.causal,
-                    [&](double length, double count) { add(length, count * group.count); });
+  // Behind a context: the last rows of the whole triangle, by their share of its scores.
+  const double length = group.context + group.length;
+  if (!kind_.traits.windowed) {
+    const double before = group.context / length;
+    return add(length, group.count * (1 - before * before));
+  }
+  const double before = group.context > 0 ? WindowSquare(group.context, shape_.window, kind_.causal) : 0;
+  const double rows = group.count * (1 - before / WindowSquare(length, shape_.window, kind_.causal));
+  ForEachWindowTwin(length, shape_.window, kind_.causal, [&](double twin, double count) { add(twin, count * rows); });
 }
 
 // A rank's causal attention to its own tokens is that of one sequence as long as they are, whichever chunks they are.
@@ -280,20 +286,21 @@ void LayerCosts::UlyssesAttention(OperationSum& sum, Pass pass) const {
 void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass,
                                   double share) const {
   const double all_rows = group.count * heads * group.length;
+  const double columns = group.context + group.length;
   const double rows = std::min(all_rows, kMaxStackedRows);
   const double times = all_rows / rows * share;
   const double dropout = place_.software.dropout > 0 ? kScoreDropout : 0;
   const auto both = [&](Pass which) {
-    sum.Gemm(rows, group.length, rank_.head_dim, which, times);
-    sum.Gemm(rows, rank_.head_dim, group.length, which, times);
+    sum.Gemm(rows, columns, rank_.head_dim, which, times);
+    sum.Gemm(rows, rank_.head_dim, columns, which, times);
   };
   if (pass == Pass::kForward) {
     both(Pass::kForward);
-    sum.Move(all_rows * group.length * (kSoftmaxForward + dropout) * share);
+    sum.Move(all_rows * columns * (kSoftmaxForward + dropout) * share);
   } else {  // both operands are activations, so the whole backward lies here
     both(Pass::kInputGradient);
     both(Pass::kWeightGradient);
-    sum.Move(all_rows * group.length * (kSoftmaxBackward + dropout) * share);
+    sum.Move(all_rows * columns * (kSoftmaxBackward + dropout) * share);
   }
 }
 

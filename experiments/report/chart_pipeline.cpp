@@ -135,7 +135,7 @@ void DrawNumbers(Svg& svg, const TimelinePanel& panel, const std::vector<int>& r
   for (const PictureEvent& event : panel.picture->events) {
     const int row = event.stage < 0 ? -1 : rows[static_cast<std::size_t>(event.stage)];
     if (row < 0 || !event.IsMicrobatchWork()) continue;
-    const std::string number = std::to_string(event.microbatch);
+    const std::string number = panel.picture->NumberOf(event);
     const double width = x(event.end_s) - x(event.start_s);
     if (width <= TextWidth(number, 11) + 3) continue;
     svg.Text((x(event.start_s) + x(event.end_s)) / 2, panel.pitch() * row + panel.work_height / 2 + 4, number,

@@ -112,6 +112,7 @@ class PanelData {
     for (const auto& [place, microbatches] : picture_.samples) {
       for (const std::vector<int>& samples : microbatches) all += samples.size();
     }
+    json["splits"] = picture_.splits;
     json["samples"] = Json::EmptyArray();
     for (const auto& [place, microbatches] : picture_.samples) {
       Json list = Json::EmptyArray();

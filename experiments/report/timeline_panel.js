@@ -46,9 +46,13 @@ class Panel {
   place(stage) { return stage >= 0 ? this.data.stages[stage][2] : "a device that is not drawn"; }
   time(ticks) { return seconds(ticks * this.tick); }
 
+  number(event) {
+    const splits = this.data.splits, unit = event.microbatch;
+    return splits === 1 ? String(unit) : Math.floor(unit / splits) + "." + unit % splits;
+  }
   named(event) {
     const kind = event.kind.replaceAll("_", " ");
-    return kind + (event.microbatch >= 0 ? " of microbatch " + event.microbatch : "");
+    return kind + (event.microbatch >= 0 ? " of microbatch " + this.number(event) : "");
   }
 
   samplesOf(event) {
@@ -109,7 +113,7 @@ class Panel {
           if (box) put(event.classes, box);
           last.set(event.classes, [from, to]);
         }
-        const label = String(event.microbatch);
+        const label = this.number(event);
         if (work >= 13 && event.classes.includes(" ") && to - from > 7 * label.length + 4) {
           numbers.push([(from + to) / 2, pitch * index + work / 2 + 4, label, event.kind]);
         }

@@ -135,6 +135,7 @@ StepPicture ReadPicture(const std::string& path) {
   }
   const auto drawn = static_cast<std::int64_t>(groups.size());
   picture.device_groups = static_cast<std::size_t>(timeline.IntOr("device_groups", drawn, drawn, kMostCount));
+  picture.splits = static_cast<int>(timeline.IntOr("splits", 1, 1, kMostCount));
   if (const auto flops = timeline.Find("hardware_flops")) {
     for (std::size_t s = 0; s < std::min(flops->Size(), picture.stages.size()); ++s) {
       picture.stages[s].hardware_flops = flops->Element(s).Number(0, std::numeric_limits<double>::max());
@@ -143,6 +144,11 @@ StepPicture ReadPicture(const std::string& path) {
   for (const JsonReader& event : timeline.At("events").Elements()) picture.events.push_back(ReadEvent(event, places));
   ReadSamples(timeline, picture);
   return picture;
+}
+
+std::string StepPicture::NumberOf(const PictureEvent& event) const {
+  if (splits == 1) return std::to_string(event.microbatch);
+  return std::to_string(event.microbatch / splits) + "." + std::to_string(event.microbatch % splits);
 }
 
 const char* SideName(Side side) {
@@ -162,7 +168,7 @@ std::map<int, std::vector<double>> BucketLoads(const StepPicture& picture, Side 
   for (const PictureEvent& event : picture.events) {
     if (event.stage < 0 || !event.IsMicrobatchWork()) continue;
     const PictureStage& stage = picture.stages[static_cast<std::size_t>(event.stage)];
-    if (stage.side == side) loads[stage.replica][event.microbatch] += event.duration_s();
+    if (stage.side == side) loads[stage.replica][event.microbatch / picture.splits] += event.duration_s();
   }
   std::map<int, std::vector<double>> out;
   for (const auto& [replica, buckets] : loads) {

@@ -49,10 +49,13 @@ struct StepPicture {
   std::vector<PictureStage> stages;  ///< of the device groups that are drawn
   std::size_t device_groups = 0;     ///< of the whole step, drawn or not
   std::vector<PictureEvent> events;
+  int splits = 1;  ///< of every microbatch, where events count its parts (Layout::units)
   /// Sample numbers by module and replica, [microbatch]; empty in files that were stored without.
   std::map<std::pair<int, int>, std::vector<std::vector<int>>> samples;
 
   std::string shown() const { return ShownName(policy, instead); }
+  /// "3", or "3.1" of the second part of a microbatch that passes in parts.
+  std::string NumberOf(const PictureEvent& event) const;
 };
 
 /// Reads one file; scenario and policy, which the file does not say, stay empty. Tolerates keys it does not know;

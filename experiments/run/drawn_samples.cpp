@@ -20,8 +20,8 @@ Json DrawnSamples(const BatchPlan& plan, const Layout& layout, const std::vector
     entry["module"] = module;
     entry["replica"] = replica;
     entry["microbatches"] = Json::EmptyArray();
-    for (int k = 0; k < static_cast<int>(plan.buckets.front().size()); ++k) {
-      const std::vector<int> samples = SamplesIn(plan, layout, module, replica, k);
+    for (int unit = 0; unit < layout.units(); ++unit) {
+      const std::vector<int> samples = SamplesIn(plan, layout, module, replica, layout.MicrobatchOf(unit));
       numbers += samples.size();
       if (numbers > kMostDrawnSamples) return {};
       entry["microbatches"].push_back(Json::ArrayOf(samples));

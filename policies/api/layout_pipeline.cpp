@@ -15,8 +15,9 @@ namespace {
 
 /// With several stages per chunk, every forward runs through them in turn, every backward back. The device's chunks
 /// begin behind `before` others.
-DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
-  if (stages == 1 && before == 0) return order;
+/// A layout's operations count units.
+DeviceOrder OverStages(const DeviceOrder& order, int stages, int before, const ScheduleProblem& shape) {
+  if (stages == 1 && before == 0 && shape.splits == 1) return order;
   DeviceOrder all;
   for (const ScheduledOp& op : order) {
     if (op.pair > 0 && stages > 1) {
@@ -25,18 +26,18 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages, int before) {
     }
     for (int s = 0; s < stages; ++s) {
       const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
-      all.push_back({op.kind, op.microbatch, before + op.chunk * stages + in_chunk, op.split, op.pair});
+      all.push_back({op.kind, shape.UnitOf(op), before + op.chunk * stages + in_chunk, 0, op.pair});
     }
   }
   return all;
 }
 
 /// Encoders that are spread over the pipeline's devices: all their forwards before, all their backwards behind.
-DeviceOrder WithEncoders(DeviceOrder order, int encoders, int microbatches) {
+DeviceOrder WithEncoders(DeviceOrder order, int encoders, int units) {
   if (encoders == 0) return order;
   DeviceOrder whole;
   const auto add = [&](OpKind kind) {
-    for (int k = 0; k < microbatches; ++k) {
+    for (int k = 0; k < units; ++k) {
       for (int encoder = 0; encoder < encoders; ++encoder) whole.push_back({kind, k, encoder});
     }
   };
@@ -73,17 +74,16 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
                    layout.name + " has them on" + Listed(built));
 }
 
-void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) {
+void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) const {
   if (schedule.directions() > 1) {
     throw Infeasible(
         "the schedule runs two pipelines over the same devices in opposite directions, each with weights of its own, "
         "and runs in `dflop schedule show` only: a layout places each stage once");
   }
-  if (schedule.splits() > 1) {
-    throw Infeasible(
-        "the schedule divides the sequence of every microbatch in " + std::to_string(schedule.splits()) +
-        " and runs in `dflop schedule show` only: costs tell the time of a packed microbatch as a whole, not of the "
-        "parts of its sequences; with 1 split it runs everywhere");
+  if (schedule.splits() != layout_.splits) {
+    throw Infeasible("the schedule divides every microbatch in " + std::to_string(schedule.splits()) +
+                     " splits, the layout has " + std::to_string(layout_.splits) +
+                     "; layouts that divide sequences are made by fixed, uniform-tuned and expected-makespan");
   }
 }
 
@@ -155,7 +155,7 @@ void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica
     const auto [entry, is_new] = known.try_emplace({device, stages, encoders});
     if (is_new) {
       entry->second =
-          WithEncoders(OverStages(by_device[Index(device)], stages, encoders), encoders, layout_.microbatches);
+          WithEncoders(OverStages(by_device[Index(device)], stages, encoders, shape_), encoders, layout_.units());
     }
     order = entry->second;
   }

@@ -23,7 +23,7 @@ class LayoutPipeline {
   void Give(const std::vector<DeviceOrder>& by_device, int replica, std::vector<DeviceOrder>& orders) const;
 
  private:
-  static void CheckExpressible(const PipelineSchedule& schedule);
+  void CheckExpressible(const PipelineSchedule& schedule) const;
   void CheckChunks(int chunks) const;
   Placement PlacementOfLayout() const;
 

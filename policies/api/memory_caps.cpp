@@ -121,6 +121,7 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
                      {},
                      FreeBytes(context, stages)}};
     const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
+    const int splits = layout.splits;
     std::vector<double> mean_bucket(stages.size());
     std::vector<SampleBytes> of_shapes;
     for (const SampleShape* shape : shapes.different()) {
@@ -133,8 +134,8 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
       for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += of_shapes[shape].held[s] / buckets;
     }
     // What other microbatches hold while this one is in every stage of the device, which not all of them are.
-    device.cap.limit -=
-        MostHeld(context.orders[g], mean_bucket) - std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
+    device.cap.limit -= MostHeld(context.orders[g], mean_bucket) / splits -
+                        std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
     device.tightness = all / std::max(device.cap.limit, 1.0);
     Tightest& tightest = of_module[Index(module)];
     if (tightest.of_shapes.empty() || device.tightness > tightest.tightness) tightest = std::move(device);

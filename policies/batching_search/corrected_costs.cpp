@@ -54,7 +54,7 @@ AdjustCosts CorrectedCosts(const BatchProblem& problem) {
   return [&problem](const Layout& layout, const Buckets& buckets, StepCosts& costs) {
     for (std::size_t s = 0; s < costs.stages.size(); ++s) {
       for (std::size_t k = 0; k < costs.stages[s].size(); ++k) {
-        Scale(costs.stages[s][k], FactorOf(problem, layout, layout.stages[s], buckets, k));
+        Scale(costs.stages[s][k], FactorOf(problem, layout, layout.stages[s], buckets, k / Index(layout.splits)));
       }
     }
   };

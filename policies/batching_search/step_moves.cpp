@@ -52,7 +52,8 @@ StepMoves::Critical StepMoves::DrawCritical(RandomStream& random) const {
   const int module = stage.parts.front().module;
   const bool runs_union = layout.feeds(module);
   const int replica = runs_union ? DrawBelow(random, Index(problem_.replicas)) : stage.replica;
-  return {{replay_.PlaceOf(replica, operation.microbatch), layout.joins() ? Index(replica) : 0}, module};
+  return {{replay_.PlaceOf(replica, layout.MicrobatchOf(operation.microbatch)), layout.joins() ? Index(replica) : 0},
+          module};
 }
 
 StepMoves::Spot StepMoves::DrawSpot(RandomStream& random) const {

@@ -33,7 +33,7 @@ struct Options {
 
 /// [stage][microbatch]: how long its forward and backward took.
 std::vector<std::vector<Seconds>> ActualTimes(const Timeline& timeline, const Layout& layout) {
-  std::vector<std::vector<Seconds>> times(layout.stages.size(), std::vector<Seconds>(Index(layout.microbatches)));
+  std::vector<std::vector<Seconds>> times(layout.stages.size(), std::vector<Seconds>(Index(layout.units())));
   for (const TimelineEvent& event : timeline.events) {
     if (event.group >= 0 && event.microbatch >= 0) {
       times[Index(event.stage)][Index(event.microbatch)] += event.end - event.start;
@@ -90,7 +90,7 @@ class AdaptiveCorrection final : public Correction {
     const auto actual = ActualTimes(step.actual, layout);
     for (std::size_t s = 0; s < layout.stages.size(); ++s) {
       for (const ModulePart& part : layout.stages[s].parts) stages_of_[part.module] = places[s] + 1;
-      for (int k = 0; k < layout.microbatches; ++k) {
+      for (int k = 0; k < layout.units(); ++k) {
         const Seconds predicted = PredictedTime(step.predicted, s, k) * (1 + options_.monitoring_cost);
         const std::vector<SampleShare> samples = shares.Of(layout.stages[s], k);
         if (predicted <= Seconds(0) || samples.empty()) continue;  // an encoder without tiles

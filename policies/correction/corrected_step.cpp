@@ -18,7 +18,7 @@ StepCosts CorrectedCosts(const BatchContext& context, const BatchPlan& plan, con
   const std::vector<int> places = PlacesInModules(layout);
   StepCosts costs = PriceStep(context.cost, layout, work);
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
-    for (int k = 0; k < layout.microbatches; ++k) {
+    for (int k = 0; k < layout.units(); ++k) {
       const std::vector<SampleShare> samples = shares.Of(layout.stages[s], k);
       double mean = samples.empty() ? 1 : 0;
       for (const SampleShare& sample : samples) {
@@ -55,11 +55,12 @@ SampleShares::SampleShares(const BatchContext& context, const BatchPlan& plan)
       plan_(plan),
       costs_(MakeBatchProblem(context.cost, context.layout, context.batch).module_costs) {}
 
-std::vector<SampleShare> SampleShares::Of(const Stage& stage, int microbatch) const {
+std::vector<SampleShare> SampleShares::Of(const Stage& stage, int unit) const {
   std::vector<SampleShare> shares;
   double sum = 0;
   for (const ModulePart& part : stage.parts) {
-    for (const int i : SamplesIn(plan_, context_.layout, part.module, stage.replica, microbatch)) {
+    for (const int i :
+         SamplesIn(plan_, context_.layout, part.module, stage.replica, context_.layout.MicrobatchOf(unit))) {
       const double tokens = TokensIn(context_.cost.model(), part.module, context_.batch[Index(i)]);
       shares.push_back({part.module, tokens, costs_[Index(part.module)][Index(i)]});
       sum += shares.back().share;

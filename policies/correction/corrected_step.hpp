@@ -20,7 +20,7 @@ class SampleShares {
  public:
   /// Both must outlive it.
   SampleShares(const BatchContext& context, const BatchPlan& plan);
-  std::vector<SampleShare> Of(const Stage& stage, int microbatch) const;
+  std::vector<SampleShare> Of(const Stage& stage, int unit) const;
 
  private:
   const BatchContext& context_;

@@ -169,7 +169,7 @@ class FixedLayout final : public LayoutPlanner {
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail(key, why);
     degrees.microbatches = Microbatches(problem, degrees.dp);
-    return BuildLayout(degrees, model, problem.cost.cluster());
+    return InSplits(BuildLayout(degrees, model, problem.cost.cluster()), problem.schedule.splits());
   }
 
   Layout Separate(const PlanningProblem& problem) const {
@@ -188,7 +188,7 @@ class FixedLayout final : public LayoutPlanner {
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail("", why);
     degrees.microbatches = Microbatches(problem, llm_.dp);
-    return BuildLayout(degrees, model, problem.cost.cluster());
+    return InSplits(BuildLayout(degrees, model, problem.cost.cluster()), problem.schedule.splits());
   }
 
   ModuleDegrees DegreesOf(const std::string& encoder) const {

@@ -102,24 +102,26 @@ void VisitSpread(const PlanningProblem& problem, const VisitChoice& visit) {
 
 Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const ClusterSpec& cluster) {
   if (!choice.separate() && !choice.spread()) {
-    return BuildLayout(HomogeneousDegrees{.tp = choice.llm.tp,
-                                          .pp = choice.llm.pp,
-                                          .dp = choice.llm.dp,
-                                          .encoder_stages = choice.encoder_stages,
-                                          .microbatches = choice.microbatches,
-                                          .chunks = choice.chunks,
-                                          .encoder_tp = choice.encoder_tp,
-                                          .fewer_last = choice.fewer_last,
-                                          .cp = choice.llm.cp},
-                       model, cluster);
+    return InSplits(BuildLayout(HomogeneousDegrees{.tp = choice.llm.tp,
+                                                   .pp = choice.llm.pp,
+                                                   .dp = choice.llm.dp,
+                                                   .encoder_stages = choice.encoder_stages,
+                                                   .microbatches = choice.microbatches,
+                                                   .chunks = choice.chunks,
+                                                   .encoder_tp = choice.encoder_tp,
+                                                   .fewer_last = choice.fewer_last,
+                                                   .cp = choice.llm.cp},
+                                model, cluster),
+                    choice.splits);
   }
   const bool hub = choice.family == LayoutFamily::kSeparateHub;
-  return BuildLayout(SeparateDegrees{.encoders = {choice.encoder},
-                                     .llm = choice.llm,
-                                     .microbatches = choice.microbatches,
-                                     .communicator = hub ? Communicator::kHub : Communicator::kDirect,
-                                     .fewer_last = choice.fewer_last},
-                     model, cluster);
+  return InSplits(BuildLayout(SeparateDegrees{.encoders = {choice.encoder},
+                                              .llm = choice.llm,
+                                              .microbatches = choice.microbatches,
+                                              .communicator = hub ? Communicator::kHub : Communicator::kDirect,
+                                              .fewer_last = choice.fewer_last},
+                              model, cluster),
+                  choice.splits);
 }
 
 void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit, bool context_parallel) {

@@ -27,6 +27,7 @@ struct LayoutChoice {
   int encoder_stages = 0;   ///< homogeneous layouts only
   int encoder_tp = 0;       ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
   int chunks = 1;
+  int splits = 1;  ///< of every microbatch's sequence
   int microbatches = 1;
   int fewer_last = 0;  ///< layers that the LLM's last stage leaves to the others
 

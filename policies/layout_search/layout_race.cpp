@@ -158,6 +158,7 @@ void LayoutRace::Enlist(Runner runner) {
 void LayoutRace::Enter(int variant) {
   space_.for_each(variants_[Index(variant)], [&](LayoutChoice choice, const std::vector<int>& counts) {
     const int stages = choice.llm.pp * choice.chunks - choice.encoder_stages;
+    choice.splits = variants_[Index(variant)].schedule.splits();
     for (const int count : counts) {
       choice.microbatches = count;
       choice.fewer_last = 0;

@@ -53,7 +53,7 @@ class SeqOneFOneB final : public PipelineSchedule {
 
 const Registration<PipelineSchedule> kSeqOneFOneB{
     {"seq1f1b",
-     "1f1b over parts of every microbatch's sequence, `schedule show` only (arXiv 2406.03488)",
+     "1f1b over parts of every microbatch's sequence (arXiv 2406.03488)",
      {{.name = "splits",
        .type = Parameter::Integer{1, kMostSplits},
        .standard = 2,

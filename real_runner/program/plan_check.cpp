@@ -85,8 +85,8 @@ class PlanChecker {
         Fail(at + "/chunk", "names stage " + std::to_string(op.chunk) + " of the device, which has " +
                                 std::to_string(stages.size()) + ", numbered from 0");
       }
-      if (op.microbatch >= plan_.layout.microbatches) {
-        Fail(at + "/microbatch", "is not below the layout's " + std::to_string(plan_.layout.microbatches));
+      if (op.microbatch >= plan_.layout.units()) {
+        Fail(at + "/microbatch", "is not below the layout's " + std::to_string(plan_.layout.units()));
       }
       if (op.pair > 0 && op.pair < 1) {
         Fail(at + "/pair", "is below 1: a forward and a backward that overlap; a device here runs one after the other");
@@ -97,7 +97,7 @@ class PlanChecker {
       const auto& parts = plan_.layout.stages[Index(stages[Index(chunk)])].parts;
       const bool backward =
           std::any_of(parts.begin(), parts.end(), [&](const ModulePart& part) { return cost_.NeedsBackward(part); });
-      for (int k = 0; k < plan_.layout.microbatches; ++k) {
+      for (int k = 0; k < plan_.layout.units(); ++k) {
         const auto runs = [&](OpKind kind) { return times.contains({kind, chunk, k}); };
         const bool split = runs(OpKind::kBackwardInput) || runs(OpKind::kBackwardWeight);
         if (split && runs(OpKind::kBackward)) Fail(here, "runs a backward whole and in parts");

@@ -81,20 +81,29 @@ class ProgramBuilder {
       const int replicas = layout_.replicas_of(module);
       for (int replica = 0; replica < replicas; ++replica) {
         auto& row = program_.shares[Index(module)].emplace_back();
-        for (int k = 0; k < layout_.microbatches; ++k) row.push_back(ShareOf(module, replica, replicas, k));
+        for (int k = 0; k < layout_.units(); ++k) row.push_back(ShareOf(module, replica, replicas, k));
       }
     }
   }
 
   ModuleShare ShareOf(int module, int replica, int replicas, int k) const {
-    const std::vector<int> samples = SamplesIn(step_.plan, layout_, module, replica, k);
+    const std::vector<int> samples = SamplesIn(step_.plan, layout_, module, replica, layout_.MicrobatchOf(k));
     if (plan_.model.is_llm(module)) return {{}, samples};
-    std::vector<TileRange> tiles = TilesOf(samples, step_.batch, module);
+    std::vector<TileRange> tiles = OfSplit(TilesOf(samples, step_.batch, module), k % layout_.splits);
     if (!RunsUnion(step_.plan, layout_, module)) return {std::move(tiles), {}};
     const std::int64_t all = CountTiles(tiles);
     std::int64_t before = 0;
     for (int r = 0; r < replica; ++r) before += ShareOfTiles(all, r, replicas);
     return {Slice(tiles, before, ShareOfTiles(all, replica, replicas)), {}};
+  }
+
+  /// Of a microbatch's tiles, those that are encoded with one of its splits.
+  std::vector<TileRange> OfSplit(std::vector<TileRange> tiles, int split) const {
+    if (layout_.splits == 1) return tiles;
+    const std::int64_t all = CountTiles(tiles);
+    std::int64_t before = 0;
+    for (int earlier = 0; earlier < split; ++earlier) before += ShareOfTiles(all, earlier, layout_.splits);
+    return Slice(tiles, before, ShareOfTiles(all, split, layout_.splits));
   }
 
   void AddActions() {
@@ -153,6 +162,8 @@ class ProgramBuilder {
     std::int64_t tokens = 0;
     if (plan_.model.is_llm(module)) {
       for (const int i : share.samples) tokens += step_.batch[Index(i)].llm_tokens;
+      const int split = k % layout_.splits;
+      tokens = tokens * (split + 1) / layout_.splits - tokens * split / layout_.splits;
     } else {
       tokens = CountTiles(share.tiles) * plan_.model.encoders[Index(module)].tokens_per_tile();
     }
@@ -164,7 +175,7 @@ class ProgramBuilder {
       const int from = chain.stages[i];
       const int to = chain.stages[i + 1];
       if (Exchanges() && IsLlm(to) && !IsLlm(from)) continue;
-      for (int k = 0; k < layout_.microbatches; ++k) {
+      for (int k = 0; k < layout_.units(); ++k) {
         std::vector<Piece> pieces = HandedOn(from, to, k);
         Connect(Between(from, to, k, false, pieces));
         Connect(Between(to, from, k, true, std::move(pieces)));
@@ -193,7 +204,7 @@ class ProgramBuilder {
         if (!IsLlm(chain.stages[i]) && IsLlm(chain.stages[i + 1])) encoders.push_back(chain.stages[i]);
       }
     }
-    for (int k = 0; k < layout_.microbatches; ++k) {
+    for (int k = 0; k < layout_.units(); ++k) {
       for (const int from : encoders) {
         for (const int to : encoders) ExchangeBetween(from, to + 1, encoders.front(), k);
       }

@@ -11,6 +11,10 @@ namespace dflop::training {
 namespace {
 
 std::string WhyLayout(const Layout& layout, const std::string& the_backend) {
+  if (layout.splits > 1) {
+    return the_backend + " keeps no keys and values of a sequence's earlier parts, which the " +
+           std::to_string(layout.splits) + " splits of the layout attend to; the spin backend runs their times";
+  }
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {
       if (part.mesh.data_split > 1) {

@@ -9,7 +9,7 @@ namespace dflop {
 namespace {
 
 StepWork NothingToDo(const Layout& layout, const ModelSpec& model) {
-  const auto microbatches = Index(layout.microbatches);
+  const auto microbatches = Index(layout.units());
   StepWork work;
   for (int module = 0; module < layout.modules(); ++module) {
     work.sequences.emplace_back(Index(layout.replicas_of(module)), std::vector<SequenceBatch>(microbatches));

@@ -34,9 +34,9 @@ class GraphBuilder {
     for (int s = 0; s < draft_.StageCount(); ++s) {
       if (draft_.Included(s)) row_[Index(s)] = rows++;
     }
-    for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows * Index(job.layout.microbatches), kNone);
+    for (auto& table : {&forward_, &backward_, &weight_}) table->assign(rows * Index(job.layout.units()), kNone);
     at_home_ = DefersAtHome();
-    own_.resize(Index(job.layout.microbatches));
+    own_.resize(Index(job.layout.units()));
     std::iota(own_.begin(), own_.end(), 0);
     for (const Stage& stage : job.layout.stages) {
       units_.push_back(static_cast<int>(GatheredUnits(job.cost, job.layout, stage).size()));
@@ -58,7 +58,7 @@ class GraphBuilder {
   }
 
  private:
-  std::size_t Cell(int s, int k) const { return row_[Index(s)] * Index(draft_.layout.microbatches) + Index(k); }
+  std::size_t Cell(int s, int k) const { return row_[Index(s)] * Index(draft_.layout.units()) + Index(k); }
 
   void AddDeviceOrder(int group) {
     if (draft_.StagesOf(group).empty()) return;  // of a replica that is left out
@@ -154,7 +154,7 @@ class GraphBuilder {
     Way there, back;
     if (moves) there = draft_.graph.communications.AddWay(boundary.Forward().flows());
     if (moves) back = draft_.graph.communications.AddWay(boundary.Backward().flows());
-    for (int k = 0; k < draft_.layout.microbatches; ++k) {
+    for (int k = 0; k < draft_.layout.units(); ++k) {
       const Bytes bytes = moves ? boundary.BytesOf(k) : Bytes(0);
       for (const bool backward : {false, true}) {
         const int from = backward ? second : first;
@@ -341,7 +341,7 @@ class GraphBuilder {
     }
     const TileExchange exchange(draft_.cost, draft_.layout);
     const bool together = draft_.options.couple_replicas && draft_.options.only_replica == kNone;
-    for (int k = 0; k < draft_.layout.microbatches; ++k) {
+    for (int k = 0; k < draft_.layout.units(); ++k) {
       for (const bool backward : {false, true}) {
         if (backward && !draft_.costs.needs_backward[Index(encoders.front())]) continue;
         if (at_home_) {
@@ -387,7 +387,7 @@ class GraphBuilder {
     for (const auto& [place, stages] : groups) {
       if (stages.size() == 1) continue;  // another one stands for the rest
       for (const std::vector<int>* table : {&forward_, &backward_}) {
-        for (int k = 0; k < draft_.layout.microbatches; ++k) Meet(stages, *table, k);
+        for (int k = 0; k < draft_.layout.units(); ++k) Meet(stages, *table, k);
       }
     }
   }

@@ -43,7 +43,7 @@ GraphDraft::GraphDraft(const Job& job, const StepWork& step_work, const StepCost
   std::size_t cells = 0;
   for (int s = 0; s < StageCount(); ++s) {
     chunks_of_group_[Index(StageAt(s).group)].push_back(s);
-    if (Included(s)) cells += Index(layout.microbatches);
+    if (Included(s)) cells += Index(layout.units());
     if (Included(s)) stages_of_group_[Index(StageAt(s).group)].push_back(s);
   }
   Reserve(cells);

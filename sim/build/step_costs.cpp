@@ -29,7 +29,7 @@ struct SequencesHash {
   std::size_t operator()(const SequenceBatch* batch) const {
     std::size_t hash = Bits(batch->useful_tokens) + 31 * Bits(batch->useful_squares);
     for (const SequenceBatch::Group& group : batch->groups)
-      hash = (hash * 31 + Bits(group.length)) * 31 + Bits(group.count);
+      hash = ((hash * 31 + Bits(group.length)) * 31 + Bits(group.count)) * 31 + Bits(group.context);
     return hash * 0x9E3779B97F4A7C15u >> 7;
   }
   static std::size_t Bits(double value) { return std::bit_cast<std::uint64_t>(value); }
@@ -173,7 +173,7 @@ StepCosts NoCosts(const CostModel& cost, const Layout& layout) {
     bool backward = false;
     for (const ModulePart& part : stage.parts) backward |= cost.NeedsBackward(part);
     costs.needs_backward.push_back(backward);
-    costs.stages.emplace_back(Index(layout.microbatches));
+    costs.stages.emplace_back(Index(layout.units()));
     costs.optimizer.emplace_back(0);
   }
   return costs;

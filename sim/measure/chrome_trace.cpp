@@ -149,8 +149,8 @@ class TraceWriter {
       return arguments;
     }
     arguments["microbatch"] = operation.microbatch;
-    arguments["samples"] =
-        Json::ArrayOf(SamplesIn(plan_, layout_, stage.parts.back().module, stage.replica, operation.microbatch));
+    arguments["samples"] = Json::ArrayOf(SamplesIn(plan_, layout_, stage.parts.back().module, stage.replica,
+                                                   layout_.MicrobatchOf(operation.microbatch)));
     double tokens = 0;
     for (const ModulePart& part : stage.parts) {
       tokens += step_.work[Index(part.module)][Index(stage.replica)][Index(operation.microbatch)].tokens;

@@ -62,6 +62,7 @@ Json TimelineHead(const Timeline& timeline, const Layout& layout, const ModelSpe
     if (IsDrawn(layout, s, -1, drawn)) json["stages"].push_back(StageToJson(s, layout, model));
   }
   json["makespan_s"] = timeline.makespan.value();
+  if (layout.splits > 1) json["splits"] = layout.splits;
   return json;
 }
 

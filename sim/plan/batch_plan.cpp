@@ -14,17 +14,21 @@ namespace {
 
 /// [replica][microbatch] of the LLM.
 std::vector<std::vector<SequenceBatch>> LlmBatches(const Buckets& buckets, const std::vector<SampleShape>& batch,
-                                                   Packing packing) {
+                                                   Packing packing, int splits) {
   std::vector<std::vector<SequenceBatch>> batches;
   batches.reserve(buckets.size());
   std::vector<int> tokens;
   for (const auto& replica : buckets) {
     auto& row = batches.emplace_back();
-    row.reserve(replica.size());
+    row.reserve(replica.size() * Index(splits));
     for (const std::vector<int>& bucket : replica) {
       tokens.clear();
       for (const int i : bucket) tokens.push_back(batch[Index(i)].llm_tokens);
-      row.push_back(LlmBatch(tokens, packing));
+      if (splits == 1) {
+        row.push_back(LlmBatch(tokens, packing));
+        continue;
+      }
+      for (SequenceBatch& part : LlmBatchInSplits(tokens, packing, splits)) row.push_back(std::move(part));
     }
   }
   return batches;
@@ -37,13 +41,16 @@ std::int64_t Tiles(const std::vector<int>& bucket, const std::vector<SampleShape
   return tiles;
 }
 
-/// [replica][microbatch]
+/// [replica][microbatch, or each of its splits]: of an image that is cut, as many tiles as whole tiles allow.
 std::vector<std::vector<std::int64_t>> TilesOfBuckets(const Buckets& buckets, const std::vector<SampleShape>& batch,
-                                                      std::size_t encoder) {
+                                                      std::size_t encoder, int splits) {
   std::vector<std::vector<std::int64_t>> tiles;
   for (const auto& replica : buckets) {
     auto& row = tiles.emplace_back();
-    for (const auto& bucket : replica) row.push_back(Tiles(bucket, batch, encoder));
+    for (const auto& bucket : replica) {
+      const std::int64_t all = Tiles(bucket, batch, encoder);
+      for (int split = 0; split < splits; ++split) row.push_back(ShareOfTiles(all, split, splits));
+    }
   }
   return tiles;
 }
@@ -176,6 +183,7 @@ std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples)
   std::string wrong = WhyCounts(plan.buckets, layout.llm_replicas(), layout.microbatches);
   if (wrong.empty()) wrong = WhySamples(plan, samples);
   if (!wrong.empty() || plan.encoder_buckets.empty()) return wrong;
+  if (layout.splits > 1) return "encodes elsewhere than the LLM runs, which a layout that divides sequences does not";
   if (static_cast<int>(plan.encoder_buckets.size()) + 1 != layout.modules()) return "does not plan every encoder";
   for (std::size_t e = 0; wrong.empty() && e < plan.encoder_buckets.size(); ++e) {
     wrong = WhyEncoder(plan.encoder_buckets[e], plan, layout, e, Index(samples));
@@ -247,13 +255,13 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
   StepWork work;
   work.sequences.resize(static_cast<std::size_t>(model.module_count()));
   for (std::size_t e = 0; e < model.encoders.size(); ++e) {
-    work.tiles.push_back(TilesOfBuckets(plan.buckets, batch, e));
+    work.tiles.push_back(TilesOfBuckets(plan.buckets, batch, e, layout.splits));
     const bool planned = !plan.encoder_buckets.empty();
     const bool feeds = layout.feeds(static_cast<int>(e));
     if (planned && !feeds) {
       work.routes.push_back(RoutesOf(plan.encoder_buckets[e], plan.buckets, batch, e));
     }
-    const auto encoded = planned ? TilesOfBuckets(plan.encoder_buckets[e], batch, e)
+    const auto encoded = planned ? TilesOfBuckets(plan.encoder_buckets[e], batch, e, layout.splits)
                          : feeds ? SharesOfUnion(work.tiles.back(), layout.replicas_of(static_cast<int>(e)))
                                  : work.tiles.back();
     for (const auto& replica : encoded) {
@@ -264,7 +272,7 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
     }
   }
   if (!plan.encoder_buckets.empty()) work.encoded_in = EncodedIn(plan, batch.size());
-  work.sequences.back() = LlmBatches(plan.buckets, batch, cost.software().packing);
+  work.sequences.back() = LlmBatches(plan.buckets, batch, cost.software().packing, layout.splits);
   return work;
 }
 

@@ -54,7 +54,8 @@ struct TileRoute {
 
 /// What one step has to do.
 struct StepWork {
-  /// The sequences that every module replica sees: [module][replica][microbatch].
+  /// The sequences that every module replica sees: [module][replica][microbatch, or unit of a layout with splits];
+  /// below likewise.
   std::vector<std::vector<std::vector<SequenceBatch>>> sequences;
   /// The tiles that every LLM replica's samples have, wherever they are encoded: [encoder][LLM replica][microbatch].
   std::vector<std::vector<std::vector<std::int64_t>>> tiles;

@@ -80,6 +80,10 @@ void DecisionHash::AddLayout(ContentBytes& content) const {
     }
   }
   content.Count(layout_.microbatches);
+  if (layout_.splits > 1) {
+    content.Text("splits");
+    content.Count(layout_.splits);
+  }
   if (layout_.joins()) {
     content.Text("communicator");
     content.Text(layout_.communicator.hub() ? "hub" : "direct");

@@ -312,6 +312,12 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   return layout;
 }
 
+Layout InSplits(Layout layout, int splits) {
+  layout.splits = splits;
+  if (splits > 1) layout.name += " in " + std::to_string(splits) + " splits";
+  return layout;
+}
+
 namespace {
 
 /// Puts the modules of a separate layout one after the other on the cluster.

@@ -85,7 +85,10 @@ struct Layout {
   std::vector<DeviceGroup> groups;
   std::vector<Stage> stages;  ///< ordered by replica, then depth
   int microbatches = 1;       ///< per LLM replica
-  int depth = 1;              ///< number of stages a microbatch passes
+  /// Parts of every microbatch's sequence that pass the stages one by one (Seq1F1B). Orders, costs and operations count
+  /// these units: part j of microbatch k is k·splits + j.
+  int splits = 1;
+  int depth = 1;  ///< number of stages a microbatch passes
   /// [module]: the pipeline that it is part of. Modules of one pipeline follow each other inside a replica.
   std::vector<int> pipelines;
   std::vector<int> replicas;  ///< [pipeline]
@@ -95,6 +98,8 @@ struct Layout {
   int modules() const { return static_cast<int>(pipelines.size()); }
   int replicas_of(int module) const { return replicas[Index(pipelines[Index(module)])]; }
   int llm_replicas() const { return replicas.back(); }
+  int units() const { return microbatches * splits; }
+  int MicrobatchOf(int unit) const { return unit / splits; }
   /// Several pipelines, joined by messages.
   bool joins() const { return !edges.empty(); }
   /// The module's outputs leave its pipeline.
@@ -160,6 +165,9 @@ std::string WhyImpossible(const SeparateDegrees& degrees, const ModelSpec& model
 /// stages cross them.
 Layout BuildLayout(const HomogeneousDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
 Layout BuildLayout(const SeparateDegrees& degrees, const ModelSpec& model, const ClusterSpec& cluster);
+
+/// The same layout where every microbatch's sequence passes in so many parts.
+Layout InSplits(Layout layout, int splits);
 
 /// `layers` over `stages`, earlier stages one more where they do not divide; returns the layers of each stage. The last
 /// stage gets `fewer_last` less than it would, at least 1, and the others share them.

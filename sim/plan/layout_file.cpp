@@ -10,6 +10,7 @@ namespace {
 
 constexpr int kMaxGpus = 1 << 24;
 constexpr int kMaxCount = 1 << 20;
+constexpr int kMostSplits = 1024;
 
 /// What is written only where it is not 1.
 std::array<std::pair<const char*, int>, 4> OtherDegrees(const Mesh& mesh) {
@@ -147,6 +148,7 @@ Json ToJson(const Layout& layout) {
   Json json;
   json["name"] = layout.name;
   json["microbatches"] = layout.microbatches;
+  if (layout.splits > 1) json["splits"] = layout.splits;
   json["depth"] = layout.depth;
   json["separate_encoders"] = layout.joins();
   json["communicator"] = ToJson(layout.communicator);
@@ -173,10 +175,12 @@ Json ToJson(const Layout& layout) {
 }
 
 Layout ReadLayout(const JsonReader& json) {
-  json.AllowOnly({"name", "microbatches", "depth", "separate_encoders", "communicator", "degrees", "groups", "stages"});
+  json.AllowOnly(
+      {"name", "microbatches", "splits", "depth", "separate_encoders", "communicator", "degrees", "groups", "stages"});
   Layout layout;
   layout.name = json.At("name").String();
   layout.microbatches = static_cast<int>(json.At("microbatches").Int(1, kMaxCount));
+  layout.splits = static_cast<int>(json.IntOr("splits", 1, 1, kMostSplits));
   layout.depth = static_cast<int>(json.At("depth").Int(1, kMaxCount));
   layout.communicator = ReadCommunicator(json.At("communicator"));
   ReadPipelines(json, layout);

@@ -40,11 +40,28 @@ std::string WhySpread(const CostModel& cost, const Layout& layout) {
          "software.encoder_sharding to zero1 or none";
 }
 
+/// Ranks that divide a sequence have shares of all of it, of which the splits would be shares again: nothing prices
+/// that.
+std::string WhyNotInSplits(const Layout& layout) {
+  if (layout.splits == 1) return "";
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (part.mesh.cp == 1) continue;
+      return "context parallelism over " + std::to_string(part.mesh.cp) +
+             " ranks divides the sequences that a schedule in " + std::to_string(layout.splits) +
+             " splits divides too; take cp 1, or a schedule without splits";
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
   const std::string spread = WhySpread(cost, layout);
   if (!spread.empty()) return spread;
+  const std::string splits = WhyNotInSplits(layout);
+  if (!splits.empty()) return splits;
   std::set<int> seen;
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {

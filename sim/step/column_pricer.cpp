@@ -17,13 +17,13 @@ namespace {
 constexpr int kAllReplicas = -1;
 
 /// The part of a device's order that runs one microbatch, alone.
-DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order, bool in_halves) {
+DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order, int splits, bool in_halves) {
   DeviceOrder first;
   for (const ScheduledOp& op : order) {
-    if (op.microbatch != 0) continue;
+    if (op.microbatch >= splits) continue;
     const bool divided = in_halves && op.kind == OpKind::kBackward;
-    first.push_back({divided ? OpKind::kBackwardInput : op.kind, 0, op.chunk});
-    if (divided) first.push_back({OpKind::kBackwardWeight, 0, op.chunk});
+    first.push_back({divided ? OpKind::kBackwardInput : op.kind, op.microbatch, op.chunk});
+    if (divided) first.push_back({OpKind::kBackwardWeight, op.microbatch, op.chunk});
   }
   return first;
 }
@@ -47,10 +47,10 @@ bool ColumnsInHalves(const std::vector<DeviceOrder>& orders) {
 
 // Operations of the same kind between the same stages (an encoder's hub gathers forward and scatters backward) keep
 // their order.
-void SortColumn(const OperationGraph& graph, std::vector<int>& operations) {
+void SortColumn(const OperationGraph& graph, int splits, std::vector<int>& operations) {
   const auto key = [&](int id) {
     const Operation& operation = graph.operations[Index(id)];
-    return std::tuple(operation.kind, operation.stage, operation.to_stage);
+    return std::tuple(operation.kind, operation.stage, operation.to_stage, operation.microbatch % splits);
   };
   std::stable_sort(operations.begin(), operations.end(), [&](int a, int b) { return key(a) < key(b); });
 }
@@ -78,7 +78,7 @@ ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std:
     const auto [group, is_new] = group_of.try_emplace(stage.group, static_cast<int>(excerpt.layout.groups.size()));
     if (is_new) {
       excerpt.layout.groups.push_back(layout.groups[Index(stage.group)]);
-      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)], in_halves));
+      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)], layout.splits, in_halves));
     }
     stage.group = group->second;
     if (only_replica != kAllReplicas) stage.replica = 0;
@@ -99,12 +99,13 @@ OperationGraph ColumnPricer::Graph(const Excerpt& excerpt, const ColumnBuckets& 
 }
 
 std::vector<Seconds> ColumnPricer::Price(int replica, const ColumnBuckets& buckets) const {
-  const OperationGraph graph = Graph(excerpts_[Index(replica)], buckets);
+  const Excerpt& excerpt = excerpts_[Index(replica)];
+  const OperationGraph graph = Graph(excerpt, buckets);
   std::vector<int> column;
   for (std::size_t i = 0; i < graph.operations.size(); ++i) {
-    if (graph.operations[i].microbatch == 0) column.push_back(static_cast<int>(i));
+    if (graph.operations[i].microbatch >= 0) column.push_back(static_cast<int>(i));
   }
-  SortColumn(graph, column);
+  SortColumn(graph, excerpt.layout.splits, column);
   std::vector<Seconds> durations;
   durations.reserve(column.size());
   for (const int i : column) durations.push_back(graph.durations[Index(i)]);

@@ -22,8 +22,8 @@ using AdjustCosts = std::function<void(const Layout& layout, const Buckets& buck
 using ColumnBuckets = std::vector<std::vector<int>>;
 
 /// Sorts the operations of one column into an order that is the same in every graph of the same stages, whatever else
-/// these graphs hold.
-void SortColumn(const OperationGraph& graph, std::vector<int>& operations);
+/// these graphs hold. `splits`: of the layout.
+void SortColumn(const OperationGraph& graph, int splits, std::vector<int>& operations);
 
 /// Whether a microbatch's operations depend on its place, as some backwards of a stage are whole and others two, or
 /// some in pairs. A column then has both halves of every backward, and the time of each operation alone.

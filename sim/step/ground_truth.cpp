@@ -90,7 +90,7 @@ class Disturber {
     for (std::size_t s = 0; s < step_.layout.stages.size(); ++s) {
       const Stage& stage = step_.layout.stages[s];
       if (!Holds(stage, shapes)) continue;
-      for (int k = 0; k < step_.layout.microbatches; ++k) {
+      for (int k = 0; k < step_.layout.units(); ++k) {
         Delay(costs_.stages[s][Index(k)], largest_stage_ * (shapes.delay * Hits(shapes, stage.replica, k)));
       }
     }
@@ -140,7 +140,7 @@ class Disturber {
       GroupNoise factors(noise, seed_, step_.number, step_.layout.groups[g]);
       const double of_optimizer = factors.Next();
       for (const std::size_t s : stages[g]) costs_.optimizer[s] *= of_optimizer;
-      for (int k = 0; k < step_.layout.microbatches; ++k) {
+      for (int k = 0; k < step_.layout.units(); ++k) {
         for (const std::size_t s : stages[g]) {
           PartCost& cost = costs_.stages[s][Index(k)];
           SlowDown(cost.forward, factors.Next());
@@ -156,7 +156,7 @@ class Disturber {
   /// Delays of a replica's microbatch: a share of them where replicas share its samples.
   double Hits(const SlowShapes& shapes, int replica, int k) const {
     double hits = 0;
-    for (const int i : SamplesIn(step_.plan, step_.layout, shapes.module, replica, k)) {
+    for (const int i : SamplesIn(step_.plan, step_.layout, shapes.module, replica, step_.layout.MicrobatchOf(k))) {
       const double tokens = TokensIn(step_.cost.model(), shapes.module, step_.batch[Index(i)]);
       if (shapes.slow.contains(RangeOf(tokens, shapes.range_tokens))) hits += 1;
     }

@@ -39,11 +39,12 @@ void StepReplay::SortOperations() {
   for (std::size_t i = 0; i < graph_.operations.size(); ++i) {
     const Operation& operation = graph_.operations[i];
     if (operation.microbatch >= 0) {
-      const int place = PlaceOf(layout_.stages[Index(operation.stage)].replica, operation.microbatch);
+      const int k = layout_.MicrobatchOf(operation.microbatch);
+      const int place = PlaceOf(layout_.stages[Index(operation.stage)].replica, k);
       operations_[Index(place)].push_back(static_cast<int>(i));
     }
   }
-  for (std::vector<int>& column : operations_) SortColumn(graph_, column);
+  for (std::vector<int>& column : operations_) SortColumn(graph_, layout_.splits, column);
 }
 
 /// A column has its forwards first, by stage, then all halves for the input, all for the weights, and the rest.

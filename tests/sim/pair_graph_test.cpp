@@ -123,7 +123,7 @@ TEST(PairGraph, WhatALayoutCannotExpressSaysWhy) {
   const PairJob v("zb-v"), straight("1f1b");
   EXPECT_NE(refusal("dualpipe", v.layout).find("a layout places each stage once"), std::string::npos);
   EXPECT_NE(refusal("chimera", v.layout).find("a layout places each stage once"), std::string::npos);
-  EXPECT_NE(refusal(R"({"name": "seq1f1b", "splits": 2})", straight.layout).find("in 2 and runs in"),
+  EXPECT_NE(refusal(R"({"name": "seq1f1b", "splits": 2})", straight.layout).find("in 2 splits, the layout has 1"),
             std::string::npos);
   EXPECT_EQ(OrdersOf(*Plugin<PipelineSchedule>(R"({"name": "seq1f1b", "splits": 1})"), straight.layout),
             straight.orders);

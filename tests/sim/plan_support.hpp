@@ -61,8 +61,8 @@ template <typename Cost>
 StepCosts HandMadeCosts(const Layout& layout, Cost forward_and_backward) {
   StepCosts costs;
   for (const Stage& stage : layout.stages) {
-    auto& row = costs.stages.emplace_back(static_cast<std::size_t>(layout.microbatches));
-    for (int k = 0; k < layout.microbatches; ++k) {
+    auto& row = costs.stages.emplace_back(static_cast<std::size_t>(layout.units()));
+    for (int k = 0; k < layout.units(); ++k) {
       const auto [forward, backward] = forward_and_backward(stage, k);
       row[static_cast<std::size_t>(k)].forward.time = Seconds(forward);
       row[static_cast<std::size_t>(k)].backward.time = Seconds(backward);

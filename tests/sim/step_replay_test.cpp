@@ -82,6 +82,21 @@ void ExpectExact(const Setting& setting, std::uint64_t seed) {
   }
 }
 
+/// A column is all splits of a microbatch.
+TEST(StepReplay, IsTheFullSimulationWhereMicrobatchesPassInSplits) {
+  for (const Packing packing : {Packing::kPacked, Packing::kPadded}) {
+    for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+      const Layout layout = Homogeneous({.tp = 1, .pp = 4, .dp = 2, .encoder_stages = 1, .microbatches = 6});
+      ExpectExact({{.packing = packing}, InSplits(layout, 3), R"({"name": "seq1f1b", "splits": 3})", seed}, seed);
+      ExpectExact({{.packing = packing},
+                   InSplits(Separate({{{1, 2, 2}}, {2, 3, 2}, 5, Communicator::kDirect}), 2),
+                   "seq1f1b",
+                   seed},
+                  seed);
+    }
+  }
+}
+
 void ExpectExactEverywhere(const SoftwareStack& software) {
   const std::vector<Layout> layouts = {
       Homogeneous({.tp = 2, .pp = 1, .dp = 4, .encoder_stages = 0, .microbatches = 5}),
