@@ -74,6 +74,11 @@ void ReadWindow(const JsonReader& json, TransformerShape& shape) {
   }
   shape.window_every = WholeOr(json, "window_every", 1, 1, kMaxCount);
   if (json.Has("full_every")) shape.full_every = Whole(json, "full_every", 2, kMaxCount);
+  if (shape.full_every > shape.layers) {
+    json.At("full_every")
+        .Fail("is " + std::to_string(shape.full_every) + ", but there are " + std::to_string(shape.layers) +
+              " layers: all have a window, as without it");
+  }
   if (shape.window_every > shape.layers) {
     json.At("window_every")
         .Fail("is " + std::to_string(shape.window_every) + ", but there are " + std::to_string(shape.layers) +

@@ -106,6 +106,7 @@ TEST(TransformerShape, EveryMistakeNamesItsPlaceAndWhatIsAllowed) {
       {Llm(R"("full_every": 2)"), "/llm/full_every", "without a window"},
       {Llm(R"("window": 8, "window_every": 2, "full_every": 2)"), "/llm/full_every", "beside window_every"},
       {Llm(R"("window": 8, "full_every": 1)"), "/llm/full_every", "2"},
+      {Llm(R"("window": 8, "full_every": 1000)"), "/llm/full_every", "all have a window, as without it"},
       {Llm(R"("window": 8, "window_every": 13)"), "/llm/window_every", "12 layers"},
       {experts(R"("count": 8, "top_k": 9, "ffn_hidden": 256)"), "/llm/experts/top_k", "8"},
       {experts(R"("count": 0, "top_k": 1, "ffn_hidden": 256)"), "/llm/experts/count", "1"},
