@@ -83,7 +83,8 @@ void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) const {
   if (schedule.splits() != layout_.splits) {
     throw Infeasible("the schedule divides every microbatch in " + std::to_string(schedule.splits()) +
                      " splits, the layout has " + std::to_string(layout_.splits) +
-                     "; layouts that divide sequences are made by fixed, uniform-tuned and expected-makespan");
+                     "; fixed, dflop, paper-baseline, uniform-tuned and expected-makespan divide sequences, this "
+                     "layout's planner does not");
   }
 }
 

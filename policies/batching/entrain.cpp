@@ -103,6 +103,10 @@ class EntrainBatcher final : public BatchScheduler {
   BatchPlan Schedule(const BatchProblem& problem, RandomStream&) override {
     BatchPlan plan = PlanOfBuckets(problem, Stratify(problem, EncoderSeconds(problem)));
     if (!defer_ || problem.costs.size() < 2) return plan;
+    if (problem.context && problem.context->layout.splits > 1) {
+      plan.note = "nothing was deferred: the schedule divides sequences";
+      return plan;
+    }
     for (auto& replica : plan.buckets) OrderPairs(replica, LlmSeconds(problem));
     BatchPlan deferred{plan.buckets};
     for (auto& replica : deferred.buckets) {

@@ -8,6 +8,7 @@
 // Guessed, for the text leaves it open: balancing covers one microbatch index at a time; raw inputs are read where they
 // are encoded and cost nothing; which replica gets which part is not optimised for the nodes it would stay in.
 #include "base/index.hpp"
+#include "policies/api/infeasible.hpp"
 #include "policies/api/registry.hpp"
 #include "policies/batching_search/equal_counts.hpp"
 #include "policies/batching_search/longest_first.hpp"
@@ -22,6 +23,10 @@ class OrchMllmBatcher final : public BatchScheduler {
     const auto& llm_cost = problem.module_costs.empty() ? problem.costs.back() : problem.module_costs.back();
     BatchPlan plan{Rebalanced(drawn.buckets, llm_cost, problem.replicas)};
     if (!problem.context) return plan;  // bare numbers: no encoders are known
+    if (problem.context->layout.splits > 1 && problem.module_costs.size() > 1) {
+      throw Infeasible("balances encoders by themselves, which a schedule that divides sequences does not follow",
+                       "/batching");
+    }
     for (std::size_t e = 0; e + 1 < problem.module_costs.size(); ++e) {
       plan.encoder_buckets.push_back(
           Rebalanced(drawn.buckets, problem.module_costs[e], problem.context->layout.replicas_of(static_cast<int>(e))));

@@ -28,8 +28,9 @@ class DflopLayout final : public LayoutPlanner {
     while (!found || decision.candidates.size() < kShown) {
       const std::optional<MeansSearch::Choice> choice = search.Next();
       if (!choice) break;
-      const Layout layout = BuildLayout(choice->pair.With(choice->microbatches, communicator_), problem.cost.model(),
-                                        problem.cost.cluster());
+      const Layout layout = InSplits(BuildLayout(choice->pair.With(choice->microbatches, communicator_),
+                                                 problem.cost.model(), problem.cost.cluster()),
+                                     problem.schedule.splits());
       Candidate candidate = simulator.Fits(layout);
       candidate.predicted = choice->time;
       if (candidate.fits && !found) {
@@ -40,6 +41,9 @@ class DflopLayout final : public LayoutPlanner {
         search.Refuse(*choice);  // smaller microbatches of the same degrees may fit
       }
       decision.candidates.push_back(std::move(candidate));
+    }
+    if (!found && !simulator.refusal().empty()) {
+      throw Infeasible("no separate layout is one that its schedule or its batches allow, as " + simulator.refusal());
     }
     if (!found) throw Infeasible("no separate layout fits into memory; the least bad: " + LeastBad(problem, simulator));
     decision.reason = "the smallest (N_mb + E_pp + L_pp − 1)·max(E_dur, L_dur) of " + std::to_string(search.pairs()) +

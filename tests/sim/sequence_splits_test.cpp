@@ -152,6 +152,16 @@ TEST(SequenceSplitSteps, ALayoutSaysItsSplitsInFileAndHash) {
   EXPECT_THROW(ReadLayout(JsonReader(wrong, "plan")), InputError);
 }
 
+TEST(SequenceSplitSteps, EncodersWithMicrobatchesOfTheirOwnStayWithTheLlm) {
+  const DealtStep step(3, 4, 2, 1);
+  const BatchProblem problem = MakeBatchProblem(BatchContext{step.cost, step.layout, step.orders, step.batch});
+  RandomStream random(1, "dealt");
+  const BatchPlan plan = Plugin<BatchScheduler>("entrain")->Schedule(problem, random);
+  EXPECT_TRUE(plan.encoder_buckets.empty());
+  EXPECT_NE(plan.note.find("divides sequences"), std::string::npos);
+  EXPECT_THROW(Plugin<BatchScheduler>("orchmllm")->Schedule(problem, random), Infeasible);
+}
+
 TEST(SequenceSplitSteps, WhatDividesSequencesAlreadyIsRefused) {
   const CostModel cost = SmallJob(4);
   const HomogeneousDegrees degrees{.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 4, .cp = 2};
