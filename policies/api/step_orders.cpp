@@ -38,6 +38,13 @@ class StepProblems {
   }
 
   const std::vector<ScheduleProblem>& all() const { return problems_; }
+  /// Whether there was anything to forget.
+  bool ForgetEncoderTimes() {
+    const bool knew = !problems_.front().encoder_times.empty();
+    problems_.front().encoder_times.clear();
+    problems_.front().encoder_transfers.clear();
+    return knew;
+  }
   int ReplicaOf(std::size_t problem) const { return alike_ ? LayoutPipeline::kAllReplicas : static_cast<int>(problem); }
 
  private:
@@ -146,10 +153,18 @@ std::vector<DeviceOrder> Asked(const PipelineSchedule& schedule, const ScheduleP
 }
 
 /// A schedule knows nothing of messages that block, nor of microbatches that wait for what an earlier one encodes.
-void CheckEnds(const Job& job, const StepWork& work) {
-  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return;
-  const std::string stuck = WhyDeadlocked(job, work);
-  if (!stuck.empty()) throw Infeasible("its orders of a step deadlock: " + stuck, "/pipeline");
+std::string WhyStuck(const Job& job, const StepWork& work) {
+  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return "";
+  return WhyDeadlocked(job, work);
+}
+
+std::vector<DeviceOrder> Answers(const PipelineSchedule& schedule, const LayoutPipeline& pipeline,
+                                 const StepProblems& problems, const Layout& layout) {
+  std::vector<DeviceOrder> orders(layout.groups.size());
+  for (std::size_t p = 0; p < problems.all().size(); ++p) {
+    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
+  }
+  return orders;
 }
 
 }  // namespace
@@ -157,13 +172,17 @@ void CheckEnds(const Job& job, const StepWork& work) {
 std::vector<DeviceOrder> OrdersOfStep(const PipelineSchedule& schedule, const Job& job, const StepWork& work) {
   if (!schedule.per_step()) return {};
   const LayoutPipeline pipeline(schedule, job.layout);
-  const StepProblems problems(pipeline, job, work);
-  std::vector<DeviceOrder> orders(job.layout.groups.size());
-  for (std::size_t p = 0; p < problems.all().size(); ++p) {
-    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
-  }
+  StepProblems problems(pipeline, job, work);
+  std::vector<DeviceOrder> orders = Answers(schedule, pipeline, problems, job.layout);
   if (orders == job.orders) return {};
-  CheckEnds(job.With(orders), work);
+  std::string stuck = WhyStuck(job.With(orders), work);
+  // Encoders that a schedule placed by times it may yet have to leave before and behind the pipeline.
+  if (!stuck.empty() && problems.ForgetEncoderTimes()) {
+    orders = Answers(schedule, pipeline, problems, job.layout);
+    if (orders == job.orders) return {};
+    stuck = WhyStuck(job.With(orders), work);
+  }
+  if (!stuck.empty()) throw Infeasible("its orders of a step deadlock: " + stuck, "/pipeline");
   return orders;
 }
 

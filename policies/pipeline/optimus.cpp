@@ -9,6 +9,8 @@
 // behind is what the layout does by itself, so no answer is predicted to take longer. Where times are unknown it is the
 // answer.
 //
+// The prediction knows neither messages that block nor samples that are encoded in earlier microbatches than they run
+// (policies/batching/entrain.cpp); where its answer would deadlock for one of these, all is done before and behind.
 // All replicas run one order, as slow as the slowest: each of them wants what the others encode. What encoders hold is
 // not counted against a limit; they hold no more than all at once, as without this schedule.
 #include <algorithm>
@@ -117,6 +119,7 @@ class Optimus final : public PipelineSchedule {
     alone.encoder_times.clear();
     alone.encoder_transfers.clear();
     EncoderDrafts drafts(problem, base_->Orders(alone));
+    note_.clear();
     return problem.encoder_times.empty() ? drafts.Plain() : drafts.Shortest(note_);
   }
 

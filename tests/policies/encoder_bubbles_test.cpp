@@ -7,6 +7,7 @@
 #include "policies/api/infeasible.hpp"
 #include "policies/api/layout_pipeline.hpp"
 #include "policies/pipeline_search/late_times.hpp"
+#include "sim/build/deadlock.hpp"
 #include "sim/build/graph_builder.hpp"
 #include "sim/engine/engine.hpp"
 #include "tests/input_error.hpp"
@@ -283,6 +284,32 @@ TEST(Optimus, BothEnginesTakeAsLongAsWasPredicted) {
   ExpectPrediction(1, 0.99, 1.01);
   // Two replicas go as one that takes the slower one's time in every microbatch: less is what they take.
   ExpectPrediction(2, 0.9, 1.01);
+}
+
+TEST(Optimus, NoStepDeadlocks) {
+  // A hub sends one microbatch after the other, messages between stages may block, Entrain's batches wait for what
+  // earlier microbatches encode, and an LLM whose microbatches overtake each other wants them in another order.
+  RandomStream random(6, "steps");
+  for (int round = 0; round < 60; ++round) {
+    SoftwareStack software;
+    software.blocking_sends = round % 4 == 3;
+    const CostModel cost = SmallJob(1, software);
+    const int pp = 1 + static_cast<int>(random.Below(4)), dp = 1 + static_cast<int>(random.Below(2));
+    SeparateDegrees degrees{.encoders = {{.tp = 1, .spread = true}},
+                            .llm = {.tp = 1, .pp = pp, .dp = dp},
+                            .microbatches = 2 + static_cast<int>(random.Below(6)),
+                            .communicator = round % 2 == 0 ? Communicator::kHub : Communicator::kDirect};
+    const Layout layout = BuildLayout(degrees, cost.model(), cost.cluster());
+    const std::string base = round % 3 == 0 && !software.blocking_sends ? "list" : "1f1b";
+    const auto schedule = Make(R"({"name": "optimus", "base": ")" + base + "\"}");
+    const auto before = OrdersOf(*schedule, layout);
+    const std::vector<SampleShape> batch = UnevenSamples(6 * dp * degrees.microbatches, static_cast<unsigned>(round));
+    const BatchProblem problem = MakeBatchProblem(BatchContext{{cost, layout, before}, batch});
+    const std::string batching = round % 5 == 0 && base == "1f1b" ? "entrain" : "random";
+    const StepWork work = DivideWork(Plugin<BatchScheduler>(batching)->Schedule(problem, random), layout, cost, batch);
+    const Job job{cost, layout, before};
+    EXPECT_EQ(WhyDeadlocked(job.With(OrdersOfStep(*schedule, job, work)), work), "") << round;
+  }
 }
 
 }  // namespace
