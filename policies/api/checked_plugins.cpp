@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "base/json_reader.hpp"
@@ -112,10 +113,11 @@ class CheckedSchedule final : public PipelineSchedule {
     return placement;
   }
   bool per_step() const override { return schedule_->per_step(); }
+  bool places_encoders() const override { return schedule_->places_encoders(); }
   std::string note() const override { return schedule_->note(); }
   std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
     std::vector<DeviceOrder> orders = schedule_->Orders(problem);
-    const std::pair<int, int> shape(problem.devices, problem.microbatches);
+    const std::tuple<int, int, int> shape(problem.devices, problem.microbatches, problem.encoders);
     if (problem.HasShapeOnly() && sound_.contains(shape)) return orders;
     const std::string wrong = WhyOrdersFail(orders, problem);
     if (!wrong.empty()) {
@@ -129,7 +131,7 @@ class CheckedSchedule final : public PipelineSchedule {
  private:
   std::unique_ptr<PipelineSchedule> schedule_;
   std::string who_;
-  mutable std::set<std::pair<int, int>> sound_;  ///< by devices and microbatches
+  mutable std::set<std::tuple<int, int, int>> sound_;  ///< by devices, microbatches and encoders
 };
 
 bool IsFinite(const Json& json) {

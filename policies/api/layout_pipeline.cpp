@@ -14,8 +14,8 @@ namespace dflop {
 namespace {
 
 /// With several stages per chunk, every forward runs through them in turn, every backward back. The device's chunks
-/// begin behind `before` others.
-/// A layout's operations count units.
+/// begin behind `before` others; those behind them are spread encoders, whose stages come first. A layout's operations
+/// count units.
 DeviceOrder OverStages(const DeviceOrder& order, int stages, int before, const ScheduleProblem& shape) {
   if (stages == 1 && before == 0 && shape.splits == 1) return order;
   DeviceOrder all;
@@ -23,6 +23,10 @@ DeviceOrder OverStages(const DeviceOrder& order, int stages, int before, const S
     if (op.pair > 0 && stages > 1) {
       throw Infeasible("the schedule runs forwards and backwards in pairs, each half on one stage; a chunk here is " +
                        std::to_string(stages) + " stages");
+    }
+    if (op.chunk >= shape.chunks) {
+      all.push_back({op.kind, shape.UnitOf(op), op.chunk - shape.chunks});
+      continue;
     }
     for (int s = 0; s < stages; ++s) {
       const int in_chunk = op.kind == OpKind::kForward ? s : stages - 1 - s;
@@ -68,6 +72,7 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
   CheckChunks(schedule.chunks());
   const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
   shape_ = ShapeOf(schedule, devices, layout.microbatches);
+  if (schedule.places_encoders()) shape_.encoders = *std::max_element(encoders_.begin(), encoders_.end());
   const Placement built = PlacementOfLayout();
   if (built == shape_.placement) return;
   throw Infeasible("the schedule wants its stages on devices" + Listed(shape_.placement) + " of a pipeline, layout " +
@@ -140,6 +145,20 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
   return places;
 }
 
+std::vector<LayoutPipeline::SpreadPlace> LayoutPipeline::SpreadPlaces() const {
+  std::vector<int> device_of_group(layout_.groups.size(), -1), met(layout_.groups.size());
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const Stage& stage = layout_.stages[s];
+    if (!spread_[s]) device_of_group[Index(stage.group)] = positions_[Index(stage.depth)];
+  }
+  std::vector<SpreadPlace> places(layout_.stages.size());
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const int group = layout_.stages[s].group;
+    if (spread_[s]) places[s] = {device_of_group[Index(group)], met[Index(group)]++};
+  }
+  return places;
+}
+
 void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica,
                           std::vector<DeviceOrder>& orders) const {
   DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
@@ -155,8 +174,8 @@ void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica
     const int encoders = encoders_[Index(stage.group)];
     const auto [entry, is_new] = known.try_emplace({device, stages, encoders});
     if (is_new) {
-      entry->second =
-          WithEncoders(OverStages(by_device[Index(device)], stages, encoders, shape_), encoders, layout_.units());
+      entry->second = OverStages(by_device[Index(device)], stages, encoders, shape_);
+      if (shape_.encoders == 0) entry->second = WithEncoders(entry->second, encoders, layout_.units());
     }
     order = entry->second;
   }

@@ -18,8 +18,15 @@ class LayoutPipeline {
   /// [stage of the layout]: the stage of the pipeline that it is, or is a part of; −1: an encoder that is spread over
   /// the pipeline's devices.
   std::vector<int> ScheduleStages() const;
+  /// [stage of the layout]: of which device it is a spread encoder, and which one; −1, −1: it is none.
+  struct SpreadPlace {
+    int device = -1;
+    int encoder = -1;
+  };
+  std::vector<SpreadPlace> SpreadPlaces() const;
   /// Writes the orders of a pipeline's devices to the device groups of one replica or of all. Encoders that are spread
-  /// over them encode all microbatches before, and run all backwards behind.
+  /// over them run where the schedule placed them; where it places none they encode all microbatches before, and run
+  /// all backwards behind.
   void Give(const std::vector<DeviceOrder>& by_device, int replica, std::vector<DeviceOrder>& orders) const;
 
  private:

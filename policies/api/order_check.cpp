@@ -21,9 +21,14 @@ class OrderCheck {
         problem_(problem),
         stages_(problem.StagesOfDevices()),
         devices_(problem.devices),
-        chunks_(problem.chunks),
+        chunks_(problem.chunks + problem.encoders),
         units_(problem.units()),
-        done_(kKinds.size() * Index(problem.stages()) * Index(problem.units())) {}
+        done_(kKinds.size() * Index(devices_ * chunks_) * Index(problem.units())) {
+    // An encoder's share on a device is a stage of its own, numbered behind those of the pipeline.
+    for (int share = 0; share < devices_ * problem.encoders; ++share) {
+      stages_[Index(share / problem.encoders)].push_back(problem.stages() + share);
+    }
+  }
 
   std::string Why() {
     if (static_cast<int>(orders_.size()) != devices_) return "orders " + std::to_string(orders_.size()) + " devices";
@@ -40,14 +45,17 @@ class OrderCheck {
     return (static_cast<std::size_t>(kind) * Index(devices_ * chunks_) + Index(stage)) * Index(units_) + Index(unit);
   }
   std::string Name(const ScheduledOp& op, int device) const {
+    const std::string part = problem_.encoders > 0 && problem_.IsEncoder(op)
+                                 ? ", encoder " + std::to_string(op.chunk - problem_.chunks)
+                                 : ", chunk " + std::to_string(op.chunk);
     return std::string(KindName(op.kind)) + " of microbatch " + std::to_string(op.microbatch) +
-           (problem_.splits > 1 ? ", split " + std::to_string(op.split) : "") + ", chunk " + std::to_string(op.chunk) +
-           ", on device " + std::to_string(device);
+           (problem_.splits > 1 ? ", split " + std::to_string(op.split) : "") + part + ", on device " +
+           std::to_string(device);
   }
   bool Exists(const ScheduledOp& op, int device) const {
     return op.chunk >= 0 && op.chunk < chunks_ && op.microbatch >= 0 && op.microbatch < problem_.microbatches &&
            op.split >= 0 && op.split < problem_.splits &&
-           problem_.Visits(op.microbatch, stages_[Index(device)][Index(op.chunk)]);
+           (problem_.IsEncoder(op) || problem_.Visits(op.microbatch, stages_[Index(device)][Index(op.chunk)]));
   }
 
   std::string WhyNotWhole(int device) const {
@@ -96,6 +104,7 @@ class OrderCheck {
   std::string WhyTooLarge(int device) const {
     double held = 0;
     for (const ScheduledOp& op : orders_[Index(device)]) {
+      if (problem_.IsEncoder(op)) continue;
       const double of_stage = problem_.Held(stages_[Index(device)][Index(op.chunk)]) / problem_.splits;
       if (op.kind == OpKind::kForward) held += of_stage;
       if (held > problem_.memory_limit * (1 + 1e-12)) {  // sums round
@@ -115,12 +124,23 @@ class OrderCheck {
     return done_[Cell(OpKind::kBackward, stage, unit)] != 0 || done_[Cell(OpKind::kBackwardInput, stage, unit)] != 0;
   }
 
+  bool IsShare(int stage) const { return stage >= problem_.stages(); }
+  /// The first share of a microbatch that is not encoded; −1: none.
+  int UnencodedShare(int unit) const {
+    for (int stage = problem_.stages(); stage < devices_ * chunks_; ++stage) {
+      if (!Ran(unit, stage)) return stage;
+    }
+    return -1;
+  }
+
   bool Ready(const ScheduledOp& op, int stage) const {
     const int unit = problem_.UnitOf(op);
     if (op.kind == OpKind::kForward) {
-      return (op.split == 0 || Ran(unit - 1, stage)) && (problem_.IsFirst(stage) || Ran(unit, stage - 1));
+      return (op.split == 0 || Ran(unit - 1, stage)) &&
+             (IsShare(stage) || (problem_.IsFirst(stage) ? UnencodedShare(unit) < 0 : Ran(unit, stage - 1)));
     }
     if (op.kind == OpKind::kBackwardWeight) return done_[Cell(OpKind::kBackwardInput, stage, unit)] != 0;
+    if (IsShare(stage)) return Ran(unit, stage) && GaveGradient(unit, 0);
     const bool last_split = op.split + 1 == problem_.splits;
     return Ran(unit, stage) && (last_split || GaveGradient(unit + 1, stage)) &&
            (problem_.IsLast(stage) || GaveGradient(unit, stage + 1));
@@ -168,17 +188,19 @@ class OrderCheck {
     const int stage = stages_[Index(device)][Index(op.chunk)];
     const int unit = problem_.UnitOf(op);
     if (op.kind == OpKind::kForward) {
-      return op.split > 0 && !Ran(unit - 1, stage) ? At(OpKind::kForward, stage, unit - 1)
-                                                   : At(OpKind::kForward, stage - 1, unit);
+      if (op.split > 0 && !Ran(unit - 1, stage)) return At(OpKind::kForward, stage, unit - 1);
+      return At(OpKind::kForward, problem_.IsFirst(stage) ? UnencodedShare(unit) : stage - 1, unit);
     }
     if (op.kind == OpKind::kBackwardWeight) return At(OpKind::kBackwardInput, stage, unit);
     if (!Ran(unit, stage)) return At(OpKind::kForward, stage, unit);
+    if (IsShare(stage)) return At(OpKind::kBackwardInput, 0, unit);
     const bool waits_here = op.split + 1 < problem_.splits && !GaveGradient(unit + 1, stage);
     return waits_here ? At(OpKind::kBackwardInput, stage, unit + 1) : At(OpKind::kBackwardInput, stage + 1, unit);
   }
   /// A whole backward where the stage runs no half.
   Awaited At(OpKind kind, int stage, int unit) const {
-    const int device = problem_.placement[Index(stage)];
+    const int device =
+        IsShare(stage) ? (stage - problem_.stages()) / problem_.encoders : problem_.placement[Index(stage)];
     const std::vector<int>& chunks = stages_[Index(device)];
     ScheduledOp op{kind, unit / problem_.splits,
                    static_cast<int>(std::find(chunks.begin(), chunks.end(), stage) - chunks.begin()),

@@ -42,6 +42,9 @@ class PipelineSchedule {
   virtual int splits() const { return 1; }
   /// Where it wants them.
   virtual Placement placement(int devices) const { return InTurn(devices, chunks()); }
+  /// Whether its orders say where the operations of spread encoders stand (ScheduleProblem::encoders). Otherwise the
+  /// layout has all their forwards before and all their backwards behind the pipeline.
+  virtual bool places_encoders() const { return false; }
   /// Whether it looks at times, and so is asked anew in every step, once the batches are known. Before that it is asked
   /// with all times alike: whoever divides the batches knows no better orders.
   virtual bool per_step() const { return false; }

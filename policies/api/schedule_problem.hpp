@@ -50,6 +50,16 @@ struct ScheduleProblem {
   /// Parts of every microbatch's sequence, each as long as the others and an operation of its own on every stage. On a
   /// stage they go forward in turn, as each attends to those before it, and backward from the last.
   int splits = 1;
+  /// Encoders that are spread over the devices (ModuleDegrees::spread) and that the schedule places
+  /// (PipelineSchedule::places_encoders); 0 where the layout does. Every device encodes a share of each microbatch, and
+  /// each encoder's share is a chunk behind those of the stages. The first stage's forward waits for the shares of all
+  /// devices, and all their backwards for its gradient. What they hold is not counted.
+  int encoders = 0;
+  /// [device][encoder][microbatch]; empty like `times`.
+  std::vector<std::vector<std::vector<StageTimes>>> encoder_times{};
+  /// [microbatch]: seconds from the end of the last share to where the first stage may begin, and as many on the way
+  /// back, with the links otherwise idle. Empty: none.
+  std::vector<Seconds> encoder_transfers{};
 
   int stages() const { return devices * chunks; }
   int stages_of_direction() const { return stages() / directions; }
@@ -66,10 +76,17 @@ struct ScheduleProblem {
   Seconds Transfer(int stage, int microbatch) const {
     return transfers.empty() ? Seconds(0) : transfers[Index(stage)][Index(microbatch)];
   }
+  bool IsEncoder(const ScheduledOp& op) const { return op.chunk >= chunks; }
+  StageTimes EncoderAt(int device, int encoder, int microbatch) const {
+    return encoder_times.empty() ? StageTimes{} : encoder_times[Index(device)][Index(encoder)][Index(microbatch)];
+  }
+  Seconds EncoderTransfer(int microbatch) const {
+    return encoder_transfers.empty() ? Seconds(0) : encoder_transfers[Index(microbatch)];
+  }
   double Held(int stage) const { return held.empty() ? 1.0 : held[Index(stage)]; }
   /// Nothing but the shape of the pipeline: what is asked once per job.
   bool HasShapeOnly() const {
-    return times.empty() && transfers.empty() && held.empty() &&
+    return times.empty() && transfers.empty() && held.empty() && encoder_times.empty() && encoder_transfers.empty() &&
            memory_limit == std::numeric_limits<double>::infinity() && weight_share == 1;
   }
   /// [device][chunk]: the stage.

@@ -19,7 +19,10 @@ namespace {
 class StepProblems {
  public:
   StepProblems(const LayoutPipeline& pipeline, const Job& job, const StepWork& work)
-      : layout_(job.layout), alike_(ReplicasMeet(job.layout, work)), places_(pipeline.ScheduleStages()) {
+      : layout_(job.layout),
+        alike_(ReplicasMeet(job.layout, work)),
+        places_(pipeline.ScheduleStages()),
+        spread_(pipeline.SpreadPlaces()) {
     const ScheduleProblem& shape = pipeline.shape();
     ScheduleProblem untimed = shape;
     untimed.times.assign(Index(shape.stages()), std::vector<StageTimes>(Index(shape.microbatches), kNoTime));
@@ -27,10 +30,21 @@ class StepProblems {
     problems_.assign(alike_ ? 1 : Index(layout_.llm_replicas()), untimed);
     const StepCosts costs = PriceStep(job.cost, layout_, work);
     AddStages(costs);
-    AddTransfers(BuildGraph(job, work, costs));
+    const OperationGraph graph = BuildGraph(job, work, costs);
+    AddTransfers(graph);
+    if (shape.encoders == 0) return;
+    AddEncoders(costs);
+    AddEncoderTransfers(graph);
   }
 
   const std::vector<ScheduleProblem>& all() const { return problems_; }
+  /// Whether there was anything to forget.
+  bool ForgetEncoderTimes() {
+    const bool knew = !problems_.front().encoder_times.empty();
+    problems_.front().encoder_times.clear();
+    problems_.front().encoder_transfers.clear();
+    return knew;
+  }
   int ReplicaOf(std::size_t problem) const { return alike_ ? LayoutPipeline::kAllReplicas : static_cast<int>(problem); }
 
  private:
@@ -78,9 +92,55 @@ class StepProblems {
     }
   }
 
+  /// What is spread ties all replicas together, so that they are one problem.
+  void AddEncoders(const StepCosts& costs) {
+    ScheduleProblem& problem = problems_.front();
+    const std::vector<StageTimes> none(Index(problem.microbatches), kNoTime);
+    problem.encoder_times.assign(Index(problem.devices), {Index(problem.encoders), none});
+    for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
+      const auto [device, encoder] = spread_[Index(s)];
+      if (device < 0) continue;
+      std::vector<StageTimes>& slowest = problem.encoder_times[Index(device)][Index(encoder)];
+      for (std::size_t k = 0; k < slowest.size(); ++k) {
+        StageTimes share = kNoTime;
+        AddStage(costs, s, k, share);
+        Slower(share, slowest[k]);
+      }
+    }
+  }
+
+  /// Of the encoder whose messages take longest: what a hub gathers, then all that is sent, which a hub does one after
+  /// the other. The way back is as long.
+  void AddEncoderTransfers(const OperationGraph& graph) {
+    ScheduleProblem& problem = problems_.front();
+    struct Messages {
+      Seconds gathered{0}, sent{0};
+    };
+    std::map<std::pair<int, int>, Messages> messages;  // by module and microbatch
+    for (std::size_t i = 0; i < graph.operations.size(); ++i) {
+      const Operation& operation = graph.operations[i];
+      if (operation.kind != OpKind::kTransfer || spread_[Index(operation.stage)].device < 0) continue;
+      const int module = layout_.stages[Index(operation.stage)].parts.front().module;
+      Messages& of_microbatch = messages[{module, operation.microbatch}];
+      if (operation.to_stage == operation.stage) {  // gathered before and scattered behind, which takes about as long
+        of_microbatch.gathered = std::max(of_microbatch.gathered, graph.durations[i]);
+      } else if (layout_.communicator.hub()) {
+        of_microbatch.sent += graph.durations[i];
+      } else {
+        of_microbatch.sent = std::max(of_microbatch.sent, graph.durations[i]);
+      }
+    }
+    problem.encoder_transfers.assign(Index(problem.microbatches), Seconds(0));
+    for (const auto& [place, one] : messages) {
+      Seconds& longest = problem.encoder_transfers[Index(place.second)];
+      longest = std::max(longest, one.gathered + one.sent);
+    }
+  }
+
   const Layout& layout_;
   bool alike_;
   std::vector<int> places_;
+  std::vector<LayoutPipeline::SpreadPlace> spread_;
   std::vector<ScheduleProblem> problems_;
 };
 
@@ -93,10 +153,18 @@ std::vector<DeviceOrder> Asked(const PipelineSchedule& schedule, const ScheduleP
 }
 
 /// A schedule knows nothing of messages that block, nor of microbatches that wait for what an earlier one encodes.
-void CheckEnds(const Job& job, const StepWork& work) {
-  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return;
-  const std::string stuck = WhyDeadlocked(job, work);
-  if (!stuck.empty()) throw Infeasible("its orders of a step deadlock: " + stuck, "/pipeline");
+std::string WhyStuck(const Job& job, const StepWork& work) {
+  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return "";
+  return WhyDeadlocked(job, work);
+}
+
+std::vector<DeviceOrder> Answers(const PipelineSchedule& schedule, const LayoutPipeline& pipeline,
+                                 const StepProblems& problems, const Layout& layout) {
+  std::vector<DeviceOrder> orders(layout.groups.size());
+  for (std::size_t p = 0; p < problems.all().size(); ++p) {
+    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
+  }
+  return orders;
 }
 
 }  // namespace
@@ -104,13 +172,17 @@ void CheckEnds(const Job& job, const StepWork& work) {
 std::vector<DeviceOrder> OrdersOfStep(const PipelineSchedule& schedule, const Job& job, const StepWork& work) {
   if (!schedule.per_step()) return {};
   const LayoutPipeline pipeline(schedule, job.layout);
-  const StepProblems problems(pipeline, job, work);
-  std::vector<DeviceOrder> orders(job.layout.groups.size());
-  for (std::size_t p = 0; p < problems.all().size(); ++p) {
-    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
-  }
+  StepProblems problems(pipeline, job, work);
+  std::vector<DeviceOrder> orders = Answers(schedule, pipeline, problems, job.layout);
   if (orders == job.orders) return {};
-  CheckEnds(job.With(orders), work);
+  std::string stuck = WhyStuck(job.With(orders), work);
+  // Encoders that a schedule placed by times it may yet have to leave before and behind the pipeline.
+  if (!stuck.empty() && problems.ForgetEncoderTimes()) {
+    orders = Answers(schedule, pipeline, problems, job.layout);
+    if (orders == job.orders) return {};
+    stuck = WhyStuck(job.With(orders), work);
+  }
+  if (!stuck.empty()) throw Infeasible("its orders of a step deadlock: " + stuck, "/pipeline");
   return orders;
 }
 

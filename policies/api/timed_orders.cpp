@@ -18,7 +18,9 @@ class OrderRun {
         problem_(problem),
         stages_(problem.StagesOfDevices()),
         forward_end_(Index(problem.stages()) * Index(problem.units()), kUnknown),
-        gradient_end_(forward_end_) {
+        gradient_end_(forward_end_),
+        shares_(Index(problem.microbatches)),
+        encoded_(Index(problem.microbatches)) {
     run_.devices.resize(orders.size());
   }
 
@@ -64,6 +66,12 @@ class OrderRun {
   }
 
   void End(std::size_t device, const ScheduledOp& op, Seconds end) {
+    if (problem_.IsEncoder(op)) {
+      if (op.kind != OpKind::kForward) return;
+      ++shares_[Index(op.microbatch)];
+      encoded_[Index(op.microbatch)] = std::max(encoded_[Index(op.microbatch)], end.value());
+      return;
+    }
     const std::size_t cell = Cell(stages_[device][Index(op.chunk)], problem_.UnitOf(op));
     if (op.kind == OpKind::kForward) forward_end_[cell] = end.value();
     if (GivesInputGradient(op.kind)) gradient_end_[cell] = end.value();
@@ -71,12 +79,14 @@ class OrderRun {
 
   Seconds Duration(std::size_t device, std::size_t place) const {
     const ScheduledOp& op = orders_[device][place];
-    return Alone(op, stages_[device][Index(op.chunk)]) * (orders_[device].ShareAt(place) / problem_.splits);
+    const StageTimes times =
+        problem_.IsEncoder(op) ? problem_.EncoderAt(static_cast<int>(device), op.chunk - problem_.chunks, op.microbatch)
+                               : problem_.At(stages_[device][Index(op.chunk)], op.microbatch);
+    return Alone(op, times) * (orders_[device].ShareAt(place) / problem_.splits);
   }
 
   /// Of the whole microbatch.
-  Seconds Alone(const ScheduledOp& op, int stage) const {
-    const StageTimes times = problem_.At(stage, op.microbatch);
+  static Seconds Alone(const ScheduledOp& op, const StageTimes& times) {
     switch (op.kind) {
       case OpKind::kForward:
         return times.forward;
@@ -91,13 +101,28 @@ class OrderRun {
 
   /// When its input is there.
   double Ready(std::size_t device, const ScheduledOp& op) const {
+    if (problem_.IsEncoder(op)) return op.kind == OpKind::kForward ? 0 : GradientBehind(op);
     const int stage = stages_[device][Index(op.chunk)];
-    if (op.kind == OpKind::kForward) return problem_.IsFirst(stage) ? 0 : Arrived(forward_end_, stage - 1, stage, op);
+    if (op.kind == OpKind::kForward) {
+      return problem_.IsFirst(stage) ? Encoded(op.microbatch) : Arrived(forward_end_, stage - 1, stage, op);
+    }
     if (op.kind == OpKind::kBackwardWeight) return gradient_end_[Cell(stage, problem_.UnitOf(op))];
     const double forward = forward_end_[Cell(stage, problem_.UnitOf(op))];
     if (forward == kUnknown || problem_.IsLast(stage)) return forward;
     const double gradient = Arrived(gradient_end_, stage + 1, stage, op);
     return gradient == kUnknown ? kUnknown : std::max(forward, gradient);
+  }
+
+  /// When the first stage may have what all devices encode of a microbatch.
+  double Encoded(int k) const {
+    if (problem_.encoders == 0) return 0;
+    if (shares_[Index(k)] < problem_.devices * problem_.encoders) return kUnknown;
+    return encoded_[Index(k)] + problem_.EncoderTransfer(k).value();
+  }
+  /// When the first stage's gradient is back at the encoders.
+  double GradientBehind(const ScheduledOp& op) const {
+    const double end = gradient_end_[Cell(0, problem_.UnitOf(op))];
+    return end == kUnknown ? kUnknown : end + problem_.EncoderTransfer(op.microbatch).value();
   }
 
   /// A split's message is a part of the microbatch's.
@@ -112,6 +137,8 @@ class OrderRun {
   const std::vector<std::vector<int>> stages_;
   std::vector<double> forward_end_;   ///< [stage, unit]
   std::vector<double> gradient_end_;  ///< of the input's gradient
+  std::vector<int> shares_;           ///< [microbatch]: that encoders have done of it
+  std::vector<double> encoded_;       ///< [microbatch]: the last of their ends
   TimedOrders run_;
 };
 
@@ -119,6 +146,7 @@ double Peak(const DeviceOrder& order, const std::vector<int>& stages, const Sche
             double weight_share) {
   double held = 0, peak = 0;
   for (const ScheduledOp& op : order) {
+    if (problem.IsEncoder(op)) continue;
     const double one = problem.Held(stages[Index(op.chunk)]) / problem.splits;
     if (op.kind == OpKind::kForward) held += one;
     peak = std::max(peak, held);

@@ -40,11 +40,18 @@ double LimitOf(const ScheduleProblem& problem, std::optional<double> memory) {
   const double of_1f1b = HeldByOneFOneB(problem);
   const double without = std::isfinite(problem.memory_limit) ? problem.memory_limit : of_1f1b;
   const double limit = memory ? std::min(problem.memory_limit, *memory * of_1f1b) : without;
-  for (int stage = 0; stage < problem.stages(); ++stage) {
-    if (Fits(problem.Held(stage), limit)) continue;
-    throw Infeasible("device " + std::to_string(problem.placement[Index(stage)]) + " holds " +
-                     Format("%g", problem.Held(stage)) + " for one microbatch alone, " +
-                     Format("%g", problem.Held(stage) - limit) + " above the limit of " + Format("%g", limit));
+  const std::vector<std::vector<int>> stages = problem.StagesOfDevices();
+  for (std::size_t device = 0; device < stages.size(); ++device) {
+    // By all chunks that the microbatch passes, before it comes back from the last.
+    std::vector<double> by_direction(Index(problem.directions));
+    for (const int stage : stages[device]) {
+      by_direction[Index(stage / problem.stages_of_direction())] += problem.Held(stage);
+    }
+    const double held = *std::max_element(by_direction.begin(), by_direction.end());
+    if (Fits(held, limit)) continue;
+    throw Infeasible("device " + std::to_string(device) + " holds " + Format("%g", held) +
+                     " for one microbatch alone, " + Format("%g", held - limit) + " above the limit of " +
+                     Format("%g", limit));
   }
   return limit;
 }

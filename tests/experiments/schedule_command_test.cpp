@@ -131,6 +131,49 @@ TEST_F(ScheduleCommand, PairsAndWavesRunUnderAFixedLayoutInBothEngines) {
   EXPECT_LT(seconds("replay", 1), 0.97 * seconds("replay", 0));
 }
 
+TEST_F(ScheduleCommand, ModalitiesAreSegmentsOrSpreadUnderAFixedLayoutInBothEngines) {
+  const std::string fixed = R"(, "layout": {"name": "fixed", "microbatches": 8, )";
+  const std::string segments = fixed + R"("uniform": {"tp": 2, "pp": 4, "dp": 1, "encoder_stages": 4}}})";
+  const std::string spread =
+      fixed + R"("encoders": {"siglip-so400m": {"tp": 1, "spread": true}}, "llm": {"tp": 2, "pp": 4, "dp": 1}}})";
+  const auto policy = [](const std::string& name, const std::string& rest) {
+    return R"({"batching": "random", "pipeline": ")" + name + R"(", "name": ")" + name + "\"" + rest;
+  };
+  const std::string scenario =
+      R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 2, "scenarios": [{"name": "v",)"
+      R"( "model": "llava-ov-siglip-so400m-llama3-8b", "cluster": {"name": "dgx-a100", "nodes": 1}, "global_batch_size": 32,)"
+      R"( "samples": {"name": "dflop-mix"}}], "policies": [)";
+  Write(ParseJson(scenario + policy("1f1b", spread) + ", " + policy("optimus", spread) + ", " +
+                      policy("interleaved", segments) + ", " + policy("dip", segments) + "]}",
+                  ""));
+  for (const std::string engine : {"replay", "simgrid"}) {
+    std::string arguments = "run e.json --no-report --trace none --engine ";
+    const Outcome ran = Dflop(arguments.append(engine).append(" --out ").append(engine));
+    if (engine == "simgrid" && ran.code == 2) GTEST_SKIP() << "built without SimGrid";
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  const auto seconds = [&](const std::string& engine, std::size_t run) {
+    const Json result = Result(engine);
+    const Json& metrics = *result.find("runs")->as<Json::Array>()[run].find("metrics");
+    return metrics.find("iteration_time_s")->find("mean")->number();
+  };
+  for (std::size_t run = 0; run < 4; ++run)
+    EXPECT_NEAR(seconds("simgrid", run) / seconds("replay", run), 1, 0.02) << run;
+  EXPECT_LT(seconds("replay", 1), seconds("replay", 0)) << "the encoder's work fills bubbles";
+}
+
+TEST_F(ScheduleCommand, WhatWantsSpreadEncodersOrTwoChunksSaysSo) {
+  const Outcome alone = Dflop("schedule show optimus");
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_NE(alone.err.find("optimus: the schedule places encoders that are spread over the LLM's devices, and here is "
+                           "none"),
+            std::string::npos)
+      << alone.err;
+  const Json dip = ParseJson(Dflop("schedule show dip --stages 4 --microbatches 8 --param memory=2 --json").out, "");
+  // Interleaved's 2·8·3 + (4 − 1)·3 with chunks of a second each.
+  EXPECT_LE(dip.find("makespan_s")->number(), 57);
+}
+
 TEST_F(ScheduleCommand, ARunSaysWhyItCannotGoBothWays) {
   const std::string before =
       R"({"schema": "dflop/experiment/1", "name": "v", "seeds": [1], "steps": 1, "scenarios": [{"name": "v",)"
