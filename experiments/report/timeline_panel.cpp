@@ -58,7 +58,10 @@ std::string TimelineRow::name() const {
   const PictureStage& first = *stages.front();
   // Of a device with several stages, the layers say which they are.
   const std::string stage = stages.size() == 1 ? "stage " + std::to_string(first.depth) + " · " : "";
-  return "replica " + std::to_string(first.replica) + " · " + stage + PartsOfRow(stages);
+  const auto up = std::find_if(stages.begin(), stages.end(), [](const PictureStage* one) { return one->goes_up; });
+  if (up == stages.end()) return "replica " + std::to_string(first.replica) + " · " + stage + PartsOfRow(stages);
+  return "replica " + std::to_string(first.replica) + " ↓ " + PartsOfRow({stages.begin(), up}) + " · " +
+         std::to_string((*up)->replica) + " ↑ " + PartsOfRow({up, stages.end()});
 }
 
 std::vector<int> TimelinePanel::RowOfStages() const {

@@ -40,11 +40,20 @@ std::string WhySpread(const CostModel& cost, const Layout& layout) {
          "software.encoder_sharding to zero1 or none";
 }
 
+/// The copies of a stage lie on two devices of a pipeline, whose orders run it at different times.
+std::string WhyDirections(const CostModel& cost, const Layout& layout) {
+  if (layout.directions == 1 || !cost.software().couples_microbatches()) return "";
+  return "pipelines in two directions add up their gradients at the end of the step: sharding zero2 and zero3, which "
+         "meet within it, are for one direction; set software.sharding to zero1 or none";
+}
+
 }  // namespace
 
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
   const std::string spread = WhySpread(cost, layout);
   if (!spread.empty()) return spread;
+  const std::string directions = WhyDirections(cost, layout);
+  if (!directions.empty()) return directions;
   std::set<int> seen;
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {
