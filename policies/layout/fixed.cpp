@@ -134,7 +134,7 @@ class FixedLayout final : public LayoutPlanner {
     const int of_row = Microbatches(problem, degrees.dp);
     if (of_row % degrees.directions == 0) return of_row / degrees.directions;
     const int most = problem.global_batch_size / degrees.dp;
-    const std::string odd = "makes " + std::to_string(of_row) + " microbatches on every row of devices, half of which ";
+    const std::string odd = "gives every row of devices " + std::to_string(of_row) + " microbatches, half of which ";
     const std::string nearest = (of_row > 1 ? std::to_string(of_row - 1) : "") +
                                 (of_row > 1 && of_row < most ? " or " : "") +
                                 (of_row < most ? std::to_string(of_row + 1) : "");
@@ -193,9 +193,8 @@ class FixedLayout final : public LayoutPlanner {
     const ModelSpec& model = problem.cost.model();
     if (problem.schedule.directions() > 1) {
       Fail("",
-           "has encoders apart from the LLM, whose messages one pipeline knows alone; a schedule of two directions "
-           "wants "
-           "a \"uniform\" layout, with the encoders in the first stages");
+           "has encoders on devices of their own, which feed pipelines of one direction; a schedule of two wants a "
+           "\"uniform\" layout, with the encoders in the first stages");
     }
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
     degrees.order = order_;
