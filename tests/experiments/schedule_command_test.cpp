@@ -70,7 +70,8 @@ TEST_F(ScheduleCommand, FilesOfPyTorchRefuseByNameWhatTheyCannotSay) {
   EXPECT_NE(refused("chimera --microbatches 4").find("chimera has every stage on two devices"), std::string::npos);
   EXPECT_NE(refused("dualpipe").find("dualpipe has every stage on two devices"), std::string::npos);
   EXPECT_NE(refused("seq1f1b").find("seq1f1b runs parts of microbatches"), std::string::npos);
-  EXPECT_NE(refused("dualpipev").find("dualpipev runs forwards and backwards as pairs"), std::string::npos);
+  EXPECT_NE(refused("dualpipev --csv-format compute_comms").find("dualpipev runs forwards and backwards as pairs"),
+            std::string::npos);
 }
 
 TEST_F(ScheduleCommand, AVRunsUnderAFixedLayoutInBothEngines) {
