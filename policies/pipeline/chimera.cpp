@@ -68,7 +68,7 @@ class Chimera final : public PipelineSchedule {
 
 const Registration<PipelineSchedule> kChimera{
     {"chimera",
-     "two pipelines in opposite directions; two copies of the weights, dp and microbatches count both ways as one "
+     "two pipelines in opposite directions, two copies of the weights; dp and microbatches are of rows of devices "
      "(arXiv 2107.06925)",
      {}},
     [](const Parameters&) { return std::make_unique<Chimera>(); }};

@@ -10,6 +10,7 @@
 #include "sim/build/graph_builder.hpp"
 #include "sim/build/replica_classes.hpp"
 #include "sim/build/step_costs.hpp"
+#include "sim/measure/drawn_devices.hpp"
 #include "sim/measure/metrics.hpp"
 #include "sim/measure/timeline_hash.hpp"
 #include "sim/measure/traffic.hpp"
@@ -370,6 +371,25 @@ TEST(TwoDirections, ClassesAreOfRowsAndOfOneDirection) {
   const std::vector<std::vector<int>> after = members();
   EXPECT_NE(std::find(after.begin(), after.end(), std::vector<int>{1}), after.end());
   EXPECT_NE(std::find(after.begin(), after.end(), std::vector<int>{4}), after.end());
+}
+
+TEST(TwoDirections, ASampleOfTheDevicesIsWholeRowsAndHasTheLastOfThem) {
+  // 8 rows of 2 devices; at most 4 devices are drawn: those of the row that the step waits for longest, the first, and
+  // no others. The way up of row 5 alone makes it the slowest.
+  const BothWays job("chimera", 2, 2, 8);
+  StepWork work = TinyWork(job.cost, job.layout);
+  StepCosts costs = PriceStep(job.cost, job.layout, work);
+  for (std::size_t s = 0; s < costs.stages.size(); ++s) {
+    if (job.layout.stages[s].replica != 8 + 5) continue;
+    for (PartCost& part : costs.stages[s]) part.forward.time *= 3.0;
+  }
+  const Step step = SimulateCosts(job.job(), std::move(work), std::move(costs), *MakeReplayEngine(), {});
+  const std::vector<bool> drawn = DrawnGroups(job.job(), step, TraceDetail::kSample, 4);
+  std::vector<int> groups;
+  for (std::size_t g = 0; g < drawn.size(); ++g) {
+    if (drawn[g]) groups.push_back(static_cast<int>(g));
+  }
+  EXPECT_EQ(groups, (std::vector<int>{0, 5, 8, 13}));
 }
 
 TEST(TwoDirections, APlanFileHoldsThemAndOneOfOneDirectionSaysNothing) {
