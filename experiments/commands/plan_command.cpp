@@ -208,7 +208,8 @@ void ShowPlan(const PlanArguments& arguments, const Experiment& experiment, cons
   PrintCandidates(job.decision.candidates);
   const Layout& layout = job.decision.layout;
   std::string chosen = "chosen: " + layout.name + "\n";
-  chosen += Format("  %d GPUs, %d microbatches a replica\n", layout.gpus_used(), layout.microbatches);
+  chosen += Format("  %d GPUs, %d microbatches a replica%s\n", layout.gpus_used(), layout.microbatches,
+                   layout.directions > 1 ? ", one of which goes either way on every row of devices" : "");
   if (job.decision.predicted > Seconds(0)) chosen += Format("  predicted %.4f s\n", job.decision.predicted.value());
   chosen += "  why: " + job.decision.reason + "\n";
   if (job.decision.software) chosen += "  software: " + ToJson(*job.decision.software).Dump() + "\n";

@@ -52,13 +52,23 @@ std::string PartsOfRow(const std::vector<const PictureStage*>& stages) {
   return text;
 }
 
+/// Two replicas leave little room.
+std::string WithoutLayers(std::string parts) {
+  constexpr std::string_view kLayers = "layers ";
+  const std::size_t layers = parts.find(kLayers);
+  return layers == std::string::npos ? parts : parts.erase(layers, kLayers.size());
+}
+
 }  // namespace
 
 std::string TimelineRow::name() const {
   const PictureStage& first = *stages.front();
   // Of a device with several stages, the layers say which they are.
   const std::string stage = stages.size() == 1 ? "stage " + std::to_string(first.depth) + " · " : "";
-  return "replica " + std::to_string(first.replica) + " · " + stage + PartsOfRow(stages);
+  const auto up = std::find_if(stages.begin(), stages.end(), [](const PictureStage* one) { return one->goes_up; });
+  if (up == stages.end()) return "replica " + std::to_string(first.replica) + " · " + stage + PartsOfRow(stages);
+  return "replica " + std::to_string(first.replica) + " ↓ " + WithoutLayers(PartsOfRow({stages.begin(), up})) + ", " +
+         std::to_string((*up)->replica) + " ↑ " + WithoutLayers(PartsOfRow({up, stages.end()}));
 }
 
 std::vector<int> TimelinePanel::RowOfStages() const {

@@ -66,6 +66,7 @@ PictureStage ReadStage(const JsonReader& timeline, const JsonReader& stage, cons
   out.replica = static_cast<int>(stage.At("replica").Int(0, kMostCount));
   out.depth = static_cast<int>(stage.At("depth").Int(0, kMostCount));
   out.group = static_cast<int>(stage.At("group").Int(0, kMostCount));
+  out.goes_up = stage.BoolOr("goes_up", false);
   out.side = SideOf(names, llm);
   for (const std::string& name : names) out.modules += (out.modules.empty() ? "" : " + ") + name;
   out.parts = PartsInWords(timeline, stage, out.modules);

@@ -17,6 +17,7 @@ struct PictureStage {
   int replica = 0;
   int depth = 0;
   int group = 0;
+  bool goes_up = false;  ///< of two pipelines over the same devices the second, in the opposite direction
   Side side = Side::kLlm;
   int module = -1;  ///< the last that it holds: whose samples its microbatches are; −1 where the file does not say
   std::string modules;  ///< "siglip", "llm", "siglip + llm"

@@ -62,7 +62,9 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
   Json json;
   json["name"] = layout.name;
   json["gpus_used"] = layout.gpus_used();
-  json["microbatches"] = layout.microbatches;
+  // As `fixed` is told them: of a row of devices, both ways where there are two.
+  json["microbatches"] = layout.microbatches_of_row();
+  if (layout.directions > 1) json["directions"] = layout.directions;
   if (layout.joins()) json["communicator"] = ToJson(layout.communicator);
   Json& modules = json["modules"];
   const std::vector<ModuleDegrees> all = DegreesOf(layout);
@@ -75,7 +77,7 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
     entry["dp"] = degrees.dp;
     entry["sequence_parallel"] = degrees.sequence_parallel;
     entry["devices"] = DevicesOf(layout, module);
-    entry["microbatches"] = layout.microbatches;
+    entry["microbatches"] = layout.microbatches_of_row();
     modules.push_back(std::move(entry));
   }
   return json;

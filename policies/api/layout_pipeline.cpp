@@ -51,6 +51,17 @@ DeviceOrder WithEncoders(DeviceOrder order, int encoders, int units) {
   return whole;
 }
 
+/// Of two directions: as replicas count their microbatches, which on the devices take turns.
+DeviceOrder EachWay(const DeviceOrder& order, int directions) {
+  if (directions == 1) return order;
+  DeviceOrder each;
+  for (ScheduledOp op : order) {
+    op.microbatch /= directions;
+    each.push_back(op);
+  }
+  return each;
+}
+
 std::string Listed(const Placement& placement) {
   std::string text;
   for (const int device : placement) text += " " + std::to_string(device);
@@ -71,7 +82,7 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
   CheckExpressible(schedule);
   CheckChunks(schedule.chunks());
   const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
-  shape_ = ShapeOf(schedule, devices, layout.microbatches);
+  shape_ = ShapeOf(schedule, devices, layout.microbatches_of_row());
   if (schedule.places_encoders()) shape_.encoders = *std::max_element(encoders_.begin(), encoders_.end());
   const Placement built = PlacementOfLayout();
   if (built == shape_.placement) return;
@@ -80,10 +91,12 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
 }
 
 void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) const {
-  if (schedule.directions() > 1) {
-    throw Infeasible(
-        "the schedule runs two pipelines over the same devices in opposite directions, each with weights of its own, "
-        "and runs in `dflop schedule show` only: a layout places each stage once");
+  if (schedule.directions() != layout_.directions) {
+    const bool both = schedule.directions() > 1;
+    throw Infeasible(both ? "the schedule runs two pipelines over the same devices in opposite directions, layout " +
+                                layout_.name + " has one; a uniform layout can have two"
+                          : "the schedule runs one pipeline over its devices, layout " + layout_.name +
+                                " has two in opposite directions");
   }
   if (schedule.splits() != layout_.splits) {
     throw Infeasible("the schedule divides every microbatch in " + std::to_string(schedule.splits()) +
@@ -107,12 +120,13 @@ void LayoutPipeline::CheckChunks(int chunks) const {
   }
 }
 
-/// As if each run of a chunk's stages were one; a chunk torn apart counts several times.
+/// As if each run of a chunk's stages were one; a chunk torn apart counts several times. The way up, of two directions,
+/// is the mirror image of the way down and follows it.
 Placement LayoutPipeline::PlacementOfLayout() const {
   std::vector<int> on_pipeline;  // by depth
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const int depth = layout_.stages[s].depth;
-    if (spread_[s]) continue;
+    if (spread_[s] || layout_.DirectionOf(layout_.stages[s].replica) > 0) continue;
     if (on_pipeline.size() < positions_.size()) on_pipeline.resize(positions_.size(), -1);
     on_pipeline[Index(depth)] = positions_[Index(depth)];
   }
@@ -122,11 +136,20 @@ Placement LayoutPipeline::PlacementOfLayout() const {
   std::vector<int> met(depths.size());
   Placement placement;
   for (const int device : on_pipeline) {
-    const int per_chunk = std::max(1, depths[Index(device)] / shape_.chunks);
+    const int per_chunk = std::max(1, depths[Index(device)] * layout_.directions / shape_.chunks);
     const bool begins = met[Index(device)]++ % per_chunk == 0;
     if (begins || placement.back() != device) placement.push_back(device);
   }
+  if (layout_.directions == 1) return placement;
+  for (std::size_t i = 0, down = placement.size(); i < down; ++i) {
+    placement.push_back(shape_.devices - 1 - placement[i]);
+  }
   return placement;
+}
+
+int LayoutPipeline::DeviceOf(const Stage& stage) const {
+  const int down = positions_[Index(stage.depth)];
+  return layout_.DirectionOf(stage.replica) == 0 ? down : shape_.devices - 1 - down;
 }
 
 std::vector<int> LayoutPipeline::ScheduleStages() const {
@@ -140,7 +163,7 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
       continue;
     }
     const int chunk = met[Index(stage.group)]++ / (held_[Index(stage.group)] / shape_.chunks);
-    places.push_back(stages[Index(positions_[Index(stage.depth)])][Index(chunk)]);
+    places.push_back(stages[Index(DeviceOf(stage))][Index(chunk)]);
   }
   return places;
 }
@@ -159,22 +182,22 @@ std::vector<LayoutPipeline::SpreadPlace> LayoutPipeline::SpreadPlaces() const {
   return places;
 }
 
-void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int replica,
-                          std::vector<DeviceOrder>& orders) const {
+void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int row, std::vector<DeviceOrder>& orders) const {
   DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
-  // By device of the pipeline, stages a chunk and encoders: replicas share their orders.
+  // By device of the pipeline, stages a chunk and encoders: rows share their orders.
   std::map<std::tuple<int, int, int>, DeviceOrder> known;
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const Stage& stage = layout_.stages[s];
-    if (spread_[s] || (replica != kAllReplicas && stage.replica != replica)) continue;
+    if (spread_[s] || (row != kAllRows && layout_.RowOf(stage.replica) != row)) continue;
     DeviceOrder& order = orders[Index(stage.group)];
     if (!order.empty()) continue;
-    const int device = positions_[Index(stage.depth)];
+    const int device = DeviceOf(stage);
     const int stages = held_[Index(stage.group)] / shape_.chunks;
     const int encoders = encoders_[Index(stage.group)];
     const auto [entry, is_new] = known.try_emplace({device, stages, encoders});
     if (is_new) {
-      entry->second = OverStages(by_device[Index(device)], stages, encoders, shape_);
+      const DeviceOrder each = EachWay(by_device[Index(device)], layout_.directions);
+      entry->second = OverStages(each, stages, encoders, shape_);
       if (shape_.encoders == 0) entry->second = WithEncoders(entry->second, encoders, layout_.units());
     }
     order = entry->second;

@@ -9,11 +9,12 @@ namespace dflop {
 
 class LayoutPipeline {
  public:
-  static constexpr int kAllReplicas = -1;
+  static constexpr int kAllRows = -1;
 
   /// Throws Infeasible as OrdersOf does. The layout must outlive it.
   LayoutPipeline(const PipelineSchedule& schedule, const Layout& layout);
 
+  /// Of one row of devices: the microbatches of both directions where there are two, which take turns.
   const ScheduleProblem& shape() const { return shape_; }
   /// [stage of the layout]: the stage of the pipeline that it is, or is a part of; −1: an encoder that is spread over
   /// the pipeline's devices.
@@ -24,18 +25,23 @@ class LayoutPipeline {
     int encoder = -1;
   };
   std::vector<SpreadPlace> SpreadPlaces() const;
-  /// Writes the orders of a pipeline's devices to the device groups of one replica or of all. Encoders that are spread
-  /// over them run where the schedule placed them; where it places none they encode all microbatches before, and run
-  /// all backwards behind.
-  void Give(const std::vector<DeviceOrder>& by_device, int replica, std::vector<DeviceOrder>& orders) const;
+  /// The microbatch of the pipeline that microbatch k of a stage's replica is.
+  int MicrobatchOf(const Stage& stage, int k) const {
+    return k * layout_.directions + layout_.DirectionOf(stage.replica);
+  }
+  /// Writes the orders of a pipeline's devices to the device groups of one row (Layout::RowOf) or of all. Encoders that
+  /// are spread over them run where the schedule placed them; where it places none they encode all microbatches before,
+  /// and run all backwards behind.
+  void Give(const std::vector<DeviceOrder>& by_device, int row, std::vector<DeviceOrder>& orders) const;
 
  private:
   void CheckExpressible(const PipelineSchedule& schedule) const;
   void CheckChunks(int chunks) const;
   Placement PlacementOfLayout() const;
+  int DeviceOf(const Stage& stage) const;
 
   const Layout& layout_;
-  std::vector<int> positions_;  ///< [depth]: device of the pipeline
+  std::vector<int> positions_;  ///< [depth]: device of the pipeline, on the way down
   std::vector<bool> spread_;    ///< [stage]
   std::vector<int> held_;       ///< [group]: stages of the pipeline
   std::vector<int> encoders_;   ///< [group]: that are spread over it; they are its first chunks

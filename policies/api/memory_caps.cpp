@@ -2,8 +2,8 @@
 #include "policies/api/memory_caps.hpp"
 
 #include <algorithm>
+#include <array>
 #include <map>
-#include <numeric>
 #include <utility>
 
 #include "base/index.hpp"
@@ -36,8 +36,17 @@ SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape&
 struct SampleBytes {
   std::vector<double> held{};  ///< by stage, from forward to backward
   double transient = 0;        ///< while it runs
-  double all_held() const { return std::accumulate(held.begin(), held.end(), 0.0); }
 };
+
+/// What of a bucket is on a device at once: all that stages of one replica hold, of two directions the larger.
+double HeldAtOnce(const std::vector<double>& of_stage, const std::vector<const Stage*>& stages, const Layout& layout) {
+  std::array<double, 2> held{};
+  for (std::size_t s = 0; s < stages.size(); ++s) {
+    const bool down = layout.feeds(stages[s]->parts.front().module) || layout.DirectionOf(stages[s]->replica) == 0;
+    held[down ? 0 : 1] += of_stage[s];
+  }
+  return std::max(held[0], held[1]);
+}
 
 SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const Stage*>& stages,
                             const SampleShape& sample) {
@@ -126,7 +135,7 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
     std::vector<SampleBytes> of_shapes;
     for (const SampleShape* shape : shapes.different()) {
       const SampleBytes& bytes = of_shapes.emplace_back(ActivationBytes(context, stages, *shape));
-      device.of_shapes.push_back(bytes.all_held() + bytes.transient);
+      device.of_shapes.push_back(HeldAtOnce(bytes.held, stages, layout) + bytes.transient);
     }
     double all = 0;
     for (const std::size_t shape : shapes.of_samples()) {
@@ -134,8 +143,7 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
       for (std::size_t s = 0; s < stages.size(); ++s) mean_bucket[s] += of_shapes[shape].held[s] / buckets;
     }
     // What other microbatches hold while this one is in every stage of the device, which not all of them are.
-    device.cap.limit -= MostHeld(context.orders[g], mean_bucket) / splits -
-                        std::accumulate(mean_bucket.begin(), mean_bucket.end(), 0.0);
+    device.cap.limit -= MostHeld(context.orders[g], mean_bucket) / splits - HeldAtOnce(mean_bucket, stages, layout);
     device.tightness = all / std::max(device.cap.limit, 1.0);
     Tightest& tightest = of_module[Index(module)];
     if (tightest.of_shapes.empty() || device.tightness > tightest.tightness) tightest = std::move(device);

@@ -54,7 +54,8 @@ std::vector<int> DeviceKinds(const Layout& layout) {
   const std::vector<bool> spread = SpreadStages(layout);
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     const Stage& stage = layout.stages[s];
-    if (spread[s]) continue;
+    // A bucket goes one way: what the other direction runs on its devices is no work of its own.
+    if (spread[s] || layout.DirectionOf(stage.replica) > 0) continue;
     int& first = first_of_group[Index(stage.group)];
     if (first < 0) first = kind[Index(stage.parts.front().module)];
     for (const ModulePart& part : stage.parts) kind[Index(part.module)] = first;

@@ -6,6 +6,7 @@
 #include <cctype>
 #include <map>
 #include <sstream>
+#include <string_view>
 #include <utility>
 
 #include "base/error.hpp"
@@ -28,6 +29,7 @@ struct Cell {
   Action action;
   std::size_t row = 0;
   std::size_t column = 0;
+  bool begins_pair = false;  ///< with the backward in the next one, of the same place in the file
 };
 
 class ScheduleReader {
@@ -48,7 +50,9 @@ class ScheduleReader {
     for (const Cell& cell : cells_) {
       const Action& action = cell.action;
       computations.push_back({KindOf(cell), action.stage, action.microbatch, cell.row, cell.column});
-      file.orders[cell.row].push_back({computations.back().kind, action.microbatch, chunk_of.at(action.stage)});
+      ScheduledOp op{computations.back().kind, action.microbatch, chunk_of.at(action.stage)};
+      if (cell.begins_pair) op.pair = 1;
+      file.orders[cell.row].push_back(op);
       file.microbatches = std::max(file.microbatches, action.microbatch + 1);
     }
     const CsvFailure fail = [this](std::size_t row, std::size_t column, const std::string& rule) {
@@ -78,7 +82,7 @@ class ScheduleReader {
 
   void ReadCell(const std::string& text, std::size_t column) {
     if (text.empty()) return;
-    if (text.front() == '(') FailAt(rows_, column, "is a pair that overlaps, which has no place here");
+    if (text.front() == '(') return ReadPair(text, column);
     std::size_t at = 0;
     Action action;
     action.stage = NumberAt(text, at, kMostStage);
@@ -110,6 +114,22 @@ class ScheduleReader {
     cells_.push_back({std::move(action), rows_, column});
   }
 
+  /// `(<forward>;<backward>)OVERLAP_F_B`, of today's dialect alone.
+  void ReadPair(const std::string& text, std::size_t column) {
+    constexpr std::string_view kEnd = ")OVERLAP_F_B";
+    const std::size_t middle = text.find(';'), end = text.find(kEnd);
+    const std::size_t before = cells_.size();
+    if (middle < end && end + kEnd.size() == text.size()) {
+      ReadCell(text.substr(1, middle - 1), column);
+      ReadCell(text.substr(middle + 1, end - middle - 1), column);
+    }
+    const bool both =
+        cells_.size() == before + 2 && cells_[before].action.type == "F" && cells_.back().action.type == "B";
+    if (!both) FailAt(rows_, column, "is " + JsonQuote(text) + ", no (<forward>;<whole backward>)OVERLAP_F_B");
+    cells_[before].begins_pair = true;
+    is_new_ = true;
+  }
+
   static bool IsMessage(const std::string& type) {
     return type == "SEND_F" || type == "RECV_F" || type == "SEND_B" || type == "RECV_B";
   }
@@ -126,7 +146,7 @@ class ScheduleReader {
 
   OpKind KindOf(const Cell& cell) const {
     const std::string& type = cell.action.type;
-    if (is_old_ && is_new_) FailAt(cell.row, cell.column, "I and BW are of two dialects");
+    if (is_old_ && is_new_) FailAt(cell.row, cell.column, "BW and I, or a pair, are of two dialects");
     if (type == "F") return OpKind::kForward;
     if (type == "W") return OpKind::kBackwardWeight;
     if (type == "I") return OpKind::kBackwardInput;

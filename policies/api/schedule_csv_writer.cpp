@@ -135,11 +135,21 @@ class MessageLowering {
   std::vector<std::set<Arrival>> here_;  ///< [rank]
 };
 
+/// A pair is one cell.
 std::vector<std::vector<std::string>> ComputationRows(const std::vector<std::vector<Lowered>>& actions) {
   std::vector<std::vector<std::string>> rows;
   for (const std::vector<Lowered>& of_rank : actions) {
     std::vector<std::string>& row = rows.emplace_back();
-    for (const Lowered& one : of_rank) row.push_back(ActionText(one.stage, TypeOf(one.op.kind), one.op.microbatch));
+    bool in_pair = false;  // its second half is to come
+    for (const Lowered& one : of_rank) {
+      const std::string action = ActionText(one.stage, TypeOf(one.op.kind), one.op.microbatch);
+      if (in_pair) {
+        row.back() += ";" + action + ")OVERLAP_F_B";
+      } else {
+        row.push_back((one.op.pair > 0 ? "(" : "") + action);
+      }
+      in_pair = one.op.pair > 0;
+    }
   }
   return rows;
 }

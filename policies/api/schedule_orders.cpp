@@ -14,7 +14,7 @@ ScheduleProblem ShapeOf(const PipelineSchedule& schedule, int devices, int micro
 std::vector<DeviceOrder> OrdersOf(const PipelineSchedule& schedule, const Layout& layout) {
   const LayoutPipeline pipeline(schedule, layout);
   std::vector<DeviceOrder> orders(layout.groups.size());
-  pipeline.Give(schedule.Orders(pipeline.shape()), LayoutPipeline::kAllReplicas, orders);
+  pipeline.Give(schedule.Orders(pipeline.shape()), LayoutPipeline::kAllRows, orders);
   return orders;
 }
 

@@ -14,12 +14,13 @@
 namespace dflop {
 namespace {
 
-/// The pipelines of a step: every replica is one, or all of them together, as slow as the slowest, where messages
-/// between them would deadlock if one ran microbatch k first and the other last.
+/// The pipelines of a step: every row of replicas is one (Layout::RowOf), or all of them together, as slow as the
+/// slowest, where messages between them would deadlock if one ran microbatch k first and the other last.
 class StepProblems {
  public:
   StepProblems(const LayoutPipeline& pipeline, const Job& job, const StepWork& work)
-      : layout_(job.layout),
+      : pipeline_(pipeline),
+        layout_(job.layout),
         alike_(ReplicasMeet(job.layout, work)),
         places_(pipeline.ScheduleStages()),
         spread_(pipeline.SpreadPlaces()) {
@@ -27,7 +28,7 @@ class StepProblems {
     ScheduleProblem untimed = shape;
     untimed.times.assign(Index(shape.stages()), std::vector<StageTimes>(Index(shape.microbatches), kNoTime));
     untimed.transfers.assign(Index(shape.stages()) - 1, std::vector<Seconds>(Index(shape.microbatches)));
-    problems_.assign(alike_ ? 1 : Index(layout_.llm_replicas()), untimed);
+    problems_.assign(alike_ ? 1 : Index(layout_.rows()), untimed);
     const StepCosts costs = PriceStep(job.cost, layout_, work);
     AddStages(costs);
     const OperationGraph graph = BuildGraph(job, work, costs);
@@ -45,12 +46,14 @@ class StepProblems {
     problems_.front().encoder_transfers.clear();
     return knew;
   }
-  int ReplicaOf(std::size_t problem) const { return alike_ ? LayoutPipeline::kAllReplicas : static_cast<int>(problem); }
+  int RowOf(std::size_t problem) const { return alike_ ? LayoutPipeline::kAllRows : static_cast<int>(problem); }
 
  private:
   static constexpr StageTimes kNoTime{Seconds(0), Seconds(0), Seconds(0)};
 
-  ScheduleProblem& ProblemOf(int s) { return problems_[alike_ ? 0 : Index(layout_.stages[Index(s)].replica)]; }
+  ScheduleProblem& ProblemOf(int s) {
+    return problems_[alike_ ? 0 : Index(layout_.RowOf(layout_.stages[Index(s)].replica))];
+  }
 
   /// A chunk takes its stages together, a device group at a time; of several groups the slowest counts.
   void AddStages(const StepCosts& costs) {
@@ -60,10 +63,14 @@ class StepProblems {
     }
     for (const auto& [chunk, stages] : chunks) {
       std::vector<StageTimes>& slowest = ProblemOf(stages.front()).times[Index(chunk.second)];
-      for (std::size_t k = 0; k < slowest.size(); ++k) {
+      for (int k = 0; k < layout_.microbatches; ++k) {
         StageTimes together = kNoTime;
-        for (const int s : stages) AddStage(costs, s, k, together);
-        Slower(together, slowest[k]);
+        for (const int s : stages) {
+          for (int unit = k * layout_.splits; unit < (k + 1) * layout_.splits; ++unit) {
+            AddStage(costs, s, Index(unit), together);
+          }
+        }
+        Slower(together, slowest[Index(pipeline_.MicrobatchOf(layout_.stages[Index(stages.front())], k))]);
       }
     }
   }
@@ -87,8 +94,10 @@ class StepProblems {
       if (operation.kind != OpKind::kTransfer) continue;
       const int from = places_[Index(operation.stage)];
       if (from < 0 || places_[Index(operation.to_stage)] != from + 1) continue;
-      Seconds& longest = ProblemOf(operation.stage).transfers[Index(from)][Index(operation.microbatch)];
-      longest = std::max(longest, graph.durations[i]);
+      const int of_replica = layout_.MicrobatchOf(operation.microbatch);
+      const int k = pipeline_.MicrobatchOf(layout_.stages[Index(operation.stage)], of_replica);
+      Seconds& longest = ProblemOf(operation.stage).transfers[Index(from)][Index(k)];
+      longest = std::max(longest, graph.durations[i] * layout_.splits);  // of a whole microbatch
     }
   }
 
@@ -137,6 +146,7 @@ class StepProblems {
     }
   }
 
+  const LayoutPipeline& pipeline_;
   const Layout& layout_;
   bool alike_;
   std::vector<int> places_;
@@ -162,7 +172,7 @@ std::vector<DeviceOrder> Answers(const PipelineSchedule& schedule, const LayoutP
                                  const StepProblems& problems, const Layout& layout) {
   std::vector<DeviceOrder> orders(layout.groups.size());
   for (std::size_t p = 0; p < problems.all().size(); ++p) {
-    pipeline.Give(Asked(schedule, problems.all()[p]), problems.ReplicaOf(p), orders);
+    pipeline.Give(Asked(schedule, problems.all()[p]), problems.RowOf(p), orders);
   }
   return orders;
 }

@@ -18,7 +18,7 @@ double Load(const BucketCap& cap, const std::vector<int>& bucket) {
 }
 
 /// Microbatches pass several devices; on a single one their order changes nothing.
-bool IsPipeline(const Layout& layout) { return static_cast<int>(layout.groups.size()) > layout.llm_replicas(); }
+bool IsPipeline(const Layout& layout) { return static_cast<int>(layout.groups.size()) > layout.rows(); }
 
 }  // namespace
 

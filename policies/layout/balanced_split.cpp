@@ -74,7 +74,8 @@ class BalancedSplit final : public LayoutPlanner {
         HomogeneousDegrees degrees{.tp = tp_, .pp = pp_, .dp = cluster.gpus() / (tp_ * pp_), .encoder_stages = stages};
         degrees.encoder_tp = encoder_tp_ == tp_ ? 0 : encoder_tp_;
         degrees.fewer_last = fewer;
-        degrees.microbatches = Microbatches(problem, degrees.dp);
+        degrees.directions = problem.schedule.directions();
+        degrees.microbatches = Microbatches(problem, degrees.dp * degrees.directions);
         const std::string impossible = WhyImpossible(degrees, model, cluster);
         if (!impossible.empty()) {
           why = impossible;

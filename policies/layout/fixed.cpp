@@ -1,5 +1,8 @@
 // fixed: every degree given by hand, to hold the simulator against a published run or to test a plan of one's own.
 //
+// With a schedule of two directions (PipelineSchedule::directions) a uniform layout has a replica each way on every row
+// of devices: "dp" counts rows and "microbatches" those of a row, both ways together, so that degrees mean the same
+// beside a schedule of one direction.
 // Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own or, with {"tp", "spread": true}, an
 // encoder spread over the LLM's, or "uniform" {tp, cp, pp, dp, ep,
 // etp, encoder_stages, encoder_tp, layers_per_stage}; and either "microbatches" or "samples_per_microbatch". Or "file",
@@ -126,6 +129,19 @@ class FixedLayout final : public LayoutPlanner {
     throw InputError(file_, pointer_ + key, what);
   }
 
+  /// Of every replica; of a row of two directions half.
+  int EachWay(const PlanningProblem& problem, const HomogeneousDegrees& degrees) const {
+    const int of_row = Microbatches(problem, degrees.dp);
+    if (of_row % degrees.directions == 0) return of_row / degrees.directions;
+    const int most = problem.global_batch_size / degrees.dp;
+    const std::string odd = "gives every row of devices " + std::to_string(of_row) + " microbatches, half of which ";
+    const std::string nearest = (of_row > 1 ? std::to_string(of_row - 1) : "") +
+                                (of_row > 1 && of_row < most ? " or " : "") +
+                                (of_row < most ? std::to_string(of_row + 1) : "");
+    Fail(samples_ > 0 ? "/samples_per_microbatch" : "/microbatches",
+         odd + "go either way: an even number is wanted" + (nearest.empty() ? "" : ", the nearest " + nearest));
+  }
+
   int Microbatches(const PlanningProblem& problem, int replicas) const {
     const int batch = problem.global_batch_size;
     if (replicas > batch) {
@@ -163,17 +179,23 @@ class FixedLayout final : public LayoutPlanner {
   Layout Uniform(const PlanningProblem& problem, HomogeneousDegrees degrees, const std::string& key) const {
     const ModelSpec& model = problem.cost.model();
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
-    degrees.chunks = problem.schedule.chunks();
+    degrees.directions = problem.schedule.directions();
+    degrees.chunks = problem.schedule.chunks() / degrees.directions;
     degrees.turns_back =
         degrees.chunks % 2 == 0 && problem.schedule.placement(degrees.pp) == InWaves(degrees.pp, degrees.chunks);
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail(key, why);
-    degrees.microbatches = Microbatches(problem, degrees.dp);
+    degrees.microbatches = EachWay(problem, degrees);
     return InSplits(BuildLayout(degrees, model, problem.cost.cluster()), problem.schedule.splits());
   }
 
   Layout Separate(const PlanningProblem& problem) const {
     const ModelSpec& model = problem.cost.model();
+    if (problem.schedule.directions() > 1) {
+      Fail("",
+           "has encoders on devices of their own, which feed pipelines of one direction; a schedule of two wants a "
+           "\"uniform\" layout, with the encoders in the first stages");
+    }
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
     degrees.order = order_;
     for (const EncoderSpec& encoder : model.encoders) {
@@ -234,7 +256,7 @@ const Registration<LayoutPlanner> kFixed{
            "degrees of the LLM, on devices of its own: tp, cp, pp, dp, ep, etp, sequence_parallel, layers_per_stage"},
       {.name = "microbatches",
        .type = Parameter::Integer{1, kMaxDegree},
-       .help = "of every LLM replica; this or samples_per_microbatch"},
+       .help = "of every LLM replica, or of a row of devices both ways; this or samples_per_microbatch"},
       {.name = "samples_per_microbatch", .type = Parameter::Integer{1, kMaxDegree}, .help = "this or microbatches"},
       {.name = "order",
        .type = Parameter::Word{{"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"}},

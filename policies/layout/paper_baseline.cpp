@@ -46,9 +46,9 @@ void AddDegrees(int tp, const PlanningProblem& problem, std::vector<HomogeneousD
   const ModelSpec& model = problem.cost.model();
   const ClusterSpec& cluster = problem.cost.cluster();
   const int groups = cluster.gpus() / tp;
-  const int chunks = problem.schedule.chunks();
+  const DeviceChunks chunks = ChunksOf(problem.schedule);
   const std::vector<int> depths = Depths(groups);
-  int most = model.encoders.empty() ? 1 : groups * chunks;
+  int most = model.encoders.empty() ? 1 : groups * chunks.each_way;
   for (const auto& encoder : model.encoders) most = std::min(most, encoder.shape.layers);
   for (int encoder_stages = 1; encoder_stages <= most; ++encoder_stages) {
     for (const int pp : depths) {
@@ -58,8 +58,9 @@ void AddDegrees(int tp, const PlanningProblem& problem, std::vector<HomogeneousD
                                        .pp = pp,
                                        .dp = groups / pp,
                                        .encoder_stages = splits ? encoder_stages : 0,
-                                       .chunks = chunks,
-                                       .encoder_tp = EncoderTp(model, tp)};
+                                       .chunks = chunks.each_way,
+                                       .encoder_tp = EncoderTp(model, tp),
+                                       .directions = chunks.directions};
       if (WhyImpossible(degrees, model, cluster).empty()) all.push_back(degrees);
     }
   }

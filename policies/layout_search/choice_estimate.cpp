@@ -103,7 +103,7 @@ const ChoiceEstimate::Cell& ChoiceEstimate::CellOf(int module, int tp, int parts
 int ChoiceEstimate::FewerForHead(const LayoutChoice& choice, int stages) {
   double scale = 1;
   const int llm = cost_.model().llm_module();
-  const Cell& cell = CellOf(llm, choice.llm.tp, choice.microbatches * choice.llm.dp, scale);
+  const Cell& cell = CellOf(llm, choice.llm.tp, choice.microbatches * choice.directions * choice.llm.dp, scale);
   return static_cast<int>(std::lround((cell.output - cell.input) / cell.layer * (stages - 1) / stages));
 }
 
@@ -247,8 +247,10 @@ StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
   const int cp = choice.llm.cp;
   const ModuleDegrees d{.tp = choice.llm.tp, .pp = choice.llm.pp, .dp = choice.llm.dp * cp};
   const int llm = cost_.model().llm_module();
-  const int parts = choice.microbatches * d.dp;
-  const double straggler = std::max(1.0, largest_share_ * choice.microbatches * choice.llm.dp);
+  // Of a row of devices, which two directions share.
+  const int microbatches = choice.microbatches * choice.directions;
+  const int parts = microbatches * d.dp;
+  const double straggler = std::max(1.0, largest_share_ * microbatches * choice.llm.dp);
   const bool shared = d.pp == 1;
   const int llm_stages = shared ? 1 : d.pp * choice.chunks - choice.encoder_stages;
   const Module last = At(llm, d, llm_stages, choice.fewer_last, parts);
@@ -276,17 +278,20 @@ StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
   }
   const double hops = shared ? 0 : 2.0 * (d.pp * choice.chunks - 1) * HopSeconds(last.boundary, d.tp);
   const double device = slowest * choice.chunks;
-  estimate.bound = Seconds(bound);
-  estimate.expected = Seconds((choice.microbatches - 1) * device + (whole * straggler / choice.chunks + hops) + end);
+  // Of two directions a device runs its stages on half of the microbatches each.
+  estimate.bound = Seconds(bound / choice.directions);
+  estimate.expected =
+      Seconds((microbatches - 1) * device + (whole * straggler / choice.chunks + hops) + end * choice.directions);
   // A device with several stages holds the state of each; the largest part's is certain to be among them.
   const double certain = choice.chunks > 1 ? last.side->state_bytes : state;
-  const int in_flight = std::min(choice.microbatches, d.pp);
+  const int in_flight = std::min(microbatches, d.pp);
   double peak = state + last.activations + first.activations + last.transient;
   if (!shared) {
     const int behind = llm > 0 ? std::max(1, in_flight - choice.encoder_stages) : in_flight;
     peak = Peak(last, behind * choice.chunks);
     if (llm > 0) peak = std::max(peak, Peak(first, in_flight));
   }
+  peak += (choice.directions - 1) * last.side->state_bytes;
   SetMemory(estimate, certain, peak);
   return estimate;
 }

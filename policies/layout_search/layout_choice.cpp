@@ -34,6 +34,7 @@ LayoutChoice ChoiceOf(const HomogeneousDegrees& d) {
   choice.encoder_stages = d.encoder_stages;
   choice.encoder_tp = d.encoder_tp;
   choice.chunks = d.chunks;
+  choice.directions = d.directions;
   return choice;
 }
 
@@ -58,7 +59,8 @@ class CountTable {
 void VisitDegrees(const std::vector<HomogeneousDegrees>& all, int global_batch_size, const VisitChoice& visit) {
   CountTable counts(global_batch_size);
   for (const HomogeneousDegrees& d : all) {
-    if (!counts.Of(d.dp).empty()) visit(ChoiceOf(d), counts.Of(d.dp));
+    const std::vector<int>& of_replica = counts.Of(d.dp * d.directions);
+    if (!of_replica.empty()) visit(ChoiceOf(d), of_replica);
   }
 }
 
@@ -110,7 +112,8 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                                                    .chunks = choice.chunks,
                                                    .encoder_tp = choice.encoder_tp,
                                                    .fewer_last = choice.fewer_last,
-                                                   .cp = choice.llm.cp},
+                                                   .cp = choice.llm.cp,
+                                                   .directions = choice.directions},
                                 model, cluster),
                     choice.splits);
   }
@@ -126,7 +129,7 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
 
 void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& visit, bool context_parallel) {
   VisitDegrees(
-      UniformDegrees(problem.cost.model(), problem.cost.cluster(), problem.schedule.chunks(), context_parallel),
+      UniformDegrees(problem.cost.model(), problem.cost.cluster(), ChunksOf(problem.schedule), context_parallel),
       problem.global_batch_size, visit);
 }
 

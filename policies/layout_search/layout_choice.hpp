@@ -27,9 +27,10 @@ struct LayoutChoice {
   int encoder_stages = 0;   ///< homogeneous layouts only
   int encoder_tp = 0;       ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
   int chunks = 1;
-  int splits = 1;  ///< of every microbatch's sequence
-  int microbatches = 1;
-  int fewer_last = 0;  ///< layers that the LLM's last stage leaves to the others
+  int splits = 1;        ///< of every microbatch's sequence
+  int directions = 1;    ///< as in HomogeneousDegrees, whose llm.dp counts rows
+  int microbatches = 1;  ///< per replica
+  int fewer_last = 0;    ///< layers that the LLM's last stage leaves to the others
 
   /// Groups of the encoders' tensor-parallel ranks inside a device group.
   int encoder_groups() const { return encoder_tp > 0 ? llm.tp / encoder_tp : 1; }

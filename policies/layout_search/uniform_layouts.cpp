@@ -7,26 +7,33 @@ namespace dflop {
 namespace {
 
 /// Every way to use all GPUs in groups of tp · cp that is possible: PP × DP × encoder stages.
-void AddDegrees(int tp, int encoder_tp, int cp, int chunks, const ModelSpec& model, const ClusterSpec& cluster,
+void AddDegrees(int tp, int encoder_tp, int cp, DeviceChunks chunks, const ModelSpec& model, const ClusterSpec& cluster,
                 std::vector<HomogeneousDegrees>& all) {
   const int groups = cluster.gpus() / (tp * cp);
   for (int pp = 1; pp <= groups; ++pp) {
     if (groups % pp != 0) continue;
     const bool splits = !model.encoders.empty() && pp > 1;
-    for (int encoder_stages = splits ? 1 : 0; encoder_stages <= (splits ? pp * chunks - 1 : 0); ++encoder_stages) {
+    for (int encoder_stages = splits ? 1 : 0; encoder_stages <= (splits ? pp * chunks.each_way - 1 : 0);
+         ++encoder_stages) {
       const HomogeneousDegrees degrees{.tp = tp,
                                        .pp = pp,
                                        .dp = groups / pp,
                                        .encoder_stages = encoder_stages,
-                                       .chunks = chunks,
+                                       .chunks = chunks.each_way,
                                        .encoder_tp = encoder_tp,
-                                       .cp = cp};
+                                       .cp = cp,
+                                       .directions = chunks.directions};
       if (WhyImpossible(degrees, model, cluster).empty()) all.push_back(degrees);
     }
   }
 }
 
 }  // namespace
+
+DeviceChunks ChunksOf(const PipelineSchedule& schedule) {
+  const int directions = schedule.directions();
+  return {schedule.chunks() / directions, directions};
+}
 
 std::vector<int> GroupSizes(const ClusterSpec& cluster) {
   const int node = cluster.smallest_domain();
@@ -37,7 +44,7 @@ std::vector<int> GroupSizes(const ClusterSpec& cluster) {
   return sizes;
 }
 
-std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, int chunks,
+std::vector<HomogeneousDegrees> UniformDegrees(const ModelSpec& model, const ClusterSpec& cluster, DeviceChunks chunks,
                                                bool context_parallel) {
   std::vector<HomogeneousDegrees> all;
   for (int cp = 1; cp <= (context_parallel ? cluster.gpus() : 1); cp *= 2) {

@@ -33,6 +33,7 @@ class BestSchedule final : public PipelineSchedule {
       : contenders_(std::move(contenders)), memory_(memory) {}
 
   int chunks() const override { return contenders_.front().schedule->chunks(); }
+  int directions() const override { return contenders_.front().schedule->directions(); }
   Placement placement(int devices) const override { return contenders_.front().schedule->placement(devices); }
   bool per_step() const override {
     return std::any_of(contenders_.begin(), contenders_.end(),
@@ -104,7 +105,12 @@ std::vector<Contender> ReadContenders(const JsonReader& list) {
   std::vector<Contender> contenders;
   for (const JsonReader& spec : list.Elements()) {
     contenders.push_back({ShownContender(spec), Registry<PipelineSchedule>::Instance().Make(spec)});
-    const int first = contenders.front().schedule->chunks(), chunks = contenders.back().schedule->chunks();
+    const PipelineSchedule &one = *contenders.front().schedule, &other = *contenders.back().schedule;
+    if (one.directions() != other.directions()) {
+      spec.Fail("runs " + std::to_string(other.directions()) + " pipelines over its devices, " +
+                contenders.front().name + " " + std::to_string(one.directions()) + ": all have to run as many");
+    }
+    const int first = one.chunks(), chunks = other.chunks();
     if (first == chunks) continue;
     spec.Fail("wants " + std::to_string(chunks) + " chunks on a device, " + contenders.front().name + " " +
               std::to_string(first) + ": all have to stand at one placement");

@@ -68,7 +68,8 @@ class Chimera final : public PipelineSchedule {
 
 const Registration<PipelineSchedule> kChimera{
     {"chimera",
-     "two pipelines in opposite directions; two copies of the weights, `schedule show` only (arXiv 2107.06925)",
+     "two pipelines in opposite directions, two copies of the weights; dp and microbatches are of rows of devices "
+     "(arXiv 2107.06925)",
      {}},
     [](const Parameters&) { return std::make_unique<Chimera>(); }};
 

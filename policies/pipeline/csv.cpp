@@ -17,6 +17,19 @@ class CsvSchedule final : public PipelineSchedule {
  public:
   explicit CsvSchedule(ScheduleFile file) : file_(std::move(file)) {}
 
+  /// Of the time of their halves alone. False where there is none.
+  bool LetPairsTake(double share) {
+    bool found = false;
+    for (DeviceOrder& order : file_.orders) {
+      std::vector<ScheduledOp> entries(order.begin(), order.end());
+      for (ScheduledOp& op : entries) {
+        if (op.pair > 0) op.pair = share, found = true;
+      }
+      order = DeviceOrder(std::move(entries));
+    }
+    return found;
+  }
+
   int chunks() const override { return file_.chunks; }
   Placement placement(int devices) const override {
     return devices == file_.devices() ? file_.placement : InTurn(devices, file_.chunks);
@@ -38,7 +51,11 @@ class CsvSchedule final : public PipelineSchedule {
 const Registration<PipelineSchedule> kCsv{
     {"csv",
      "the order of a file, as torch.distributed.pipelining writes it",
-     {{.name = "file", .type = Parameter::Other{"file"}, .help = "a schedule's CSV; must be given"}}},
+     {{.name = "file", .type = Parameter::Other{"file"}, .help = "a schedule's CSV; must be given"},
+      {.name = "overlap",
+       .type = Parameter::Number{0.5, 1},
+       .standard = 1.0,
+       .help = "time of its pairs (OVERLAP_F_B), as a share of both halves alone"}}},
     [](const Parameters& parameters) {
       const auto file = parameters.json().Find("file");
       if (!file) {
@@ -47,7 +64,12 @@ const Registration<PipelineSchedule> kCsv{
             "file=PATH");
       }
       const std::string path = file->String();
-      return std::make_unique<CsvSchedule>(ReadScheduleCsv(ReadFile(path), path));
+      auto schedule = std::make_unique<CsvSchedule>(ReadScheduleCsv(ReadFile(path), path));
+      const bool has_pairs = schedule->LetPairsTake(parameters.Number("overlap"));
+      if (!has_pairs && parameters.Given("overlap")) {
+        parameters.json().At("overlap").Fail("has no effect: the file has no pairs");
+      }
+      return schedule;
     }};
 
 }  // namespace

@@ -143,9 +143,8 @@ std::vector<Parameter> DualParameters() {
 
 const Registration<PipelineSchedule> kDualPipe{
     {"dualpipe",
-     "two pipelines in opposite directions, forwards and backwards in pairs; two copies of the weights, `schedule "
-     "show` "
-     "only (DualPipe, arXiv 2412.19437)",
+     "two pipelines in opposite directions, forwards and backwards in pairs, two copies of the weights; dp and "
+     "microbatches are of rows of devices (DualPipe, arXiv 2412.19437)",
      DualParameters()},
     [](const Parameters& given) { return std::make_unique<DualPipe>(true, given.Number("overlap")); }};
 const Registration<PipelineSchedule> kDualPipeV{

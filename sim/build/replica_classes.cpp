@@ -55,13 +55,14 @@ void AddWork(ContentBytes& content, const StepWork& work, int replica) {
   }
 }
 
-/// No NIC serves GPUs of two replicas.
+/// No NIC serves GPUs of two replicas, or rows of two directions.
 bool KeepNicsApart(const ClusterSpec& cluster, const Layout& layout) {
-  std::map<std::int64_t, int> user_of;  // by NIC
+  std::map<std::int64_t, int> user_of;  // row by NIC
   for (const Stage& stage : layout.stages) {
     const DeviceGroup& group = layout.groups[Index(stage.group)];
     for (int gpu = group.first_gpu; gpu < group.first_gpu + group.size; ++gpu) {
-      if (user_of.try_emplace(cluster.nic_number(gpu), stage.replica).first->second != stage.replica) return false;
+      const int row = layout.RowOf(stage.replica);
+      if (user_of.try_emplace(cluster.nic_number(gpu), row).first->second != row) return false;
     }
   }
   return true;
@@ -77,6 +78,15 @@ bool FillDomainsAlike(const ClusterSpec& cluster, const Layout& layout) {
   return std::all_of(groups.begin(), groups.end(), [&](const auto& entry) {
     return of_depth.try_emplace(entry.first.first, entry.second).first->second == entry.second;
   });
+}
+
+/// Of a replica, and with it of that in the other direction on the same devices.
+std::string ContentOfRow(const std::vector<std::string>& contents, int replica, const Layout& layout) {
+  if (layout.directions == 1) return contents[Index(replica)];
+  ContentBytes content;
+  content.Count(layout.DirectionOf(replica));
+  for (int r = layout.RowOf(replica); r < layout.llm_replicas(); r += layout.rows()) content.Text(contents[Index(r)]);
+  return content.bytes();
 }
 
 }  // namespace
@@ -108,7 +118,7 @@ bool MeetWithinStep(const CostModel& cost, const Layout& layout) {
 }
 
 bool MayMeetFolded(std::span<const ReplicaClass> classes, const CostModel& cost, const Layout& layout) {
-  return !MeetWithinStep(cost, layout) || (classes.size() == 1 && cost.software().shard_group == 0);
+  return !MeetWithinStep(cost, layout) || (AllAlike(classes, layout) && cost.software().shard_group == 0);
 }
 
 bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders) {
@@ -127,7 +137,7 @@ bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const
 }
 
 bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout) {
-  return classes.size() == 1 && KeepNicsApart(cluster, layout) && FillDomainsAlike(cluster, layout);
+  return AllAlike(classes, layout) && KeepNicsApart(cluster, layout) && FillDomainsAlike(cluster, layout);
 }
 
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work) {
@@ -143,7 +153,7 @@ std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& 
   std::vector<ReplicaClass> classes;
   std::unordered_map<std::string, std::size_t> class_of;
   for (int replica = 0; replica < layout.llm_replicas(); ++replica) {
-    const auto [entry, is_new] = class_of.try_emplace(contents[Index(replica)], classes.size());
+    const auto [entry, is_new] = class_of.try_emplace(ContentOfRow(contents, replica, layout), classes.size());
     if (apart || is_new) {
       classes.push_back({{replica}});
     } else {

@@ -21,6 +21,8 @@ struct ReplicaClass {
 /// In the order of their first replicas. Equal are replicas that hold the same parts in the same order of devices, have
 /// the same sequences in every microbatch, and whose messages between stages take the same time. Every replica is a
 /// class of its own where replicas send each other messages: with encoders on devices of their own, or exchanged tiles.
+/// Of two directions whole rows are equal, as one direction alone is not what a device runs: a class is those replicas
+/// of one direction whose rows are equal, so that one row stands for the rest.
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work);
 
 /// [replica of the LLM]: how many replicas it stands for, 0: another one stands for it. Empty for no classes, where
@@ -33,6 +35,11 @@ double OperationsToldApart(const OperationGraph& graph, const Layout& layout);
 /// The classes where one replica of each can stand for the rest, as far as their microbatches go: some are equal and
 /// those run alike. None otherwise.
 std::vector<ReplicaClass> ReplicasToFold(const Job& job, const StepWork& work);
+
+/// Those of which all replicas, or rows of two directions, are equal.
+inline bool AllAlike(std::span<const ReplicaClass> classes, const Layout& layout) {
+  return classes.size() == static_cast<std::size_t>(layout.directions);
+}
 
 /// Replicas whose tokens meet in the same experts, because these fold over more ranks than a replica's stage has.
 int ReplicasOfExperts(const ModulePart& part);

@@ -16,7 +16,7 @@ namespace {
 
 class StepEnd {
  public:
-  explicit StepEnd(GraphDraft& draft) : draft_(draft) {}
+  explicit StepEnd(GraphDraft& draft) : draft_(draft), ordered_at_(StagesThatOrder(draft.layout)) {}
 
   void Build() {
     const std::vector<Copies> copies = StagesByLayers();
@@ -59,6 +59,24 @@ class StepEnd {
       if (draft_.Included(s)) rows[entry->second].present.push_back(s);
     }
     return rows;
+  }
+
+  /// [stage]: the one at whose device its collectives are put in order: itself, or of two directions, whose copies of
+  /// two stages meet on the same two devices, its copy on the first of these.
+  static std::vector<int> StagesThatOrder(const Layout& layout) {
+    std::vector<int> stages;
+    std::map<std::pair<int, int>, int> first;  // by row and depth
+    for (int s = 0; s < static_cast<int>(layout.stages.size()); ++s) {
+      stages.push_back(s);
+      if (layout.directions == 1) continue;
+      const Stage& stage = layout.stages[Index(s)];
+      const auto [entry, is_new] = first.try_emplace({layout.RowOf(stage.replica), stage.depth}, s);
+      if (is_new) continue;
+      const int other = entry->second;
+      const int ordering = stage.group < layout.stages[Index(other)].group ? s : other;
+      stages[Index(s)] = stages[Index(other)] = ordering;
+    }
+    return stages;
   }
 
   /// Whether several copies of these layers have gradients to add up.
@@ -204,8 +222,8 @@ class StepEnd {
   std::vector<Copies> InOrderOfReduction(std::vector<Copies> copies) const {
     const auto earlier = [&](const Copies& a, const Copies& b) {
       const bool first = Overlaps(a.present.front());
-      return first && Overlaps(b.present.front()) ? LastGradient(a.present.front()) < LastGradient(b.present.front())
-                                                  : first;
+      const auto last = [&](const Copies& one) { return LastGradient(ordered_at_[Index(one.present.front())]); };
+      return first && Overlaps(b.present.front()) ? last(a) < last(b) : first;
     };
     if (draft_.cost.software().overlap_gradients) std::stable_sort(copies.begin(), copies.end(), earlier);
     return copies;
@@ -230,6 +248,7 @@ class StepEnd {
 
   void ReduceTiedEmbeddings() {
     if (!draft_.options.communication.gradients) return;
+    std::map<int, int> of_row;  // replicas of two directions tie theirs over the same devices, one after the other
     for (const Chain& chain : ChainsOf(draft_.layout)) {
       if (!draft_.cost.model().is_llm(chain.module) || !draft_.Included(chain.stages.front())) continue;
       const int last = chain.stages.back();
@@ -238,6 +257,8 @@ class StepEnd {
       if (communication.flows.empty()) continue;
       const int tied = draft_.AddCommunication({.kind = OpKind::kGradientReduction, .stage = first, .to_stage = last},
                                                communication);
+      const auto [entry, is_first] = of_row.try_emplace(draft_.layout.RowOf(chain.replica), tied);
+      if (!is_first) draft_.Need(tied, std::exchange(entry->second, tied));
       for (const int s : {first, last}) {
         if (draft_.reduced[Index(s)] == kNone) {
           NeedLastOf(tied, s);
@@ -311,11 +332,13 @@ class StepEnd {
 
   /// Stages that share their devices send the collectives of the step's end one after the other.
   void AfterOthersOf(const Moved& collective, int s) {
-    const auto [entry, is_first] = last_collective_.try_emplace(draft_.StageAt(s).group, collective.end);
+    const int device = draft_.StageAt(ordered_at_[Index(s)]).group;
+    const auto [entry, is_first] = last_collective_.try_emplace(device, collective.end);
     if (!is_first) draft_.Need(collective.begin, std::exchange(entry->second, collective.end));
   }
 
   GraphDraft& draft_;
+  std::vector<int> ordered_at_;         ///< [stage]
   std::map<int, int> last_collective_;  ///< by device group, where stages share it
   /// [stage]: what its optimizer step waits for beside its gradients: between tied embeddings both, for a replay that
   /// leaves that one out.

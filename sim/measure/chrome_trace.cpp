@@ -62,7 +62,7 @@ class TraceWriter {
     std::map<int, bool> named;
     for (int s = 0; s < static_cast<int>(layout_.stages.size()); ++s) {
       const Stage& stage = StageAt(s);
-      if (!drawn_[Index(stage.group)]) continue;
+      if (!drawn_[Index(stage.group)] || GoesUp(stage)) continue;
       const int node = NodeOfGroup(stage.group);
       if (!named[node]) {
         Name("process_name", node, 0, "name", "node " + std::to_string(node));
@@ -73,6 +73,10 @@ class TraceWriter {
       Name("thread_sort_index", node, stage.group, "sort_index", stage.group);
     }
   }
+  /// On devices that the way down names.
+  bool GoesUp(const Stage& stage) const {
+    return !layout_.feeds(stage.parts.front().module) && layout_.DirectionOf(stage.replica) > 0;
+  }
   std::string ThreadName(int s) const {
     std::string modules;
     for (const ModulePart& part : StageAt(s).parts) {
@@ -80,7 +84,12 @@ class TraceWriter {
     }
     const DeviceGroup& group = layout_.groups[Index(StageAt(s).group)];
     const std::string first = std::to_string(group.first_gpu);
-    return modules + " stage " + std::to_string(StageAt(s).depth) + ", replica " + std::to_string(StageAt(s).replica) +
+    const int replica = StageAt(s).replica;
+    const std::string up = std::to_string(replica + layout_.rows());
+    const std::string replicas = layout_.directions == 1
+                                     ? ", replica " + std::to_string(replica)
+                                     : ", replica " + std::to_string(replica) + " down, " + up + " up";
+    return modules + " stage " + std::to_string(StageAt(s).depth) + replicas +
            (group.size == 1 ? ", GPU " + first
                             : ", GPUs " + first + "–" + std::to_string(group.first_gpu + group.size - 1));
   }

@@ -16,11 +16,12 @@ namespace {
 
 constexpr int kNobody = -1;
 
-/// Without those that another one stands for.
+/// Without those that another one stands for; of two directions the way down, which stands for its devices.
 std::vector<ReplicaContent> SimulatedReplicas(const Layout& layout, const OperationGraph& graph) {
   std::vector<ReplicaContent> replicas = ReplicasByContent(layout);
   std::erase_if(replicas, [&](const ReplicaContent& replica) {
-    return graph.CopiesOf(layout.stages[Index(replica.stages.front())].group) == 0;
+    const bool goes_up = !layout.feeds(replica.module) && layout.DirectionOf(replica.replica) > 0;
+    return goes_up || graph.CopiesOf(layout.stages[Index(replica.stages.front())].group) == 0;
   });
   return replicas;
 }
@@ -96,6 +97,7 @@ class DrawnSample {
     std::stable_sort(of_work.begin(), of_work.end(),
                      [](const auto& a, const auto& b) { return a.count() > b.count(); });
     for (const ReplicaClass& one : of_work) {
+      if (job_.layout.DirectionOf(one.first()) > 0) continue;
       auto& alike = classes.emplace_back();
       const auto simulated = one.replicas.begin() + (step_.classes.empty() ? one.count() : 1);
       for (auto replica = one.replicas.begin(); replica != simulated; ++replica) {

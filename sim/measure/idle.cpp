@@ -77,11 +77,12 @@ double IdleOfAll(const OperationGraph& graph, std::span<const Seconds> durations
   return idle.Total();
 }
 
-/// Homogeneous replicas share nothing once they are uncoupled: each ends when its own optimizer steps have, which wait
-/// for nobody. `ends`: of the coupled replicas without communication, whose microbatches run at the same times.
+/// Homogeneous replicas, or rows of two directions, share nothing once they are uncoupled: each ends when its own
+/// optimizer steps have, which wait for nobody. `ends`: of the coupled replicas without communication, whose
+/// microbatches run at the same times.
 double IdleOfIndependentReplicas(const Layout& layout, const OperationGraph& graph, const std::vector<Seconds>& ends) {
   const std::vector<int> replica_of = ReplicaOfGroups(layout);
-  std::vector<double> last(Index(layout.llm_replicas()));
+  std::vector<double> last(Index(layout.rows()));
   for (std::size_t g = 0; g < layout.groups.size(); ++g) {
     Seconds end{0};
     for (const int i : graph.queues[g]) {

@@ -167,7 +167,7 @@ class LoneReplicas {
 std::vector<int> ReplicaOfGroups(const Layout& layout) {
   std::vector<int> replica(layout.groups.size(), -1);
   for (const Stage& stage : layout.stages) {
-    if (!layout.feeds(stage.parts.front().module)) replica[Index(stage.group)] = stage.replica;
+    if (!layout.feeds(stage.parts.front().module)) replica[Index(stage.group)] = layout.RowOf(stage.replica);
   }
   return replica;
 }

@@ -8,7 +8,7 @@
 
 namespace dflop {
 
-/// [device group]: the LLM replica that it serves, −1 for the encoders of a separate layout.
+/// [device group]: the LLM replica that it serves, of two directions its row; −1 for the encoders of a separate layout.
 std::vector<int> ReplicaOfGroups(const Layout& layout);
 
 /// Idle GPU-seconds without communication, every LLM replica by itself, as though the encoders served it alone; the

@@ -25,6 +25,7 @@ Json StageToJson(int index, const Layout& layout, const ModelSpec& model) {
   json["index"] = index;
   json["replica"] = stage.replica;
   json["depth"] = stage.depth;
+  if (!layout.feeds(stage.parts.front().module) && layout.DirectionOf(stage.replica) > 0) json["goes_up"] = true;
   json["group"] = stage.group;
   json["modules"] = Json::EmptyArray();
   json["module_names"] = Json::EmptyArray();

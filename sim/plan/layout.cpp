@@ -162,6 +162,15 @@ int PlaceOf(PlacementOrder order, int stage, int replica, int stages, int replic
   return order == PlacementOrder::kReplicas ? stage * replicas + replica : replica * stages + stage;
 }
 
+/// The middle one of an odd number would hold a stage twice.
+std::string WhyDirections(const HomogeneousDegrees& d) {
+  if (d.directions == 1) return "";
+  if (d.directions != 2) return "pipelines share devices in 1 or 2 directions, not " + std::to_string(d.directions);
+  if (d.pp % 2 == 0) return "";
+  return "two directions want an even number of pipeline stages' devices, not pp " + std::to_string(d.pp) +
+         "; nearest that do: " + (d.pp > 1 ? std::to_string(d.pp - 1) + " or " : "") + std::to_string(d.pp + 1);
+}
+
 std::string DegreeText(const ModuleDegrees& d) {
   std::string text = "tp" + std::to_string(d.tp);
   if (d.cp > 1) text += " cp" + std::to_string(d.cp);
@@ -219,6 +228,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
   }
   if (d.turns_back && d.chunks % 2 != 0) return "a pipeline that turns back has an even number of chunks a device";
   if (d.chunks > 1 && d.pp == 1) return "a pipeline of one device has nothing to interleave";
+  if (const std::string why = WhyDirections(d); !why.empty()) return why;
   if (has_encoder && d.pp > 1 && (d.encoder_stages < 1 || d.encoder_stages >= stages)) {
     return "a pipeline of " + std::to_string(stages) + " stages needs 1 to " + std::to_string(stages - 1) +
            " encoder stages, not " + std::to_string(d.encoder_stages);
@@ -289,15 +299,17 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
       layout.groups.push_back({PlaceOf(d.order, stage, r, d.pp, d.dp) * d.group(), d.group()});
     }
   }
-  for (int r = 0; r < d.dp; ++r) {
+  for (int r = 0; r < d.dp * d.directions; ++r) {
     for (int s = 0; s < depth; ++s) {
-      const bool upwards = d.turns_back && s / d.pp % 2 == 1;
+      const bool turned = d.turns_back && s / d.pp % 2 == 1;
+      const bool upwards = turned != (r >= d.dp);
       const int device = upwards ? d.pp - 1 - s % d.pp : s % d.pp;
-      layout.stages.push_back({r, s, device * d.dp + r, parts[static_cast<std::size_t>(s)]});
+      layout.stages.push_back({r, s, device * d.dp + r % d.dp, parts[static_cast<std::size_t>(s)]});
     }
   }
   layout.pipelines.assign(Index(model.module_count()), 0);
-  layout.replicas = {d.dp};
+  layout.replicas = {d.dp * d.directions};
+  layout.directions = d.directions;
   layout.microbatches = d.microbatches;
   layout.depth = depth;
   layout.name = "uniform " + DegreeText({.tp = d.tp, .pp = d.pp, .dp = d.dp, .cp = d.cp, .ep = d.ep, .etp = d.etp}) +
@@ -307,8 +319,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
                 (!d.turns_back   ? ""
                  : d.chunks == 2 ? " in a V"
                                  : " in waves") +
-                FewerText(d.fewer_last) + GivenText(d.layers_per_stage) + ", " + std::to_string(d.microbatches) +
-                " microbatches";
+                (d.directions == 2 ? ", in two directions" : "") + FewerText(d.fewer_last) +
+                GivenText(d.layers_per_stage) + ", " + std::to_string(layout.microbatches_of_row()) + " microbatches";
   return layout;
 }
 
@@ -416,7 +428,7 @@ std::vector<ModuleDegrees> DegreesOf(const Layout& layout) {
       if (stage.replica == 0) devices[Index(part.module)].insert(stage.group);
       const Mesh& mesh = part.mesh;
       degrees[Index(part.module)] = {.tp = mesh.tp,
-                                     .dp = layout.replicas_of(part.module) * mesh.data_split,
+                                     .dp = layout.replicas_of(part.module) / layout.directions * mesh.data_split,
                                      .sequence_parallel = mesh.sequence_parallel,
                                      .cp = mesh.cp,
                                      .ep = mesh.ep,
@@ -448,7 +460,9 @@ std::vector<int> DevicePositions(const Layout& layout) {
   std::vector<std::vector<int>> groups(Index(layout.depth));
   const std::vector<bool> spread = SpreadStages(layout);
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
-    if (!spread[s]) groups[Index(layout.stages[s].depth)].push_back(layout.stages[s].group);
+    const Stage& stage = layout.stages[s];
+    const bool goes_up = layout.DirectionOf(stage.replica) > 0;
+    if (!spread[s] && !goes_up) groups[Index(stage.depth)].push_back(stage.group);
   }
   std::vector<int> positions;
   int next = 0;

@@ -31,7 +31,9 @@ struct Stage {
 struct ModuleDegrees {
   int tp = 1;
   int pp = 1;
-  int dp = 1;  ///< copies of a microbatch's work that run at once: replicas, and parts of a divided device group
+  /// Copies of a microbatch's work that run at once: replicas, and parts of a divided device group; of pipelines that
+  /// share their devices, one both ways.
+  int dp = 1;
   bool sequence_parallel = false;
   int cp = 1;
   int ep = 1;
@@ -84,7 +86,7 @@ struct Layout {
   std::string name;  ///< e.g. "uniform tp4 pp2 dp4 (1 encoder stage), 16 microbatches"
   std::vector<DeviceGroup> groups;
   std::vector<Stage> stages;  ///< ordered by replica, then depth
-  int microbatches = 1;       ///< per LLM replica
+  int microbatches = 1;       ///< per LLM replica, of two directions that is each way
   /// Parts of every microbatch's sequence that pass the stages one by one (Seq1F1B). Orders, costs and operations count
   /// these units: part j of microbatch k is k·splits + j.
   int splits = 1;
@@ -94,12 +96,22 @@ struct Layout {
   std::vector<int> replicas;  ///< [pipeline]
   std::vector<Edge> edges;    ///< between pipelines; none where all modules are in one
   Communicator communicator = Communicator::kHub;
+  /// Pipelines over the same devices, 1 or 2; two run in opposite directions (Chimera, arXiv 2107.06925), each a
+  /// replica with weights of its own: the first half of the replicas go down the devices, replica r + rows() goes up
+  /// those of replica r. Replicas of one direction are neighbours, as experts and shard groups that fold over replicas
+  /// want them.
+  int directions = 1;
 
   int modules() const { return static_cast<int>(pipelines.size()); }
   int replicas_of(int module) const { return replicas[Index(pipelines[Index(module)])]; }
   int llm_replicas() const { return replicas.back(); }
   int units() const { return microbatches * splits; }
   int MicrobatchOf(int unit) const { return unit / splits; }
+  /// Of devices, each of which runs one LLM replica or one each way.
+  int rows() const { return llm_replicas() / directions; }
+  int RowOf(int llm_replica) const { return directions == 1 ? llm_replica : llm_replica % rows(); }
+  int DirectionOf(int llm_replica) const { return directions == 1 ? 0 : llm_replica / rows(); }
+  int microbatches_of_row() const { return microbatches * directions; }
   /// Several pipelines, joined by messages.
   bool joins() const { return !edges.empty(); }
   /// The module's outputs leave its pipeline.
@@ -124,11 +136,12 @@ PlacementOrder ReadPlacementOrder(const JsonReader& json);
 struct HomogeneousDegrees {
   int tp = 1;
   int pp = 1;
-  int dp = 1;
+  int dp = 1;              ///< rows of devices: with two directions, of two replicas each
   int encoder_stages = 0;  ///< first stages with encoder layers only; 0 with pp = 1 (shared device) or no encoder
-  int microbatches = 1;
+  int microbatches = 1;    ///< per replica
   bool sequence_parallel = false;
-  int chunks = 1;  ///< stages per device of an interleaved pipeline: stage s is on device s mod pp
+  /// Stages per device of an interleaved pipeline: stage s is on device s mod pp. Of two directions, each way.
+  int chunks = 1;
   /// Colocated: encoders with fewer tensor-parallel ranks than a device group has, which then encodes data-parallel
   /// inside itself; a divisor of tp, 0 = tp.
   int encoder_tp = 0;
@@ -141,6 +154,7 @@ struct HomogeneousDegrees {
   /// With an even number of chunks: stage pp + i is on the device of stage pp − 1 − i, down the pipeline and up again,
   /// as often as there are two chunks.
   bool turns_back = false;
+  int directions = 1;  ///< 2: another replica on the same devices, an even number, in the opposite direction
 
   int group() const { return tp * cp; }
   int gpus() const { return group() * pp * dp; }
@@ -186,7 +200,8 @@ std::vector<Chain> ChainsOf(const Layout& layout);
 std::vector<bool> SpreadStages(const Layout& layout);
 
 /// [depth]: which device of the pipeline a stage is on, counted in the order in which a microbatch first meets them;
-/// encoders that are spread over them stand on none.
+/// encoders that are spread over them stand on none. Of two directions that of the way down; on the way up a stage is
+/// on the device that stands as far from the end.
 std::vector<int> DevicePositions(const Layout& layout);
 
 /// Of the nodes that a stage runs on.

@@ -137,6 +137,55 @@ LayoutFault FaultOfOrder(const Layout& layout, const ModelSpec& model) {
   return {};
 }
 
+/// The devices of replica `down`, in the order in which a microbatch first meets them, are those of replica `up` from
+/// the last to the first.
+bool PassOppositely(const Layout& layout, const Chain& down, const Chain& up) {
+  std::vector<int> met;
+  const auto place = [&](int s) {
+    return std::find(met.begin(), met.end(), layout.stages[Index(s)].group) - met.begin();
+  };
+  for (const int s : down.stages) {
+    if (place(s) == std::ssize(met)) met.push_back(layout.stages[Index(s)].group);
+  }
+  return met.size() % 2 == 0 && std::equal(down.stages.begin(), down.stages.end(), up.stages.begin(), up.stages.end(),
+                                           [&](int a, int b) { return place(a) + place(b) == std::ssize(met) - 1; });
+}
+
+/// Of two directions.
+LayoutFault FaultOfDirections(const Layout& layout) {
+  if (layout.joins()) return {"/directions", "is 2, with encoders on devices of their own it is 1"};
+  const std::vector<Chain> chains = ChainsOf(layout);
+  for (std::size_t r = 0; r < chains.size(); ++r) {
+    const std::string at = At("stages", Index(chains[r].stages.front()));
+    if (chains[r].replica != static_cast<int>(r)) return {at, "does not stand with its replica, in their order"};
+    if (r < Index(layout.rows())) continue;
+    const Chain& down = chains[r - Index(layout.rows())];
+    if (PassOppositely(layout, down, chains[r])) continue;
+    return {at, "begins replica " + std::to_string(r) + ", which does not pass an even number of devices of replica " +
+                    std::to_string(down.replica) + " in the opposite direction"};
+  }
+  return {};
+}
+
+/// Devices belong to one replica of a pipeline, or to two that pass them in opposite directions.
+LayoutFault FaultOfSharing(const Layout& layout) {
+  if (layout.directions != 1 && layout.directions != 2) return {"/directions", "is neither 1 nor 2"};
+  if (layout.llm_replicas() % layout.directions != 0) {
+    return {"/directions", "is 2, which does not divide the " + std::to_string(layout.llm_replicas()) + " replicas"};
+  }
+  std::map<std::pair<int, int>, int> row_of;  // by pipeline and group
+  for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+    const Stage& stage = layout.stages[s];
+    const int row = layout.RowOf(stage.replica);
+    const int pipeline = layout.pipelines[Index(stage.parts.front().module)];
+    const int other = row_of.try_emplace({pipeline, stage.group}, row).first->second;
+    if (other == row) continue;
+    return {At("stages", s) + "/group", "is a device of replica " + std::to_string(other) + ", which replica " +
+                                            std::to_string(stage.replica) + " shares none with"};
+  }
+  return layout.directions == 2 ? FaultOfDirections(layout) : LayoutFault{};
+}
+
 /// A module is divided alike on all of its stages.
 LayoutFault FaultOfMeshes(const Layout& layout, const ModelSpec& model) {
   std::vector<const Mesh*> meshes(Index(layout.modules()));
@@ -144,7 +193,8 @@ LayoutFault FaultOfMeshes(const Layout& layout, const ModelSpec& model) {
     for (std::size_t p = 0; p < layout.stages[s].parts.size(); ++p) {
       const ModulePart& part = layout.stages[s].parts[p];
       const std::string at = At("stages", s) + At("parts", p);
-      const std::string why = WhyExpertMesh(model, part.module, part.mesh, layout.replicas_of(part.module));
+      const std::string why =
+          WhyExpertMesh(model, part.module, part.mesh, layout.replicas_of(part.module) / layout.directions);
       if (!why.empty()) return {at, why};
       const Mesh*& mesh = meshes[Index(part.module)];
       if (mesh == nullptr) mesh = &part.mesh;
@@ -185,6 +235,7 @@ LayoutFault FindFault(const Layout& layout, const ModelSpec& model, const Cluste
   if (fault.what.empty()) fault = FaultOfStages(layout, model);
   if (fault.what.empty()) fault = FaultOfLayers(layout, model);
   if (fault.what.empty()) fault = FaultOfOrder(layout, model);
+  if (fault.what.empty()) fault = FaultOfSharing(layout);
   if (fault.what.empty()) fault = FaultOfMeshes(layout, model);
   return fault;
 }

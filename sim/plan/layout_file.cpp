@@ -80,8 +80,11 @@ void ReadPipelines(const JsonReader& json, Layout& layout) {
   const std::vector<JsonReader> modules = json.At("degrees").Elements();
   if (modules.empty()) json.At("degrees").Fail("is empty, one entry per module is wanted");
   const int llm = static_cast<int>(modules.size()) - 1;
+  if (separate && layout.directions > 1) {
+    json.At("directions").Fail("is " + std::to_string(layout.directions) + "; with encoders on devices of their own 1");
+  }
   for (int module = 0; module <= llm; ++module) {
-    const int replicas = ReadDegrees(modules[Index(module)]).dp;
+    const int replicas = ReadDegrees(modules[Index(module)]).dp * layout.directions;
     layout.pipelines.push_back(separate ? module : 0);
     if (separate || module == llm) layout.replicas.push_back(replicas);
     if (separate && module < llm) layout.edges.push_back({module, llm});
@@ -150,6 +153,7 @@ Json ToJson(const Layout& layout) {
   json["microbatches"] = layout.microbatches;
   if (layout.splits > 1) json["splits"] = layout.splits;
   json["depth"] = layout.depth;
+  if (layout.directions > 1) json["directions"] = layout.directions;
   json["separate_encoders"] = layout.joins();
   json["communicator"] = ToJson(layout.communicator);
   json["degrees"] = Json::EmptyArray();
@@ -175,13 +179,14 @@ Json ToJson(const Layout& layout) {
 }
 
 Layout ReadLayout(const JsonReader& json) {
-  json.AllowOnly(
-      {"name", "microbatches", "splits", "depth", "separate_encoders", "communicator", "degrees", "groups", "stages"});
+  json.AllowOnly({"name", "microbatches", "splits", "depth", "directions", "separate_encoders", "communicator",
+                  "degrees", "groups", "stages"});
   Layout layout;
   layout.name = json.At("name").String();
   layout.microbatches = static_cast<int>(json.At("microbatches").Int(1, kMaxCount));
   layout.splits = static_cast<int>(json.IntOr("splits", 1, 1, kMostSplits));
   layout.depth = static_cast<int>(json.At("depth").Int(1, kMaxCount));
+  layout.directions = static_cast<int>(json.IntOr("directions", 1, 1, 2));
   layout.communicator = ReadCommunicator(json.At("communicator"));
   ReadPipelines(json, layout);
   for (const JsonReader& group : json.At("groups").Elements()) {

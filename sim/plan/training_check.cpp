@@ -55,6 +55,13 @@ std::string WhyNotInSplits(const Layout& layout) {
   return "";
 }
 
+/// The copies of a stage lie on two devices of a pipeline, whose orders run it at different times.
+std::string WhyDirections(const CostModel& cost, const Layout& layout) {
+  if (layout.directions == 1 || !cost.software().couples_microbatches()) return "";
+  return "pipelines in two directions add up their gradients at the end of the step: sharding zero2 and zero3, which "
+         "meet within it, are for one direction; set software.sharding to zero1 or none";
+}
+
 }  // namespace
 
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
@@ -62,6 +69,8 @@ std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
   if (!spread.empty()) return spread;
   const std::string splits = WhyNotInSplits(layout);
   if (!splits.empty()) return splits;
+  const std::string directions = WhyDirections(cost, layout);
+  if (!directions.empty()) return directions;
   std::set<int> seen;
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {

@@ -17,15 +17,28 @@ namespace {
 constexpr int kAllReplicas = -1;
 
 /// The part of a device's order that runs one microbatch, alone.
-DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order, int splits, bool in_halves) {
+/// `place`: of the device's chunks among those that are kept, −1: it is not.
+DeviceOrder OnlyFirstMicrobatch(const DeviceOrder& order, const std::vector<int>& place, int splits, bool in_halves) {
   DeviceOrder first;
   for (const ScheduledOp& op : order) {
-    if (op.microbatch >= splits) continue;
+    const int chunk = place[Index(op.chunk)];
+    if (op.microbatch >= splits || chunk < 0) continue;
     const bool divided = in_halves && op.kind == OpKind::kBackward;
-    first.push_back({divided ? OpKind::kBackwardInput : op.kind, op.microbatch, op.chunk});
-    if (divided) first.push_back({OpKind::kBackwardWeight, op.microbatch, op.chunk});
+    first.push_back({divided ? OpKind::kBackwardInput : op.kind, op.microbatch, chunk});
+    if (divided) first.push_back({OpKind::kBackwardWeight, op.microbatch, chunk});
   }
   return first;
+}
+
+/// [group][chunk]: its place among the chunks of `only_replica`.
+std::vector<std::vector<int>> PlacesOfChunks(const Layout& layout, int only_replica) {
+  std::vector<std::vector<int>> places(layout.groups.size());
+  std::vector<int> kept(layout.groups.size());
+  for (const Stage& stage : layout.stages) {
+    const bool keeps = only_replica == kAllReplicas || stage.replica == only_replica;
+    places[Index(stage.group)].push_back(keeps ? kept[Index(stage.group)]++ : -1);
+  }
+  return places;
 }
 
 }  // namespace
@@ -68,17 +81,20 @@ ColumnPricer::ColumnPricer(const CostModel& cost, const Layout& layout, const st
 ColumnPricer::Excerpt ColumnPricer::MakeExcerpt(const Layout& layout, const std::vector<DeviceOrder>& orders,
                                                 int only_replica) {
   const bool in_halves = ColumnsInHalves(orders);
+  const std::vector<std::vector<int>> places = PlacesOfChunks(layout, only_replica);
   Excerpt excerpt{layout, {}};
   excerpt.layout.microbatches = 1;
   excerpt.layout.stages.clear();
   excerpt.layout.groups.clear();
+  if (only_replica != kAllReplicas) excerpt.layout.directions = 1;
   std::map<int, int> group_of;
   for (Stage stage : layout.stages) {
     if (only_replica != kAllReplicas && stage.replica != only_replica) continue;
     const auto [group, is_new] = group_of.try_emplace(stage.group, static_cast<int>(excerpt.layout.groups.size()));
     if (is_new) {
       excerpt.layout.groups.push_back(layout.groups[Index(stage.group)]);
-      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)], layout.splits, in_halves));
+      const std::vector<int>& place = places[Index(stage.group)];
+      excerpt.orders.push_back(OnlyFirstMicrobatch(orders[Index(stage.group)], place, layout.splits, in_halves));
     }
     stage.group = group->second;
     if (only_replica != kAllReplicas) stage.replica = 0;

@@ -119,6 +119,16 @@ TEST(UniformTuned, PlansInterleavedPipelinesAndModelsWithoutEncoder) {
   const Layout layout = Plugin<LayoutPlanner>("uniform-tuned")->Plan(setting.problem()).layout;
   EXPECT_GT(layout.depth, static_cast<int>(layout.groups.size()) / layout.llm_replicas());
 
+  // Two directions: of even depth, every microbatch count a multiple of it, the replicas twice the rows.
+  setting.schedule = Plugin<PipelineSchedule>("chimera");
+  for (const char* planner : {"uniform-tuned", "paper-baseline"}) {
+    const Layout both_ways = Plugin<LayoutPlanner>(planner)->Plan(setting.problem()).layout;
+    EXPECT_EQ(both_ways.directions, 2);
+    EXPECT_EQ(both_ways.depth % 2, 0);
+    EXPECT_EQ(both_ways.microbatches_of_row() % both_ways.depth, 0);
+    EXPECT_EQ(both_ways.llm_replicas() * both_ways.depth, 2 * static_cast<int>(both_ways.groups.size()));
+  }
+
   const PlannerJob text("qwen2.5-7b", "hgx-a100-800g", 1, "text-only", 16, "random");
   EXPECT_GT(text.Plan("uniform-tuned").predicted, Seconds(0));
 }

@@ -12,17 +12,23 @@ namespace dflop {
 namespace {
 
 /// Free over needed bytes of a bucket at the tightest stage, on GPUs that have `spare` times the peak of the step.
-double RoomForOneSample(int chunks, double spare) {
-  const std::string schedule =
-      chunks == 1 ? "1f1b" : R"({"name": "interleaved", "chunks": )" + std::to_string(chunks) + "}";
-  const Layout layout = BuildLayout(
-      HomogeneousDegrees{.tp = 1, .pp = 4, .dp = 1, .encoder_stages = 1, .microbatches = 16, .chunks = chunks},
-      SmallVlm(), A100Nodes(1));
+double RoomForOneSample(int chunks, double spare, int directions = 1) {
+  const std::string schedule = directions == 2 ? "chimera"
+                               : chunks == 1   ? "1f1b"
+                                               : R"({"name": "interleaved", "chunks": )" + std::to_string(chunks) + "}";
+  const Layout layout = BuildLayout(HomogeneousDegrees{.tp = 1,
+                                                       .pp = 4,
+                                                       .dp = 1,
+                                                       .encoder_stages = 1,
+                                                       .microbatches = 16 / directions,
+                                                       .chunks = chunks,
+                                                       .directions = directions},
+                                    SmallVlm(), A100Nodes(1));
   const auto orders = OrdersOf(*Plugin<PipelineSchedule>(schedule), layout);
   const std::vector<SampleShape> batch(16, {{40}, 12'000, 400});
   BatchPlan plan;
-  plan.buckets.emplace_back();
-  for (int i = 0; i < 16; ++i) plan.buckets.front().push_back({i});
+  plan.buckets.resize(Index(directions));
+  for (int i = 0; i < 16; ++i) plan.buckets[Index(i % directions)].push_back({i});
   const CostModel roomy = SmallJob();
   ClusterSpec cluster = A100Nodes(1);
   cluster.only_node().gpu.memory =
@@ -42,6 +48,8 @@ TEST(MemoryCaps, AgreeWithThePeakWhereAllBucketsAreAlike) {
     EXPECT_GE(RoomForOneSample(chunks, 1.02), 1.0) << chunks << " chunks";
     EXPECT_LT(RoomForOneSample(chunks, 0.9), 1.0) << chunks << " chunks";
   }
+  EXPECT_GE(RoomForOneSample(1, 1.02, 2), 1.0) << "two directions";
+  EXPECT_LT(RoomForOneSample(1, 0.9, 2), 1.0) << "two directions";
 }
 
 }  // namespace

@@ -16,25 +16,6 @@
 namespace dflop {
 namespace {
 
-/// Both of a pair in one cell, as PyTorch writes them.
-std::string PyTorchRow(const DeviceOrder& order, const std::vector<int>& stages) {
-  const auto action = [&](const ScheduledOp& op) {
-    const char* kind = op.kind == OpKind::kForward         ? "F"
-                       : op.kind == OpKind::kBackward      ? "B"
-                       : op.kind == OpKind::kBackwardInput ? "I"
-                                                           : "W";
-    return std::to_string(stages[Index(op.chunk)]) + kind + std::to_string(op.microbatch);
-  };
-  std::string row;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    row += row.empty() ? "" : ",";
-    const bool pair = order[i].pair > 0;
-    row += pair ? "(" + action(order[i]) + ";" + action(order[i + 1]) + ")OVERLAP_F_B" : action(order[i]);
-    if (pair) ++i;
-  }
-  return row;
-}
-
 std::string With(const std::string& name, const std::string& parameter, double value) {
   return R"({"name": ")" + name + R"(", ")" + parameter + R"(": )" + std::to_string(value) + "}";
 }
@@ -51,17 +32,6 @@ double MostIdle(const TimedOrders& run) {
     most = std::max(most, run.makespan.value() - busy);
   }
   return most;
-}
-
-TEST(DualPipeSchedule, TheVRunsAsPyTorchsStoredOrderDoes) {
-  // The last row of torch's dualpipev_4rank_10mb.csv.
-  const auto schedule = Make("dualpipev");
-  const ScheduleProblem problem = Problem(*schedule, 4, 10, {});
-  EXPECT_EQ(PyTorchRow(schedule->Orders(problem)[3], problem.StagesOfDevices()[3]),
-            "3F0,4F0,3F1,4F1,3F2,4F2,3F3,4F3,3F4,4B0,(4F4;3B0)OVERLAP_F_B,(3F5;4B1)OVERLAP_F_B,"
-            "(4F5;3B1)OVERLAP_F_B,(3F6;4B2)OVERLAP_F_B,(4F6;3B2)OVERLAP_F_B,(3F7;4B3)OVERLAP_F_B,"
-            "(4F7;3B3)OVERLAP_F_B,(3F8;4B4)OVERLAP_F_B,(4F8;3B4)OVERLAP_F_B,(3F9;4B5)OVERLAP_F_B,"
-            "(4F9;3B5)OVERLAP_F_B,4B6,3B6,4B7,3B7,4I8,3I8,4I9,3I9,4W8,3W8,4W9,3W9");
 }
 
 TEST(DualPipeSchedule, TheVIdlesByTheLawWhereBackwardsTakeAsLongAsForwards) {

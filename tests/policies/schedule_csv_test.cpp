@@ -62,6 +62,38 @@ TEST(ScheduleCsvMessages, ParametersAreGatheredBeforeAndReducedBehind) {
             "2REDUCE_GRAD,2RESHARD,1B0,1REDUCE_GRAD,1RESHARD,0B0,0REDUCE_GRAD\n");
 }
 
+TEST(ScheduleCsvPairs, AreOneCellAsInPyTorchsFileAndComeBack) {
+  // The last row of torch's dualpipev_4rank_10mb.csv.
+  const Written written = OrdersToWrite("dualpipev", 4, 10);
+  const std::string csv = written.Csv();
+  EXPECT_TRUE(
+      csv.ends_with("\n3F0,4F0,3F1,4F1,3F2,4F2,3F3,4F3,3F4,4B0,(4F4;3B0)OVERLAP_F_B,(3F5;4B1)OVERLAP_F_B,"
+                    "(4F5;3B1)OVERLAP_F_B,(3F6;4B2)OVERLAP_F_B,(4F6;3B2)OVERLAP_F_B,(3F7;4B3)OVERLAP_F_B,"
+                    "(4F7;3B3)OVERLAP_F_B,(3F8;4B4)OVERLAP_F_B,(4F8;3B4)OVERLAP_F_B,(3F9;4B5)OVERLAP_F_B,"
+                    "(4F9;3B5)OVERLAP_F_B,4B6,3B6,4B7,3B7,4I8,3I8,4I9,3I9,4W8,3W8,4W9,3W9\n"))
+      << csv;
+  const ScheduleFile file = ReadScheduleCsv(csv, "pairs");
+  EXPECT_EQ(file.orders, written.orders);
+  EXPECT_EQ(file.placement, written.problem.placement);
+}
+
+TEST(ScheduleCsvPairs, AreAForwardAndAWholeBackward) {
+  const auto complaint = [](const std::string& cell) -> std::string {
+    try {
+      ReadScheduleCsv("0F0,0F1," + cell + ",0B1\n", "pairs");
+    } catch (const InputError& error) {
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_EQ(complaint("(0F2;0B0)OVERLAP_F_B,0B2"), "");
+  for (const char* cell : {"(0B0;0F2)OVERLAP_F_B", "(0F2;0I0)OVERLAP_F_B", "(0F2;0BW0)OVERLAP_F_B", "(0F2)OVERLAP_F_B",
+                           "(0F2;0B0)", "(0F2;0B0)OVERLAP_F_BB", "(0F2;0B0;0B1)OVERLAP_F_B", "(;)OVERLAP_F_B",
+                           "((0F2;0B0)OVERLAP_F_B;0B0)OVERLAP_F_B"}) {
+    EXPECT_NE(complaint(cell).find("pairs: row 1, column 3: is "), std::string::npos) << cell << complaint(cell);
+  }
+}
+
 TEST(ScheduleCsvMessages, ComeBackAsTheyWereWritten) {
   for (const std::string name : {"1f1b", "zb-h1", "zb-auto", "zb-v", "bfs", "interleaved"}) {
     const Written written = OrdersToWrite(name, 4, 8);

@@ -144,6 +144,13 @@ TEST(CpuWorkerLayouts, PipelinesReplicasAndSeparateEncodersComputeTheSameGradien
           Separate(model, {1, 2, 2, false}, {1, 1, 3, false}, 2, Communicator::kDirect)}) {
       ExpectSameAsInOnePiece(MicroPlan(model, layout, batch, {RandomAssignment(random, layout, 9, false)}));
     }
+    for (const auto& [schedule, pp, dp] : {std::tuple("chimera", 2, 2), {"chimera", 4, 1}, {"dualpipe", 2, 1}}) {
+      const Layout both_ways =
+          BuildLayout(HomogeneousDegrees{.pp = pp, .dp = dp, .encoder_stages = 1, .microbatches = 2, .directions = 2},
+                      model, A100Nodes(2));
+      ExpectSameAsInOnePiece(
+          MicroPlan(model, both_ways, batch, {RandomAssignment(random, both_ways, 9, false)}, schedule));
+    }
     const Layout interleaved = Homogeneous(model, 2, 1, 2, 4, 2);
     ExpectSameAsInOnePiece(MicroPlan(model, interleaved, batch, {RandomAssignment(random, interleaved, 9, false)},
                                      R"({"name": "interleaved", "chunks": 2})"));

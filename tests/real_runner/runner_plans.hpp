@@ -74,6 +74,8 @@ inline std::vector<PlanRecipe> EveryKindOfPlan() {
       {Separate({1, 1, 2}, {1, 1, 2}, 4, direct), "1f1b", "lpt-2d"},
       {Separate({1, 2, 1}, {1, 1, 2}, 4, hub), "1f1b", "dflop"},
       {Separate({1, 1, 3}, {1, 1, 1}, 8, hub), "gpipe"},
+      {Homogeneous({.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 4, .directions = 2}), "chimera"},
+      {Homogeneous({.tp = 1, .pp = 4, .dp = 1, .encoder_stages = 1, .microbatches = 4, .directions = 2}), "chimera"},
   };
 }
 

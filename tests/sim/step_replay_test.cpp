@@ -144,6 +144,17 @@ TEST(StepReplay, IsTheFullSimulationWhereForwardsAndBackwardsOverlapInPairs) {
   }
 }
 
+TEST(StepReplay, IsTheFullSimulationOfPipelinesInTwoDirections) {
+  for (const char* schedule : {"chimera", "dualpipe", R"({"name": "dualpipe", "overlap": 0.75})"}) {
+    for (const int pp : {2, 4}) {
+      const Layout layout =
+          Homogeneous({.tp = 1, .pp = pp, .dp = 2, .encoder_stages = 1, .microbatches = pp, .directions = 2});
+      for (std::uint64_t seed = 1; seed <= 3; ++seed) ExpectExact({{}, layout, schedule, seed}, seed);
+      ExpectExact({{.overlap_gradients = true, .bucket_bytes = 300'000}, layout, schedule, 4}, 4);
+    }
+  }
+}
+
 TEST(StepReplay, AdjustedCostsAreTheDurations) {
   // All times doubled, but neither messages nor the optimizer: on one device without replicas the step is the
   // optimizer's time plus twice the rest.

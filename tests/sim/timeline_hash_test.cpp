@@ -18,7 +18,7 @@ namespace {
 
 using Classes = std::vector<TimelineClass>;
 
-struct Job {
+struct HashedJob {
   Layout layout;
   OperationGraph graph;
   OperationTimes times;
@@ -31,7 +31,7 @@ struct Job {
   }
 };
 
-Job RunJob(const Sort& sort, std::uint64_t seed, bool split = false) {
+HashedJob RunJob(const Sort& sort, std::uint64_t seed, bool split = false) {
   const SoftwareStack software{.sharding = seed % 2 == 0 ? Sharding::kOptimizer : Sharding::kNone};
   const CostModel cost = SmallJob(1, software);
   auto orders = OrdersOf(*Plugin<PipelineSchedule>(sort.pipeline), sort.layout);
@@ -43,10 +43,10 @@ Job RunJob(const Sort& sort, std::uint64_t seed, bool split = false) {
 }
 
 /// The same step under other numbers, its operations in another order. Dependencies stay behind: no hash reads them.
-Job Renumbered(const Job& job, RandomStream& random) {
+HashedJob Renumbered(const HashedJob& job, RandomStream& random) {
   const Relabeled other = Relabel(job.layout, random);
   const std::vector<int> order = Permutation(static_cast<int>(job.graph.operations.size()), random);
-  Job result{other.layout, job.graph, job.times};
+  HashedJob result{other.layout, job.graph, job.times};
   for (std::size_t i = 0; i < order.size(); ++i) {
     const auto old = Index(order[i]);
     Operation operation = job.graph.operations[old];
@@ -121,7 +121,7 @@ std::string Digest(std::string bytes, const std::multiset<EventKey>& events) {
 
 class BruteForce {
  public:
-  BruteForce(const Job& job, bool exchanges) : job_(job), timeline_(MakeTimeline(job.graph, job.times)) {
+  BruteForce(const HashedJob& job, bool exchanges) : job_(job), timeline_(MakeTimeline(job.graph, job.times)) {
     for (const Stage& stage : job.layout.stages) all_.insert(PartsText(stage));
     for (const TimelineEvent& event : timeline_.events) {
       const bool between = OfAllReplicas(event, job.layout, exchanges) ||
@@ -184,7 +184,7 @@ class BruteForce {
     return Digest(head, keys);
   }
 
-  const Job& job_;
+  const HashedJob& job_;
   Timeline timeline_;
   std::set<std::string> all_;
   std::map<std::pair<int, int>, std::vector<TimelineEvent>> inside_;
@@ -195,7 +195,7 @@ TEST(TimelineHash, ClassesAreThoseOfItsDescription) {
   for (const Sort& sort : SortsOfLayouts()) {
     for (const bool split : {false, true}) {
       for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-        const Job job = RunJob(sort, seed, split);
+        const HashedJob job = RunJob(sort, seed, split);
         EXPECT_TRUE(job.Equal() == BruteForce(job, sort.batching == "orchmllm").Expected())
             << sort.name << (split ? ", split" : "") << ", seed " << seed;
       }
@@ -207,7 +207,7 @@ TEST(TimelineHash, JobsOfTheseTestsHaveWhatBelongsToNoReplica) {
   std::map<std::string, std::set<OpKind>> kinds;
   for (const Sort& sort : SortsOfLayouts()) {
     for (const std::uint64_t seed : {1u, 2u}) {
-      const Job job = RunJob(sort, seed);
+      const HashedJob job = RunJob(sort, seed);
       for (const Operation& operation : job.graph.operations) {
         if (operation.of_all_replicas && IsEvent(job.graph, operation)) kinds[sort.name].insert(operation.kind);
       }
@@ -220,10 +220,10 @@ TEST(TimelineHash, JobsOfTheseTestsHaveWhatBelongsToNoReplica) {
 }
 
 TEST(TimelineHash, CoversTheSortedClassesOfEveryStepInTurn) {
-  const Job first = RunJob(SortsOfLayouts()[0], 1);
-  const Job second = RunJob(SortsOfLayouts()[0], 2);
+  const HashedJob first = RunJob(SortsOfLayouts()[0], 1);
+  const HashedJob second = RunJob(SortsOfLayouts()[0], 2);
   std::string bytes = reference::Text("dflop/timeline/1");
-  for (const Job* job : {&first, &second}) {
+  for (const HashedJob* job : {&first, &second}) {
     const Classes classes = job->Equal();
     bytes += reference::Count(static_cast<int>(classes.size()));
     for (const auto& [digest, count] : classes) bytes += reference::Text(digest) + reference::Count(count);
@@ -237,7 +237,7 @@ TEST(TimelineHash, CoversTheSortedClassesOfEveryStepInTurn) {
 TEST(TimelineHash, NumbersAndTheOrderOfOperationsMeanNothing) {
   for (const Sort& sort : SortsOfLayouts()) {
     for (std::uint64_t seed = 0; seed < 12; ++seed) {
-      const Job job = RunJob(sort, seed, seed % 3 == 0);
+      const HashedJob job = RunJob(sort, seed, seed % 3 == 0);
       RandomStream random(seed, "renumber");
       EXPECT_EQ(Renumbered(job, random).Hash(), job.Hash()) << sort.name << ", seed " << seed;
     }
@@ -245,7 +245,7 @@ TEST(TimelineHash, NumbersAndTheOrderOfOperationsMeanNothing) {
 }
 
 /// What two LLM replicas do changes hands, each event for its counterpart; messages to them as well.
-Job Swapped(const Job& job, int a, int b) {
+HashedJob Swapped(const HashedJob& job, int a, int b) {
   const int llm = job.layout.modules() - 1;
   const auto counterpart = [&](int s) {
     if (s < 0) return s;
@@ -261,7 +261,7 @@ Job Swapped(const Job& job, int a, int b) {
     }
     return -1;
   };
-  Job swapped = job;
+  HashedJob swapped = job;
   for (Operation& operation : swapped.graph.operations) {
     if (operation.of_all_replicas) continue;
     operation.stage = counterpart(operation.stage);
@@ -276,8 +276,8 @@ Job Swapped(const Job& job, int a, int b) {
 TEST(TimelineHash, WhichReplicaIsWhichMeansNothing) {
   for (const Sort& sort : SortsOfLayouts()) {
     for (std::uint64_t seed = 1; seed <= 4; ++seed) {
-      const Job job = RunJob(sort, seed);
-      const Job swapped = Swapped(job, 0, job.layout.llm_replicas() - 1);
+      const HashedJob job = RunJob(sort, seed);
+      const HashedJob swapped = Swapped(job, 0, job.layout.llm_replicas() - 1);
       EXPECT_NE(MakeTimeline(swapped.graph, swapped.times).events.front().stage, -1);
       EXPECT_EQ(swapped.Hash(), job.Hash()) << sort.name << ", seed " << seed;
     }
@@ -286,8 +286,8 @@ TEST(TimelineHash, WhichReplicaIsWhichMeansNothing) {
 
 TEST(TimelineHash, EventsOfOneDeviceThatChangeHandsAloneChangeIt) {
   // Unequal replicas of two devices: swapping what their first devices do gives two replicas that nobody was.
-  const Job job = RunJob(SortsOfLayouts()[0], 1);
-  Job swapped = Swapped(job, 0, 1);
+  const HashedJob job = RunJob(SortsOfLayouts()[0], 1);
+  HashedJob swapped = Swapped(job, 0, 1);
   for (std::size_t i = 0; i < job.graph.operations.size(); ++i) {
     const int s = job.graph.operations[i].stage;
     if (job.layout.stages[Index(s)].depth > 0) swapped.graph.operations[i] = job.graph.operations[i];
@@ -297,12 +297,12 @@ TEST(TimelineHash, EventsOfOneDeviceThatChangeHandsAloneChangeIt) {
 
 TEST(TimelineHash, EveryEventCountsToTheLastBit) {
   for (const Sort& sort : SortsOfLayouts()) {
-    const Job job = RunJob(sort, 2);
+    const HashedJob job = RunJob(sort, 2);
     const std::string hash = job.Hash();
     for (std::size_t i = 0; i < job.graph.operations.size(); ++i) {
       const bool event = IsEvent(job.graph, job.graph.operations[i]);
       for (const auto times : {&OperationTimes::start, &OperationTimes::end}) {
-        Job moved = job;
+        HashedJob moved = job;
         Seconds& time = (moved.times.*times)[i];
         time = Seconds(std::nextafter(time.value(), HUGE_VAL));
         EXPECT_EQ(moved.Hash() != hash, event) << sort.name << ", operation " << i;
@@ -313,12 +313,12 @@ TEST(TimelineHash, EveryEventCountsToTheLastBit) {
 
 TEST(TimelineHash, EveryFieldOfAnEventCounts) {
   for (const Sort& sort : SortsOfLayouts()) {
-    const Job job = RunJob(sort, 2);
+    const HashedJob job = RunJob(sort, 2);
     const std::string hash = job.Hash();
     for (std::size_t i = 0; i < job.graph.operations.size(); ++i) {
       const Operation& operation = job.graph.operations[i];
       if (!IsEvent(job.graph, operation)) continue;
-      Job other = job;
+      HashedJob other = job;
       ++other.graph.operations[i].microbatch;
       EXPECT_NE(other.Hash(), hash) << sort.name << ", operation " << i;
       other = job;
@@ -333,7 +333,7 @@ TEST(TimelineHash, EveryFieldOfAnEventCounts) {
 }
 
 TEST(TimelineHash, ZeroHasNoSign) {
-  Job job = RunJob(SortsOfLayouts()[0], 1);
+  HashedJob job = RunJob(SortsOfLayouts()[0], 1);
   const std::string hash = job.Hash();
   int zeros = 0;
   for (Seconds& start : job.times.start) {
