@@ -54,8 +54,7 @@ const Registration<PipelineSchedule> kCsv{
      {{.name = "file", .type = Parameter::Other{"file"}, .help = "a schedule's CSV; must be given"},
       {.name = "overlap",
        .type = Parameter::Number{0.5, 1},
-       .standard = 1.0,
-       .help = "time of its pairs (OVERLAP_F_B), as a share of both halves alone"}}},
+       .help = "time of its pairs (OVERLAP_F_B), as a share of both halves alone; by default 1"}}},
     [](const Parameters& parameters) {
       const auto file = parameters.json().Find("file");
       if (!file) {
@@ -65,8 +64,7 @@ const Registration<PipelineSchedule> kCsv{
       }
       const std::string path = file->String();
       auto schedule = std::make_unique<CsvSchedule>(ReadScheduleCsv(ReadFile(path), path));
-      const bool has_pairs = schedule->LetPairsTake(parameters.Number("overlap"));
-      if (!has_pairs && parameters.Given("overlap")) {
+      if (parameters.Given("overlap") && !schedule->LetPairsTake(parameters.Number("overlap"))) {
         parameters.json().At("overlap").Fail("has no effect: the file has no pairs");
       }
       return schedule;

@@ -207,7 +207,7 @@ TEST(Optimus, StandsInTheGraphWhereItPlacedTheEncoders) {
   const LayoutPipeline pipeline(*schedule, layout);
   EXPECT_EQ(pipeline.shape().encoders, 1);
   std::vector<DeviceOrder> orders(layout.groups.size());
-  pipeline.Give(schedule->Orders(AlikeWithEncoder(2, 2, kLlm, kShare)), LayoutPipeline::kAllReplicas, orders);
+  pipeline.Give(schedule->Orders(AlikeWithEncoder(2, 2, kLlm, kShare)), LayoutPipeline::kAllRows, orders);
   const StepCosts costs = HandMadeCosts(layout, [&](const Stage& stage, int) {
     return cost.model().is_llm(stage.parts.front().module) ? std::pair(2.0, 4.0) : std::pair(1.0, 2.0);
   });
