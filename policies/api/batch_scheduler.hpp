@@ -21,6 +21,7 @@ struct BucketCap {
   std::vector<double> amounts;
   double limit = 0;
   std::string remedy{};  ///< what a message may add: how to run all the same
+  double unit = 1;       ///< that the name counts, in those of the amounts: 2³⁰ where bytes are named as GiB
 };
 
 /// Where the numbers of a problem come from: what a scheduler needs that looks beyond them, at packed shapes or at the

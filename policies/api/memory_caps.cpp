@@ -125,10 +125,11 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
     const auto& stages = stages_of_group[g];
     if (stages.empty()) continue;
     const int module = stages.back()->parts.front().module;
-    Tightest device{{"bytes of activations on pipeline stage " + std::to_string(stages.back()->depth) +
+    Tightest device{{"GiB of activations on pipeline stage " + std::to_string(stages.back()->depth) +
                          ", which holds " + context.cost.model().module_name(module),
                      {},
                      FreeBytes(context, stages)}};
+    device.cap.unit = 1024.0 * 1024 * 1024;
     const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
     const int splits = layout.splits;
     std::vector<double> mean_bucket(stages.size());

@@ -17,8 +17,9 @@ constexpr double kRounding = 1e-9;
 std::string Number(double value) { return Format("%.6g", value); }
 
 std::string Excess(const BucketCap& cap, double amount) {
-  return Number(amount) + " " + cap.name + " where " + Number(cap.limit) + " may be: " + Number(amount - cap.limit) +
-         " too much" + cap.remedy;
+  const auto in_units = [&](double value) { return Number(value / cap.unit); };
+  return in_units(amount) + " " + cap.name + " where " + in_units(cap.limit) +
+         " may be: " + in_units(amount - cap.limit) + " too much" + cap.remedy;
 }
 
 }  // namespace
@@ -43,7 +44,7 @@ void CheckCaps(const BatchProblem& problem) {
   for (const BucketCap& cap : problem.caps) {
     if (cap.limit <= 0) {
       throw Infeasible("no microbatch has room for its " + cap.name + ": what is held beside them already has " +
-                       Number(-cap.limit) + " too much" + cap.remedy);
+                       Number(-cap.limit / cap.unit) + " too much" + cap.remedy);
     }
     const auto largest = std::max_element(cap.amounts.begin(), cap.amounts.end());
     if (largest != cap.amounts.end() && *largest > cap.limit * (1 + kRounding)) {

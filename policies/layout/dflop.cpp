@@ -43,7 +43,7 @@ class DflopLayout final : public LayoutPlanner {
       decision.candidates.push_back(std::move(candidate));
     }
     if (!found && !simulator.refusal().empty()) {
-      throw Infeasible("no separate layout is one that its schedule or its batches allow, as " + simulator.refusal());
+      throw Infeasible("no separate layout has a pipeline that the schedule allows, as " + simulator.refusal());
     }
     if (!found) throw Infeasible("no separate layout fits into memory; the least bad: " + LeastBad(problem, simulator));
     decision.reason = "the smallest (N_mb + E_pp + L_pp − 1)·max(E_dur, L_dur) of " + std::to_string(search.pairs()) +

@@ -123,7 +123,7 @@ std::string LayoutRace::WhyNothingFits() const {
   if (!nearest_) return "no " + space_.what + " exists: the global batch has fewer samples than there are replicas";
   for (const PlanSimulator& simulator : simulators_) {
     if (!simulator.refusal().empty()) {
-      return "no " + space_.what + " that memory may hold is one that its schedule or its batches allow, as " +
+      return "no " + space_.what + " that memory may hold has a pipeline that the schedule allows, as " +
              simulator.refusal();
     }
   }

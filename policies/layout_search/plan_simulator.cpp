@@ -95,6 +95,7 @@ bool PlanSimulator::StateFits(const Layout& layout, Candidate& candidate) {
 std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& layout, std::size_t first,
                                                                 std::size_t last, Candidate& candidate) {
   Scheduled scheduled;
+  bool schedule_allows = false;
   RandomStream random(problem_.seed, "planning/batcher" + (first > 0 ? "/" + std::to_string(first) : std::string()));
   try {
     scheduled.orders = OrdersOf(problem_.schedule, layout);
@@ -102,6 +103,7 @@ std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& la
       const std::string stuck = WhyDeadlocked({problem_.cost, layout, scheduled.orders});
       if (!stuck.empty()) throw Infeasible("deadlocks where messages between stages block: " + stuck);
     }
+    schedule_allows = true;
     for (std::size_t b = first; b < last; ++b) {
       const auto& batch = batches_[b];
       ++scheduled_;
@@ -116,8 +118,8 @@ std::optional<PlanSimulator::Scheduled> PlanSimulator::Schedule(const Layout& la
   } catch (const Infeasible& reason) {
     candidate.fits = false;
     candidate.note = reason.what();
-    if (refusal_.empty()) refusal_ = layout.name + ": " + candidate.note;
-    if (least_bad_.empty()) least_bad_ = refusal_;
+    if (!schedule_allows && refusal_.empty()) refusal_ = layout.name + ": " + candidate.note;
+    if (least_bad_.empty()) least_bad_ = layout.name + ": " + candidate.note;
     return std::nullopt;
   }
 }

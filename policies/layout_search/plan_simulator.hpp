@@ -35,7 +35,7 @@ class PlanSimulator {
 
   /// Why the least bad layout judged so far did not fit; "" when none was judged.
   const std::string& least_bad() const { return least_bad_; }
-  /// Why a plug-in would not run the first layout that memory may hold: its shape, not its size; "" where none refused.
+  /// Why the pipeline schedule does not exist for the first layout that it refused and memory may hold; "" for none.
   const std::string& refusal() const { return refusal_; }
   /// How many batches were simulated.
   std::size_t simulated() const { return simulated_; }

@@ -4,8 +4,11 @@
 
 #include <cmath>
 #include <numeric>
+#include <set>
 
+#include "policies/api/v_placement.hpp"
 #include "real_runner/kernels/operations.hpp"
+#include "real_runner/training/refusal.hpp"
 #include "tests/real_runner/worker_driver.hpp"
 
 namespace dflop {
@@ -155,6 +158,50 @@ TEST(CpuWorkerLayouts, PipelinesReplicasAndSeparateEncodersComputeTheSameGradien
     ExpectSameAsInOnePiece(MicroPlan(model, interleaved, batch, {RandomAssignment(random, interleaved, 9, false)},
                                      R"({"name": "interleaved", "chunks": 2})"));
   }
+}
+
+/// Two devices, as many chunks and replicas on them as the schedule wants, four microbatches.
+Layout LayoutFor(const PipelineSchedule& schedule, const ModelSpec& model) {
+  HomogeneousDegrees degrees{.pp = 2,
+                             .dp = 1,
+                             .encoder_stages = schedule.chunks() / schedule.directions(),
+                             .microbatches = 4 / schedule.directions()};
+  degrees.directions = schedule.directions();
+  degrees.chunks = schedule.chunks() / schedule.directions();
+  degrees.turns_back = degrees.chunks % 2 == 0 && schedule.placement(2) == InWaves(2, degrees.chunks);
+  return BuildLayout(degrees, model, A100Nodes(2));
+}
+
+// Backwards in halves, chunks in any placement, orders out of turn, pairs and both directions: the sums are the same.
+TEST(CpuWorkerLayouts, EveryScheduleComputesTheSameGradients) {
+  const ModelSpec model = TwoEncoders(true);
+  RandomStream random(5, "schedules");
+  const std::vector<SampleShape> batch = RandomBatch(random, 9, 2);
+  std::set<std::string> ran;
+  for (const std::string& name : Registry<PipelineSchedule>::Instance().Names()) {
+    if (name == "csv") continue;      // a file's order, of any of the others
+    if (name == "optimus") continue;  // its encoders are divided inside device groups, which the worker refuses
+    const std::string spec = name == "hanayo" ? R"({"name": "hanayo", "waves": 1})" : name;
+    const auto schedule = Plugin<PipelineSchedule>(spec);
+    if (schedule->splits() > 1) continue;  // the next test
+    SCOPED_TRACE(name);
+    const Layout layout = LayoutFor(*schedule, model);
+    ExpectSameAsInOnePiece(MicroPlan(model, layout, batch, {RandomAssignment(random, layout, 9, false)}, spec));
+    ran.insert(name);
+  }
+  for (const char* name : {"zb-h1", "zb-h2", "zb-auto", "zb-v", "v-half", "v-min", "dualpipev", "dualpipe", "chimera",
+                           "hanayo", "list", "best", "bfs", "eager-1f1b", "dip"}) {
+    EXPECT_TRUE(ran.contains(name)) << name;
+  }
+}
+
+TEST(CpuWorkerLayouts, DividedSequencesAreForTheSpinBackendAlone) {
+  const ModelSpec model = TwoEncoders(false);
+  RandomStream random(6, "splits");
+  const std::vector<SampleShape> batch = RandomBatch(random, 9, 2);
+  const Layout layout = InSplits(Homogeneous(model, 2, 1, 1, 4), 2);
+  const Plan plan = MicroPlan(model, layout, batch, {RandomAssignment(random, layout, 9, false)}, "seq1f1b");
+  EXPECT_NE(training::WhyCannot(plan, "cpu").find("the spin backend runs their times"), std::string::npos);
 }
 
 TEST(CpuWorkerLayouts, RandomJobsComputeTheGradientsOfOneStage) {
