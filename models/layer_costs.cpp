@@ -227,8 +227,10 @@ void LayerCosts::AttentionOver(OperationSum& sum, const std::vector<SequenceBatc
 
 void LayerCosts::FlashAttention(OperationSum& sum, const SequenceBatch::Group& group, double tokens,
                                 const AttentionShape& heads, Pass pass, double share) const {
+  // A pack of at least the whole sequence that a part belongs to.
+  const double pack = group.context > 0 ? std::max(tokens, group.context + group.length) : tokens;
   const auto add = [&](double length, double count) {
-    const PackShare part = ShareOfPack(heads, std::max(tokens, length), length, count);
+    const PackShare part = ShareOfPack(heads, pack, length, count);
     sum.Attention(part.shape, pass, part.share * share);
   };
   // Behind a context: the last rows of the whole triangle, by their share of its scores.
