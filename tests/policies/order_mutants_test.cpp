@@ -44,10 +44,19 @@ struct SoundSchedule {
   int devices;
   int microbatches;
 };
-const std::vector<SoundSchedule> kSound = {
-    {"zb-h1", 4, 6},   {"zb-h2", 3, 6},    {"zb-v", 3, 6},
-    {"v-half", 3, 6},  {"dualpipe", 4, 8}, {"dualpipev", 3, 7},
-    {"chimera", 4, 8}, {"hanayo", 3, 4},   {R"({"name": "seq1f1b", "splits": 3})", 3, 4}};
+const std::vector<SoundSchedule> kSound = {{"zb-h1", 4, 6},
+                                           {"zb-h2", 3, 6},
+                                           {"zb-v", 3, 6},
+                                           {"zb-auto", 4, 6},
+                                           {"v-half", 3, 6},
+                                           {"v-min", 3, 6},
+                                           {R"({"name": "list", "split": true})", 3, 6},
+                                           {"best", 4, 6},
+                                           {"dualpipe", 4, 8},
+                                           {"dualpipev", 3, 7},
+                                           {"chimera", 4, 8},
+                                           {"hanayo", 3, 4},
+                                           {R"({"name": "seq1f1b", "splits": 3})", 3, 4}};
 
 TEST(OrderMutants, WhatIsLeftOutOrRunTwiceIsFound) {
   for (const SoundSchedule& sound : kSound) {

@@ -85,8 +85,9 @@ void ExpectTimesOf(const OperationGraph& graph, const TimedOrders& run, const Sc
 }
 
 TEST(PairGraph, RunsEveryOperationWhenTheScheduleByItselfDoes) {
-  for (const std::string spec : {"zb-v", "dualpipev", R"({"name": "dualpipev", "overlap": 0.7})", "1f1b",
-                                 R"({"name": "hanayo", "waves": 1})", R"({"name": "hanayo", "waves": 2})"}) {
+  for (const std::string spec :
+       {"zb-h1", "zb-h2", "zb-v", "v-half", "v-min", "dualpipev", R"({"name": "dualpipev", "overlap": 0.7})", "1f1b",
+        R"({"name": "hanayo", "waves": 1})", R"({"name": "hanayo", "waves": 2})"}) {
     const PairJob job(spec);
     const auto [costs, problem] = job.Times(3);
     const TimedOrders run = RunOrders(job.schedule->Orders(problem), problem);
