@@ -116,7 +116,7 @@ class CheckedSchedule final : public PipelineSchedule {
   bool places_encoders() const override { return schedule_->places_encoders(); }
   std::string note() const override { return schedule_->note(); }
   std::vector<DeviceOrder> Orders(const ScheduleProblem& problem) const override {
-    std::vector<DeviceOrder> orders = schedule_->Orders(problem);
+    std::vector<DeviceOrder> orders = Asked(problem);
     const std::tuple<int, int, int> shape(problem.devices, problem.microbatches, problem.encoders);
     if (problem.HasShapeOnly() && sound_.contains(shape)) return orders;
     const std::string wrong = WhyOrdersFail(orders, problem);
@@ -129,6 +129,14 @@ class CheckedSchedule final : public PipelineSchedule {
   }
 
  private:
+  std::vector<DeviceOrder> Asked(const ScheduleProblem& problem) const {
+    try {
+      return schedule_->Orders(problem);
+    } catch (const Infeasible& reason) {
+      throw Infeasible(who_ + ": " + reason.what(), "/pipeline");
+    }
+  }
+
   std::unique_ptr<PipelineSchedule> schedule_;
   std::string who_;
   mutable std::set<std::tuple<int, int, int>> sound_;  ///< by devices, microbatches and encoders

@@ -125,8 +125,8 @@ std::vector<BucketCap> MemoryCaps(const BatchContext& context) {
     const auto& stages = stages_of_group[g];
     if (stages.empty()) continue;
     const int module = stages.back()->parts.front().module;
-    Tightest device{{"GiB of activations on pipeline stage " + std::to_string(stages.back()->depth) +
-                         ", which holds " + context.cost.model().module_name(module),
+    Tightest device{{"GiB of activations on pipeline stage " + std::to_string(stages.back()->depth) + ", which holds " +
+                         context.cost.model().module_name(module),
                      {},
                      FreeBytes(context, stages)}};
     device.cap.unit = 1024.0 * 1024 * 1024;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "policies/api/checked_plugins.hpp"
 #include "policies/api/schedule_csv_rules.hpp"
 
 namespace dflop {
@@ -194,7 +195,11 @@ class ScheduleReader {
 }  // namespace
 
 ScheduleFile ReadScheduleCsv(const std::string& text, const std::string& name) {
-  return ScheduleReader(text, name).Read();
+  ScheduleFile file = ScheduleReader(text, name).Read();
+  ScheduleProblem problem{file.devices(), file.microbatches, file.chunks, file.placement};
+  const std::string wrong = WhyOrdersFail(file.orders, problem);
+  if (!wrong.empty()) throw InputError(name + ": the rows cannot run, device n being row n + 1: " + wrong);
+  return file;
 }
 
 }  // namespace dflop

@@ -9,6 +9,7 @@
 #include "policies/api/layout_pipeline.hpp"
 #include "sim/build/deadlock.hpp"
 #include "sim/build/graph_builder.hpp"
+#include "sim/build/replica_classes.hpp"
 #include "sim/build/step_costs.hpp"
 
 namespace dflop {
@@ -21,7 +22,7 @@ class StepProblems {
   StepProblems(const LayoutPipeline& pipeline, const Job& job, const StepWork& work)
       : pipeline_(pipeline),
         layout_(job.layout),
-        alike_(ReplicasMeet(job.layout, work)),
+        alike_(ReplicasMeet(job.layout, work) || MeetWithinStep(job.cost, job.layout)),
         places_(pipeline.ScheduleStages()),
         spread_(pipeline.SpreadPlaces()) {
     const ScheduleProblem& shape = pipeline.shape();
@@ -162,10 +163,11 @@ std::vector<DeviceOrder> Asked(const PipelineSchedule& schedule, const ScheduleP
   }
 }
 
-/// A schedule knows nothing of messages that block, nor of microbatches that wait for what an earlier one encodes.
+/// A schedule knows nothing of messages that block, of microbatches that wait for what an earlier one encodes, nor of
+/// devices that reduce or exchange something microbatch by microbatch.
 std::string WhyStuck(const Job& job, const StepWork& work) {
-  if (!job.cost.software().blocking_sends && work.encoded_in.empty()) return "";
-  return WhyDeadlocked(job, work);
+  const bool meet = job.cost.software().blocking_sends || MeetWithinStep(job.cost, job.layout);
+  return meet || !work.encoded_in.empty() ? WhyDeadlocked(job, work) : "";
 }
 
 std::vector<DeviceOrder> Answers(const PipelineSchedule& schedule, const LayoutPipeline& pipeline,

@@ -34,6 +34,7 @@ class BestSchedule final : public PipelineSchedule {
 
   int chunks() const override { return contenders_.front().schedule->chunks(); }
   int directions() const override { return contenders_.front().schedule->directions(); }
+  int splits() const override { return contenders_.front().schedule->splits(); }
   Placement placement(int devices) const override { return contenders_.front().schedule->placement(devices); }
   bool per_step() const override {
     return std::any_of(contenders_.begin(), contenders_.end(),
@@ -110,6 +111,11 @@ std::vector<Contender> ReadContenders(const JsonReader& list) {
       spec.Fail("runs " + std::to_string(other.directions()) + " pipelines over its devices, " +
                 contenders.front().name + " " + std::to_string(one.directions()) + ": all have to run as many");
     }
+    if (one.splits() != other.splits()) {
+      spec.Fail("divides microbatches in " + std::to_string(other.splits()) + " splits, " + contenders.front().name +
+                " in " + std::to_string(one.splits()) + ": all have to divide them alike");
+    }
+    if (other.places_encoders()) spec.Fail("places encoders, which the others leave to the layout: it runs by itself");
     const int first = one.chunks(), chunks = other.chunks();
     if (first == chunks) continue;
     spec.Fail("wants " + std::to_string(chunks) + " chunks on a device, " + contenders.front().name + " " +

@@ -137,7 +137,9 @@ std::unique_ptr<PipelineSchedule> ReadBase(const JsonReader& spec) {
 
 const Registration<PipelineSchedule> kOptimus{
     {"optimus",
-     "spread encoders in the bubbles of the LLM's pipeline (Optimus, arXiv 2408.03505); never longer than without",
+     "spread encoders in the bubbles of the LLM's pipeline (Optimus, arXiv 2408.03505); never longer than without, "
+     "where "
+     "messages do not block",
      {{.name = "base",
        .type = Parameter::Other{"schedule"},
        .help = "of the LLM, a name or an object with parameters, one chunk per device; not given: 1f1b"}}},

@@ -50,8 +50,9 @@ double LimitOf(const ScheduleProblem& problem, std::optional<double> memory) {
     const double held = *std::max_element(by_direction.begin(), by_direction.end());
     if (Fits(held, limit)) continue;
     throw Infeasible("device " + std::to_string(device) + " holds " + Format("%g", held) +
-                     " for one microbatch alone, " + Format("%g", held - limit) + " above the limit of " +
-                     Format("%g", limit));
+                         " for one microbatch alone, " + Format("%g", held - limit) + " above the limit of " +
+                         Format("%g", limit) + (memory ? " that \"memory\" sets" : ""),
+                     "/pipeline");
   }
   return limit;
 }

@@ -87,7 +87,7 @@ void RankSession::Repeat(int repeat, bool keep) {
 /// Whether the execution counts.
 bool RankSession::Attempt(const Execution& execution, bool keep) {
   const Plan& plan = plans_[execution.plan];
-  program_ = MakeStepProgram(plan, execution.step);
+  program_ = MakeStepProgram(plan, execution.step, backend_.whole_pairs);
   links_ = backend_.links(plan, execution.step, program_);
   StageWorker& worker = *workers_[execution.plan];
   worker.Prepare(program_, execution.step);

@@ -16,12 +16,14 @@ namespace {
 StageBackend Spin(int ranks, double time_scale) {
   const bool a_core_each = static_cast<unsigned>(ranks) <= std::thread::hardware_concurrency();
   const SpinOptions options{time_scale, a_core_each};
-  return {"spin", [](const Plan&) { return std::string(); },
+  return {"spin",
+          [](const Plan&) { return std::string(); },
           [options](const Plan& plan, int) { return MakeSpinWorker(plan, options); },
           [options](const Plan& plan, std::size_t step, const StepProgram& program) {
             return PredictedLinks(plan, step, program, options);
           },
-          time_scale};
+          time_scale,
+          true};
 }
 
 StageBackend Cpu() {

@@ -16,7 +16,8 @@ struct StageBackend {
   std::function<std::string(const Plan& plan)> why_not;
   std::function<std::unique_ptr<StageWorker>(const Plan& plan, int rank)> make_worker;
   std::function<LinkDelays(const Plan& plan, std::size_t step, const StepProgram& program)> links;
-  double time_scale = 1;  ///< real seconds per second of the plan
+  double time_scale = 1;     ///< real seconds per second of the plan
+  bool whole_pairs = false;  ///< MakeStepProgram
 };
 
 /// What is known of a backend before this machine is asked.

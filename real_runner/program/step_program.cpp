@@ -48,12 +48,13 @@ std::vector<TileRange> Only(const std::vector<TileRange>& tiles, const std::vect
 
 class ProgramBuilder {
  public:
-  ProgramBuilder(const Plan& plan, std::size_t step)
+  ProgramBuilder(const Plan& plan, std::size_t step, bool whole_pairs)
       : plan_(plan),
         layout_(plan.layout),
         step_(plan.steps[step]),
         orders_(plan.OrdersIn(step)),
-        cost_(UnpricedCosts(plan)) {}
+        cost_(UnpricedCosts(plan)),
+        whole_pairs_(whole_pairs) {}
 
   StepProgram Build() {
     DivideSamples();
@@ -112,12 +113,17 @@ class ProgramBuilder {
     for (std::size_t g = 0; g < layout_.groups.size(); ++g) {
       const DeviceOrder& order = orders_[g];
       auto& actions = program_.ranks.emplace_back().actions;
-      for (const ScheduledOp& op : order) {
+      for (std::size_t at = 0; at < order.size(); ++at) {
+        const ScheduledOp& op = order[at];
         const int s = stages_of[g][Index(op.chunk)];
         if (op.kind != OpKind::kForward && !NeedsBackward(s)) continue;
         if (op.kind != OpKind::kBackwardWeight)
           place_[{op.kind != OpKind::kForward, s, op.microbatch}] = actions.size();
+        const bool ends_pair = !actions.empty() && actions.back().begins_pair;
         actions.push_back({op.kind, s, op.microbatch});
+        actions.back().begins_pair =
+            whole_pairs_ && op.pair > 0 && NeedsBackward(stages_of[g][Index(order[at + 1].chunk)]);
+        actions.back().ends_pair = ends_pair;
       }
     }
   }
@@ -135,8 +141,12 @@ class ProgramBuilder {
     program_.messages.push_back(std::move(message));
     return static_cast<int>(program_.messages.size()) - 1;
   }
-  void SendFrom(Action* producer, int message) { producer->sends.push_back(message); }
-  void ReceiveAt(Action* consumer, int message) { consumer->receives.push_back(message); }
+  static void SendFrom(Action* producer, int message) {
+    (producer->begins_pair ? producer + 1 : producer)->sends.push_back(message);
+  }
+  static void ReceiveAt(Action* consumer, int message) {
+    (consumer->ends_pair ? consumer - 1 : consumer)->receives.push_back(message);
+  }
 
   /// The usual message: made by the operation of its first stage, wanted by that of its second.
   void Connect(Message message) {
@@ -384,6 +394,7 @@ class ProgramBuilder {
   const PlannedStep& step_;
   const std::vector<DeviceOrder>& orders_;
   const CostModel cost_;
+  bool whole_pairs_;
   StepProgram program_;
   /// (backward, stage, microbatch) → place in its rank's actions: what receives and sends
   std::map<std::tuple<bool, int, int>, std::size_t> place_;
@@ -397,6 +408,8 @@ std::int64_t Message::values() const {
   return count;
 }
 
-StepProgram MakeStepProgram(const Plan& plan, std::size_t step) { return ProgramBuilder(plan, step).Build(); }
+StepProgram MakeStepProgram(const Plan& plan, std::size_t step, bool whole_pairs) {
+  return ProgramBuilder(plan, step, whole_pairs).Build();
+}
 
 }  // namespace dflop

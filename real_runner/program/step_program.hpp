@@ -67,6 +67,8 @@ struct Action {
   int microbatch = 0;
   std::vector<int> receives{};  ///< indices into StepProgram::messages
   std::vector<int> sends{};
+  /// Of a pair that runs as one: the first half receives what both want, the second sends what both give.
+  bool begins_pair = false, ends_pair = false;
 };
 
 /// A collective at the end of the step, the same list in the same order on every rank that takes part.
@@ -101,6 +103,8 @@ struct StepProgram {
 };
 
 /// The plan must be valid (real_runner/program/plan_check.hpp).
-StepProgram MakeStepProgram(const Plan& plan, std::size_t step);
+/// `whole_pairs`: the halves of a pair receive together before both and send behind both, as the plan's times have it;
+/// otherwise each half does when it can.
+StepProgram MakeStepProgram(const Plan& plan, std::size_t step, bool whole_pairs = false);
 
 }  // namespace dflop

@@ -140,7 +140,8 @@ class DeviceMemory {
     }
   }
   void Record(const std::vector<Bytes>& held, std::size_t active, Bytes transient) {
-    for (std::size_t i = 0; i < held.size(); ++i) residents_[i].use.activations = held[i];
+    // What came and went in another order leaves a rest of rounding, below nothing where nothing is held.
+    for (std::size_t i = 0; i < held.size(); ++i) residents_[i].use.activations = std::max(held[i], Bytes(0));
     residents_[chunk_begin_[active]].use.activations += transient;
   }
 

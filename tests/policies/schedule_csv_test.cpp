@@ -77,6 +77,14 @@ TEST(ScheduleCsvPairs, AreOneCellAsInPyTorchsFileAndComeBack) {
   EXPECT_EQ(file.placement, written.problem.placement);
 }
 
+TEST(ScheduleCsv, RowsThatWaitForEachOtherAreNoSchedule) {
+  // Each row runs its own microbatches in a sound order; the second begins with what the first runs last.
+  const std::string turned = "0F0,0B0,0F1,0B1\n1F1,1B1,1F0,1B0\n";
+  ExpectError(ErrorOf([&] { ReadScheduleCsv(turned, "turned.csv"); }), "turned.csv: the rows cannot run");
+  ExpectError(ErrorOf([&] { ReadScheduleCsv(turned, "turned.csv"); }), "deadlock");
+  EXPECT_EQ(ReadScheduleCsv("0F0,0F1,0B0,0B1\n1F0,1B0,1F1,1B1\n", "sound.csv").microbatches, 2);
+}
+
 TEST(ScheduleCsvPairs, AreAForwardAndAWholeBackward) {
   const auto complaint = [](const std::string& cell) -> std::string {
     try {

@@ -323,6 +323,38 @@ TEST(PerStepSchedule, TheRunnerChecksTheOrdersOfEveryStep) {
   EXPECT_THROW(ReadPlan(JsonReader(short_one, "plan.json")), InputError);
 }
 
+// Replicas that reduce every microbatch meet within the step: one that ran them in another order would wait for ever.
+TEST(PerStepSchedule, ReplicasThatMeetWithinTheStepRunOneOrder) {
+  SoftwareStack software;
+  software.sharding = Sharding::kGradients;
+  const CostModel cost = SmallJob(4, software);
+  const Layout layout = BuildLayout(
+      HomogeneousDegrees{.tp = 1, .pp = 3, .dp = 2, .encoder_stages = 1, .microbatches = 6}, SmallVlm(), A100Nodes(4));
+  for (const std::string name : {"list", "zb-auto", "best"}) {
+    const auto schedule = Plugin<PipelineSchedule>(name);
+    const std::vector<DeviceOrder> orders = OrdersOf(*schedule, layout);
+    bool changed = false;
+    for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+      const std::vector<SampleShape> batch = UnevenSamples(24, seed);
+      RandomStream random(seed, "deal");
+      const BatchPlan plan = Plugin<BatchScheduler>("random")->Schedule(MakeBatchProblem(cost, layout, batch), random);
+      const Job job{cost, layout, orders};
+      const std::vector<DeviceOrder> own = OrdersOfStep(*schedule, job, DivideWork(plan, layout, cost, batch));
+      changed = changed || !own.empty();
+      const Job of_step = job.With(own);
+      EXPECT_NO_THROW(SimulateStep(of_step, plan, batch, *MakeReplayEngine())) << name << " " << seed;
+      for (std::size_t s = 0; s < layout.stages.size(); ++s) {
+        const Stage& stage = layout.stages[s];
+        const auto& twin = *std::find_if(layout.stages.begin(), layout.stages.end(), [&](const Stage& other) {
+          return other.depth == stage.depth && other.replica == 0;
+        });
+        EXPECT_EQ(of_step.orders[Index(stage.group)], of_step.orders[Index(twin.group)]);
+      }
+    }
+    EXPECT_TRUE(changed) << name << " never looks at a step";
+  }
+}
+
 TEST(PerStepSchedule, RanksRunTheOrdersOfTheirStep) {
   const Plan plan = PerStepPlan();
   for (const std::size_t step : {0u, 1u}) {

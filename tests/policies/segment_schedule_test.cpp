@@ -141,7 +141,8 @@ TEST(Dip, TooLittleMemoryNamesTheDeviceAndWhatIsMissing) {
     Make("dip")->Orders(problem);
     FAIL() << "found orders";
   } catch (const Infeasible& reason) {
-    EXPECT_STREQ(reason.what(), "device 1 holds 2 for one microbatch alone, 0.25 above the limit of 1.75");
+    EXPECT_STREQ(reason.what(),
+                 "pipeline schedule \"dip\": device 1 holds 2 for one microbatch alone, 0.25 above the limit of 1.75");
   }
 }
 

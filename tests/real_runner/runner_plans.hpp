@@ -76,6 +76,7 @@ inline std::vector<PlanRecipe> EveryKindOfPlan() {
       {Separate({1, 1, 3}, {1, 1, 1}, 8, hub), "gpipe"},
       {Homogeneous({.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 4, .directions = 2}), "chimera"},
       {Homogeneous({.tp = 1, .pp = 4, .dp = 1, .encoder_stages = 1, .microbatches = 4, .directions = 2}), "chimera"},
+      {Homogeneous({.tp = 1, .pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 2, .directions = 2}), "dualpipe"},
       {Homogeneous({1, 2, 1, 1, 8}), "zb-h1"},
       {Homogeneous({1, 2, 2, 1, 4}), R"({"name": "list", "split": true})", "random"},
       {Homogeneous(

@@ -54,7 +54,8 @@ TEST_P(EveryPlan, BringsEveryTileOnceToTheReplicaThatRunsItsSample) {
   for (const Message& message : program_.messages) {
     if (message.backward || !IsLlm(message.to_stage) || IsLlm(message.from_stage)) continue;
     const int replica = plan_.layout.stages[Index(message.to_stage)].replica;
-    const auto& samples = plan_.steps[0].plan.buckets[Index(replica)][Index(message.microbatch)];
+    const auto& samples =
+        plan_.steps[0].plan.buckets[Index(replica)][Index(plan_.layout.MicrobatchOf(message.microbatch))];
     for (const Piece& piece : message.pieces) {
       AddTiles(piece.tiles, piece.module, brought);
       for (const TileRange& range : piece.tiles) {
