@@ -74,12 +74,14 @@ LayoutPipeline::LayoutPipeline(const PipelineSchedule& schedule, const Layout& l
     : layout_(layout),
       positions_(DevicePositions(layout)),
       spread_(SpreadStages(layout)),
+      ahead_(layout.stages.size()),
       held_(layout.groups.size()),
       encoders_(layout.groups.size()) {
   for (std::size_t s = 0; s < layout.stages.size(); ++s) {
     ++(spread_[s] ? encoders_ : held_)[Index(layout.stages[s].group)];
   }
   CheckExpressible(schedule);
+  FindAhead(schedule.chunks());
   CheckChunks(schedule.chunks());
   const int devices = *std::max_element(positions_.begin(), positions_.end()) + 1;
   shape_ = ShapeOf(schedule, devices, layout.microbatches_of_row());
@@ -106,17 +108,26 @@ void LayoutPipeline::CheckExpressible(const PipelineSchedule& schedule) const {
   }
 }
 
-void LayoutPipeline::CheckChunks(int chunks) const {
-  if (layout_.joins() && chunks > 1) {
-    throw Infeasible("the schedule wants " + std::to_string(chunks) +
-                     " chunks of layers on every device; a layout with encoders on devices of their own (" +
-                     layout_.name + ") has one stage on each, only a uniform layout has chunks");
+/// The devices of the LLM are counted from 0 where those of encoders stand ahead of them.
+void LayoutPipeline::FindAhead(int chunks) {
+  if (chunks == 1 || !layout_.joins()) return;
+  int encoder_devices = layout_.depth;
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const Stage& stage = layout_.stages[s];
+    const bool feeds = layout_.feeds(stage.parts.front().module);
+    ahead_[s] = feeds && !spread_[s];
+    if (!feeds) encoder_devices = std::min(encoder_devices, positions_[Index(stage.depth)]);
   }
-  for (const Stage& stage : layout_.stages) {
-    const int held = held_[Index(stage.group)];
-    if (held % chunks == 0) continue;
+  for (int& position : positions_) position -= encoder_devices;
+}
+
+void LayoutPipeline::CheckChunks(int chunks) const {
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    const int held = held_[Index(layout_.stages[s].group)];
+    if (ahead_[s] || held % chunks == 0) continue;
+    const std::string by = layout_.joins() ? "; of layouts with encoders apart only fixed makes them with chunks" : "";
     throw Infeasible("the schedule wants " + std::to_string(chunks) + " chunks on every device, layout " +
-                     layout_.name + " has " + std::to_string(held));
+                     layout_.name + " has " + std::to_string(held) + by);
   }
 }
 
@@ -126,7 +137,7 @@ Placement LayoutPipeline::PlacementOfLayout() const {
   std::vector<int> on_pipeline;  // by depth
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const int depth = layout_.stages[s].depth;
-    if (spread_[s] || layout_.DirectionOf(layout_.stages[s].replica) > 0) continue;
+    if (spread_[s] || ahead_[s] || layout_.DirectionOf(layout_.stages[s].replica) > 0) continue;
     if (on_pipeline.size() < positions_.size()) on_pipeline.resize(positions_.size(), -1);
     on_pipeline[Index(depth)] = positions_[Index(depth)];
   }
@@ -158,7 +169,7 @@ std::vector<int> LayoutPipeline::ScheduleStages() const {
   std::vector<int> places;
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const Stage& stage = layout_.stages[s];
-    if (spread_[s]) {
+    if (spread_[s] || ahead_[s]) {
       places.push_back(-1);
       continue;
     }
@@ -182,6 +193,31 @@ std::vector<LayoutPipeline::SpreadPlace> LayoutPipeline::SpreadPlaces() const {
   return places;
 }
 
+/// Of a stage j places before the LLM's first: j forwards, then one more and its backward in the turns of that stage.
+DeviceOrder LayoutPipeline::Ahead(const DeviceOrder& first, const Stage& stage) const {
+  std::vector<ScheduledOp> turns;  // of the LLM's first stage
+  std::vector<int> forwards;
+  for (const ScheduledOp& op : first) {
+    if (op.chunk != 0 || op.kind == OpKind::kBackwardWeight) continue;
+    turns.push_back(op);
+    if (op.kind == OpKind::kForward) forwards.push_back(shape_.UnitOf(op));
+  }
+  int before = 0;
+  for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
+    if (ahead_[s]) before = std::max(before, layout_.stages[s].depth + 1 - stage.depth);
+  }
+  DeviceOrder order;
+  std::size_t next = 0;
+  const auto forward = [&] {
+    if (next < forwards.size()) order.push_back({OpKind::kForward, forwards[next++]});
+  };
+  for (int i = 0; i < before; ++i) forward();
+  for (const ScheduledOp& op : turns) {
+    op.kind == OpKind::kForward ? forward() : order.push_back({OpKind::kBackward, shape_.UnitOf(op)});
+  }
+  return order;
+}
+
 void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int row, std::vector<DeviceOrder>& orders) const {
   DFLOP_CHECK(by_device.size() == Index(shape_.devices), "a schedule orders every device");
   // By device of the pipeline, stages a chunk and encoders: rows share their orders.
@@ -191,6 +227,10 @@ void LayoutPipeline::Give(const std::vector<DeviceOrder>& by_device, int row, st
     if (spread_[s] || (row != kAllRows && layout_.RowOf(stage.replica) != row)) continue;
     DeviceOrder& order = orders[Index(stage.group)];
     if (!order.empty()) continue;
+    if (ahead_[s]) {
+      order = Ahead(by_device.front(), stage);
+      continue;
+    }
     const int device = DeviceOf(stage);
     const int stages = held_[Index(stage.group)] / shape_.chunks;
     const int encoders = encoders_[Index(stage.group)];

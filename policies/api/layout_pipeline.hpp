@@ -38,13 +38,18 @@ class LayoutPipeline {
   void CheckExpressible(const PipelineSchedule& schedule) const;
   void CheckChunks(int chunks) const;
   Placement PlacementOfLayout() const;
+  void FindAhead(int chunks);
+  DeviceOrder Ahead(const DeviceOrder& first, const Stage& stage) const;
   int DeviceOf(const Stage& stage) const;
 
   const Layout& layout_;
   std::vector<int> positions_;  ///< [depth]: device of the pipeline, on the way down
   std::vector<bool> spread_;    ///< [stage]
-  std::vector<int> held_;       ///< [group]: stages of the pipeline
-  std::vector<int> encoders_;   ///< [group]: that are spread over it; they are its first chunks
+  /// [stage]: of an encoder on devices of its own that feeds a pipeline with chunks. The schedule orders the LLM's
+  /// devices alone; the encoder runs ahead of the first as 1f1b would.
+  std::vector<bool> ahead_;
+  std::vector<int> held_;      ///< [group]: stages of the pipeline
+  std::vector<int> encoders_;  ///< [group]: that are spread over it; they are its first chunks
   ScheduleProblem shape_;
 };
 

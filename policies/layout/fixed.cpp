@@ -198,6 +198,9 @@ class FixedLayout final : public LayoutPlanner {
     }
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
     degrees.order = order_;
+    const int chunks = problem.schedule.chunks() / problem.schedule.directions();
+    degrees.chunks = chunks;
+    degrees.turns_back = chunks % 2 == 0 && problem.schedule.placement(llm_.pp) == InWaves(llm_.pp, chunks);
     for (const EncoderSpec& encoder : model.encoders) {
       degrees.encoders.push_back(config_ ? config_->encoder : DegreesOf(encoder.name));
     }

@@ -219,6 +219,22 @@ std::vector<int> SplitLayers(int layers, int stages, int fewer_last) {
   return split;
 }
 
+namespace {
+
+std::string ChunksText(int chunks, bool turns_back) {
+  if (chunks == 1) return "";
+  const std::string how = !turns_back ? "" : chunks == 2 ? " in a V" : " in waves";
+  return ", " + std::to_string(chunks) + " chunks a device" + how;
+}
+
+/// Of so many, the device of a stage: round and round, or down and up again.
+int DeviceInTurn(int stage, int devices, bool turns_back) {
+  const bool upwards = turns_back && stage / devices % 2 == 1;
+  return upwards ? devices - 1 - stage % devices : stage % devices;
+}
+
+}  // namespace
+
 std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
   const bool has_encoder = !model.encoders.empty();
   const int stages = d.pp * d.chunks;
@@ -249,6 +265,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
 }
 
 std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, const ClusterSpec& cluster) {
+  if (d.chunks > 1 && d.llm.pp == 1) return "a pipeline of one device has nothing to interleave";
   int first = 0;
   for (int module = 0; module < model.module_count(); ++module) {
     const ModuleDegrees& m = model.is_llm(module) ? d.llm : d.encoders[static_cast<std::size_t>(module)];
@@ -260,7 +277,7 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
     const std::string why =
         FirstOf({WhyEncoderContext(model, module, m), WhyGpus(first + m.gpus(), cluster),
                  WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
-                 WhyStages(model, module, m.pp, m.layers_per_stage),
+                 WhyStages(model, module, model.is_llm(module) ? m.pp * d.chunks : m.pp, m.layers_per_stage),
                  WhyExpertMesh(model, module, {.tp = m.tp, .cp = m.cp, .ep = m.ep, .etp = m.etp}, m.dp)});
     if (!why.empty()) return why;
     first += m.gpus();
@@ -315,12 +332,9 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   layout.name = "uniform " + DegreeText({.tp = d.tp, .pp = d.pp, .dp = d.dp, .cp = d.cp, .ep = d.ep, .etp = d.etp}) +
                 (d.encoder_stages > 0 ? ", encoder on the first " + std::to_string(d.encoder_stages) : "") +
                 (EncoderTp(d) < d.tp ? ", encoder tp" + std::to_string(d.encoder_tp) : "") +
-                (d.chunks > 1 ? ", " + std::to_string(d.chunks) + " chunks a device" : "") +
-                (!d.turns_back   ? ""
-                 : d.chunks == 2 ? " in a V"
-                                 : " in waves") +
-                (d.directions == 2 ? ", in two directions" : "") + FewerText(d.fewer_last) +
-                GivenText(d.layers_per_stage) + ", " + std::to_string(layout.microbatches_of_row()) + " microbatches";
+                ChunksText(d.chunks, d.turns_back) + (d.directions == 2 ? ", in two directions" : "") +
+                FewerText(d.fewer_last) + GivenText(d.layers_per_stage) + ", " +
+                std::to_string(layout.microbatches_of_row()) + " microbatches";
   return layout;
 }
 
@@ -352,9 +366,9 @@ class SeparateBuilder {
                       (m.spread ? "spread tp" + std::to_string(m.tp) : DegreeText(m)) + GivenText(m.layers_per_stage);
     }
     layout_.microbatches = d_.microbatches;
-    layout_.depth = encoder_depth_ + d_.llm.pp;
+    layout_.depth = encoder_depth_ + d_.llm.pp * d_.chunks;
     layout_.communicator = d_.communicator;
-    layout_.name += CommunicatorText(d_.communicator) + FewerText(d_.fewer_last);
+    layout_.name += ChunksText(d_.chunks, d_.turns_back) + CommunicatorText(d_.communicator) + FewerText(d_.fewer_last);
     layout_.name += ", " + std::to_string(d_.microbatches) + " microbatches";
     return std::move(layout_);
   }
@@ -362,7 +376,9 @@ class SeparateBuilder {
  private:
   void Place(int module, const ModuleDegrees& m) {
     const int layers = model_.shape(module).layers;
-    const auto split = SplitOf(layers, m.pp, model_.is_llm(module) ? d_.fewer_last : 0, m.layers_per_stage);
+    const bool llm = model_.is_llm(module);
+    const int stages = llm ? m.pp * d_.chunks : m.pp;
+    const auto split = SplitOf(layers, stages, llm ? d_.fewer_last : 0, m.layers_per_stage);
     const auto parts = PartsOf(
         module, split, {.tp = m.tp, .cp = m.cp, .sequence_parallel = m.sequence_parallel, .ep = m.ep, .etp = m.etp});
     const int first_group = static_cast<int>(layout_.groups.size());
@@ -372,10 +388,11 @@ class SeparateBuilder {
     }
     first_gpu_ += m.gpus();
     // A short encoder starts late: all encoders end just before the LLM begins.
-    const int first_depth = model_.is_llm(module) ? encoder_depth_ : encoder_depth_ - m.pp;
+    const int first_depth = llm ? encoder_depth_ : encoder_depth_ - m.pp;
     for (int r = 0; r < m.dp; ++r) {
-      for (int s = 0; s < m.pp; ++s) {
-        layout_.stages.push_back({r, first_depth + s, first_group + s * m.dp + r, {parts[Index(s)]}});
+      for (int s = 0; s < stages; ++s) {
+        const int device = DeviceInTurn(s, m.pp, llm && d_.turns_back);
+        layout_.stages.push_back({r, first_depth + s, first_group + device * m.dp + r, {parts[Index(s)]}});
       }
     }
     layout_.replicas.push_back(m.dp);

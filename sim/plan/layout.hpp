@@ -166,6 +166,8 @@ struct SeparateDegrees {
   Communicator communicator = Communicator::kHub;
   int fewer_last = 0;  ///< as in HomogeneousDegrees
   PlacementOrder order = PlacementOrder::kReplicas;
+  int chunks = 1;           ///< of the LLM, as in HomogeneousDegrees
+  bool turns_back = false;  ///< likewise
 };
 
 /// "" when the degrees can be placed on the cluster, otherwise what is wrong with them: heads or widths that TP does
