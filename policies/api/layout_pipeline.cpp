@@ -125,7 +125,8 @@ void LayoutPipeline::CheckChunks(int chunks) const {
   for (std::size_t s = 0; s < layout_.stages.size(); ++s) {
     const int held = held_[Index(layout_.stages[s].group)];
     if (ahead_[s] || held % chunks == 0) continue;
-    const std::string by = layout_.joins() ? "; of layouts with encoders apart only fixed makes them with chunks" : "";
+    const std::string by =
+        layout_.joins() ? "; of layouts with encoders on devices of their own only fixed makes them with chunks" : "";
     throw Infeasible("the schedule wants " + std::to_string(chunks) + " chunks on every device, layout " +
                      layout_.name + " has " + std::to_string(held) + by);
   }

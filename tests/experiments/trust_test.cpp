@@ -276,7 +276,10 @@ TEST_F(Trust, FilesAreWrittenIntoFoldersThatExist) {
 
 TEST_F(Trust, InterleavingSeparateEncodersIsRefusedForItsTrueCause) {
   Write("/policies/1/pipeline", R"({"name": "interleaved", "chunks": 2})");
-  const Outcome run = Dflop("run e.json --out r");
+  EXPECT_EQ(Dflop("run e.json --out r").code, 0) << "a given layout has its chunks";
+  Write("/policies/1", R"({"name": "split", "layout": "dflop", "batching": "in-order",
+                           "pipeline": {"name": "interleaved", "chunks": 2}})");
+  const Outcome run = Dflop("run e.json --out r2");
   EXPECT_EQ(run.code, 2);
   EXPECT_TRUE(run.err.starts_with("e.json:/policies/1/")) << run.err;
   EXPECT_TRUE(Says(run.err, "encoders on devices of their own")) << run.err;
