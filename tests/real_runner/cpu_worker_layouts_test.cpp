@@ -125,7 +125,7 @@ Layout Homogeneous(const ModelSpec& model, int pp, int dp, int encoder_stages, i
   return BuildLayout(degrees, model, A100Nodes(2));
 }
 
-Layout Separate(const ModelSpec& model, ModuleDegrees encoders, ModuleDegrees llm, int microbatches,
+Layout Separate(const ModelSpec& model, const ModuleDegrees& encoders, const ModuleDegrees& llm, int microbatches,
                 Communicator communicator) {
   SeparateDegrees degrees;
   degrees.encoders.assign(model.encoders.size(), encoders);
