@@ -69,6 +69,11 @@ HomogeneousDegrees ReadUniform(const JsonReader& json) {
           .layers_per_stage = ReadLayers(json)};
 }
 
+/// Whether every other run of stages over the devices is in reverse order.
+bool TurnsBack(const PipelineSchedule& schedule, int devices, int chunks) {
+  return chunks % 2 == 0 && schedule.placement(devices) == InWaves(devices, chunks);
+}
+
 class FixedLayout final : public LayoutPlanner {
  public:
   explicit FixedLayout(const Parameters& given) : file_(given.json().file()), pointer_(given.json().pointer()) {
@@ -181,8 +186,7 @@ class FixedLayout final : public LayoutPlanner {
     if (degrees.encoder_stages < 0) degrees.encoder_stages = !model.encoders.empty() && degrees.pp > 1 ? 1 : 0;
     degrees.directions = problem.schedule.directions();
     degrees.chunks = problem.schedule.chunks() / degrees.directions;
-    degrees.turns_back =
-        degrees.chunks % 2 == 0 && problem.schedule.placement(degrees.pp) == InWaves(degrees.pp, degrees.chunks);
+    degrees.turns_back = TurnsBack(problem.schedule, degrees.pp, degrees.chunks);
     const std::string why = WhyImpossible(degrees, model, problem.cost.cluster());
     if (!why.empty()) Fail(key, why);
     degrees.microbatches = EachWay(problem, degrees);
@@ -198,9 +202,8 @@ class FixedLayout final : public LayoutPlanner {
     }
     SeparateDegrees degrees{.encoders = {}, .llm = llm_, .microbatches = 1, .communicator = communicator_};
     degrees.order = order_;
-    const int chunks = problem.schedule.chunks() / problem.schedule.directions();
-    degrees.chunks = chunks;
-    degrees.turns_back = chunks % 2 == 0 && problem.schedule.placement(llm_.pp) == InWaves(llm_.pp, chunks);
+    degrees.chunks = problem.schedule.chunks();
+    degrees.turns_back = TurnsBack(problem.schedule, llm_.pp, degrees.chunks);
     for (const EncoderSpec& encoder : model.encoders) {
       degrees.encoders.push_back(config_ ? config_->encoder : DegreesOf(encoder.name));
     }

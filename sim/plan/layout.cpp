@@ -318,9 +318,8 @@ Layout BuildLayout(const HomogeneousDegrees& d, const ModelSpec& model, const Cl
   }
   for (int r = 0; r < d.dp * d.directions; ++r) {
     for (int s = 0; s < depth; ++s) {
-      const bool turned = d.turns_back && s / d.pp % 2 == 1;
-      const bool upwards = turned != (r >= d.dp);
-      const int device = upwards ? d.pp - 1 - s % d.pp : s % d.pp;
+      const int down = DeviceInTurn(s, d.pp, d.turns_back);
+      const int device = r < d.dp ? down : d.pp - 1 - down;
       layout.stages.push_back({r, s, device * d.dp + r % d.dp, parts[static_cast<std::size_t>(s)]});
     }
   }
