@@ -200,16 +200,18 @@ class Activations {
 }  // namespace
 
 Bytes CostModel::Activations(const ModulePart& part, const SequenceBatch& whole) const {
-  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
-  const dflop::Activations activations(model_, software_, part, batch);
+  const SequenceBatch batch = FullestShare(model_, software_, part, whole);
+  const ModulePart divided = DividedFor(part, whole);
+  const dflop::Activations activations(model_, software_, divided, batch);
   double layers = 0;
   ForEachVariant(Layers(part), [&](LayerTraits traits, int count) { layers += count * activations.Layer(traits); });
   return Bytes(layers + activations.Ends());
 }
 
 Bytes CostModel::Transient(const ModulePart& part, const SequenceBatch& whole) const {
-  const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
-  const dflop::Activations activations(model_, software_, part, batch);
+  const SequenceBatch batch = FullestShare(model_, software_, part, whole);
+  const ModulePart divided = DividedFor(part, whole);
+  const dflop::Activations activations(model_, software_, divided, batch);
   // The loss is over, and what it kept is free, before the first layer is recomputed: the two never stand side by side.
   double working = 0;
   ForEachVariant(Layers(part),

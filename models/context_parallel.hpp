@@ -6,6 +6,7 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
 #include "models/cost_model.hpp"
 
@@ -17,6 +18,18 @@ double InWholeChunks(double length, int cp, ContextParallel how);
 
 /// What one of cp ranks holds of a batch: counts ÷ cp, lengths in whole chunks.
 SequenceBatch ShareOfContext(const SequenceBatch& batch, int cp, ContextParallel how);
+
+/// A microbatch may have a degree of its own (dynamic context parallelism: ByteScale, arXiv 2502.21231; FlexSP, arXiv
+/// 2412.01523; Megatron-LM's hybrid context parallelism): its sequences are dealt, whole, over sets of as many ranks
+/// each. This is one set's.
+struct ContextSet {
+  SequenceBatch batch;
+  double work = 0;  ///< model FLOPs of the module's layers, which they are dealt by
+};
+/// The sequence with most work first, each to the set with least so far; equal ones are alike on every stage. Counts
+/// are whole: means are not dealt. Of a padded batch every row is as long as the longest, and its padding counts as
+/// useful here: FLOPs are counted of the whole microbatch.
+std::vector<ContextSet> DealOverContextSets(const ModelSpec& model, int module, const SequenceBatch& batch, int sets);
 
 /// Time of cp blocks of attention, `first` with its own keys and values, which `hop` overlaps one by one:
 /// max(first, hop) + (cp − 2)·max(next, hop) + next.

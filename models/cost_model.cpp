@@ -1,6 +1,7 @@
 // Puts a part's cost together: its layers, its ends, and the gradients that it has to compute.
 #include "models/cost_model.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -110,12 +111,39 @@ SequenceBatch MostTiles(const EncoderSpec& encoder, int groups, const SequenceBa
 
 }  // namespace
 
-SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
-                           const SequenceBatch& batch) {
+ModulePart DividedFor(ModulePart part, const SequenceBatch& batch) {
+  if (batch.context_ranks > 0) part.mesh.cp = batch.context_ranks;
+  return part;
+}
+
+namespace {
+
+/// `rank`: of the sets of ranks that run different sequences, which counts.
+SequenceBatch Share(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                    const SequenceBatch& batch, double (*rank)(const ContextSet&)) {
   const Mesh& mesh = part.mesh;
+  if (batch.context_ranks > 0 && batch.context_ranks < mesh.cp) {
+    const std::vector<ContextSet> sets = DealOverContextSets(model, part.module, batch, mesh.cp / batch.context_ranks);
+    const auto most = std::max_element(sets.begin(), sets.end(),
+                                       [&](const ContextSet& a, const ContextSet& b) { return rank(a) < rank(b); });
+    if (batch.context_ranks == 1) return most->batch;
+    return ShareOfContext(most->batch, batch.context_ranks, software.context_parallel);
+  }
   if (mesh.cp > 1) return ShareOfContext(batch, mesh.cp, software.context_parallel);
   if (mesh.data_split == 1) return batch;
   return MostTiles(model.encoders[static_cast<std::size_t>(part.module)], mesh.data_split, batch);
+}
+
+}  // namespace
+
+SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                           const SequenceBatch& batch) {
+  return Share(model, software, part, batch, [](const ContextSet& set) { return set.work; });
+}
+
+SequenceBatch FullestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                           const SequenceBatch& batch) {
+  return Share(model, software, part, batch, [](const ContextSet& set) { return set.batch.tokens; });
 }
 
 LayerCounts CostModel::Layers(const ModulePart& part) const {
@@ -132,7 +160,7 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, K
   LayerCost cost;
   if (whole.empty() || Layers(part).total() == 0) return cost;
   const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
-  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, DividedFor(part, whole).mesh};
   const GradientFlow flow = GradientsOf(model_, part.module);
   const TransformerShape& shape = model_.shape(part.module);
   ForEachVariant(CountLayers(shape, 0, shape.layers), [&](LayerTraits traits, int) {
@@ -148,7 +176,7 @@ PartCost CostModel::Part(const ModulePart& part, const SequenceBatch& whole, con
   PartCost cost;
   if (whole.empty()) return cost;
   const SequenceBatch batch = BusiestShare(model_, software_, part, whole);
-  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, part.mesh};
+  const Place place{kernels(kind), cluster_.node_of_kind(kind), software_, DividedFor(part, whole).mesh};
   const EndCosts ends = Ends(place, model_, part, batch.tokens);
   cost.forward = ends.forward;
   cost.backward = ends.input_gradient;

@@ -35,6 +35,9 @@ struct SequenceBatch {
   double useful_squares = 0;
   /// What `groups` were before they were padded; empty where nothing was.
   std::vector<Group> unpadded{};
+  /// Of a microbatch with a degree of its own: ranks that each sequence is divided over. The mesh's cp / context_ranks
+  /// sets of ranks then run different sequences (models/context_parallel.hpp). 0: the mesh's cp.
+  int context_ranks = 0;
 
   void Add(double length, double count, double context = 0);
   bool empty() const { return tokens <= 0; }
@@ -86,6 +89,11 @@ inline double ExpertReplicas(const Mesh& mesh, int replicas) {
 /// What the busiest ranks of a part run of a microbatch; the whole where nothing is divided.
 SequenceBatch BusiestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
                            const SequenceBatch& batch);
+/// What the ranks hold that have most tokens: others than the busiest where microbatches have degrees of their own.
+SequenceBatch FullestShare(const ModelSpec& model, const SoftwareStack& software, const ModulePart& part,
+                           const SequenceBatch& batch);
+/// As the part's ranks divide this microbatch among themselves.
+ModulePart DividedFor(ModulePart part, const SequenceBatch& batch);
 
 /// One operation's time, with the shares that a result reports.
 struct OperationCost {

@@ -14,6 +14,9 @@
 
 namespace dflop {
 
+/// Share of a GPU's memory that planners leave free: the run's batches are not the planning sample.
+inline constexpr double kMemoryReserve = 0.05;
+
 struct PlanningProblem {
   const CostModel& cost;
   int global_batch_size;

@@ -18,6 +18,7 @@
 #include "policies/batching_search/batch_checks.hpp"
 #include "policies/batching_search/corrected_costs.hpp"
 #include "policies/batching_search/makespan_search.hpp"
+#include "policies/batching_search/start_batcher.hpp"
 #include "sim/measure/metrics.hpp"
 #include "sim/step/step.hpp"
 #include "sim/step/step_replay.hpp"
@@ -25,7 +26,6 @@
 namespace dflop {
 namespace {
 
-constexpr const char* kStart = "dflop";
 constexpr int kEvaluations = 2000;
 constexpr int kMostEvaluations = 100'000'000;
 constexpr double kMostTokens = 1e9;
@@ -54,9 +54,10 @@ class MakespanBatcher final : public BatchScheduler {
   BatchPlan Schedule(const BatchProblem& problem, RandomStream& random) override {
     BatchPlan plan = start_->Schedule(problem, random);
     if (problem.context == nullptr || problem.rehearsal) return plan;
-    const bool searches = plan.encoder_buckets.empty() && problem.buckets() > 1;
+    const bool searches = plan.encoder_buckets.empty() && plan.context_ranks.empty() && problem.buckets() > 1;
     if (searches) Shorten(WithTokenCap(problem), plan, random);
     if (!plan.encoder_buckets.empty()) AddNote(plan, "makespan leaves a plan with encoders of its own as it is");
+    if (!plan.context_ranks.empty()) AddNote(plan, "makespan leaves a plan with context degrees of its own as it is");
     BatchProblem own = problem;
     own.caps.clear();
     AddNote(plan, BrokenCaps(WithTokenCap(own), plan));
@@ -64,9 +65,6 @@ class MakespanBatcher final : public BatchScheduler {
   }
 
  private:
-  static void AddNote(BatchPlan& plan, const std::string& note) {
-    if (!note.empty()) plan.note += (plan.note.empty() ? "" : "; ") + note;
-  }
   void Shorten(const BatchProblem& problem, BatchPlan& plan, RandomStream& random) const {
     const AdjustCosts adjust = CorrectedCosts(problem);
     Buckets found = Search(problem, plan.buckets, adjust, random);
@@ -98,13 +96,6 @@ class MakespanBatcher final : public BatchScheduler {
   Options options_;
 };
 
-std::unique_ptr<BatchScheduler> MakeStart(const Parameters& given) {
-  static const Json kDefault(kStart);
-  const auto& registry = Registry<BatchScheduler>::Instance();
-  const auto start = given.Find("start");
-  return registry.Make(start ? *start : JsonReader(kDefault, given.json().file(), given.json().pointer()));
-}
-
 Options ReadOptions(const Parameters& given) {
   Options options;
   options.evaluations = static_cast<int>(given.Int("evaluations"));
@@ -115,10 +106,7 @@ Options ReadOptions(const Parameters& given) {
 const Registration<BatchScheduler> kMakespan{
     {"makespan",
      "assignment and order of microbatches by the simulated step time, from another batcher's plan on",
-     {{.name = "start",
-       .type = Parameter::Other{"batch scheduler"},
-       .standard = kStart,
-       .help = "whose plan the search begins with"},
+     {StartParameter("whose plan the search begins with"),
       {.name = "evaluations",
        .type = Parameter::Integer{0, kMostEvaluations},
        .standard = kEvaluations,

@@ -12,9 +12,6 @@
 
 namespace dflop {
 
-/// Share of a GPU's memory that planners leave free: the run's batches are not the planning sample.
-inline constexpr double kMemoryReserve = 0.05;
-
 class PlanSimulator {
  public:
   /// On the planning batches of the problem's sample.

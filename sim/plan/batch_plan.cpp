@@ -10,6 +10,19 @@
 #include "base/text.hpp"
 
 namespace dflop {
+
+int ContextRanks(const Layout& layout) {
+  int ranks = -1;
+  for (const Stage& stage : layout.stages) {
+    for (const ModulePart& part : stage.parts) {
+      if (part.module != layout.modules() - 1) continue;
+      if (part.mesh.ep > 1 || part.mesh.etp > 1 || (ranks >= 0 && part.mesh.cp != ranks)) return 0;
+      ranks = part.mesh.cp;
+    }
+  }
+  return std::max(ranks, 0);
+}
+
 namespace {
 
 /// [replica][microbatch] of the LLM.
@@ -173,6 +186,26 @@ std::string WhyEncoder(const Buckets& encoder, const BatchPlan& plan, const Layo
   return "";
 }
 
+std::string WhyContextRanks(const BatchPlan& plan, const Layout& layout) {
+  if (plan.context_ranks.empty()) return "";
+  if (layout.splits > 1) return "gives microbatches context-parallel degrees of their own in a layout that splits them";
+  const int ranks = ContextRanks(layout);
+  if (ranks == 0) return "gives microbatches context-parallel degrees of their own, and experts share their ranks";
+  if (plan.context_ranks.size() != plan.buckets.size())
+    return "does not give every replica its context-parallel degrees";
+  for (std::size_t r = 0; r < plan.buckets.size(); ++r) {
+    if (plan.context_ranks[r].size() != plan.buckets[r].size()) {
+      return "does not give every microbatch a context-parallel degree";
+    }
+    for (const int degree : plan.context_ranks[r]) {
+      if (degree < 1 || ranks % degree != 0) {
+        return Format("divides sequences over %d ranks, which does not divide the layout's %d", degree, ranks);
+      }
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas) {
@@ -182,6 +215,7 @@ std::int64_t ShareOfTiles(std::int64_t tiles, int replica, int replicas) {
 std::string WhyInvalid(const BatchPlan& plan, const Layout& layout, int samples) {
   std::string wrong = WhyCounts(plan.buckets, layout.llm_replicas(), layout.microbatches);
   if (wrong.empty()) wrong = WhySamples(plan, samples);
+  if (wrong.empty()) wrong = WhyContextRanks(plan, layout);
   if (!wrong.empty() || plan.encoder_buckets.empty()) return wrong;
   if (layout.splits > 1) return "encodes elsewhere than the LLM runs, which a layout that divides sequences does not";
   if (static_cast<int>(plan.encoder_buckets.size()) + 1 != layout.modules()) return "does not plan every encoder";
@@ -273,6 +307,11 @@ StepWork DivideWork(const BatchPlan& plan, const Layout& layout, const CostModel
   }
   if (!plan.encoder_buckets.empty()) work.encoded_in = EncodedIn(plan, batch.size());
   work.sequences.back() = LlmBatches(plan.buckets, batch, cost.software().packing, layout.splits);
+  for (std::size_t r = 0; r < plan.context_ranks.size(); ++r) {
+    for (std::size_t k = 0; k < plan.context_ranks[r].size(); ++k) {
+      work.sequences.back()[r][k].context_ranks = plan.context_ranks[r][k];
+    }
+  }
   return work;
 }
 

@@ -23,12 +23,18 @@ struct BatchPlan {
   /// may be empty. A sample whose LLM microbatch is a later one is deferred within the step (Entrain, arXiv
   /// 2605.27918).
   std::vector<Buckets> encoder_buckets{};
+  /// [LLM replica][microbatch]: over how many of the LLM's context-parallel ranks each of its sequences is divided, a
+  /// divisor of their count (SequenceBatch::context_ranks). Empty: over all of them.
+  std::vector<std::vector<int>> context_ranks{};
   std::vector<int> deferred{};  ///< samples left for a later step
   std::string note{};           ///< what a result should name: a limit that was met, a fallback; "" otherwise
   /// The batch scheduler that made this plan where the one asked for did not run: stands behind the policy's name
   /// wherever its figures do. "" otherwise.
   std::string instead{};
 };
+
+/// Of the LLM's stages, all alike; 0 where they differ, or where experts are dealt over the same ranks.
+int ContextRanks(const Layout& layout);
 
 /// "" when every one of `samples` indices stands exactly once in a bucket or among the deferred, no bucket of the LLM
 /// is empty, and the counts fit the layout; otherwise what is wrong.

@@ -144,6 +144,13 @@ void DecisionHash::AddStep(const BatchPlan& plan, const std::vector<DeviceOrder>
       AddBuckets(content, plan.encoder_buckets[e], layout_.feeds(encoder) ? encoder : layout_.modules() - 1);
     }
   }
+  if (!plan.context_ranks.empty()) {
+    content.Text("context_ranks");
+    for (const ReplicaContent& replica : replicas_) {
+      if (replica.module != layout_.modules() - 1) continue;
+      for (const int degree : plan.context_ranks[Index(replica.replica)]) content.Count(degree);
+    }
+  }
   if (!own.empty()) {
     content.Text("orders");
     hash_.Add(std::exchange(content, ContentBytes()).bytes());

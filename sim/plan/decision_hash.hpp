@@ -22,6 +22,7 @@
 //     is a count and the samples' indices in ascending order
 //   fields: `deferred`: a set of samples, by default empty;
 //     `encoder_buckets`, where the plan has them: count of encoders, each its buckets as above;
+//     `context_ranks`, where the plan has them: of every replica in the order above, a count for each microbatch;
 //     `orders`, where the step has orders of its own: of the device groups, as above
 #pragma once
 

@@ -126,6 +126,12 @@ Json StepToJson(const PlannedStep& step) {
     json["encoder_batch_plans"] = Json::EmptyArray();
     for (const Buckets& encoder : step.plan.encoder_buckets) json["encoder_batch_plans"].push_back(ToJson(encoder));
   }
+  if (!step.plan.context_ranks.empty()) {
+    json["context_ranks"] = Json::EmptyArray();
+    for (const std::vector<int>& replica : step.plan.context_ranks) {
+      json["context_ranks"].push_back(Json::ArrayOf(replica));
+    }
+  }
   if (!step.plan.deferred.empty()) json["deferred"] = Json::ArrayOf(step.plan.deferred);
   json["gradient_weights"] = Json::EmptyArray();
   for (const auto& replica : GradientWeights(step.plan, step.batch)) {
@@ -162,6 +168,12 @@ PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
   if (const auto encoders = json.Find("encoder_batch_plans")) {
     for (const JsonReader& encoder : encoders->Elements()) step.plan.encoder_buckets.push_back(ReadBuckets(encoder));
   }
+  if (const auto ranks = json.Find("context_ranks")) {
+    for (const JsonReader& replica : ranks->Elements()) {
+      std::vector<int>& row = step.plan.context_ranks.emplace_back();
+      for (const JsonReader& degree : replica.Elements()) row.push_back(static_cast<int>(degree.Int(1, kMost)));
+    }
+  }
   if (const auto deferred = json.Find("deferred")) {
     for (const JsonReader& sample : deferred->Elements()) {
       step.plan.deferred.push_back(static_cast<int>(sample.Int(0, kMost)));
@@ -174,8 +186,8 @@ PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
   }
   CheckWeights(json.At("gradient_weights"), step);
   if (const auto orders = json.Find("orders")) step.orders = ReadOrders(*orders, layout);
-  json.AllowOnly(
-      {"batch", "batch_plan", "encoder_batch_plans", "deferred", "gradient_weights", "orders", "operations"});
+  json.AllowOnly({"batch", "batch_plan", "encoder_batch_plans", "context_ranks", "deferred", "gradient_weights",
+                  "orders", "operations"});
   return step;
 }
 

@@ -140,5 +140,59 @@ TEST(SpanCollective, BetweenDomainsEveryNicCarriesItsShare) {
   EXPECT_NEAR(exchanged, 0.8e9 / 10e9, 0.02 * exchanged);
 }
 
+/// A microbatch of 8,192, 4,096, 4,096 and 1,024 tokens, each sequence over `ranks` of the mesh's; 0: over all.
+SequenceBatch UnevenSequences(int ranks) {
+  SequenceBatch batch;
+  batch.Add(8192, 1);
+  batch.Add(4096, 2);
+  batch.Add(1024, 1);
+  batch.context_ranks = ranks;
+  return batch;
+}
+
+TEST(ContextDegree, SequencesAreDealtByTheirWork) {
+  // A layer of width 1,024 costs 24·1,024² = 25.2 MFLOP a token and, causal, 2·1,024·s² for s of them: 8,192 tokens
+  // 344 GFLOP, twice 4,096 275 and 1,024 28, so that the shorter three stand together with 303, and more tokens.
+  const std::vector<ContextSet> sets = DealOverContextSets(GptModel(1024, 1, 16, 1000), 0, UnevenSequences(1), 2);
+  EXPECT_EQ(sets[0].batch.tokens, 8192);
+  EXPECT_EQ(sets[1].batch.tokens, 2 * 4096 + 1024);
+  const double width = 1024;
+  EXPECT_NEAR(sets[0].work, 3 * (24 * width * width * 8192 + 2 * width * 8192 * 8192), 1e6);
+  EXPECT_GT(sets[0].work, sets[1].work);
+}
+
+TEST(ContextDegree, OfOneRankIsTheLongestSetUndivided) {
+  const Priced priced(GptModel(1024, 2, 16, 1000));
+  ModulePart part = LayersOnly(0, 2);
+  SequenceBatch longest, fullest;
+  longest.Add(8192, 1);
+  fullest.Add(4096, 2);
+  fullest.Add(1024, 1);
+  const PartCost alone = priced.cost.Part(part, longest);
+  const Bytes kept = priced.cost.Activations(part, fullest);
+  part.mesh.cp = 2;
+  const PartCost dealt = priced.cost.Part(part, UnevenSequences(1));
+  EXPECT_EQ(dealt.forward.time, alone.forward.time);
+  EXPECT_EQ(dealt.backward.time, alone.backward.time);
+  EXPECT_EQ(dealt.weight_gradient.time, alone.weight_gradient.time);
+  EXPECT_EQ(dealt.forward.context_parallel_communication, Seconds(0));
+  EXPECT_EQ(priced.cost.Activations(part, UnevenSequences(1)), kept);
+  // However they are divided, the work is the same.
+  EXPECT_EQ(dealt.model_flops, priced.cost.Part(part, UnevenSequences(0)).model_flops);
+}
+
+TEST(ContextDegree, OfTwoOfFourRanksIsARingOfTwo) {
+  const Priced priced(GptModel(1024, 2, 16, 1000));
+  ModulePart part = LayersOnly(0, 2);
+  SequenceBatch longest;
+  longest.Add(8192, 1);
+  part.mesh.cp = 2;
+  const PartCost ring = priced.cost.Part(part, longest);
+  part.mesh.cp = 4;
+  EXPECT_EQ(priced.cost.Part(part, UnevenSequences(2)).forward.time, ring.forward.time);
+  EXPECT_EQ(priced.cost.Part(part, UnevenSequences(4)).forward.time,
+            priced.cost.Part(part, UnevenSequences(0)).forward.time);
+}
+
 }  // namespace
 }  // namespace dflop
