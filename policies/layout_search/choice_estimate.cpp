@@ -296,33 +296,49 @@ StepEstimate ChoiceEstimate::Homogeneous(const LayoutChoice& choice) {
   return estimate;
 }
 
-StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
-  const int m = choice.microbatches;
-  const Module encoder = At(0, choice.encoder, choice.encoder.pp, 0, m * choice.encoder.dp);
-  const Module llm = At(1, choice.llm, choice.llm.pp, choice.fewer_last, m * choice.llm.dp);
+/// Between an encoder and the LLM, of the union of a microbatch.
+ChoiceEstimate::Join ChoiceEstimate::JoinOf(int e, const LayoutChoice& choice) const {
+  const ModuleDegrees& encoder = choice.encoders[Index(e)];
   const NodeSpec& node = Node();
-  const double union_bytes = cost_.ProjectedBytes(0, totals_[0] / m).value();
+  const double union_bytes = cost_.ProjectedBytes(e, totals_[Index(e)] / choice.microbatches).value();
   const double nic = node.nic_rate().value();
   const double latency = (node.law.launch + node.nic_latency).value();
-  double join =
-      union_bytes / choice.llm.dp / nic / std::min(choice.llm.tp, choice.encoder.dp * choice.encoder.tp) + latency;
-  double way = join;  // of the first microbatch to the LLM
   if (choice.family == LayoutFamily::kSeparateHub) {
-    join = union_bytes / nic + choice.llm.dp * latency;
-    way = join + (choice.encoder.dp > 1 ? union_bytes / nic + latency : 0);
+    const double busy = union_bytes / nic + choice.llm.dp * latency;
+    return {busy, busy + (encoder.dp > 1 ? union_bytes / nic + latency : 0)};
   }
+  const double busy = union_bytes / choice.llm.dp / nic / std::min(choice.llm.tp, encoder.dp * encoder.tp) + latency;
+  return {busy, busy};
+}
+
+StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
+  const int m = choice.microbatches;
+  const Module llm = At(cost_.model().llm_module(), choice.llm, choice.llm.pp, choice.fewer_last, m * choice.llm.dp);
   const double straggler = std::max(1.0, largest_share_ * m * choice.llm.dp);
-  const double slowest = std::max({encoder.slowest, llm.slowest, join});
-  const double hops = 2.0 * ((choice.encoder.pp - 1) * HopSeconds(encoder.boundary, choice.encoder.tp) +
-                             (choice.llm.pp - 1) * HopSeconds(llm.boundary, choice.llm.tp));
+  double bound = std::max(llm.side->front_bound, llm.side->back_bound);
+  double slowest = llm.slowest;
+  double before = 0;  // of the first microbatch, until the LLM has it
+  double hops = 0;
+  double end = llm.side->end;
+  double state = llm.side->state_bytes;
+  double peak = Peak(llm, std::min(m, choice.llm.pp));
+  for (int e = 0; e < cost_.model().llm_module(); ++e) {
+    const ModuleDegrees& degrees = choice.encoders[Index(e)];
+    const Module encoder = At(e, degrees, degrees.pp, 0, m * degrees.dp);
+    const Join join = JoinOf(e, choice);
+    bound = std::max({bound, encoder.side->front_bound, encoder.side->back_bound});
+    slowest = std::max({slowest, encoder.slowest, join.busy});
+    before = std::max(before, encoder.whole + 2 * join.way);
+    hops = std::max(hops, 2.0 * (degrees.pp - 1) * HopSeconds(encoder.boundary, degrees.tp));
+    end = std::max(end, encoder.side->end);
+    state = std::max(state, encoder.side->state_bytes);
+    peak = std::max(peak, Peak(encoder, std::min(m, degrees.pp + choice.llm.pp)));
+  }
+  hops += 2.0 * (choice.llm.pp - 1) * HopSeconds(llm.boundary, choice.llm.tp);
   StepEstimate estimate;
-  estimate.bound = Seconds(
-      std::max({encoder.side->front_bound, encoder.side->back_bound, llm.side->front_bound, llm.side->back_bound}));
-  estimate.expected = Seconds((m - 1) * slowest + encoder.whole + llm.whole * straggler + 2 * way + hops +
-                              std::max(encoder.side->end, llm.side->end));
-  SetMemory(
-      estimate, std::max(encoder.side->state_bytes, llm.side->state_bytes),
-      std::max(Peak(encoder, std::min(m, choice.encoder.pp + choice.llm.pp)), Peak(llm, std::min(m, choice.llm.pp))));
+  estimate.bound = Seconds(bound);
+  estimate.expected = Seconds((m - 1) * slowest + before + llm.whole * straggler + hops + end);
+  SetMemory(estimate, state, peak);
   return estimate;
 }
 
@@ -330,18 +346,28 @@ StepEstimate ChoiceEstimate::Separate(const LayoutChoice& choice) {
 StepEstimate ChoiceEstimate::Spread(const LayoutChoice& choice) {
   const int m = choice.microbatches;
   const ModuleDegrees& d = choice.llm;
-  const ModuleDegrees encoders{.tp = choice.encoder.tp, .pp = 1, .dp = d.pp * d.dp * (d.tp / choice.encoder.tp)};
-  const Module encoder = At(0, encoders, 1, 0, m * encoders.dp);
-  const Module llm = At(1, d, d.pp, choice.fewer_last, m * d.dp);
+  const Module llm = At(cost_.model().llm_module(), d, d.pp, choice.fewer_last, m * d.dp);
   const double straggler = std::max(1.0, largest_share_ * m * d.dp);
   const double hops = 2.0 * (d.pp - 1) * HopSeconds(llm.boundary, d.tp);
+  double bound = std::max(llm.side->front_bound, llm.side->back_bound);
+  double encode = 0;
+  double end = llm.side->end;
+  double state = llm.side->state_bytes;
+  double peak = Peak(llm, std::min(m, d.pp));
+  for (int e = 0; e < cost_.model().llm_module(); ++e) {
+    const int tp = choice.encoders[Index(e)].tp;
+    const ModuleDegrees everywhere{.tp = tp, .pp = 1, .dp = d.pp * d.dp * (d.tp / tp)};
+    const Module encoder = At(e, everywhere, 1, 0, m * everywhere.dp);
+    bound += std::max(encoder.side->front_bound, encoder.side->back_bound);
+    encode += m * encoder.whole;
+    end += encoder.side->end;
+    state += encoder.side->state_bytes;
+    peak += Peak(encoder, m);
+  }
   StepEstimate estimate;
-  estimate.bound = Seconds(std::max(encoder.side->front_bound, encoder.side->back_bound) +
-                           std::max(llm.side->front_bound, llm.side->back_bound));
-  estimate.expected = Seconds(m * encoder.whole + (m - 1) * llm.slowest + llm.whole * straggler + hops +
-                              encoder.side->end + llm.side->end);
-  SetMemory(estimate, encoder.side->state_bytes + llm.side->state_bytes,
-            Peak(encoder, m) + Peak(llm, std::min(m, d.pp)));
+  estimate.bound = Seconds(bound);
+  estimate.expected = Seconds(encode + (m - 1) * llm.slowest + llm.whole * straggler + hops + end);
+  SetMemory(estimate, state, peak);
   return estimate;
 }
 

@@ -77,6 +77,12 @@ class ChoiceEstimate {
   /// `parts` microbatches, each divided over `groups` of the module's replicas.
   Module At(int module, const ModuleDegrees& degrees, int stages, int fewer_last, int parts, int groups = 1);
   int BusiestParts(int module, int parts, int groups) const;
+  /// Seconds that a link is busy with one microbatch, and that the first one takes from encoder to LLM.
+  struct Join {
+    double busy;
+    double way;
+  };
+  Join JoinOf(int encoder, const LayoutChoice& choice) const;
   StepEstimate Homogeneous(const LayoutChoice& choice);
   StepEstimate Separate(const LayoutChoice& choice);
   StepEstimate Spread(const LayoutChoice& choice);

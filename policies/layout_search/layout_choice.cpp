@@ -64,37 +64,76 @@ void VisitDegrees(const std::vector<HomogeneousDegrees>& all, int global_batch_s
   }
 }
 
+/// The LLM on the GPUs from `first_gpu` on, behind the choice's encoders.
+void VisitLlms(const PlanningProblem& problem, int first_gpu, LayoutChoice choice, CountTable& counts,
+               const VisitChoice& visit) {
+  const int llm = problem.cost.model().llm_module();
+  for (const ModuleDegrees& degrees : DegreesOn(problem, llm, first_gpu, problem.cost.cluster().gpus() - first_gpu)) {
+    choice.llm = degrees;
+    if (counts.Of(degrees.dp).empty()) continue;
+    for (const LayoutFamily family : {LayoutFamily::kSeparateHub, LayoutFamily::kSeparateDirect}) {
+      choice.family = family;
+      visit(choice, counts.Of(degrees.dp));
+    }
+  }
+}
+
 void VisitSeparate(const PlanningProblem& problem, const VisitChoice& visit) {
   CountTable counts(problem.global_batch_size);
-  const int gpus = problem.cost.cluster().gpus();
   LayoutChoice choice;
-  for (int encoder_gpus = 1; encoder_gpus < gpus; ++encoder_gpus) {
-    const auto llms = DegreesOn(problem, 1, encoder_gpus, gpus - encoder_gpus);
-    if (llms.empty()) continue;
+  for (int encoder_gpus = 1; encoder_gpus < problem.cost.cluster().gpus(); ++encoder_gpus) {
     for (const ModuleDegrees& encoder : DegreesOn(problem, 0, 0, encoder_gpus)) {
-      choice.encoder = encoder;
-      for (const ModuleDegrees& llm : llms) {
-        choice.llm = llm;
-        if (counts.Of(llm.dp).empty()) continue;
-        for (const LayoutFamily family : {LayoutFamily::kSeparateHub, LayoutFamily::kSeparateDirect}) {
-          choice.family = family;
-          visit(choice, counts.Of(llm.dp));
+      choice.encoders.front() = encoder;
+      VisitLlms(problem, encoder_gpus, choice, counts, visit);
+    }
+  }
+}
+
+/// Of one of several encoders: there are too many to try all.
+std::vector<ModuleDegrees> FewDegreesOn(const PlanningProblem& problem, int module, int first_gpu, int gpus) {
+  constexpr int kLongestPipeline = 4;
+  std::vector<ModuleDegrees> few = DegreesOn(problem, module, first_gpu, gpus);
+  std::erase_if(few, [](const ModuleDegrees& degrees) { return degrees.pp > kLongestPipeline; });
+  return few;
+}
+
+void VisitTwoSeparate(const PlanningProblem& problem, const VisitChoice& visit) {
+  CountTable counts(problem.global_batch_size);
+  const std::vector<int> shares = MicrobatchCounts(problem.cost.cluster().gpus() - 1, 1);  // 2^k and 3·2^k
+  LayoutChoice choice;
+  for (const int first : shares) {
+    const std::vector<ModuleDegrees> firsts = FewDegreesOn(problem, 0, 0, first);
+    for (const int second : shares) {
+      if (first + second >= problem.cost.cluster().gpus()) break;
+      for (const ModuleDegrees& of_second : FewDegreesOn(problem, 1, first, second)) {
+        choice.encoders[1] = of_second;
+        for (const ModuleDegrees& of_first : firsts) {
+          choice.encoders[0] = of_first;
+          VisitLlms(problem, first + second, choice, counts, visit);
         }
       }
     }
   }
 }
 
+bool DivideAmong(const ModelSpec& model, int tp) {
+  for (int e = 0; e < model.llm_module(); ++e) {
+    if (!DividesAmong(model, e, tp)) return false;
+  }
+  return true;
+}
+
 void VisitSpread(const PlanningProblem& problem, const VisitChoice& visit) {
   CountTable counts(problem.global_batch_size);
   LayoutChoice choice;
   choice.family = LayoutFamily::kSpread;
-  for (const ModuleDegrees& llm : DegreesOn(problem, 1, 0, problem.cost.cluster().gpus())) {
+  const ModelSpec& model = problem.cost.model();
+  for (const ModuleDegrees& llm : DegreesOn(problem, model.llm_module(), 0, problem.cost.cluster().gpus())) {
     choice.llm = llm;
     if (counts.Of(llm.dp).empty()) continue;
     for (int tp = 1; tp <= llm.tp; tp *= 2) {
-      if (llm.tp % tp != 0 || !DividesAmong(problem.cost.model(), 0, tp)) continue;
-      choice.encoder = {.tp = tp, .spread = true};
+      if (llm.tp % tp != 0 || !DivideAmong(model, tp)) continue;
+      choice.encoders.fill({.tp = tp, .spread = true});
       visit(choice, counts.Of(llm.dp));
     }
   }
@@ -118,7 +157,8 @@ Layout BuildLayout(const LayoutChoice& choice, const ModelSpec& model, const Clu
                     choice.splits);
   }
   const bool hub = choice.family == LayoutFamily::kSeparateHub;
-  return InSplits(BuildLayout(SeparateDegrees{.encoders = {choice.encoder},
+  const auto encoders = choice.encoders.begin();
+  return InSplits(BuildLayout(SeparateDegrees{.encoders = {encoders, encoders + model.llm_module()},
                                               .llm = choice.llm,
                                               .microbatches = choice.microbatches,
                                               .communicator = hub ? Communicator::kHub : Communicator::kDirect,
@@ -135,12 +175,11 @@ void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& vis
 
 void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit, const LayoutAxes& axes) {
   ForEachUniformChoice(problem, visit, axes.context_parallel);
-  // An interleaved schedule has no meaning where encoder and LLM are chains of their own; a model of several encoders
-  // would need a split per encoder.
-  if (problem.cost.model().encoders.size() == 1 && problem.schedule.chunks() == 1) {
-    VisitSeparate(problem, visit);
-    if (axes.spread) VisitSpread(problem, visit);
-  }
+  // An interleaved schedule has no meaning where encoder and LLM are chains of their own.
+  const std::size_t encoders = problem.cost.model().encoders.size();
+  if (encoders == 0 || encoders > kSearchedEncoders || problem.schedule.chunks() > 1) return;
+  encoders == 1 ? VisitSeparate(problem, visit) : VisitTwoSeparate(problem, visit);
+  if (axes.spread) VisitSpread(problem, visit);
 }
 
 ChoiceSpace AllLayouts(const LayoutAxes& axes) {

@@ -2,6 +2,8 @@
 // million.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,12 +22,15 @@ enum class LayoutFamily {
 };
 inline constexpr int kLayoutFamilies = 5;
 
+/// Models with more encoders get no devices of their own for them in a search: splits grow with their power.
+inline constexpr std::size_t kSearchedEncoders = 2;
+
 struct LayoutChoice {
   LayoutFamily family = LayoutFamily::kNoPipeline;
-  ModuleDegrees encoder{};  ///< separate and spread layouts only
-  ModuleDegrees llm{};      ///< of everything in a homogeneous layout, whose pp counts all stages' devices
-  int encoder_stages = 0;   ///< homogeneous layouts only
-  int encoder_tp = 0;       ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
+  std::array<ModuleDegrees, kSearchedEncoders> encoders{};  ///< [module], separate and spread layouts only
+  ModuleDegrees llm{};     ///< of everything in a homogeneous layout, whose pp counts all stages' devices
+  int encoder_stages = 0;  ///< homogeneous layouts only
+  int encoder_tp = 0;      ///< colocated layouts only: a divisor of llm.tp, as in HomogeneousDegrees; 0 otherwise
   int chunks = 1;
   int splits = 1;        ///< of every microbatch's sequence
   int directions = 1;    ///< as in HomogeneousDegrees, whose llm.dp counts rows
@@ -52,10 +57,11 @@ void ForEachUniformChoice(const PlanningProblem& problem, const VisitChoice& vis
 /// What joins where it is asked for.
 struct LayoutAxes {
   bool context_parallel = false;
-  bool spread = false;  ///< the one encoder of a model, with every TP that divides the LLM's
+  bool spread = false;  ///< the encoders of a model, with every TP that divides the LLM's
 };
 
-/// Those, and the separate layouts of a model with one encoder, on every split of the GPUs, with either communicator.
+/// Those, and the separate layouts with either communicator: of a model with one encoder on every split of the GPUs; of
+/// one with two where each gets 2^k or 3·2^k GPUs in pipelines of at most four.
 void ForEachChoice(const PlanningProblem& problem, const VisitChoice& visit, const LayoutAxes& axes = {});
 
 /// What a planner chooses from.

@@ -40,7 +40,11 @@ constexpr double kMostMessages = 2e6;
 double Messages(const LayoutChoice& choice) {
   if (choice.spread()) return 1.0 * choice.llm.pp * choice.llm.dp * choice.llm.dp * choice.microbatches * choice.llm.tp;
   if (choice.family != LayoutFamily::kSeparateDirect) return 0;
-  return 1.0 * choice.encoder.dp * choice.llm.dp * choice.microbatches * std::max(choice.encoder.tp, choice.llm.tp);
+  double most = 0;
+  for (const ModuleDegrees& encoder : choice.encoders) {
+    most = std::max(most, 1.0 * encoder.dp * std::max(encoder.tp, choice.llm.tp));
+  }
+  return most * choice.llm.dp * choice.microbatches;
 }
 
 /// What is likely to fit comes first, by time; the rest by memory, for it is wanted only where nothing else fits.
@@ -146,7 +150,7 @@ void LayoutRace::Enlist(Runner runner) {
   }
   const LayoutChoice& choice = runner.choice;
   Lane& lane = lanes_[{runner.variant, static_cast<int>(choice.family), choice.llm.tp, choice.llm.pp,
-                       choice.spread() ? choice.encoder.tp : choice.encoder_tp, choice.llm.cp}];
+                       choice.spread() ? choice.encoders.front().tp : choice.encoder_tp, choice.llm.cp}];
   lane.family = choice.family;
   lane.waiting.push_back(std::move(runner));
   if (lane.waiting.size() < 2 * kWaiting) return;

@@ -132,18 +132,43 @@ class ExhaustiveSearch {
   void MeetSpread() {
     for (const ModuleDegrees& llm : Factors(problem_.cost.cluster().gpus())) {
       for (int tp = 1; tp <= llm.tp; ++tp) {  // what does not divide is impossible
-        Meet(SeparateDegrees{{{.tp = tp, .spread = true}}, llm, 1, Communicator::kDirect}, llm.dp);
+        const std::vector<ModuleDegrees> all(problem_.cost.model().encoders.size(), {.tp = tp, .spread = true});
+        Meet(SeparateDegrees{all, llm, 1, Communicator::kDirect}, llm.dp);
       }
     }
   }
   void MeetSeparate() {
-    if (std::exchange(met_separate_, true) || problem_.cost.model().encoders.size() != 1) return;
+    if (std::exchange(met_separate_, true)) return;
+    if (problem_.cost.model().encoders.size() == 1) MeetOneSeparate();
+    if (problem_.cost.model().encoders.size() == 2) MeetTwoSeparate();
+  }
+  void MeetOneSeparate() {
     const int gpus = problem_.cost.cluster().gpus();
     for (int encoder_gpus = 1; encoder_gpus < gpus; ++encoder_gpus) {
       for (const ModuleDegrees& encoder : Factors(encoder_gpus)) {
         for (const ModuleDegrees& llm : Factors(gpus - encoder_gpus)) {
           for (const Communicator communicator : {Communicator::kHub, Communicator::kDirect}) {
             Meet(SeparateDegrees{{encoder}, llm, 1, communicator}, llm.dp);
+          }
+        }
+      }
+    }
+  }
+
+  /// On 2^k or 3·2^k GPUs each, in pipelines of at most four: what the planner tries.
+  void MeetTwoSeparate() {
+    const int gpus = problem_.cost.cluster().gpus();
+    for (int first = 1; first < gpus; ++first) {
+      for (int second = 1; first + second < gpus; ++second) {
+        if (!WorthTrying(first) || !WorthTrying(second)) continue;
+        for (const ModuleDegrees& a : Factors(first)) {
+          for (const ModuleDegrees& b : Factors(second)) {
+            if (a.pp > 4 || b.pp > 4) continue;
+            for (const ModuleDegrees& llm : Factors(gpus - first - second)) {
+              for (const Communicator communicator : {Communicator::kHub, Communicator::kDirect}) {
+                Meet(SeparateDegrees{{a, b}, llm, 1, communicator}, llm.dp);
+              }
+            }
           }
         }
       }

@@ -38,8 +38,10 @@ struct SearchSetting {
   std::uint64_t seed;
 
   explicit SearchSetting(const SearchJob& job)
-      : cost(CostOf(job)),
-        samples(UnevenSamples(2 * job.batch, job.seed)),
+      : SearchSetting(job, CostOf(job), UnevenSamples(2 * job.batch, job.seed)) {}
+  SearchSetting(const SearchJob& job, CostModel costs, std::vector<SampleShape> shapes)
+      : cost(std::move(costs)),
+        samples(std::move(shapes)),
         batcher(Plugin<BatchScheduler>(job.batcher)),
         batch(job.batch),
         seed(job.seed) {}
@@ -123,6 +125,50 @@ constexpr SearchJob kJobs[] = {
 };
 INSTANTIATE_TEST_SUITE_P(UpTo16Gpus, EveryLayout, testing::ValuesIn(kJobs),
                          [](const auto& test) { return std::string(test.param.name); });
+
+/// SmallVlm and a deeper encoder beside its own, of which every other sample has more than a tile.
+SearchSetting WithTwoEncoders(const SearchJob& job) {
+  ModelSpec model = SmallVlm();
+  model.encoders.push_back(model.encoders.front());
+  model.encoders.back().name = "deeper";
+  model.encoders.back().shape.layers = 16;
+  const CostModel one = CostOf(job);
+  std::vector<SampleShape> samples = UnevenSamples(2 * job.batch, job.seed);
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    samples[i].tiles.push_back(i % 2 == 0 ? samples[(i + 1) % samples.size()].tiles.front() : 1);
+  }
+  return {job, CostModel(model, one.cluster(), BuiltInKernelCosts(one.cluster().only_node().gpu), {}), samples};
+}
+
+TEST(TwoEncoders, WithDevicesOfTheirOwnOrWithoutHaveNoneFaster) {
+  const SearchJob jobs[] = {{"SixGpus", 1, 6, 12, "lpt-2d", 5},
+                            {"EightGpus", 1, 8, 16, "dflop", 2},
+                            {"TwoNodesOfFour", 2, 4, 16, "lpt-2d", 4},
+                            {"EightNodesOfOne", 8, 1, 16, "lpt-2d", 9}};
+  int apart = 0;
+  for (const SearchJob& job : jobs) {
+    const SearchSetting setting = WithTwoEncoders(job);
+    const PlanningProblem problem = setting.problem();
+    const LayoutDecision decision = Plugin<LayoutPlanner>("expected-makespan")->Plan(problem);
+    const auto best = ExhaustiveSearch(problem).OfAll();
+    EXPECT_GT(best.layouts, 50u);
+    EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
+        << job.name << ": " << decision.layout.name << " against " << best.name << " of " << best.layouts;
+    apart += decision.layout.joins() ? 1 : 0;
+  }
+  EXPECT_GE(apart, 1);
+}
+
+TEST(TwoEncoders, SpreadHaveNoneFasterEither) {
+  const SearchSetting setting = WithTwoEncoders({"EightGpus", 1, 8, 16, "dflop", 2});
+  PlanningProblem problem = setting.problem();
+  const LayoutDecision decision =
+      Plugin<LayoutPlanner>(R"({"name": "expected-makespan", "context_parallel": true, "spread_encoders": true})")
+          ->Plan(problem);
+  const auto best = ExhaustiveSearch(problem).OfAllAxes();
+  EXPECT_DOUBLE_EQ(decision.predicted.value(), best.seconds)
+      << decision.layout.name << " against " << best.name << " of " << best.layouts;
+}
 
 TEST(ChoiceEstimate, BoundIsNeverAboveTheSimulatedStep) {
   // Every third choice of every job, with batchers that divide evenly and at random.
