@@ -48,6 +48,7 @@ void AddWork(ContentBytes& content, const StepWork& work, int replica) {
       for (const SequenceBatch::Group& group : batch.groups) {
         AddDouble(content, group.length);
         AddDouble(content, group.count);
+        AddDouble(content, group.media);
       }
       AddDouble(content, batch.useful_tokens);
       AddDouble(content, batch.useful_squares);
