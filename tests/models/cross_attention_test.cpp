@@ -183,7 +183,8 @@ TEST(CrossAttention, ExpertsGoTogetherAndWindowsAreOfTheOthers) {
   // Layers from 0: plain 0, 2, 4 have windows; 1 and 3, every second one, have experts and see the encoder's tokens.
   const LayerCounts counts = CountLayers(model.llm.shape, 0, 5);
   EXPECT_EQ(counts[LayerTraits{.windowed = true}.variant()], 3);
-  EXPECT_EQ(counts[LayerTraits{.experts = true, .crosses = true}.variant()], 2);
+  const LayerTraits crossing{.experts = true, .crosses = true};
+  EXPECT_EQ(counts[crossing.variant()], 2);
   for (int variant = 0; variant < kLayerVariants; ++variant) EXPECT_EQ(LayerTraits::Of(variant).variant(), variant);
   const CostModel cost = Priced(model).cost;
   EXPECT_GT(cost.Part(CrossLayer(), Seeing(3000)).forward.time, cost.Part(CrossLayer(), Seeing(0)).forward.time);
