@@ -13,6 +13,9 @@
 // Experts, per row that they process (models/expert_exchange.hpp), e the width of one: 2·h, their input, and 2·e, the
 // down projection's, for weight gradients only; 2·e (4·e with a gate), the activation's; and an fp32 probability per
 // expert and held token. Buffers that rows leave from and arrive in, 2·h a row each, are gone when the layer is done.
+// In a cross-attention layer keys and values, 2·2·kv, and scores are of the encoders' tokens that it sees; these
+// themselves, 2·h each (÷ T with sequence parallelism), a stage keeps once for all its cross-attention layers, where
+// weights of keys or values want gradients or are recomputed from.
 // An adapter of rank r keeps the input of its map, which a frozen map does not, and 2·r of its own.
 // With q = kv = h, f = 4·h, dropout and one rank that is 34·h + 5·a·s. Flash attention's 4 bytes of row statistics per
 // head and token (0.1 %) are left out. Allowances (workspace, fragmentation) are added where stages are summed up.
@@ -44,7 +47,8 @@ class Activations {
         shape_(model.shape(part.module)),
         rank_(shape_, part.mesh.tp),
         flow_(GradientsOf(model, part.module)),
-        token_share_(part.mesh.sequence_parallel ? 1.0 / part.mesh.tp : 1.0) {}
+        token_share_(part.mesh.sequence_parallel ? 1.0 / part.mesh.tp : 1.0),
+        media_(shape_.has_cross_layers() ? batch.media_tokens() : 0) {}
 
   /// One value of every token's hidden state, in bytes, for tensors that only sequence parallelism divides.
   double Hidden(double bytes_per_value) const { return batch_.tokens * shape_.hidden * bytes_per_value * token_share_; }
@@ -56,21 +60,24 @@ class Activations {
     const FfnWidths ffn(traits.experts ? static_cast<double>(shape_.experts.shared) * shape_.experts.ffn_hidden
                                        : static_cast<double>(shape_.ffn_hidden),
                         part_.mesh.tp, shape_.gated_ffn);
-    const double weight_inputs = (KeepsAttentionInput() ? 1 : 0) + (KeepsFfnInput() ? 1 : 0);
+    const double weight_inputs = (KeepsAttentionInput(traits) ? 1 : 0) + (KeepsFfnInput() ? 1 : 0);
     const double whole = Hidden(2 * kElementBytes + weight_inputs * kElementBytes + masks);
     const double down_input = flow_.layers_train || Adapted(AdapterTarget::kDown) ? 1 : 0;
-    const double divided = rank_.qkv_width + output_input * rank_.attended_width + ffn.up + down_input * ffn.inner;
-    double bytes = whole + batch_.tokens * divided * kElementBytes + Latents() + Adapters(ffn.inner, batch_.tokens);
+    const double of_sequence = traits.crosses ? rank_.query_width : rank_.qkv_width;
+    const double divided = of_sequence + output_input * rank_.attended_width + ffn.up + down_input * ffn.inner;
+    double bytes = whole + batch_.tokens * divided * kElementBytes + Latents() + Adapters(ffn.inner, traits);
+    if (traits.crosses) bytes += media_ * 2 * rank_.kv_width * kElementBytes;
     if (traits.experts) bytes += Experts();
     return bytes;
   }
 
-  double Scores() const {
+  double Scores(LayerTraits traits) const {
     if (software_.attention == AttentionKind::kFlash) return 0;
     const double bytes_per_score = dropout() ? 2 * kElementBytes + 1 : kElementBytes;
     double squares = 0;
     for (const SequenceBatch::Group& group : batch_.groups) {
-      squares += group.count * group.length * (group.context + group.length);
+      const double columns = traits.crosses ? group.media : group.context + group.length;
+      squares += group.count * group.length * columns;
     }
     return squares * rank_.heads * bytes_per_score;
   }
@@ -80,14 +87,23 @@ class Activations {
     if (!flow_.layers_backward) return 0;
     switch (software_.recompute) {
       case Recompute::kNone:
-        return LayerWithoutScores(traits) + Scores();
+        return LayerWithoutScores(traits) + Scores(traits);
       case Recompute::kSelective:
         return LayerWithoutScores(traits);
       case Recompute::kFull:  // its input, of those that are recomputed
         return software_.recompute_share * Hidden(kElementBytes) +
-               (1 - software_.recompute_share) * (LayerWithoutScores(traits) + Scores());
+               (1 - software_.recompute_share) * (LayerWithoutScores(traits) + Scores(traits));
     }
     return 0;
+  }
+
+  /// What cross-attention layers see, of all those of a part together.
+  double Media(const LayerCounts& layers) const {
+    bool crosses = false;
+    ForEachVariant(layers, [&](LayerTraits traits, int) { crosses = crosses || traits.crosses; });
+    const bool wanted = flow_.layers_train || Adapted(AdapterTarget::kK) || Adapted(AdapterTarget::kV) ||
+                        software_.recompute == Recompute::kFull;
+    return crosses && flow_.layers_backward && wanted ? media_ * shape_.hidden * kElementBytes * token_share_ : 0;
   }
 
   double Ends() const { return model_.is_llm(part_.module) ? LlmEnds() : EncoderEnds(); }
@@ -96,9 +112,9 @@ class Activations {
   double Working(LayerTraits traits) const {
     const double buffers = traits.experts ? ExpertBuffers() : 0;
     if (!flow_.layers_backward || software_.recompute == Recompute::kFull) {
-      return LayerWithoutScores(traits) + Scores() + buffers;
+      return LayerWithoutScores(traits) + Scores(traits) + buffers;
     }
-    return (software_.recompute == Recompute::kSelective ? Scores() : 0) + buffers;
+    return (software_.recompute == Recompute::kSelective ? Scores(traits) : 0) + buffers;
   }
 
   double Logits(double bytes_per_logit) const {
@@ -119,8 +135,9 @@ class Activations {
  private:
   bool dropout() const { return software_.dropout > 0; }
   bool Adapted(AdapterTarget target) const { return shape_.lora.Has(target); }
-  bool KeepsAttentionInput() const {
+  bool KeepsAttentionInput(LayerTraits traits) const {
     using enum AdapterTarget;
+    if (traits.crosses) return flow_.layers_train || Adapted(kQ);
     return flow_.layers_train || Adapted(kQ) || Adapted(kK) || Adapted(kV) || Adapted(kQDown) || Adapted(kKvDown);
   }
   bool KeepsFfnInput() const {
@@ -135,10 +152,13 @@ class Activations {
   }
 
   /// Of attention and one FFN.
-  double Adapters(double inner, double tokens) const {
+  double Adapters(double inner, LayerTraits traits) const {
     if (shape_.lora.empty()) return 0;
-    const auto count = AttentionAdapters(shape_, rank_).size() + FfnAdapters(shape_, inner).size();
-    return tokens * static_cast<double>(count) * shape_.lora.rank * kElementBytes;
+    auto count = AttentionAdapters(shape_, rank_).size() + FfnAdapters(shape_, inner).size();
+    const auto on_media =
+        traits.crosses ? (Adapted(AdapterTarget::kK) ? 1U : 0U) + (Adapted(AdapterTarget::kV) ? 1U : 0U) : 0U;
+    count -= on_media;
+    return (batch_.tokens * static_cast<double>(count) + media_ * on_media) * shape_.lora.rank * kElementBytes;
   }
 
   double Experts() const {
@@ -195,6 +215,7 @@ class Activations {
   const RankShape rank_;
   const GradientFlow flow_;
   const double token_share_;
+  const double media_;  ///< tokens that cross-attention layers see
 };
 
 }  // namespace
@@ -205,7 +226,7 @@ Bytes CostModel::Activations(const ModulePart& part, const SequenceBatch& whole)
   const dflop::Activations activations(model_, software_, divided, batch);
   double layers = 0;
   ForEachVariant(Layers(part), [&](LayerTraits traits, int count) { layers += count * activations.Layer(traits); });
-  return Bytes(layers + activations.Ends());
+  return Bytes(layers + activations.Media(Layers(part)) + activations.Ends());
 }
 
 Bytes CostModel::Transient(const ModulePart& part, const SequenceBatch& whole) const {

@@ -21,7 +21,8 @@ std::vector<AdapterTarget> AdaptableMaps(const TransformerShape& shape) {
 std::vector<AdapterShape> AttentionAdapters(const TransformerShape& shape, const RankShape& rank) {
   std::vector<AdapterShape> adapters;
   const auto add = [&](AdapterTarget target, double inputs, double outputs, bool on_share = false) {
-    if (shape.lora.Has(target)) adapters.push_back({inputs, outputs, on_share});
+    const bool on_media = target == AdapterTarget::kK || target == AdapterTarget::kV;
+    if (shape.lora.Has(target)) adapters.push_back({inputs, outputs, on_share, on_media});
   };
   const LatentAttention& latent = shape.latent;
   add(AdapterTarget::kQ, shape.hidden, rank.query_width);

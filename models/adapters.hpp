@@ -15,6 +15,7 @@ struct AdapterShape {
   double inputs = 0;      ///< on this rank
   double outputs = 0;     ///< on this rank
   bool on_share = false;  ///< sees the tokens of sequence parallelism's share: the map is whole on every rank
+  bool on_media = false;  ///< sees, in a cross-attention layer, the encoders' tokens
 };
 
 /// All maps of layers of this shape, attention's first.

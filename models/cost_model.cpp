@@ -38,10 +38,11 @@ OperationCost Recomputed(const LayerCosts& layer, const OperationCost& forward, 
   CheckFailed("known recompute", __FILE__, __LINE__, "every way to recompute is handled");
 }
 
-/// The Llama family turns queries and keys; GPT, ViT and Whisper learn their positions.
-LayerKind KindOf(const ModelSpec& model, int module, LayerTraits traits) {
+/// The Llama family turns queries and keys of a sequence; GPT, ViT and Whisper learn their positions.
+LayerKind KindOf(const ModelSpec& model, int module, LayerTraits traits, const GradientFlow& flow) {
   const bool is_llm = model.is_llm(module);
-  return {is_llm, is_llm && model.llm.shape.gated_ffn, traits};
+  const bool orders = is_llm && !traits.crosses;
+  return {orders, orders && model.llm.shape.gated_ffn, flow.media_backward, traits};
 }
 
 VariantCost CostOfVariant(const LayerCosts& layer, const GradientFlow& flow, const SoftwareStack& software) {
@@ -164,7 +165,7 @@ LayerCost CostModel::Layer(const ModulePart& part, const SequenceBatch& whole, K
   const GradientFlow flow = GradientsOf(model_, part.module);
   const TransformerShape& shape = model_.shape(part.module);
   ForEachVariant(CountLayers(shape, 0, shape.layers), [&](LayerTraits traits, int) {
-    const LayerCosts layer(place, shape, KindOf(model_, part.module, traits), batch);
+    const LayerCosts layer(place, shape, KindOf(model_, part.module, traits, flow), batch);
     cost.variants.resize(static_cast<std::size_t>(traits.variant()) + 1);
     cost.variants.back() = CostOfVariant(layer, flow, software_);
   });
@@ -207,8 +208,12 @@ bool CostModel::NeedsBackward(const ModulePart& part) const {
   return flow.layers_backward || (part.has_output && flow.projector_backward);
 }
 
-Bytes CostModel::BoundaryBytes(int module, const SequenceBatch& batch) const {
-  return Bytes(batch.tokens * model_.shape(module).hidden * kElementBytes);
+Bytes CostModel::BoundaryBytes(int module, const SequenceBatch& batch, int next) const {
+  const TransformerShape& shape = model_.shape(module);
+  double vectors = batch.tokens;
+  if (!model_.is_llm(module)) vectors *= model_.encoders[static_cast<std::size_t>(module)].outputs_before(next);
+  if (shape.has_cross_layers() && shape.cross_layers.back() >= next) vectors += batch.media_tokens();
+  return Bytes(vectors * shape.hidden * kElementBytes);
 }
 
 Bytes CostModel::ProjectedBytes(int encoder, double tiles) const {

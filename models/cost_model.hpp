@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,8 @@ struct SequenceBatch {
     double count = 0;  ///< may be fractional where tiles are split over encoder replicas on average
     /// Tokens before these in their own sequence, which another operation runs and these attend to (Seq1F1B); causal.
     double context = 0;
+    /// Encoders' tokens that cross-attention layers see of the sequence; not among its length.
+    double media = 0;
     bool operator==(const Group&) const = default;
   };
   std::vector<Group> groups;
@@ -39,14 +42,27 @@ struct SequenceBatch {
   /// sets of ranks then run different sequences (models/context_parallel.hpp). 0: the mesh's cp.
   int context_ranks = 0;
 
-  void Add(double length, double count, double context = 0);
+  void Add(double length, double count, double context = 0, double media = 0);
+  /// Of all sequences, padding included.
+  double media_tokens() const;
   bool empty() const { return tokens <= 0; }
   bool operator==(const SequenceBatch&) const = default;
 };
 
 /// Tiles → encoder batch. Tiles are whole.
 SequenceBatch EncoderBatch(const EncoderSpec& encoder, double tiles);
-/// Samples → LLM batch: packed (one sequence per sample, attention Σ s²) or padded to the longest.
+/// A sample in the LLM.
+struct LlmSequence {
+  double tokens = 0;
+  double media = 0;  ///< SampleShape::media_tokens
+};
+inline LlmSequence SequenceOf(const SampleShape& sample) {
+  return {static_cast<double>(sample.llm_tokens), static_cast<double>(sample.media_tokens)};
+}
+/// Samples → LLM batch: packed (one sequence per sample, attention Σ s²) or padded to the longest, and what
+/// cross-attention sees to the most that a sample has of it.
+SequenceBatch LlmBatch(std::span<const LlmSequence> samples, Packing packing);
+/// Without cross-attention.
 SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing);
 /// The same cut into `splits` parts of equally many tokens (Seq1F1B, arXiv 2406.03488): a pack end to end, so that most
 /// samples fall into one part; of a padded batch every row.
@@ -79,6 +95,11 @@ struct ModulePart {
   bool has_output = false;  ///< projector, or final norm + head + loss
   Mesh mesh{};
 };
+
+/// "" unless context parallelism divides sequences of which cross-attention layers see encoders' tokens: each rank
+/// would need all keys and values of these, and nothing prices how it gets them. Otherwise what is wrong and what
+/// works.
+std::string WhyCrossContext(const ModelSpec& model, int module, int cp);
 
 /// Ranks that hold the same experts where `replicas` hold the same dense weights: experts fold over all their ranks
 /// (arXiv 2504.14960). Not whole where the mesh does not fit (WhyExpertMesh, models/expert_mesh.hpp).
@@ -196,8 +217,10 @@ class CostModel {
   /// Transient peak beside those of the microbatch at work: one layer being recomputed, logits of the last stage.
   Bytes Transient(const ModulePart& part, const SequenceBatch& batch) const;
 
-  /// Bytes of the boundary tensor between two stages of a module, whole (not divided by tensor parallelism).
-  Bytes BoundaryBytes(int module, const SequenceBatch& batch) const;
+  /// Bytes of what passes between two stages of a module, whole (not divided by tensor parallelism): hidden states
+  /// before layer `next`, with them outputs of earlier layers that an encoder's end joins, and the encoders' tokens
+  /// where this layer or a later one is a cross-attention layer.
+  Bytes BoundaryBytes(int module, const SequenceBatch& batch, int next = 0) const;
   /// Bytes of an encoder's projected output for so many tiles (before pooling), whole.
   Bytes ProjectedBytes(int encoder, double tiles) const;
 

@@ -16,6 +16,10 @@ double LinearFlops(double tokens, double weights, bool input_gradient, bool weig
   return 2 * tokens * weights * (1.0 + (input_gradient ? 1 : 0) + (weight_gradient ? 1 : 0));
 }
 
+const std::vector<SequenceBatch::Group>& UsefulGroups(const SequenceBatch& batch) {
+  return batch.unpadded.empty() ? batch.groups : batch.unpadded;
+}
+
 /// Weights that a token meets in a layer: all of them but experts that it is not sent to.
 double LayerWeights(const TransformerShape& shape, LayerTraits traits) {
   const RankShape whole(shape, 1);
@@ -45,15 +49,37 @@ double AdapterWeights(const TransformerShape& shape, LayerTraits traits) {
                             experts.top_k * WidthOf(FfnAdapters(shape, experts.ffn_hidden)));
 }
 
-/// Σ length² that counts as work, of windowed layers as many as give their scores.
+/// Those of both that meet an encoder's token, in a cross-attention layer, and no token of the sequence.
+double MediaWeights(const TransformerShape& shape, LayerTraits traits) {
+  return traits.crosses ? 2 * RankShape(shape, 1).kv_width * shape.hidden : 0;
+}
+double MediaAdapterWeights(const TransformerShape& shape, LayerTraits traits) {
+  if (!traits.crosses) return 0;
+  std::vector<AdapterShape> on_media = AttentionAdapters(shape, RankShape(shape, 1));
+  std::erase_if(on_media, [](const AdapterShape& adapter) { return !adapter.on_media; });
+  return shape.lora.rank * WidthOf(on_media);
+}
+
+/// Σ length² that counts as work, of windowed layers as many as give their scores; of cross-attention layers Σ length ·
+/// tokens that are seen.
 double UsefulSquares(const TransformerShape& shape, LayerTraits traits, bool causal, const SequenceBatch& batch) {
-  if (!traits.windowed) return batch.useful_squares;
+  if (!traits.windowed && !traits.crosses) return batch.useful_squares;
   double squares = 0;
-  for (const SequenceBatch::Group& group : batch.unpadded.empty() ? batch.groups : batch.unpadded) {
+  for (const SequenceBatch::Group& group : UsefulGroups(batch)) {
+    if (traits.crosses) {
+      squares += group.count * group.length * group.media;
+      continue;
+    }
     const double before = group.context > 0 ? WindowSquare(group.context, shape.window, causal) : 0;
     squares += group.count * (WindowSquare(group.context + group.length, shape.window, causal) - before);
   }
   return squares;
+}
+
+double UsefulMedia(const SequenceBatch& batch) {
+  double media = 0;
+  for (const SequenceBatch::Group& group : UsefulGroups(batch)) media += group.count * group.media;
+  return media;
 }
 
 double EncoderEndFlops(const ModelSpec& model, const ModulePart& part, double tokens) {
@@ -97,19 +123,27 @@ FlopCount CountFlops(const ModelSpec& model, const SoftwareStack& software, cons
   const GradientFlow flow = GradientsOf(model, part.module);
   const bool is_llm = model.is_llm(part.module);
   const double tokens = batch.useful_tokens;
+  const double media = UsefulMedia(batch);
   const double score_width = RankShape(shape, 1).score_width();
   double all = 0;
   double recomputed = 0;
   ForEachVariant(layers, [&](LayerTraits traits, int count) {
-    const double weights = LayerWeights(shape, traits);
-    const double adapters = AdapterWeights(shape, traits);
-    const double core = (is_llm ? 2.0 : 4.0) * UsefulSquares(shape, traits, is_llm, batch) * score_width;
+    const double seen_weights = MediaWeights(shape, traits);
+    const double seen_adapters = MediaAdapterWeights(shape, traits);
+    const double weights = LayerWeights(shape, traits) - seen_weights;
+    const double adapters = AdapterWeights(shape, traits) - seen_adapters;
+    const bool causal = is_llm && !traits.crosses;
+    const double core = (causal ? 2.0 : 4.0) * UsefulSquares(shape, traits, causal, batch) * score_width;
     const double layer = LinearFlops(tokens, weights, flow.layers_backward, flow.layers_train) +
                          LinearFlops(tokens, adapters, flow.layers_backward, flow.adapters_train) +
                          core * (flow.layers_backward ? 3 : 1);
-    all += count * layer;
+    const double seen = LinearFlops(media, seen_weights, flow.media_backward, flow.layers_train) +
+                        LinearFlops(media, seen_adapters, flow.media_backward, flow.adapters_train);
+    all += count * (layer + seen);
     const bool full = software.recompute == Recompute::kFull;
-    const double linear = full ? LinearFlops(tokens, weights + adapters, false, false) : 0;
+    const double linear = full ? LinearFlops(tokens, weights + adapters, false, false) +
+                                     LinearFlops(media, seen_weights + seen_adapters, false, false)
+                               : 0;
     recomputed += count * (full ? software.recompute_share : 1) * (linear + core);
   });
   const double ends =

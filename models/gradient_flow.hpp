@@ -13,6 +13,7 @@ struct GradientFlow {
   bool adapters_train = false;  ///< low-rank ones beside weights that are frozen
   bool projector_train = false;
   bool projector_backward = false;  ///< a gradient enters the projector at all
+  bool media_backward = false;      ///< of the LLM: and what its cross-attention layers see has one for that
 };
 
 inline GradientFlow EncoderGradients(const EncoderSpec& encoder) {
@@ -30,10 +31,10 @@ inline GradientFlow GradientsOf(const ModelSpec& model, int module) {
   GradientFlow flow;
   flow.layers_train = !model.llm.frozen;
   flow.adapters_train = !model.llm.shape.lora.empty();
-  flow.layers_backward = flow.layers_train || flow.adapters_train ||
-                         std::any_of(model.encoders.begin(), model.encoders.end(), [](const EncoderSpec& encoder) {
-                           return EncoderGradients(encoder).projector_backward;
-                         });
+  flow.media_backward = std::any_of(model.encoders.begin(), model.encoders.end(), [](const EncoderSpec& encoder) {
+    return EncoderGradients(encoder).projector_backward;
+  });
+  flow.layers_backward = flow.layers_train || flow.adapters_train || flow.media_backward;
   return flow;
 }
 

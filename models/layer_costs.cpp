@@ -99,7 +99,9 @@ OperationCost LayerCosts::AdapterGradient() const {
 
 void LayerCosts::Gemms(OperationSum& sum, Pass pass) const {
   const double hidden = shape_.hidden;
-  if (shape_.latent.empty()) {
+  if (kind_.traits.crosses) {
+    CrossProjections(sum, pass);
+  } else if (shape_.latent.empty()) {
     sum.Linear(tokens_, rank_.qkv_width, hidden, pass);
   } else {
     LatentGemms(sum, pass);
@@ -151,7 +153,9 @@ void LayerCosts::AdapterGemms(OperationSum& sum, Pass pass) const {
 void LayerCosts::AdapterGemms(OperationSum& sum, const std::vector<AdapterShape>& adapters, double rows, double times,
                               Pass pass) const {
   for (const AdapterShape& adapter : adapters) {
-    const double m = adapter.on_share ? rows * place_.token_share() : rows;
+    const double whole = adapter.on_media && kind_.traits.crosses ? media_ : rows;
+    const double m = adapter.on_share ? whole * place_.token_share() : whole;
+    if (m <= 0) continue;
     sum.Gemm(m, shape_.lora.rank, adapter.inputs, pass, times);
     sum.Gemm(m, adapter.outputs, shape_.lora.rank, pass, times);
   }
@@ -169,6 +173,7 @@ void LayerCosts::AllReduces(OperationSum& sum, Pass pass) const {
   } else {
     sum.AllReduce(bytes);
   }
+  if (media_ > 0) MediaCollectives(sum, pass);
   if (!kind_.traits.experts || shape_.experts.shared > 0) {
     sum.AllReduce(bytes);
   } else if (!place_.sequence_parallel) {
@@ -194,11 +199,13 @@ double LayerCosts::MemoryBoundBytes(double norm, double activation) const {
 double LayerCosts::CastBytes(Pass pass) const {
   if (place_.software.packed_values() == 1) return 0;
   const double hidden = shape_.hidden * place_.token_share();
-  const double values = pass == Pass::kForward ? rank_.attended_width : rank_.qkv_width + 2 * hidden;
-  return tokens_ * values * kCastBytes;
+  if (pass == Pass::kForward) return tokens_ * rank_.attended_width * kCastBytes;
+  if (!kind_.traits.crosses) return tokens_ * (rank_.qkv_width + 2 * hidden) * kCastBytes;
+  return (tokens_ * (rank_.query_width + 2 * hidden) + media_ * 2 * rank_.kv_width) * kCastBytes;
 }
 
 void LayerCosts::AttentionCore(OperationSum& sum, Pass pass) const {
+  if (kind_.traits.crosses) return CrossAttention(sum, pass);
   if (place_.cp == 1) return AttentionOver(sum, batch_.groups, tokens_, OwnHeads(), pass, 1);
   if (place_.software.context_parallel == ContextParallel::kUlysses) return UlyssesAttention(sum, pass);
   RingAttention(sum, pass);
@@ -284,11 +291,12 @@ void LayerCosts::UlyssesAttention(OperationSum& sum, Pass pass) const {
   sum.ContextExchange(UlyssesOutput(tokens_, rank_.heads, rank_.head_dim));
 }
 
-/// Q·Kᵀ and P·V over whole squares (a mask saves nothing, be it causal or a window), and passes over the scores.
+/// Q·Kᵀ and P·V over whole squares (a mask saves nothing, be it causal or a window) or all that cross-attention sees,
+/// and passes over the scores.
 void LayerCosts::UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass,
                                   double share) const {
   const double all_rows = group.count * heads * group.length;
-  const double columns = group.context + group.length;
+  const double columns = kind_.traits.crosses ? group.media : group.context + group.length;
   const double rows = std::min(all_rows, kMaxStackedRows);
   const double times = all_rows / rows * share;
   const double dropout = place_.software.dropout > 0 ? kScoreDropout : 0;

@@ -12,6 +12,8 @@ namespace dflop {
 struct LayerKind {
   bool causal = false;  ///< LLM layers
   bool rotary = false;  ///< rotary position embedding on queries and keys
+  /// Of a cross-attention layer: what it sees wants a gradient.
+  bool media_backward = false;
   LayerTraits traits{};
 };
 
@@ -27,7 +29,8 @@ class LayerCosts {
                                  : static_cast<double>(shape.ffn_hidden),
              place.ranks, shape.gated_ffn),
         batch_(batch),
-        tokens_(batch.tokens) {}
+        tokens_(batch.tokens),
+        media_(kind.traits.crosses ? batch.media_tokens() : 0) {}
 
   OperationCost Forward() const;
   OperationCost RecomputedAttention() const;  ///< the part of Forward that selective recompute runs again
@@ -57,6 +60,11 @@ class LayerCosts {
   void UlyssesAttention(OperationSum& sum, Pass pass) const;
   void UnfusedAttention(OperationSum& sum, const SequenceBatch::Group& group, int heads, Pass pass, double share) const;
 
+  // Of cross-attention layers (models/cross_attention.cpp).
+  void CrossProjections(OperationSum& sum, Pass pass) const;
+  void CrossAttention(OperationSum& sum, Pass pass) const;
+  void MediaCollectives(OperationSum& sum, Pass pass) const;
+
   // Of layers with experts (models/expert_costs.cpp).
   Mesh ExpertMesh() const { return {.tp = place_.ranks, .ep = place_.ep, .etp = place_.etp}; }
   void Experts(OperationSum& sum, Pass pass) const;
@@ -73,6 +81,7 @@ class LayerCosts {
   const FfnWidths ffn_;  ///< dense, or of the shared experts
   const SequenceBatch& batch_;
   const double tokens_;
+  const double media_;  ///< tokens that a cross-attention layer makes keys and values of
 };
 
 }  // namespace dflop

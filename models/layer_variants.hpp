@@ -1,4 +1,5 @@
-// Layers of one module that are not alike: with experts or a dense FFN, with windowed attention or the whole sequence.
+// Layers of one module that are not alike: with experts or a dense FFN, with windowed attention, attention over the
+// whole sequence or over the encoders' tokens.
 #pragma once
 
 #include <array>
@@ -8,15 +9,16 @@
 
 namespace dflop {
 
-inline constexpr int kLayerVariants = 4;
+inline constexpr int kLayerVariants = 8;
 
 /// What one of them is. Variant 0 is the plain layer.
 struct LayerTraits {
   bool experts = false;
   bool windowed = false;
+  bool crosses = false;  ///< and is then not windowed
 
-  int variant() const { return (experts ? 1 : 0) + (windowed ? 2 : 0); }
-  static constexpr LayerTraits Of(int variant) { return {variant % 2 == 1, variant / 2 == 1}; }
+  int variant() const { return (experts ? 1 : 0) + (windowed ? 2 : 0) + (crosses ? 4 : 0); }
+  static constexpr LayerTraits Of(int variant) { return {variant % 2 == 1, variant / 2 % 2 == 1, variant / 4 == 1}; }
 };
 
 /// Layers by variant.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "models/layer_variants.hpp"
 #include "models/model_data.hpp"
 #include "models/referenced_file.hpp"
 
@@ -25,7 +26,8 @@ const Names<Modality> kModalities = {{"image", Modality::kVision}, {"audio", Mod
 const Names<Tiling> kTilings = {{"llava-onevision", Tiling::kLlavaOneVision},
                                 {"llava-onevision-dflop", Tiling::kLlavaOneVisionDflop},
                                 {"internvl", Tiling::kInternVl},
-                                {"whisper", Tiling::kWhisper}};
+                                {"whisper", Tiling::kWhisper},
+                                {"llama-vision", Tiling::kLlamaVision}};
 const Names<int> kProjectors = {{"none", 0}, {"linear", 1}, {"mlp2", 2}};
 
 template <typename Enum>
@@ -67,19 +69,35 @@ void ReadTiling(const JsonReader& json, EncoderSpec& encoder) {
   }
 }
 
+/// Of layers before the last one, whose output the projector gets in any case.
+std::vector<int> ReadJoinedLayers(const JsonReader& json, const EncoderSpec& encoder) {
+  if (encoder.tiling == Tiling::kInternVl || encoder.modality == Modality::kAudio) {
+    json.Fail("is given beside the tiling " + TilingName(encoder.tiling) + ", which joins tokens of the last layer");
+  }
+  return ReadLayerNumbers(json, encoder.shape.layers - 1);
+}
+
 EncoderSpec ReadEncoder(const JsonReader& json) {
   std::vector<std::string> keys = TransformerKeys(false);
   keys.insert(keys.end(), {"name", "source", "modality", "tiling", "projector", "frozen", "projector_frozen"});
   EncoderSpec encoder;
   encoder.name = json.At("name").String();
   encoder.modality = Named(json.At("modality"), kModalities);
-  if (encoder.modality == Modality::kVision) keys.insert(keys.end(), {"patch_px", "tile_px"});
+  if (encoder.modality == Modality::kVision)
+    keys.insert(keys.end(), {"patch_px", "tile_px", "class_token", "joined_layers"});
   json.AllowOnly(keys);
   encoder.shape = ReadTransformerShape(json, false);
   ReadTiling(json, encoder);
   if (const auto projector = json.Find("projector")) encoder.projector_layers = Named(*projector, kProjectors);
   encoder.frozen = json.BoolOr("frozen", false) || !encoder.shape.lora.empty();
   encoder.projector_frozen = json.BoolOr("projector_frozen", false);
+  encoder.class_token = json.BoolOr("class_token", false);
+  if (encoder.class_token && encoder.tiling != Tiling::kLlamaVision) {
+    json.At("class_token")
+        .Fail("is true, but the tiling " + TilingName(encoder.tiling) +
+              " gives the LLM patches alone; llama-vision keeps it");
+  }
+  if (const auto joined = json.FindGiven("joined_layers")) encoder.joined_layers = ReadJoinedLayers(*joined, encoder);
   return encoder;
 }
 
@@ -96,12 +114,24 @@ LlmSpec ReadLlm(const JsonReader& json) {
   if (const auto multi_token = json.Find("multi_token")) {
     multi_token->AllowOnly({"depth"});
     llm.multi_token_depth = ReadInt(*multi_token, "depth", kMaxMultiTokenDepth);
+    if (TraitsOfLayer(llm.shape, llm.shape.layers - 1).crosses) {
+      multi_token->Fail(
+          "adds layers like the last one, which here sees the encoders' tokens in place of the sequence; "
+          "leave " +
+          std::to_string(llm.shape.layers - 1) + " out of cross_attention_layers");
+    }
   }
   return llm;
 }
 
-/// Modules are told apart by name, and without a projector the widths must meet.
+/// Modules are told apart by name, without a projector the widths must meet, and cross-attention needs something to
+/// see.
 void CheckEncoders(const ModelSpec& model, const JsonReader& json) {
+  if (model.encoders.empty() && model.llm.shape.has_cross_layers()) {
+    json.At("llm")
+        .At("cross_attention_layers")
+        .Fail("is given, but the model has no encoder whose tokens they could see");
+  }
   for (std::size_t i = 0; i < model.encoders.size(); ++i) {
     const EncoderSpec& encoder = model.encoders[i];
     const JsonReader place = json.At("encoders").Element(i);
@@ -142,7 +172,7 @@ struct Recipe {
   std::string name;
   std::string encoder;  // empty: text only
   std::string llm;
-  Json options;  // tiling, projector, source
+  Json options;  // tiling, projector, source; llm_with: what is not as in the table's LLM
 };
 
 std::vector<Recipe> Recipes() {
@@ -175,7 +205,10 @@ Json PartNamed(const char* kind, const std::string& name) {
 ModelSpec Compose(const Recipe& recipe) {
   Json model;
   model["name"] = recipe.name;
-  const Json llm = PartNamed("llms", recipe.llm);
+  Json llm = PartNamed("llms", recipe.llm);
+  if (const Json* other = recipe.options.find("llm_with")) {
+    for (const Json::Member& member : other->as<Json::Object>()) llm[member.key] = member.value;
+  }
   std::string source = llm.find("source")->as<std::string>();
   Json encoders = Json::EmptyArray();
   if (!recipe.encoder.empty()) {
@@ -212,7 +245,8 @@ void TileAs(const JsonReader& name, ModelSpec& model) {
   const auto shuffles = [](Tiling rule) { return rule == Tiling::kInternVl; };
   for (EncoderSpec& encoder : model.encoders) {
     const bool audio = encoder.modality == Modality::kAudio;
-    if ((tiling == Tiling::kWhisper) != audio || shuffles(tiling) != shuffles(encoder.tiling)) {
+    const bool loses_token = encoder.class_token && tiling != Tiling::kLlamaVision;
+    if ((tiling == Tiling::kWhisper) != audio || shuffles(tiling) != shuffles(encoder.tiling) || loses_token) {
       name.Fail("does not suit " + model.name + ", whose own is " + TilingName(encoder.tiling) +
                 ": give the model inline");
     }
@@ -283,6 +317,8 @@ Json EncoderJson(const EncoderSpec& encoder) {
   json["projector"] = NameOf(encoder.projector_layers, kProjectors);
   json["frozen"] = encoder.frozen;
   json["projector_frozen"] = encoder.projector_frozen;
+  if (encoder.class_token) json["class_token"] = true;
+  if (!encoder.joined_layers.empty()) json["joined_layers"] = Json::ArrayOf(encoder.joined_layers);
   return json;
 }
 
@@ -293,7 +329,7 @@ std::string TilingName(Tiling tiling) { return NameOf(tiling, kTilings); }
 int EncoderSpec::tokens_per_tile() const {
   if (modality == Modality::kAudio) return kAudioTokensPerWindow;
   const int side = tile_px / patch_px;
-  return side * side;
+  return side * side + (class_token ? 1 : 0);
 }
 
 int EncoderSpec::projected_tokens_per_tile() const {
@@ -306,7 +342,14 @@ int EncoderSpec::patch_values() const {
   return kConvolutionWidth * (2 * kMelBins + shape.hidden);
 }
 
-int EncoderSpec::projector_input_width() const { return tiling == Tiling::kInternVl ? 4 * shape.hidden : shape.hidden; }
+int EncoderSpec::projector_input_width() const {
+  return tiling == Tiling::kInternVl ? 4 * shape.hidden : outputs_before(shape.layers) * shape.hidden;
+}
+
+int EncoderSpec::outputs_before(int next) const {
+  const auto joined = std::lower_bound(joined_layers.begin(), joined_layers.end(), next) - joined_layers.begin();
+  return 1 + static_cast<int>(joined);
+}
 
 ModelSpec ReadModel(const JsonReader& json) {
   if (json.IsString()) return BuiltInOf(json);

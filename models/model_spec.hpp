@@ -13,7 +13,7 @@ namespace dflop {
 enum class Modality { kVision, kAudio };
 
 /// How images become tiles (models/sample_shape).
-enum class Tiling { kLlavaOneVision, kLlavaOneVisionDflop, kInternVl, kWhisper };
+enum class Tiling { kLlavaOneVision, kLlavaOneVisionDflop, kInternVl, kWhisper, kLlamaVision };
 
 struct EncoderSpec {
   std::string name;
@@ -25,8 +25,12 @@ struct EncoderSpec {
   int projector_layers = 2;  ///< linear layers of the projector into the LLM's width; 0 = none
   bool frozen = false;       ///< all weights but adapters, which make it true
   bool projector_frozen = false;
+  bool class_token = false;  ///< vision only: one more token a tile, which the projector sees as well
+  /// Layers, rising and counted from 0, whose outputs enter the projector beside the last one's.
+  std::vector<int> joined_layers{};
 
-  /// Tokens that the encoder sees per tile: (tile/patch)², or 1,500 per 30 s window of audio.
+  /// Tokens that the encoder sees per tile: (tile/patch)², one more with a class token, or 1,500 per 30 s window of
+  /// audio.
   int tokens_per_tile() const;
   /// Tokens per tile that leave the projector, before any pooling inside the LLM's input: InternVL's pixel shuffle
   /// divides by 4, Whisper's pooling by 2.
@@ -34,8 +38,10 @@ struct EncoderSpec {
   /// Values in one patch (3·patch²), the input width of the patch embedding. For audio, Whisper's two convolutions of
   /// width 3 seen as one GEMM of the same FLOPs per token: 3·(2·128 mel bins + hidden).
   int patch_values() const;
-  /// Width of a token that enters the projector: InternVL's pixel shuffle joins four.
+  /// Width of a token that enters the projector: InternVL's pixel shuffle joins four, joined_layers add one each.
   int projector_input_width() const;
+  /// Outputs of layers that a token has on its way to layer `next`: the last one's, and those that are joined to it.
+  int outputs_before(int next) const;
 };
 
 struct LlmSpec {

@@ -5,11 +5,13 @@
 // at the end of each video (arXiv 2408.03326, section 3.2, and its released code); the code released with DFLOP puts
 // one at the end of each row of a frame instead, 210 a frame. InternVL shares the budget of 12 tiles among the images
 // and gives a frame one tile. Audio is cut into windows of 30 s, clip by clip; the last one is padded for the encoder
-// but its padding does not reach the LLM (Qwen2-Audio, arXiv 2407.10759).
+// but its padding does not reach the LLM (Qwen2-Audio, arXiv 2407.10759). Llama 3.2 tiles every image by itself; of
+// video it knows nothing, and a frame is one tile here.
 #include "models/sample_shape.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "base/error.hpp"
@@ -57,6 +59,12 @@ TileCount InternVlContent(const Sample& sample, const EncoderSpec& encoder) {
   return sum;
 }
 
+TileCount LlamaContent(const Sample& sample, const EncoderSpec& encoder) {
+  TileCount sum{sample.video_frames, sample.video_frames * encoder.projected_tokens_per_tile()};
+  for (const ImageSize image : sample.images) sum += TileImage(encoder, image);
+  return sum;
+}
+
 TileCount LlavaContent(const Sample& sample, const EncoderSpec& encoder) {
   const int side = TokensPerTileSide(encoder);
   const int pooled = (side + 1) / 2;
@@ -79,7 +87,14 @@ TileCount AudioContent(const Sample& sample, const EncoderSpec& encoder) {
 
 TileCount Content(const Sample& sample, const EncoderSpec& encoder) {
   if (encoder.modality == Modality::kAudio) return AudioContent(sample, encoder);
+  if (encoder.tiling == Tiling::kLlamaVision) return LlamaContent(sample, encoder);
   return encoder.tiling == Tiling::kInternVl ? InternVlContent(sample, encoder) : LlavaContent(sample, encoder);
+}
+
+/// Of a sample that says its tiles, and its LLM tokens by itself.
+TileCount DirectContent(const Sample::Direct& direct, const EncoderSpec& encoder, bool crosses) {
+  const std::int64_t media = crosses ? std::int64_t{direct.tiles} * encoder.projected_tokens_per_tile() : 0;
+  return {direct.tiles, static_cast<int>(std::min<std::int64_t>(media, kMostSampleTokens + 1))};
 }
 
 }  // namespace
@@ -89,14 +104,18 @@ SampleShape ShapeOf(const Sample& sample, const ModelSpec& model) {
   SampleShape shape;
   shape.text_tokens = sample.text_tokens;
   shape.llm_tokens = sample.direct ? sample.direct->llm_tokens : sample.text_tokens;
+  const bool crosses = model.llm.shape.has_cross_layers();
+  int& tokens = crosses ? shape.media_tokens : shape.llm_tokens;
   for (const EncoderSpec& encoder : model.encoders) {
-    const TileCount content = sample.direct ? TileCount{sample.direct->tiles, 0} : Content(sample, encoder);
+    const TileCount content =
+        sample.direct ? DirectContent(*sample.direct, encoder, crosses) : Content(sample, encoder);
     shape.tiles.push_back(std::max(1, content.tiles));  // the dummy tile keeps every rank in the same collectives
-    if (content.llm_tokens > kMostSampleTokens - shape.llm_tokens) {
+    if (content.llm_tokens > kMostSampleTokens - tokens) {
       throw InputError("a sample makes more than 10^9 LLM tokens of the model " + JsonQuote(model.name));
     }
-    shape.llm_tokens += content.llm_tokens;
+    tokens += content.llm_tokens;
   }
+  if (shape.media_tokens > 0) shape.llm_tokens = std::max(shape.llm_tokens, 1);
   return shape;
 }
 

@@ -13,13 +13,16 @@ inline constexpr int kMostSampleTokens = 1'000'000'000;
 
 struct SampleShape {
   std::vector<int> tiles;  ///< per encoder; a tile is a fixed block of EncoderSpec::tokens_per_tile() tokens
-  int llm_tokens = 0;      ///< everything the LLM sees of the sample: text and the encoders' tokens
+  /// The sample's sequence in the LLM: text and the encoders' tokens, these not where cross-attention layers see them.
+  int llm_tokens = 0;
   int text_tokens = 0;
+  int media_tokens = 0;  ///< the encoders' tokens that cross-attention layers see
   bool operator==(const SampleShape&) const = default;
 };
 
 /// Applies every encoder's tiling rule (design notes in tiling.cpp with the source of each rule). A sample without
-/// content for an encoder feeds it one dummy tile, as the training code does, with no LLM tokens.
+/// content for an encoder feeds it one dummy tile, as the training code does, with no LLM tokens. Tokens that a sample
+/// gives directly are those of its sequence in the LLM; of a sample without text one stands for what it shows.
 SampleShape ShapeOf(const Sample& sample, const ModelSpec& model);
 
 /// What a module sees of the sample: the encoder's tokens of all its tiles, or the LLM's.

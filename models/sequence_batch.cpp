@@ -7,13 +7,13 @@
 
 namespace dflop {
 
-void SequenceBatch::Add(double length, double count, double context) {
+void SequenceBatch::Add(double length, double count, double context, double media) {
   if (length <= 0 || count <= 0) return;
   const auto same = std::find_if(groups.begin(), groups.end(), [&](const Group& group) {
-    return group.length == length && group.context == context;
+    return group.length == length && group.context == context && group.media == media;
   });
   if (same == groups.end()) {
-    groups.push_back({length, count, context});
+    groups.push_back({length, count, context, media});
   } else {
     same->count += count;
   }
@@ -22,23 +22,39 @@ void SequenceBatch::Add(double length, double count, double context) {
   useful_squares += length * (2 * context + length) * count;
 }
 
+double SequenceBatch::media_tokens() const {
+  double media = 0;
+  for (const Group& group : groups) media += group.media * group.count;
+  return media;
+}
+
 SequenceBatch EncoderBatch(const EncoderSpec& encoder, double tiles) {
   SequenceBatch batch;
   batch.Add(encoder.tokens_per_tile(), tiles);
   return batch;
 }
 
-SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing) {
+SequenceBatch LlmBatch(std::span<const LlmSequence> samples, Packing packing) {
   SequenceBatch batch;
-  batch.groups.reserve(sample_tokens.size());
-  for (const int tokens : sample_tokens) batch.Add(tokens, 1);
+  batch.groups.reserve(samples.size());
+  LlmSequence longest;
+  for (const LlmSequence& sample : samples) {
+    batch.Add(sample.tokens, 1, 0, sample.media);
+    longest = {std::max(longest.tokens, sample.tokens), std::max(longest.media, sample.media)};
+  }
   if (packing == Packing::kPacked || batch.empty()) return batch;
-  const double longest = *std::max_element(sample_tokens.begin(), sample_tokens.end());
-  const double count = static_cast<double>(sample_tokens.size());
+  const double count = static_cast<double>(samples.size());
   batch.unpadded = std::move(batch.groups);
-  batch.groups.assign(1, {longest, count});
-  batch.tokens = longest * count;
+  batch.groups.assign(1, {longest.tokens, count, 0, longest.media});
+  batch.tokens = longest.tokens * count;
   return batch;
+}
+
+SequenceBatch LlmBatch(const std::vector<int>& sample_tokens, Packing packing) {
+  std::vector<LlmSequence> samples;
+  samples.reserve(sample_tokens.size());
+  for (const int tokens : sample_tokens) samples.push_back({static_cast<double>(tokens)});
+  return LlmBatch(samples, packing);
 }
 
 namespace {

@@ -12,6 +12,10 @@
 // InternVL (Chen et al., arXiv 2404.16821, section 3.2): the grid of at most 12 tiles whose aspect ratio is closest, a
 // thumbnail when there is more than one tile, a quarter of the tokens after pixel shuffle.
 //
+// Llama 3.2 (its published image processor): of all grids of at most 4 tiles the one into which the image fits with the
+// least enlarging, or where it fits into none the least shrinking; no view of the whole. Every token of a tile is one
+// that cross-attention sees.
+//
 // Fitted sizes are computed in whole numbers, so a floating-point quotient just below an integer cannot lose a row.
 #include "models/tiling.hpp"
 
@@ -106,10 +110,29 @@ TileCount InternVlTiles(const EncoderSpec& encoder, ImageSize image, int max_til
   return {tiles, tiles * encoder.projected_tokens_per_tile()};
 }
 
+TileGrid LlamaGrid(ImageSize image, int tile_px, int max_tiles) {
+  TileGrid best;
+  double best_scale = 0;
+  for (int columns = 1; columns <= max_tiles; ++columns) {
+    for (int rows = 1; rows * columns <= max_tiles; ++rows) {
+      const TileGrid grid{columns, rows};
+      const double scale = std::min(static_cast<double>(columns * tile_px) / image.width_px,
+                                    static_cast<double>(rows * tile_px) / image.height_px);
+      const bool nearer = best_scale < 1 ? scale > best_scale : scale >= 1 && scale < best_scale;
+      if (nearer || (scale == best_scale && grid.tiles() < best.tiles())) best = grid, best_scale = scale;
+    }
+  }
+  return best;
+}
+
 TileCount TileImage(const EncoderSpec& encoder, ImageSize image) {
   DFLOP_CHECK(encoder.modality == Modality::kVision, "only a vision encoder tiles images");
   DFLOP_CHECK(image.width_px > 0 && image.height_px > 0, "an image has pixels");
   if (encoder.tiling == Tiling::kInternVl) return InternVlTiles(encoder, image, kInternVlMaxTiles);
+  if (encoder.tiling == Tiling::kLlamaVision) {
+    const int tiles = LlamaGrid(image, encoder.tile_px, kLlamaMaxTiles).tiles();
+    return {tiles, tiles * encoder.projected_tokens_per_tile()};
+  }
   return LlavaAnyResolution(encoder, image);
 }
 

@@ -24,6 +24,12 @@ TileGrid InternVlGrid(ImageSize image, int tile_px, int max_tiles);
 /// InternVL's tiles, the thumbnail included, and their LLM tokens.
 TileCount InternVlTiles(const EncoderSpec& encoder, ImageSize image, int max_tiles);
 
+inline constexpr int kLlamaMaxTiles = 4;  ///< of one image
+
+/// The grid of at most `max_tiles` tiles into which the image fits with the least enlarging, or where it fits into none
+/// the one that shrinks it least; among equals the smallest.
+TileGrid LlamaGrid(ImageSize image, int tile_px, int max_tiles);
+
 /// Patches along one side of a tile: 27 for 384 px and patches of 14 px.
 int TokensPerTileSide(const EncoderSpec& encoder);
 

@@ -125,6 +125,17 @@ LatentAttention ReadLatent(const JsonReader& json, const JsonReader& module, con
   return latent;
 }
 
+std::vector<int> ReadCrossLayers(const JsonReader& json, const TransformerShape& shape) {
+  if (!shape.latent.empty()) {
+    json.Fail("is given beside latent_attention, whose keys and values are made of latents of the layer's own tokens");
+  }
+  std::vector<int> layers = ReadLayerNumbers(json, shape.layers);
+  if (static_cast<int>(layers.size()) == shape.layers) {
+    json.Fail("names all " + std::to_string(shape.layers) + " layers: one at least sees the sequence itself");
+  }
+  return layers;
+}
+
 Json ExpertsJson(const ExpertSpec& experts) {
   Json json;
   json["count"] = experts.count;
@@ -165,7 +176,7 @@ bool LoraSpec::Has(AdapterTarget target) const {
 std::vector<std::string> TransformerKeys(bool is_llm) {
   std::vector<std::string> keys = {"hidden",   "ffn_hidden", "layers", "heads",        "kv_heads",  "gated_ffn",
                                    "head_dim", "window",     "lora",   "window_every", "full_every"};
-  if (is_llm) keys.insert(keys.end(), {"experts", "latent_attention"});
+  if (is_llm) keys.insert(keys.end(), {"experts", "latent_attention", "cross_attention_layers"});
   return keys;
 }
 
@@ -180,6 +191,9 @@ TransformerShape ReadTransformerShape(const JsonReader& json, bool is_llm) {
   if (is_llm) {
     if (const auto experts = json.Find("experts")) shape.experts = ReadExperts(*experts, shape);
     if (const auto latent = json.Find("latent_attention")) shape.latent = ReadLatent(*latent, json, shape);
+    if (const auto cross = json.FindGiven("cross_attention_layers")) {
+      shape.cross_layers = ReadCrossLayers(*cross, shape);
+    }
   }
   if (const auto lora = json.Find("lora")) shape.lora = ReadLora(*lora, shape);
   return shape;
@@ -218,6 +232,20 @@ LoraSpec ReadLora(const JsonReader& json, const TransformerShape& shape) {
   return lora;
 }
 
+std::vector<int> ReadLayerNumbers(const JsonReader& json, int layers) {
+  std::vector<int> numbers;
+  for (const JsonReader& element : json.Elements()) {
+    if (layers < 1) element.Fail("names a layer where there is none to name");
+    const int layer = static_cast<int>(element.Int(0, layers - 1));
+    if (!numbers.empty() && layer <= numbers.back()) {
+      element.Fail("is " + std::to_string(layer) + " behind " + std::to_string(numbers.back()) +
+                   ": layers are named once and in rising order, counted from 0");
+    }
+    numbers.push_back(layer);
+  }
+  return numbers;
+}
+
 void AddTransformerShape(const TransformerShape& shape, Json& json) {
   json["hidden"] = shape.hidden;
   json["ffn_hidden"] = shape.ffn_hidden;
@@ -232,6 +260,7 @@ void AddTransformerShape(const TransformerShape& shape, Json& json) {
   if (!shape.experts.empty()) json["experts"] = ExpertsJson(shape.experts);
   if (!shape.latent.empty()) json["latent_attention"] = LatentJson(shape.latent);
   if (!shape.lora.empty()) json["lora"] = LoraJson(shape.lora);
+  if (shape.has_cross_layers()) json["cross_attention_layers"] = Json::ArrayOf(shape.cross_layers);
 }
 
 }  // namespace dflop

@@ -51,7 +51,7 @@ struct LoraSpec {
   bool operator==(const LoraSpec&) const = default;
 };
 
-/// A stack of transformer layers, equal but for what `experts` and `window` set apart.
+/// A stack of transformer layers, equal but for what `experts`, `window` and `cross_layers` set apart.
 struct TransformerShape {
   int hidden = 0;
   int ffn_hidden = 0;  ///< of the dense FFN
@@ -68,7 +68,12 @@ struct TransformerShape {
   ExpertSpec experts{};
   LatentAttention latent{};
   LoraSpec lora{};
+  /// Of the LLM, rising and counted from 0: layers whose queries see the encoders' tokens of their own sample in place
+  /// of the sequence, which then holds none of these (Llama 3, arXiv 2407.21783, section 7). Their attention has no
+  /// mask, a window least of all; keys and values have kv_heads heads here as well.
+  std::vector<int> cross_layers{};
 
+  bool has_cross_layers() const { return !cross_layers.empty(); }
   int head_dim() const { return own_head_dim > 0 ? own_head_dim : hidden / heads; }
   bool operator==(const TransformerShape&) const = default;
 };
@@ -76,9 +81,13 @@ struct TransformerShape {
 /// The keys that ReadTransformerShape reads from a module's object.
 std::vector<std::string> TransformerKeys(bool is_llm);
 
-/// Ranges: widths ≤ 2^20, layers, heads and head sizes ≤ 4,096, windows ≤ 10^9 tokens, experts ≤ 65,536. InputError at
-/// what is out of range, contradicts something else or has nothing to act on.
+/// Ranges: widths ≤ 2^20, layers, heads and head sizes ≤ 4,096, windows ≤ 10^9 tokens, experts ≤ 65,536, numbers of
+/// cross-attention layers below those of layers. InputError at what is out of range, contradicts something else or has
+/// nothing to act on.
 TransformerShape ReadTransformerShape(const JsonReader& json, bool is_llm);
+
+/// Numbers of some of `layers` layers, rising and counted from 0.
+std::vector<int> ReadLayerNumbers(const JsonReader& json, int layers);
 
 /// {"rank", "targets": [names] or "all"} for layers of this shape.
 LoraSpec ReadLora(const JsonReader& json, const TransformerShape& shape);

@@ -7,6 +7,7 @@
 
 #include "experiments/results/figure_fields.hpp"
 #include "experiments/results/idle_software.hpp"
+#include "experiments/results/idle_words.hpp"
 #include "experiments/results/whole_run_inputs.hpp"
 
 namespace dflop {
@@ -60,6 +61,7 @@ std::vector<std::string> InputsWithoutEffect(const Experiment& experiment, const
     lines.push_back(experiment.file + ":/policies: has no effect: every scenario has policies of its own");
   }
   for (std::string& line : SoftwareWithoutEffect(experiment, runs)) lines.push_back(std::move(line));
+  for (std::string& line : WordsWithoutEffect(experiment)) lines.push_back(std::move(line));
   for (std::string& line : WholeRunInputs(experiment, runs)) lines.push_back(std::move(line));
   if (!experiment.has_sweep) return lines;
   for (const Json::Member& axis : experiment.points.front().values.as<Json::Object>()) {

@@ -22,11 +22,12 @@ class SamplePricer {
     mean_time_ = WholeTime(cost.Part(part_.part, mean, part_.kind)).value();
   }
   double PerToken() const { return mean_time_ / mean_tokens_; }
-  double Sequence(double length) {
-    const auto [entry, is_new] = known_.try_emplace(length);
+  double Sequence(const LlmSequence& sample) {
+    const double length = sample.tokens;
+    const auto [entry, is_new] = known_[sample.media].try_emplace(length);
     if (is_new) {
       SequenceBatch full;
-      full.Add(length, mean_tokens_ / length);
+      full.Add(length, mean_tokens_ / length, 0, sample.media);
       entry->second = WholeTime(cost_.Part(part_.part, full, part_.kind)).value() * (length / mean_tokens_);
     }
     return entry->second;
@@ -37,7 +38,8 @@ class SamplePricer {
   PlacedPart part_;
   double mean_tokens_ = 0;
   double mean_time_ = 0;
-  std::unordered_map<double, double> known_;  ///< seconds by length: many samples are alike
+  /// Seconds by what cross-attention sees and by length: many samples are alike.
+  std::unordered_map<double, std::unordered_map<double, double>> known_;
 };
 
 std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, int encoder,
@@ -61,17 +63,21 @@ std::vector<double> EncoderCosts(const CostModel& cost, const Layout& layout, in
 /// Whole batch over so many parts.
 SequenceBatch MeanBatch(const SequenceBatch& all, double parts) {
   SequenceBatch mean;
-  for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / parts);
+  for (const SequenceBatch::Group& group : all.groups) mean.Add(group.length, group.count / parts, 0, group.media);
   return mean;
+}
+
+SequenceBatch PackOf(const std::vector<SampleShape>& batch) {
+  std::vector<LlmSequence> samples;
+  samples.reserve(batch.size());
+  for (const SampleShape& sample : batch) samples.push_back(SequenceOf(sample));
+  return LlmBatch(samples, Packing::kPacked);
 }
 
 std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const std::vector<SampleShape>& batch,
                              const Correction* correction) {
   const int llm = cost.model().llm_module();
-  std::vector<int> lengths;
-  lengths.reserve(batch.size());
-  for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
-  const SequenceBatch all = LlmBatch(lengths, Packing::kPacked);
+  const SequenceBatch all = PackOf(batch);
   const double buckets = static_cast<double>(layout.microbatches) * layout.llm_replicas();
   const SequenceBatch mean = MeanBatch(all, buckets);
   SamplePricer pricer(cost, layout, llm, mean);
@@ -79,7 +85,7 @@ std::vector<double> LlmCosts(const CostModel& cost, const Layout& layout, const 
   costs.reserve(batch.size());
   for (const SampleShape& sample : batch) {
     const double factor = correction != nullptr ? correction->Factor(llm, sample.llm_tokens) : 1.0;
-    costs.push_back(pricer.Sequence(sample.llm_tokens) * factor);
+    costs.push_back(pricer.Sequence(SequenceOf(sample)) * factor);
   }
   return costs;
 }
@@ -96,10 +102,7 @@ std::vector<double> Paces(const CostModel& cost, const Layout& layout, const std
     for (const SampleShape& sample : batch) tiles += sample.tiles[e];
     mean.push_back(EncoderBatch(cost.model().encoders[e], tiles / parts));
   }
-  std::vector<int> lengths;
-  lengths.reserve(batch.size());
-  for (const SampleShape& sample : batch) lengths.push_back(sample.llm_tokens);
-  mean.push_back(MeanBatch(LlmBatch(lengths, Packing::kPacked), parts));
+  mean.push_back(MeanBatch(PackOf(batch), parts));
   std::vector<double> paces(Index(layout.llm_replicas()));
   for (const Stage& stage : layout.stages) {
     if (layout.feeds(stage.parts.front().module)) continue;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <tuple>
 #include <utility>
 
 #include "base/index.hpp"
@@ -26,7 +27,10 @@ double MostHeld(const DeviceOrder& order, const std::vector<double>& of_stage) {
 /// Of an encoder that is spread over the LLM's devices: its share, as much of every replica's microbatch.
 SequenceBatch WorkOf(const BatchContext& context, int module, const SampleShape& sample) {
   const ModelSpec& model = context.cost.model();
-  if (model.is_llm(module)) return LlmBatch({sample.llm_tokens}, Packing::kPacked);
+  if (model.is_llm(module)) {
+    const LlmSequence sequence = SequenceOf(sample);
+    return LlmBatch({&sequence, 1}, Packing::kPacked);
+  }
   const Layout& layout = context.layout;
   const double share =
       layout.feeds(module) ? static_cast<double>(layout.llm_replicas()) / layout.replicas_of(module) : 1;
@@ -67,9 +71,10 @@ SampleBytes ActivationBytes(const BatchContext& context, const std::vector<const
 class ShapesOfBatch {
  public:
   explicit ShapesOfBatch(const std::vector<SampleShape>& batch) {
-    std::map<std::pair<std::vector<int>, int>, std::size_t> known;
+    std::map<std::tuple<std::vector<int>, int, int>, std::size_t> known;
     for (const SampleShape& sample : batch) {
-      const auto [entry, is_new] = known.try_emplace({sample.tiles, sample.llm_tokens}, different_.size());
+      const auto [entry, is_new] =
+          known.try_emplace({sample.tiles, sample.llm_tokens, sample.media_tokens}, different_.size());
       if (is_new) different_.push_back(&sample);
       shape_of_.push_back(entry->second);
     }

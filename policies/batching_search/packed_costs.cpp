@@ -19,7 +19,7 @@ SequenceBatch MeanBatch(const BatchContext& context, int module) {
   SequenceBatch mean;
   for (const SampleShape& sample : context.batch) {
     if (model.is_llm(module)) {
-      mean.Add(sample.llm_tokens, 1 / parts);
+      mean.Add(sample.llm_tokens, 1 / parts, 0, sample.media_tokens);
     } else {
       tiles += sample.tiles[Index(module)];
     }
@@ -89,10 +89,10 @@ double PackedCosts::Union(std::size_t d, const std::vector<const std::vector<int
 
 double PackedCosts::Llm(const Module& module, const std::vector<int>& samples) const {
   const BatchContext& context = *problem_.context;
-  std::vector<int> tokens;
-  tokens.reserve(samples.size());
-  for (const int i : samples) tokens.push_back(context.batch[Index(i)].llm_tokens);
-  const SequenceBatch packed = LlmBatch(tokens, context.cost.software().packing);
+  std::vector<LlmSequence> sequences;
+  sequences.reserve(samples.size());
+  for (const int i : samples) sequences.push_back(SequenceOf(context.batch[Index(i)]));
+  const SequenceBatch packed = LlmBatch(sequences, context.cost.software().packing);
   return WholeTime(context.cost.Part(module.placed.part, packed, module.placed.kind)).value() *
          Factor(module, {&samples});
 }

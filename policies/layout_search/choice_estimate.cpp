@@ -58,7 +58,7 @@ ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector
   SequenceBatch llm;
   double largest = 0;
   for (const SampleShape& sample : batch) {
-    llm.Add(sample.llm_tokens, 1);
+    llm.Add(sample.llm_tokens, 1, 0, sample.media_tokens);
     largest = std::max<double>(largest, sample.llm_tokens);
   }
   totals_.push_back(llm.tokens);
@@ -72,7 +72,7 @@ ChoiceEstimate::ChoiceEstimate(const PlanningProblem& problem, const std::vector
 
 SequenceBatch ChoiceEstimate::MeanBatch(int module, double parts) const {
   SequenceBatch mean;
-  for (const auto& group : whole_[Index(module)].groups) mean.Add(group.length, group.count / parts);
+  for (const auto& group : whole_[Index(module)].groups) mean.Add(group.length, group.count / parts, 0, group.media);
   return mean;
 }
 
@@ -86,15 +86,18 @@ const ChoiceEstimate::Cell& ChoiceEstimate::CellOf(int module, int tp, int parts
   if (cell.known) return cell;
   const SequenceBatch batch = MeanBatch(module, represented);
   const auto seconds = [&](const ModulePart& part) { return WholeTime(cost_.Part(part, batch, kind_)).value(); };
-  const ModulePart layer = PartOf(module, 1, false, false, tp);
+  // Of layers that see other tokens than the rest the mean counts: a stage holds some of each.
+  const TransformerShape& shape = cost_.model().shape(module);
+  const int layers = shape.has_cross_layers() ? shape.layers : 1;
+  const ModulePart layer = PartOf(module, layers, false, false, tp);
   const ModulePart output = PartOf(module, 0, false, true, tp);
   cell.known = true;
-  cell.layer = seconds(layer);
+  cell.layer = seconds(layer) / layers;
   cell.input = seconds(PartOf(module, 0, true, false, tp));
   cell.output = seconds(output);
-  cell.layer_bytes = cost_.NeedsBackward(layer) ? cost_.Activations(layer, batch).value() : 0;
+  cell.layer_bytes = cost_.NeedsBackward(layer) ? cost_.Activations(layer, batch).value() / layers : 0;
   cell.transient_bytes = std::max(cost_.Transient(layer, batch).value(),
-                                  cost_.Transient(PartOf(module, 1, false, true, tp), batch).value());
+                                  cost_.Transient(PartOf(module, layers, false, true, tp), batch).value());
   cell.boundary_bytes = cost_.BoundaryBytes(module, batch).value();
   return cell;
 }
@@ -129,6 +132,11 @@ const ChoiceEstimate::Rates& ChoiceEstimate::RatesOf(int module, int tp) {
       return WholeTime(cost_.Part(part, batch, kind_)).value() / (next - 1);
     };
     rates.layer = std::min(rates.layer, rate(PartOf(module, 1, false, false, tp)));
+    if (const std::vector<int>& cross = model.shape(module).cross_layers; !cross.empty()) {
+      ModulePart seeing = PartOf(module, 1, false, false, tp);
+      seeing.first_layer = cross.front();
+      rates.layer = std::min(rates.layer, rate(seeing));
+    }
     rates.input = std::min(rates.input, rate(PartOf(module, 0, true, false, tp)));
     rates.output = std::min(rates.output, rate(PartOf(module, 0, false, true, tp)));
     size = next;

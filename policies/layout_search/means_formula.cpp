@@ -5,6 +5,7 @@
 #include <bit>
 
 #include "base/index.hpp"
+#include "models/profiled_batches.hpp"
 
 namespace dflop {
 namespace {
@@ -13,6 +14,24 @@ constexpr std::size_t kDegrees = 4;  // TP 1, 2, 4, 8
 
 double SizeOf(const SampleShape& sample, int module, int llm) {
   return module == llm ? sample.llm_tokens : sample.tiles[Index(module)];
+}
+
+/// What cross-attention layers of the whole LLM add for what they see of a sample: curves over lengths do not know it.
+struct MediaCost {
+  Seconds time{0};
+  Bytes activations{0};
+};
+MediaCost CostOfMedia(const CostModel& device, int tp, const SampleShape& sample) {
+  MediaCost cost;
+  if (sample.media_tokens == 0) return cost;
+  const int llm = device.model().llm_module();
+  const ModulePart part{llm, 0, device.model().shape(llm).layers, true, true, {.tp = tp}};
+  const SequenceBatch blind = OneSequence(sample.llm_tokens);
+  SequenceBatch seeing;
+  seeing.Add(sample.llm_tokens, 1, 0, sample.media_tokens);
+  cost.time = TimeOf(device.Part(part, seeing)) - TimeOf(device.Part(part, blind));
+  cost.activations = device.Activations(part, seeing) - device.Activations(part, blind);
+  return cost;
 }
 
 }  // namespace
@@ -36,6 +55,7 @@ void MeansFormula::Prepare(int module, const PlanningProblem& problem, double sc
     squares += own * own * scale;
   }
   sizes_.push_back(size);
+  const CostModel device = WithoutHost(problem.cost);
   for (const RankProfile& rank : profile.ranks) {
     Side& side = sides_[Place(module, rank.tp)];
     side.rank = &rank;
@@ -43,6 +63,9 @@ void MeansFormula::Prepare(int module, const PlanningProblem& problem, double sc
     if (profile.is_llm) {
       for (const SampleShape& sample : problem.samples) {
         if (sample.llm_tokens > 0) side.attention += profile.AttentionTime(rank, sample.llm_tokens) * scale;
+        const MediaCost media = CostOfMedia(device, rank.tp, sample);
+        side.attention += media.time * scale;
+        side.activations += media.activations * scale;
       }
     }
     side.least_work = profile.linear_flops * size / (rank.linear.highest() * rank.tp) + side.attention;

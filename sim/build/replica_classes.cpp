@@ -49,6 +49,7 @@ void AddWork(ContentBytes& content, const StepWork& work, int replica) {
         AddDouble(content, group.length);
         AddDouble(content, group.count);
         AddDouble(content, group.context);
+        AddDouble(content, group.media);
       }
       content.Count(batch.context_ranks);
       AddDouble(content, batch.useful_tokens);

@@ -23,10 +23,11 @@ StageBoundary::StageBoundary(const Job& job, const StepWork& work, int first, in
       forward_(WayBetween(job, first, second)),
       backward_(WayBetween(job, second, first)) {
   const std::vector<ModulePart>& next = job.layout.stages[Index(second)].parts;
-  goes_on_.reserve(stage_.parts.size());
+  next_layer_.reserve(stage_.parts.size());
   for (const ModulePart& part : stage_.parts) {
-    goes_on_.push_back(
-        std::any_of(next.begin(), next.end(), [&](const ModulePart& other) { return other.module == part.module; }));
+    const auto on =
+        std::find_if(next.begin(), next.end(), [&](const ModulePart& other) { return other.module == part.module; });
+    next_layer_.push_back(on == next.end() ? -1 : on->first_layer);
   }
 }
 
@@ -35,8 +36,8 @@ Bytes StageBoundary::BytesOf(int k) const {
   for (std::size_t i = 0; i < stage_.parts.size(); ++i) {
     const int module = stage_.parts[i].module;
     const SequenceBatch& batch = work_[Index(module)][Index(stage_.replica)][Index(k)];
-    if (goes_on_[i]) {
-      bytes += cost_.BoundaryBytes(module, batch);
+    if (next_layer_[i] >= 0) {
+      bytes += cost_.BoundaryBytes(module, batch, next_layer_[i]);
     } else {
       bytes += cost_.ProjectedBytes(module, batch.tokens / cost_.model().encoders[Index(module)].tokens_per_tile());
     }

@@ -23,7 +23,7 @@ class StageBoundary {
   const CostModel& cost_;
   const StepWork& work_;
   const Stage& stage_;
-  std::vector<bool> goes_on_;  ///< [part]
+  std::vector<int> next_layer_;  ///< [part]: where the next stage goes on; −1: it does not
   StageWay forward_;
   StageWay backward_;
 };

@@ -29,7 +29,8 @@ struct SequencesHash {
   std::size_t operator()(const SequenceBatch* batch) const {
     std::size_t hash = Bits(batch->useful_tokens) + 31 * Bits(batch->useful_squares);
     for (const SequenceBatch::Group& group : batch->groups)
-      hash = ((hash * 31 + Bits(group.length)) * 31 + Bits(group.count)) * 31 + Bits(group.context);
+      hash = (((hash * 31 + Bits(group.length)) * 31 + Bits(group.count)) * 31 + Bits(group.context)) * 31 +
+             Bits(group.media);
     return hash * 0x9E3779B97F4A7C15u >> 7;
   }
   static std::size_t Bits(double value) { return std::bit_cast<std::uint64_t>(value); }

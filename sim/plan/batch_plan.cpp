@@ -30,17 +30,20 @@ std::vector<std::vector<SequenceBatch>> LlmBatches(const Buckets& buckets, const
                                                    Packing packing, int splits) {
   std::vector<std::vector<SequenceBatch>> batches;
   batches.reserve(buckets.size());
+  std::vector<LlmSequence> samples;
   std::vector<int> tokens;
   for (const auto& replica : buckets) {
     auto& row = batches.emplace_back();
     row.reserve(replica.size() * Index(splits));
     for (const std::vector<int>& bucket : replica) {
-      tokens.clear();
-      for (const int i : bucket) tokens.push_back(batch[Index(i)].llm_tokens);
       if (splits == 1) {
-        row.push_back(LlmBatch(tokens, packing));
+        samples.clear();
+        for (const int i : bucket) samples.push_back(SequenceOf(batch[Index(i)]));
+        row.push_back(LlmBatch(samples, packing));
         continue;
       }
+      tokens.clear();
+      for (const int i : bucket) tokens.push_back(batch[Index(i)].llm_tokens);
       for (SequenceBatch& part : LlmBatchInSplits(tokens, packing, splits)) row.push_back(std::move(part));
     }
   }

@@ -257,6 +257,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
       FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(0, d.pp * d.dp * d.cp, d.tp, cluster),
                WhyDivision(model, model.llm_module(), d.tp),
                WhyStages(model, model.llm_module(), stages - d.encoder_stages, d.layers_per_stage),
+               WhyCrossContext(model, model.llm_module(), d.cp),
                WhyExpertMesh(model, model.llm_module(), {.tp = d.tp, .cp = d.cp, .ep = d.ep, .etp = d.etp}, d.dp)});
   for (int e = 0; why.empty() && e < model.llm_module(); ++e) {
     why = FirstOf({WhyDivision(model, e, EncoderTp(d)), WhyStages(model, e, std::max(1, d.encoder_stages))});
@@ -274,11 +275,11 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
       if (!why.empty()) return why;
       continue;
     }
-    const std::string why =
-        FirstOf({WhyEncoderContext(model, module, m), WhyGpus(first + m.gpus(), cluster),
-                 WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
-                 WhyStages(model, module, model.is_llm(module) ? m.pp * d.chunks : m.pp, m.layers_per_stage),
-                 WhyExpertMesh(model, module, {.tp = m.tp, .cp = m.cp, .ep = m.ep, .etp = m.etp}, m.dp)});
+    const std::string why = FirstOf(
+        {WhyEncoderContext(model, module, m), WhyCrossContext(model, module, m.cp), WhyGpus(first + m.gpus(), cluster),
+         WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
+         WhyStages(model, module, model.is_llm(module) ? m.pp * d.chunks : m.pp, m.layers_per_stage),
+         WhyExpertMesh(model, module, {.tp = m.tp, .cp = m.cp, .ep = m.ep, .etp = m.etp}, m.dp)});
     if (!why.empty()) return why;
     first += m.gpus();
   }

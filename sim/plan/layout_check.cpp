@@ -42,6 +42,8 @@ LayoutFault FaultOfPart(const ModulePart& part, const DeviceGroup& group, const 
   if (std::min({mesh.tp, mesh.cp, mesh.data_split, mesh.ep, mesh.etp}) < 1) {
     return {at, "has a degree below 1"};
   }
+  const std::string context = WhyCrossContext(model, part.module, mesh.cp);
+  if (!context.empty()) return {at, "has " + context};
   if (model.is_llm(part.module) && mesh.data_split > 1) return {at, "divides tiles in the LLM, which has none"};
   if (mesh.ranks() != group.size) {
     return {at, "uses " + std::to_string(mesh.ranks()) + " GPUs, its group has " + std::to_string(group.size)};

@@ -31,6 +31,7 @@ Json ShapesToJson(const std::vector<SampleShape>& batch) {
     json["tiles"] = Json::ArrayOf(shape.tiles);
     json["llm_tokens"] = shape.llm_tokens;
     json["text_tokens"] = shape.text_tokens;
+    if (shape.media_tokens > 0) json["media_tokens"] = shape.media_tokens;
     all.push_back(std::move(json));
   }
   return all;
@@ -42,7 +43,8 @@ SampleShape ReadShape(const JsonReader& json) {
     shape.tiles.push_back(static_cast<int>(tiles.Int(0, kMostSampleTokens)));
   shape.llm_tokens = static_cast<int>(json.At("llm_tokens").Int(0, kMostSampleTokens));
   shape.text_tokens = static_cast<int>(json.At("text_tokens").Int(0, kMostSampleTokens));
-  json.AllowOnly({"tiles", "llm_tokens", "text_tokens"});
+  shape.media_tokens = static_cast<int>(json.IntOr("media_tokens", 0, 0, kMostSampleTokens));
+  json.AllowOnly({"tiles", "llm_tokens", "text_tokens", "media_tokens"});
   return shape;
 }
 

@@ -41,9 +41,15 @@ std::string WhySpread(const CostModel& cost, const Layout& layout) {
 }
 
 /// Ranks that divide a sequence have shares of all of it, of which the splits would be shares again: nothing prices
-/// that.
-std::string WhyNotInSplits(const Layout& layout) {
+/// that. What cross-attention layers see cannot come part by part.
+std::string WhyNotInSplits(const CostModel& cost, const Layout& layout) {
   if (layout.splits == 1) return "";
+  if (cost.model().llm.shape.has_cross_layers()) {
+    return "a schedule in " + std::to_string(layout.splits) +
+           " splits encodes part by part, but the first part of a sequence wants all that its cross-attention layers "
+           "see; "
+           "take a schedule without splits";
+  }
   for (const Stage& stage : layout.stages) {
     for (const ModulePart& part : stage.parts) {
       if (part.mesh.cp == 1) continue;
@@ -67,7 +73,7 @@ std::string WhyDirections(const CostModel& cost, const Layout& layout) {
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout) {
   const std::string spread = WhySpread(cost, layout);
   if (!spread.empty()) return spread;
-  const std::string splits = WhyNotInSplits(layout);
+  const std::string splits = WhyNotInSplits(cost, layout);
   if (!splits.empty()) return splits;
   const std::string directions = WhyDirections(cost, layout);
   if (!directions.empty()) return directions;

@@ -7,8 +7,8 @@
 
 namespace dflop {
 
-/// "" when shard groups divide the copies of every part, the context-parallel ranks can share its heads, and copies of
-/// what is gathered run alike; otherwise what is wrong and what works.
+/// "" when shard groups divide the copies of every part, the context-parallel ranks can share its heads, copies of what
+/// is gathered run alike, and no sequence is cut that has to be whole; otherwise what is wrong and what works.
 std::string WhyNotTrained(const CostModel& cost, const Layout& layout);
 
 }  // namespace dflop

@@ -26,9 +26,10 @@ std::string Changed(const std::string& from, const std::string& to) {
 }
 
 TEST(ModelSpec, EveryBuiltInReadsAndHasASource) {
-  // 7 vision encoders × 5 LLMs for LLaVA-OneVision, 4 × 5 for InternVL, Qwen2-Audio and the tiny one, 11 LLMs alone.
+  // 7 vision encoders × 5 LLMs for LLaVA-OneVision, 4 × 5 for InternVL, Qwen2-Audio, Llama 3.2's two and the tiny one,
+  // 11 LLMs alone.
   const std::vector<std::string> names = BuiltInModelNames();
-  EXPECT_EQ(names.size(), 35u + 20u + 2u + 11u);
+  EXPECT_EQ(names.size(), 35u + 20u + 4u + 11u);
   for (const std::string& name : names) {
     EXPECT_EQ(BuiltInModel(name).name, name);
     EXPECT_NE(ModelSource(name).find("arXiv"), std::string::npos) << name;

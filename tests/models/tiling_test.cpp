@@ -227,5 +227,17 @@ TEST(SampleShape, TokensOfSeveralEncodersNeverOverflow) {
   EXPECT_THROW(ShapeOf(sample, ModelWith({dense, dense, dense, dense})), InputError);
 }
 
+TEST(Tiling, LlamaTakesTheGridIntoWhichAnImageFitsWithTheLeastEnlarging) {
+  // Of columns × rows of 560 px, at most 4. 400 × 900: one tile shrinks it; 1 × 2 enlarges it 1.24-fold, as 2 × 2 does,
+  // which has more tiles; 1 × 3 and 1 × 4 1.4-fold.
+  EXPECT_EQ(LlamaGrid({400, 900}, 560, 4), (TileGrid{1, 2}));
+  EXPECT_EQ(LlamaGrid({560, 560}, 560, 4), (TileGrid{1, 1}));
+  EXPECT_EQ(LlamaGrid({561, 560}, 560, 4), (TileGrid{2, 1}));
+  EXPECT_EQ(LlamaGrid({1120, 1120}, 560, 4), (TileGrid{2, 2}));
+  // 3,000 × 1,000 fits into none: 3 × 1 and 4 × 1 leave 0.56 of its height, 2 × 2 0.37 of its width.
+  EXPECT_EQ(LlamaGrid({3000, 1000}, 560, 4), (TileGrid{3, 1}));
+  EXPECT_EQ(LlamaGrid({1, 10000}, 560, 4), (TileGrid{1, 4}));
+}
+
 }  // namespace
 }  // namespace dflop

@@ -75,7 +75,8 @@ TEST(TransformerShape, WhatIsBeyondPlainLayersIsNamed) {
   for (const std::string& name : BuiltInModelNames()) {
     const ModelSpec model = BuiltInModel(name);
     const bool mixture = name.starts_with("mixtral") || name == "qwen2-57b-a14b" || name == "deepseek-v3";
-    EXPECT_EQ(KeyBeyondPlainLayers(model, model.llm_module()), mixture ? "experts" : "") << name;
+    const std::string key = mixture ? "experts" : name.starts_with("llama3.2") ? "cross_attention_layers" : "";
+    EXPECT_EQ(KeyBeyondPlainLayers(model, model.llm_module()), key) << name;
   }
   const auto of = [](const std::string& keys) { return KeyBeyondPlainLayers(ModelFrom(Llm(keys)), 0); };
   EXPECT_EQ(of(R"("head_dim": 64)"), "head_dim");
