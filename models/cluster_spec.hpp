@@ -141,8 +141,8 @@ class ClusterSpec {
     int first_nic;  ///< of its node, over all nodes
     int domain;     ///< of NVLink, over all nodes
   };
-  /// One division by the node's size (callers drop what they do not ask for) after a search over the few kinds, which
-  /// is none where there is one: collectives ask for every flow.
+  /// One division in most clusters (a NIC for every GPU, one domain a node) after a search over the few kinds, which is
+  /// none where there is one: collectives ask for every flow.
   Seat SeatOf(int gpu) const {
     std::size_t kind = 0;
     int nodes = 0;
@@ -156,8 +156,10 @@ class ClusterSpec {
     }
     const NodeSpec& node = kinds_[kind].node;
     const int before = gpu / node.gpus;
-    return {kind, nodes + before, gpu % node.gpus % node.nics, nics + before * node.nics,
-            domains + gpu / node.domain()};
+    const int place = gpu - before * node.gpus;
+    const int domain = node.domain();
+    return {kind, nodes + before, place < node.nics ? place : place % node.nics, nics + before * node.nics,
+            domains + (domain == node.gpus ? before : gpu / domain)};
   }
   static BytesPerSecond Slowed(BytesPerSecond rate, const std::map<int, double>& slow, int place) {
     if (slow.empty()) return rate;
