@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "policies/api/registry.hpp"
 #include "policies/api/v_placement.hpp"

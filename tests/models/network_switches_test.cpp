@@ -1,12 +1,17 @@
 // All-reduces that the switches between nodes add up, and networks that reach their rate late, by hand.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
 #include <map>
 #include <numeric>
 
 #include "base/index.hpp"
+#include "base/statistics.hpp"
+#include "models/calibration/reference_collectives.hpp"
 #include "models/network/span_collectives.hpp"
-#include "sim/build/collectives.hpp"
+#include "sim/build/lone_collective.hpp"
+#include "test_paths.hpp"
 #include "tests/models/model_test_support.hpp"
 
 namespace dflop {
@@ -183,6 +188,27 @@ TEST(NicRamp, IsReadWrittenAndBounded) {
   EXPECT_EQ(ToJson(cluster("").only_node()).find("nic_simple_hops"), nullptr);
   ExpectError(ErrorOf([&] { cluster(R"("nic_simple_hops": 0.5)"); }), "/node/nic_simple_hops: ");
   ExpectError(ErrorOf([&] { cluster(R"("nic_ll128_efficiency": 1.5)"); }), "/node/nic_ll128_efficiency: ");
+}
+
+// What p4de nodes took from 1 MiB up, which the ramp of the built-in node was fitted to with another log's.
+TEST(NicRamp, BringsTheBuiltInP4dNodesToTheirLog) {
+  const std::string folder = DFLOP_SHARED_DIR "/reference-data";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no reference data";
+  const Json name = "hgx-a100-p4d";
+  ClusterSpec cluster = ReadCluster({name, "built-in"});
+  cluster.set_nodes(2);
+  const auto median_error = [&] {
+    std::vector<double> errors;
+    for (const MeasuredCollective& row : LoadCollectivesBetweenNodes(folder)) {
+      if (row.table != "p4de" || row.bytes < Bytes(1 << 20)) continue;
+      const Seconds predicted = TimeOf(cluster, {row.op, row.ranks, row.ranks_per_node, row.bytes}).time;
+      errors.push_back(std::abs(predicted / row.time - 1));
+    }
+    return Quantile(errors, 0.5);
+  };
+  EXPECT_LT(median_error(), 0.05);
+  cluster.only_node().nic_ramp = {};
+  EXPECT_GT(median_error(), 0.15);
 }
 
 }  // namespace
