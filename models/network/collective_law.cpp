@@ -202,6 +202,7 @@ const char* NameOf(CollectiveOp op) {
 
 CollectiveOp ReadCollectiveOp(const JsonReader& json) {
   std::vector<std::string> names;
+  names.reserve(kNames.size());
   for (const auto& [op, name] : kNames) names.emplace_back(name);
   const std::string wanted = json.OneOf(names);
   return std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return wanted == entry.second; })->first;

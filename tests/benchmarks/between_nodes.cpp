@@ -195,7 +195,7 @@ EfaSource MakeEfaSource(const std::string& name, Rows rows, double hop_if_unknow
 }
 
 /// The ramp that meets the sizes in between of some sources best, each with a hop of its own.
-NicRamp FitRamp(std::vector<EfaSource*> sources) {
+NicRamp FitRamp(const std::vector<EfaSource*>& sources) {
   NicRamp best;
   double least = std::numeric_limits<double>::infinity();
   for (double hops = 1; hops <= 8; hops += 0.5) {

@@ -85,7 +85,7 @@ TEST(InSwitchReduction, WaitsForNvLinkInsideTheNode) {
 // 64 KiB: 41 us and 8 KiB at 10 GB/s, 0.82 us. A tree of 16 nodes takes 60 us by LL128 before any byte; one of two
 // nodes 5 + 1 + 14 + 2·5 = 30 us, and is taken.
 TEST(InSwitchReduction, ASmallAllReduceGainsWhereTreesAreDeep) {
-  const double bytes = 65536 / 8 / 10e9;
+  const double bytes = 65536.0 / 8 / 10e9;
   const ClusterSpec many = WithSharp(SwitchedNodes(16));
   EXPECT_EQ(Reduced(many, 65536).algorithm, "SHARP");
   EXPECT_NEAR(SecondsOf(many, Reduced(many, 65536)), 41e-6 + bytes, 1e-10);
