@@ -20,6 +20,7 @@ namespace {
 constexpr int kMaxPerNode = 1024;
 constexpr double kMaxPeak = 1e18;    // FLOP per second
 constexpr double kMaxMemory = 1e15;  // bytes
+constexpr double kMostSimpleHops = 100;
 // What large messages reach of the nominal rate when an inline node does not say; a stated assumption, about what
 // nccl-tests show on NVLink and on InfiniBand.
 constexpr double kAssumedIntraEfficiency = 0.7;
@@ -72,6 +73,8 @@ std::vector<std::string> NodeKeys() {
           "nic_bytes_per_s",
           "nic_latency_s",
           "nic_efficiency",
+          "nic_simple_hops",
+          "nic_ll128_efficiency",
           "nvlink_domain",
           "collectives",
           "pcie_bytes_per_s"};
@@ -94,6 +97,8 @@ void ReadNodeInto(const JsonReader& json, bool partial, NodeSpec& node,
   if (wanted("nic_latency_s")) node.nic_latency = Seconds(number("nic_latency_s", 0, kMaxLatency));
   node.intra_efficiency = json.NumberOr("intra_efficiency", node.intra_efficiency, 0.001, 1);
   node.nic_efficiency = json.NumberOr("nic_efficiency", node.nic_efficiency, 0.001, 1);
+  node.nic_ramp.simple_hops = json.NumberOr("nic_simple_hops", node.nic_ramp.simple_hops, 1, kMostSimpleHops);
+  node.nic_ramp.ll128_efficiency = json.NumberOr("nic_ll128_efficiency", node.nic_ramp.ll128_efficiency, 0.001, 1);
   node.nvlink_domain = static_cast<int>(json.IntOr("nvlink_domain", node.nvlink_domain, 1, kMaxPerNode));
   node.pcie_bandwidth = BytesPerSecond(json.NumberOr("pcie_bytes_per_s", node.pcie_bandwidth.value(), 1, kMaxRate));
   CheckDomain(json, node);
@@ -203,9 +208,22 @@ void ReadSpeeds(const JsonReader& json, ClusterSpec& cluster) {
   }
 }
 
+/// Only of switches that stand in a tree: on another fabric nobody is the root of all ways.
+void ReadInSwitchReduction(const JsonReader& json, ClusterSpec& cluster) {
+  const bool wanted = json.Bool();
+  const FabricSpec& fabric = cluster.fabric_spec();
+  const bool tree = std::holds_alternative<FullFabric>(fabric) || std::holds_alternative<FatTree>(fabric) ||
+                    std::holds_alternative<RailFabric>(fabric);
+  if (wanted && !tree) {
+    json.Fail("is true on a fabric whose switches stand in no tree; full, fat-tree and rail fabrics may have it");
+  }
+  cluster.SetInSwitchReduction(wanted);
+}
+
 /// `nodes`: replaces the number that stands there.
 ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes = {}) {
-  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric", "network", "device_speed"});
+  json.AllowOnly({"schema", "name", "source", "nodes", "node", "node_kinds", "fabric", "network", "device_speed",
+                  "in_switch_reduction"});
   json.CheckSchema("dflop/cluster/1", false);
   const auto own = json.Find("node");
   const auto several = json.Find("node_kinds");
@@ -241,6 +259,7 @@ ClusterSpec ReadClusterObject(const JsonReader& json, std::optional<int> nodes =
   if (const auto given = json.Find("fabric")) fabric = ReadFabric(*given, all);
   ClusterSpec cluster(name, source, std::move(kinds), std::move(fabric));
   if (const auto speeds = json.Find("device_speed")) ReadSpeeds(*speeds, cluster);
+  if (const auto reduces = json.Find("in_switch_reduction")) ReadInSwitchReduction(*reduces, cluster);
   return cluster;
 }
 
@@ -393,6 +412,8 @@ Json ToJson(const NodeSpec& node) {
   own["nic_bytes_per_s"] = node.nic_bandwidth.value();
   own["nic_latency_s"] = node.nic_latency.value();
   own["nic_efficiency"] = node.nic_efficiency;
+  if (node.nic_ramp.simple_hops != 1) own["nic_simple_hops"] = node.nic_ramp.simple_hops;
+  if (node.nic_ramp.ll128_efficiency != 1) own["nic_ll128_efficiency"] = node.nic_ramp.ll128_efficiency;
   if (node.law.fitted) own["collectives"] = ToJson(node.law);
   return own;
 }
@@ -415,6 +436,7 @@ Json ToJson(const ClusterSpec& cluster) {
     }
   }
   if (cluster.fabric() != nullptr) json["fabric"] = ToJson(cluster.fabric_spec());
+  if (cluster.in_switch_reduction()) json["in_switch_reduction"] = true;
   for (int gpu = 0; cluster.has_slow_gpus() && gpu < cluster.gpus(); ++gpu) {
     const double speed = cluster.SlowestSpeed(gpu, 1);
     if (speed == 1) continue;

@@ -35,6 +35,7 @@ struct NodeSpec {
   /// Share of the nominal link rate that large messages reach (fit to measured collectives; see the data file).
   double intra_efficiency = 1.0;
   double nic_efficiency = 1.0;
+  NicRamp nic_ramp{};
   /// GPUs that NVLink joins: 0: those of the node; fewer (pairs), or those of several nodes (a rack).
   int nvlink_domain = 0;
   /// Between a GPU and what is not NVLink: NICs, GPUs of its node outside its domain. 0: as fast as these.
@@ -114,6 +115,10 @@ class ClusterSpec {
   /// With every link as fast as its kind's.
   ClusterSpec WithoutSlowLinks() const;
 
+  /// The switches between nodes add up all-reduces (SHARP).
+  bool in_switch_reduction() const { return in_switch_reduction_; }
+  void SetInSwitchReduction(bool has) { in_switch_reduction_ = has; }
+
   const FabricSpec& fabric_spec() const { return fabric_spec_; }
   /// Between the NICs; null where it is full.
   const Fabric* fabric() const { return fabric_.get(); }
@@ -172,6 +177,7 @@ class ClusterSpec {
   std::string source_;
   std::vector<NodeKind> kinds_;
   FabricSpec fabric_spec_;
+  bool in_switch_reduction_ = false;
   std::shared_ptr<const Fabric> fabric_;
   std::map<int, double> speeds_;        ///< by GPU, of those that are slower than their kind
   std::map<int, double> slow_nvlinks_;  ///< by GPU
@@ -181,7 +187,8 @@ class ClusterSpec {
 /// A built-in name (one node); {"name": built-in, "nodes": n, "node": {keys that differ}}; inline with a whole "node"
 /// (an object, {"file": …} or the name of a built-in cluster whose node it is), or with "node_kinds" [{"name", "count",
 /// "node" or its keys}…]; or {"file": …, "nodes": n}. All but the first may have a "fabric", a "network" {"file": …}
-/// whose measured collectives go before the law, and "device_speed" [{"gpu", "speed"}…] of GPUs slower than their kind.
+/// whose measured collectives go before the law, "device_speed" [{"gpu", "speed"}…] of GPUs slower than their kind, and
+/// "in_switch_reduction": true where full, fat-tree or rail fabrics are of switches that add up all-reduces.
 ClusterSpec ReadCluster(const JsonReader& json);
 GpuSpec ReadGpu(const JsonReader& json);  ///< a built-in name, inline, or {"file": …}
 std::vector<std::string> BuiltInClusterNames();

@@ -1,10 +1,11 @@
 // `dflop plan`: the layout that a policy chooses, why, and on request the whole plan as a file.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <limits>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "base/file.hpp"
@@ -68,11 +69,27 @@ void PrintDegrees(const Layout& layout, const ModelSpec& model) {
   }
 }
 
-/// Where a stage's replicas lie: GPUs and nodes from the first to the last of them.
+/// Numbers as runs: "0 to 3, 8 to 11".
+std::string RunsText(const std::set<int>& numbers) {
+  constexpr int kShown = 8;
+  std::string text;
+  int runs = 0;
+  for (auto first = numbers.begin(); first != numbers.end();) {
+    auto end = std::next(first);
+    while (end != numbers.end() && *end == *std::prev(end) + 1) ++end;
+    if (runs++ == kShown) return text + Format(", … %d", *numbers.rbegin());
+    const int last = *std::prev(end);
+    text += (text.empty() ? "" : ", ") + (*first == last ? Format("%d", last) : Format("%d to %d", *first, last));
+    first = end;
+  }
+  return text;
+}
+
+/// Where a stage's replicas lie: their GPUs and nodes.
 void PrintPlacement(const Layout& layout, const ModelSpec& model, const ClusterSpec& cluster) {
   struct Place {
-    int first = std::numeric_limits<int>::max();
-    int last = -1;
+    std::set<int> gpus;
+    std::set<int> nodes;
     int groups = 0;
     int size = 1;
   };
@@ -81,8 +98,10 @@ void PrintPlacement(const Layout& layout, const ModelSpec& model, const ClusterS
     const DeviceGroup& group = layout.groups[Index(stage.group)];
     for (const ModulePart& part : stage.parts) {
       Place& place = places[{part.module, stage.depth}];
-      place.first = std::min(place.first, group.first_gpu);
-      place.last = std::max(place.last, group.first_gpu + group.size - 1);
+      for (int gpu = group.first_gpu; gpu < group.first_gpu + group.size; ++gpu) {
+        place.gpus.insert(gpu);
+        place.nodes.insert(cluster.node_of(gpu));
+      }
       place.size = group.size;
       ++place.groups;
     }
@@ -98,10 +117,9 @@ void PrintPlacement(const Layout& layout, const ModelSpec& model, const ClusterS
     }
     stage = key.first == module ? stage + 1 : 0;
     module = key.first;
-    const int from = cluster.node_of(place.first), to = cluster.node_of(place.last);
-    PrintWrapped(Format("  %-20s stage %d: %d × %d GPUs, %d to %d, node%s\n", model.module_name(module).c_str(), stage,
-                        place.groups, place.size, place.first, place.last,
-                        from == to ? Format(" %d", from).c_str() : Format("s %d to %d", from, to).c_str()));
+    PrintWrapped(Format("  %-20s stage %d: %d × %d GPUs, %s, node%s %s\n", model.module_name(module).c_str(), stage,
+                        place.groups, place.size, RunsText(place.gpus).c_str(), place.nodes.size() > 1 ? "s" : "",
+                        RunsText(place.nodes).c_str()));
   }
 }
 

@@ -51,21 +51,29 @@ class Choice {
   /// sends what it reduces once up and once down (two domains: half of that each).
   void Tree() {
     if (work_.op != CollectiveOp::kAllReduce || work_.domains < 2) return;
-    const double per_domain = static_cast<double>(work_.ranks) / work_.domains;
     const double ring = SentShare(work_.op, work_.ranks);
     const double nic_share = (work_.domains == 2 ? 1.0 : 2.0) / ring;
-    double nvlink_share = per_domain > 1 ? 2.0 / ring : 0;
-    Steps tree{2 * (per_domain - 1), 2 * std::ceil(std::log2(work_.domains)), work_.nvlink * nvlink_share,
-               work_.nic * nic_share, Copy()};
-    if (const Seconds reduced = InSwitch(per_domain); per_domain > 2 && reduced < tree.nvlink_time + tree.copy) {
-      nvlink_share = std::min(nvlink_share, reduced / work_.nvlink);
-      tree.nvlink_time = reduced;
-      tree.copy = Seconds(0);
-    }
-    Protocols(tree, {"tree LL", "tree LL128", "tree Simple"}, nvlink_share, nic_share);
+    const Inside inside = InsideDomains();
+    const Steps tree{2 * (inside.ranks - 1), 2 * std::ceil(std::log2(work_.domains)), inside.time,
+                     work_.nic * nic_share, inside.copy};
+    Protocols(tree, {"tree LL", "tree LL128", "tree Simple"}, inside.share, nic_share);
   }
 
-  /// The switches reduce: a rank sends its bytes once and receives the sum once (NVLS, from Hopper on).
+  /// The network's switches reduce (NCCL's CollNet over SHARP; Graham et al., "Scalable Hierarchical Aggregation
+  /// Protocol (SHARP)", COM-HPC 2016): the ranks of a domain reduce their shares among each other, each share goes up
+  /// through the switches once and comes down as the sum, and is gathered. A NIC sends bytes / ranks of its domain,
+  /// however many domains there are, in whole chunks (Simple). One hop up and one down: what a tree of more levels adds
+  /// is in the hop. Nothing that we have was measured on such a network.
+  void NetworkSwitches() {
+    if (!work_.in_switch || work_.op != CollectiveOp::kAllReduce || work_.domains < 2) return;
+    const Inside inside = InsideDomains();
+    const double nic_share = 1 / SentShare(work_.op, work_.ranks);
+    const double steps = inside.ranks > 1 ? 2 : 0;
+    Take(Simple({steps, 2, inside.time, work_.nic * nic_share, inside.copy}),
+         inside.in_switch ? "NVLS and SHARP" : "SHARP", inside.share, nic_share);
+  }
+
+  /// NVLink's switches reduce: a rank sends its bytes once and receives the sum once (NVLS, from Hopper on).
   void NvLinkSwitch() {
     if (work_.op != CollectiveOp::kAllReduce || work_.domains > 1 || work_.ranks < 3) return;
     const Seconds bytes = InSwitch(work_.ranks);
@@ -93,6 +101,30 @@ class Choice {
   const CollectivePrice& best() const { return best_; }
 
  private:
+  /// What trees of domains do in each: its ranks reduce to one and get the sum back, along a chain or in NVLink's
+  /// switch, whichever is quicker.
+  struct Inside {
+    double ranks = 1;
+    double share = 0;  ///< of what the ring moves over NVLink
+    Seconds time{0};
+    Seconds copy{0};
+    bool in_switch = false;
+  };
+  Inside InsideDomains() const {
+    Inside inside;
+    inside.ranks = static_cast<double>(work_.ranks) / work_.domains;
+    inside.share = inside.ranks > 1 ? 2.0 / SentShare(work_.op, work_.ranks) : 0;
+    inside.time = work_.nvlink * inside.share;
+    inside.copy = Copy();
+    if (const Seconds reduced = InSwitch(inside.ranks); inside.ranks > 2 && reduced < inside.time + inside.copy) {
+      inside.share = std::min(inside.share, reduced / work_.nvlink);
+      inside.time = reduced;
+      inside.copy = Seconds(0);
+      inside.in_switch = true;
+    }
+    return inside;
+  }
+
   Seconds Hop() const { return work_.domains > 1 ? work_.nic_hop : work_.nvlink_hop; }
   Seconds Pair() const {
     if (work_.domains > 1) return work_.nic_hop;
@@ -109,18 +141,22 @@ class Choice {
 
   void Protocols(const Steps& steps, const std::array<std::string_view, 3>& names, double nvlink_share,
                  double nic_share) {
-    const Seconds between = steps.nic * work_.nic_hop;
-    const Seconds quick = steps.nvlink * work_.nvlink_hop + between;
+    const Seconds quick = steps.nvlink * work_.nvlink_hop + steps.nic * work_.nic_hop;
     if (law_.fitted) {
       const Seconds ll = std::max(steps.nvlink_time / kLlOnNvLink, steps.nic_time / kLlOnNics);
-      const Seconds ll128 = std::max(steps.nvlink_time / law_.ll128_efficiency + steps.copy, steps.nic_time);
+      const Seconds ll128 = std::max(steps.nvlink_time / law_.ll128_efficiency + steps.copy,
+                                     steps.nic_time / work_.nic_ramp.ll128_efficiency);
       Take(law_.launch + quick + ll, names[0], nvlink_share, nic_share);
       Take(law_.launch + law_.ll128 + quick + ll128, names[1], nvlink_share, nic_share);
     }
+    Take(Simple(steps), names[2], nvlink_share, nic_share);
+  }
+
+  Seconds Simple(const Steps& steps) const {
     const Seconds step = law_.simple_step < Seconds(0) ? work_.nvlink_hop : law_.simple_step;
-    Take(law_.launch + law_.simple + steps.nvlink * step + between +
-             std::max(steps.nvlink_time + steps.copy, steps.nic_time),
-         names[2], nvlink_share, nic_share);
+    const Seconds between = steps.nic * work_.nic_ramp.simple_hops * work_.nic_hop;
+    return law_.launch + law_.simple + steps.nvlink * step + between +
+           std::max(steps.nvlink_time + steps.copy, steps.nic_time);
   }
 
   void Take(Seconds time, std::string_view name, double nvlink_share, double nic_share) {
@@ -145,6 +181,7 @@ CollectivePrice PriceCollective(const CollectiveLaw& law, const RingWork& work) 
     choice.Ring();
     if (law.fitted) choice.Tree();
     choice.NvLinkSwitch();
+    choice.NetworkSwitches();
   }
   return choice.best();
 }
@@ -165,6 +202,7 @@ const char* NameOf(CollectiveOp op) {
 
 CollectiveOp ReadCollectiveOp(const JsonReader& json) {
   std::vector<std::string> names;
+  names.reserve(kNames.size());
   for (const auto& [op, name] : kNames) names.emplace_back(name);
   const std::string wanted = json.OneOf(names);
   return std::find_if(kNames.begin(), kNames.end(), [&](const auto& entry) { return wanted == entry.second; })->first;

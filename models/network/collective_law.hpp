@@ -1,10 +1,10 @@
 // How long a collective takes: closed forms by algorithm and protocol, of which the quickest counts.
 //
-// The forms are those of NCCL's algorithms (ring, tree, in-switch reduction over NVLink, pairwise exchange) and
-// protocols: LL sends a flag with every word (least latency, a small share of the rate), LL128 one with every line, and
-// Simple whole chunks that are synchronised (most latency, the whole rate). Every one is linear in the bytes and falls
-// in no rate's decrease, so the minimum never makes a slower link faster. Constants are fitted to measured collectives
-// per kind of node; the clusters' data file says from what.
+// The forms are those of NCCL's algorithms (ring, tree, in-switch reduction over NVLink and, where a network has it,
+// between nodes, pairwise exchange) and protocols: LL sends a flag with every word (least latency, a small share of the
+// rate), LL128 one with every line, and Simple whole chunks that are synchronised (most latency, the whole rate). Every
+// one is linear in the bytes and falls in no rate's decrease, so the minimum never makes a slower link faster.
+// Constants are fitted to measured collectives per kind of node; the clusters' data file says from what.
 //
 // Bytes are counted as nccl-tests does: the whole buffer of an all-gather or a reduce-scatter, what one rank sends in
 // all of an all-to-all, one rank's buffer otherwise.
@@ -36,6 +36,14 @@ struct CollectiveLaw {
   bool fitted = false;          ///< chooses among protocols and trees; the plain ring does not
 };
 
+/// How soon a network between nodes reaches its rate, which is a property of its NICs' transport: as initialised it
+/// does so as NVLink does. Over EFA a chunk waits for several round trips before it counts as arrived, and small ones
+/// fill the NICs badly; results/network/between_nodes.md says what that was fitted to.
+struct NicRamp {
+  double simple_hops = 1;       ///< hops that a step of Simple takes, at least 1
+  double ll128_efficiency = 1;  ///< share of the NICs' rate that LL128 reaches
+};
+
 /// A collective on a plain ring: what it would move and over how many steps.
 struct RingWork {
   CollectiveOp op = CollectiveOp::kAllReduce;
@@ -47,11 +55,13 @@ struct RingWork {
   BytesPerSecond nvlink_nominal{0};
   Seconds nvlink_hop{0};
   Seconds nic_hop{0};
+  NicRamp nic_ramp{};
+  bool in_switch = false;  ///< switches between the domains add up what passes them (SHARP)
 };
 
 struct CollectivePrice {
   Seconds time{0};
-  std::string_view algorithm;  ///< "ring LL128", "NVLS", "tree Simple", …
+  std::string_view algorithm;  ///< "ring LL128", "NVLS", "tree Simple", "SHARP", …
   /// What moves over NVLink and between domains, as a share of the ring's bytes.
   double nvlink_share = 1;
   double nic_share = 1;

@@ -53,6 +53,7 @@ CollectivePrice SpanCollective(const NodeSpec& node, CollectiveOp op, const Span
   work.nvlink_nominal = node.intra_bandwidth;
   work.nvlink_hop = node.intra_latency;
   work.nic_hop = span.ranks > span.per_node ? node.nic_latency : node.intra_latency;
+  if (span.ranks > span.per_node) work.nic_ramp = node.nic_ramp;
   return PriceCollective(node.law, work);
 }
 

@@ -3,6 +3,8 @@
 // With a schedule of two directions (PipelineSchedule::directions) a uniform layout has a replica each way on every row
 // of devices: "dp" counts rows and "microbatches" those of a row, both ways together, so that degrees mean the same
 // beside a schedule of one direction.
+// "order" names the axes, or the GPUs themselves: element k is where GPU k of the default numbering lies
+// (sim/plan/given_gpus.hpp).
 // Either "encoders" {name: degrees} + "llm" {degrees}, each on devices of its own or, with {"tp", "spread": true}, an
 // encoder spread over the LLM's, or "uniform" {tp, cp, pp, dp, ep,
 // etp, encoder_stages, encoder_tp, layers_per_stage}; and either "microbatches" or "samples_per_microbatch". Or "file",
@@ -12,11 +14,13 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "policies/api/registry.hpp"
 #include "policies/api/v_placement.hpp"
 #include "policies/layout_search/plan_simulator.hpp"
 #include "policies/layout_search/separate_layouts.hpp"
+#include "sim/plan/given_gpus.hpp"
 #include "sim/plan/release_config.hpp"
 #include "sim/plan/training_check.hpp"
 
@@ -24,6 +28,7 @@ namespace dflop {
 namespace {
 
 constexpr int kMaxDegree = 1 << 20;
+constexpr int kLastGpu = (1 << 24) - 1;
 
 std::vector<int> ReadLayers(const JsonReader& json) {
   std::vector<int> layers;
@@ -102,7 +107,7 @@ class FixedLayout final : public LayoutPlanner {
       }
     }
     communicator_ = CommunicatorOr(json, Communicator::kHub);
-    if (const auto order = json.Find("order")) order_ = ReadPlacementOrder(*order);
+    if (const auto order = json.Find("order")) ReadOrder(*order);
     if (uniform_) uniform_->order = order_;
     if (config_) return;
     if (json.Has("microbatches") == json.Has("samples_per_microbatch")) {
@@ -118,6 +123,7 @@ class FixedLayout final : public LayoutPlanner {
     decision.layout = uniform_                                ? Uniform(problem, *uniform_, "/uniform")
                       : problem.cost.model().encoders.empty() ? Uniform(problem, LlmAlone(), "")
                                                               : Separate(problem);
+    if (order_ == PlacementOrder::kGiven) Place(decision.layout, problem.cost.cluster());
     const std::string why = WhyNotTrained(problem.cost, decision.layout);
     if (!why.empty()) Fail("", why);
     PlanSimulator simulator(problem);
@@ -129,6 +135,21 @@ class FixedLayout final : public LayoutPlanner {
   }
 
  private:
+  void ReadOrder(const JsonReader& order) {
+    order_ = ReadPlacementOrder(order);
+    if (order_ != PlacementOrder::kGiven) return;
+    for (const JsonReader& gpu : order.Elements()) gpus_.push_back(static_cast<int>(gpu.Int(0, kLastGpu)));
+  }
+
+  void Place(Layout& layout, const ClusterSpec& cluster) const {
+    const GivenGpusFault fault = FindFault(layout, gpus_, cluster);
+    if (!fault.what.empty()) {
+      const std::string element = fault.element < 0 ? "" : "/" + std::to_string(fault.element);
+      throw InputError(file_, pointer_ + "/order" + element, fault.what);
+    }
+    layout = OnGpus(std::move(layout), gpus_);
+  }
+
   [[noreturn]] void Fail(const std::string& key, const std::string& what) const {
     if (config_) throw InputError(config_->file, key == "/microbatches" ? "/num_batches" : "/parallel_config", what);
     throw InputError(file_, pointer_ + key, what);
@@ -234,6 +255,7 @@ class FixedLayout final : public LayoutPlanner {
   ModuleDegrees llm_;
   Communicator communicator_ = Communicator::kHub;
   PlacementOrder order_ = PlacementOrder::kReplicas;
+  std::vector<int> gpus_;  ///< of an order that is kGiven
   int microbatches_ = 0;
   int samples_ = 0;
 };
@@ -265,9 +287,10 @@ const Registration<LayoutPlanner> kFixed{
        .help = "of every LLM replica, or of a row of devices both ways; this or samples_per_microbatch"},
       {.name = "samples_per_microbatch", .type = Parameter::Integer{1, kMaxDegree}, .help = "this or microbatches"},
       {.name = "order",
-       .type = Parameter::Word{{"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"}},
+       .type = Parameter::Other{"tp-cp-ep-dp-pp|tp-cp-ep-pp-dp|tp-dp-pp|tp-pp-dp|[GPU…]"},
        .help =
-           "which ranks are neighbours: replicas of a stage (…-dp-pp, as Megatron-LM, by default) or stages of one"},
+           "which ranks are neighbours: replicas of a stage (…-dp-pp, as Megatron-LM, by default) or stages of one; or "
+           "where each GPU of the default order lies, by its number in the cluster"},
       {.name = "communicator",
        .type = Parameter::Other{"hub|direct|object"},
        .help = "how encoders reach the LLM, {\"name\", \"blocking\"} to say whether it blocks; by default a hub"}}},

@@ -158,6 +158,8 @@ double ChoiceEstimate::ReductionSeconds(const ModulePart& part, int replicas) co
   work.nvlink_nominal = node.intra_bandwidth;
   work.nvlink_hop = node.intra_latency;
   work.nic_hop = node.nic_latency;
+  work.nic_ramp = node.nic_ramp;
+  work.in_switch = cost_.cluster().in_switch_reduction();
   const double share = cost_.software().overlap_gradients ? 1.0 / std::max(1, part.layers) : 1.0;
   return share * PriceCollective(node.law, work).time.value();
 }

@@ -156,6 +156,7 @@ RingWork WorkOf(const ClusterSpec& cluster, CollectiveOp op, const Domains& doma
     AddPorts(cluster, flow, nvlink ? inside : between);
     if (nvlink || cluster.same_node(flow.source_gpu, flow.target_gpu)) continue;
     work.nic_hop = std::max(work.nic_hop, cluster.nic_hop(flow.source_gpu, flow.target_gpu));
+    work.in_switch = cluster.in_switch_reduction();
   }
   work.nvlink = Seconds(Busiest(cluster, inside));
   work.nic = Seconds(Busiest(cluster, between));
@@ -176,8 +177,12 @@ CollectivePrice SlowestPrice(const ClusterSpec& cluster, std::span<const int> gr
     for (RingWork* one : {&work, &healthy}) {
       one->nvlink_nominal = node.intra_bandwidth;
       one->nvlink_hop = node.intra_latency;
+      one->nic_ramp = node.nic_ramp;
       // GPUs of one node that only PCIe joins.
-      if (one->domains > 1 && one->nic_hop <= Seconds(0)) one->nic_hop = node.intra_latency;
+      if (one->domains > 1 && one->nic_hop <= Seconds(0)) {
+        one->nic_hop = node.intra_latency;
+        one->nic_ramp = {};
+      }
     }
     CollectivePrice price = PriceCollective(node.law, work);
     if (node.measured) {

@@ -71,6 +71,22 @@ bool KeepNicsApart(const ClusterSpec& cluster, const Layout& layout) {
   return true;
 }
 
+/// Where GPUs of a replica share NICs, those of every other share them in the same way.
+bool ShareNicsAlike(const ClusterSpec& cluster, const Layout& layout) {
+  std::map<int, std::vector<int>> nics_of_row;
+  for (const Stage& stage : layout.stages) {
+    const DeviceGroup& group = layout.groups[Index(stage.group)];
+    std::vector<int>& nics = nics_of_row[layout.RowOf(stage.replica)];
+    for (int i = 0; i < group.size; ++i) nics.push_back(cluster.nic_number(group.first_gpu + i));
+  }
+  for (auto& [row, nics] : nics_of_row) {
+    std::map<int, int> place;  // by NIC, in the order of first use
+    for (int& nic : nics) nic = place.try_emplace(nic, static_cast<int>(place.size())).first->second;
+  }
+  return std::all_of(nics_of_row.begin(), nics_of_row.end(),
+                     [&](const auto& row) { return row.second == nics_of_row.begin()->second; });
+}
+
 /// Every NVLink domain that holds groups of a stage holds equally many, and each of them whole.
 bool FillDomainsAlike(const ClusterSpec& cluster, const Layout& layout) {
   std::map<std::pair<int, int>, int> groups;  // by depth and domain
@@ -140,7 +156,8 @@ bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const
 }
 
 bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout) {
-  return AllAlike(classes, layout) && KeepNicsApart(cluster, layout) && FillDomainsAlike(cluster, layout);
+  return AllAlike(classes, layout) && KeepNicsApart(cluster, layout) && ShareNicsAlike(cluster, layout) &&
+         FillDomainsAlike(cluster, layout);
 }
 
 std::vector<ReplicaClass> ReplicaClassesOf(const CostModel& cost, const Layout& layout, const StepWork& work) {

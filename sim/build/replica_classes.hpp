@@ -59,8 +59,8 @@ inline bool SharesFabric(const ClusterSpec& cluster) { return cluster.fabric() !
 bool RunAlike(std::span<const ReplicaClass> classes, const Layout& layout, const std::vector<DeviceOrder>& orders);
 
 /// Whether equal replicas stay equal, to each other and to what one of them does alone, where messages share links:
-/// all are of one class, no two share a NIC, and every stage's groups fill their nodes alike, so that a collective over
-/// them looks the same from each.
+/// all are of one class, no two share a NIC, what one shares within itself all do, and every stage's groups fill their
+/// nodes alike, so that a collective over them looks the same from each.
 bool MayFoldUnderContention(std::span<const ReplicaClass> classes, const ClusterSpec& cluster, const Layout& layout);
 
 }  // namespace dflop

@@ -106,7 +106,8 @@ std::string WhyGpus(int wanted, const ClusterSpec& cluster) {
 }
 
 /// Groups of `tp` GPUs from `first` on: do they all stay inside an NVLink domain?
-std::string WhyNodes(int first, int groups, int tp, const ClusterSpec& cluster) {
+std::string WhyNodes(PlacementOrder order, int first, int groups, int tp, const ClusterSpec& cluster) {
+  if (order == PlacementOrder::kGiven) return "";
   for (int g = 0; g < groups; ++g) {
     const int gpu = first + g * tp;
     if (!cluster.same_domain(gpu, gpu + tp - 1)) {
@@ -159,7 +160,7 @@ std::string CommunicatorText(Communicator communicator) {
 
 /// How many device groups of its module stand before that of a stage of a replica.
 int PlaceOf(PlacementOrder order, int stage, int replica, int stages, int replicas) {
-  return order == PlacementOrder::kReplicas ? stage * replicas + replica : replica * stages + stage;
+  return order == PlacementOrder::kStages ? replica * stages + stage : stage * replicas + replica;
 }
 
 /// The middle one of an odd number would hold a stage twice.
@@ -183,6 +184,7 @@ std::string DegreeText(const ModuleDegrees& d) {
 }  // namespace
 
 PlacementOrder ReadPlacementOrder(const JsonReader& json) {
+  if (json.IsArray()) return PlacementOrder::kGiven;
   const std::string order = json.OneOf({"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"});
   return order.ends_with("dp-pp") ? PlacementOrder::kReplicas : PlacementOrder::kStages;
 }
@@ -254,7 +256,7 @@ std::string WhyImpossible(const HomogeneousDegrees& d, const ModelSpec& model, c
     return what + " has no encoder-only stage, not " + std::to_string(d.encoder_stages);
   }
   std::string why =
-      FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(0, d.pp * d.dp * d.cp, d.tp, cluster),
+      FirstOf({WhyGpus(d.gpus(), cluster), WhyNodes(d.order, 0, d.pp * d.dp * d.cp, d.tp, cluster),
                WhyDivision(model, model.llm_module(), d.tp),
                WhyStages(model, model.llm_module(), stages - d.encoder_stages, d.layers_per_stage),
                WhyCrossContext(model, model.llm_module(), d.cp),
@@ -277,7 +279,7 @@ std::string WhyImpossible(const SeparateDegrees& d, const ModelSpec& model, cons
     }
     const std::string why = FirstOf(
         {WhyEncoderContext(model, module, m), WhyCrossContext(model, module, m.cp), WhyGpus(first + m.gpus(), cluster),
-         WhyNodes(first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
+         WhyNodes(d.order, first, m.pp * m.dp * m.cp, m.tp, cluster), WhyDivision(model, module, m.tp),
          WhyStages(model, module, model.is_llm(module) ? m.pp * d.chunks : m.pp, m.layers_per_stage),
          WhyExpertMesh(model, module, {.tp = m.tp, .cp = m.cp, .ep = m.ep, .etp = m.etp}, m.dp)});
     if (!why.empty()) return why;

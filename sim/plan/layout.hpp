@@ -128,8 +128,11 @@ std::vector<ModuleDegrees> DegreesOf(const Layout& layout);
 enum class PlacementOrder {
   kReplicas,  ///< the replicas of a stage, then stages: Megatron-LM's tp-cp-ep-dp-pp
   kStages,    ///< the stages of a replica, then replicas: tp-cp-ep-pp-dp
+  /// As kReplicas until somebody says where the GPUs lie (sim/plan/given_gpus.hpp): whether tensor-parallel groups stay
+  /// in NVLink domains is not asked before.
+  kGiven,
 };
-/// "tp-cp-ep-dp-pp"; cp and ep may be left out. InputError at any other order.
+/// "tp-cp-ep-dp-pp"; cp and ep may be left out. InputError at any other order; a list of GPUs is kGiven.
 PlacementOrder ReadPlacementOrder(const JsonReader& json);
 
 /// The only two ways a layout is built (a planner chooses degrees, these place them).

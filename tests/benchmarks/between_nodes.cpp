@@ -1,6 +1,7 @@
 // between_nodes REFERENCE_DATA_FOLDER: collectives over several nodes against measured ones. Every source is a cluster
 // of a built-in node kind whose NICs' rate and hop are fitted to what is not scored: its messages from node to node, or
-// its three largest sizes (the rate) and those below 1 MiB (the hop).
+// its three largest sizes (the rate) and those below 1 MiB (the hop). A second table gives sources over EFA the ramp
+// (NicRamp) that another source's sizes in between tell, so that again nothing is scored that was fitted to.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -21,14 +22,16 @@ namespace {
 using Rows = std::vector<MeasuredCollective>;
 
 constexpr Bytes kLarge{1048576};
-constexpr double kScale = 0.1;  ///< of log ratios, where the loss turns from square to absolute
-constexpr int kValues = 400;    ///< of a rate or a hop that are tried
+constexpr double kScale = 0.1;     ///< of log ratios, where the loss turns from square to absolute
+constexpr int kValues = 400;       ///< of a rate or a hop that are tried
+constexpr int kQuickValues = 100;  ///< the same where ramps are compared
 constexpr int kRounds = 3;
 constexpr std::size_t kLargestSizes = 3;
 
 struct Nics {
   double rate = 25e9;  ///< bytes/s
   double hop = 30e-6;  ///< s
+  NicRamp ramp{};
 };
 
 ClusterSpec ClusterOf(const std::string& kind) {
@@ -41,6 +44,7 @@ Seconds TimeWith(ClusterSpec& cluster, const Nics& nics, const MeasuredCollectiv
   node.nic_bandwidth = BytesPerSecond(nics.rate);
   node.nic_efficiency = 1;
   node.nic_latency = Seconds(nics.hop);
+  node.nic_ramp = nics.ramp;
   return TimeOf(cluster, {row.op, row.ranks, row.ranks_per_node, row.bytes}).time;
 }
 
@@ -54,12 +58,13 @@ double Loss(ClusterSpec& cluster, const Nics& nics, const Rows& rows) {
 
 /// The least of values evenly spaced in logarithms: where NVLink binds, more of a rate changes nothing, and a search
 /// that steps too far would stay there.
-double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, std::pair<double, double> range, const Rows& rows) {
+double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, std::pair<double, double> range, const Rows& rows,
+              int values = kValues) {
   if (rows.empty()) return nics.*which;
   double best = nics.*which;
   double least = std::numeric_limits<double>::infinity();
-  for (int i = 0; i <= kValues; ++i) {
-    nics.*which = range.first * std::pow(range.second / range.first, static_cast<double>(i) / kValues);
+  for (int i = 0; i <= values; ++i) {
+    nics.*which = range.first * std::pow(range.second / range.first, static_cast<double>(i) / values);
     const double loss = Loss(cluster, nics, rows);
     if (loss < least) {
       least = loss;
@@ -69,18 +74,21 @@ double FitOne(ClusterSpec& cluster, Nics nics, double Nics::*which, std::pair<do
   return best;
 }
 
+constexpr std::pair<double, double> kHops = {1e-6, 300e-6};
+
 /// Messages tell both: the large ones the rate, the small ones the hop.
 struct FittedTo {
   Rows rate;
   Rows hop;
 };
 
-Nics FitNics(ClusterSpec& cluster, const FittedTo& rows, double hop) {
+Nics FitNics(ClusterSpec& cluster, const FittedTo& rows, double hop, const NicRamp& ramp = {}) {
   Nics nics;
   nics.hop = hop;
+  nics.ramp = ramp;
   for (int round = 0; round < kRounds; ++round) {
     nics.rate = FitOne(cluster, nics, &Nics::rate, {0.5e9, 150e9}, rows.rate);
-    nics.hop = FitOne(cluster, nics, &Nics::hop, {1e-6, 300e-6}, rows.hop);
+    nics.hop = FitOne(cluster, nics, &Nics::hop, kHops, rows.hop);
   }
   return nics;
 }
@@ -168,6 +176,75 @@ Nics PrintSource(const std::string& name, Rows rows, double hop_if_unknown) {
   return nics;
 }
 
+/// A source over EFA, all-reduces of one placement.
+struct EfaSource {
+  std::string name;
+  ClusterSpec cluster;
+  FittedTo fitted;
+  Rows scored;
+  Nics nics;  ///< without a ramp
+};
+
+EfaSource MakeEfaSource(const std::string& name, Rows rows, double hop_if_unknown) {
+  EfaSource source{name, ClusterOf(rows.front().kind), {}, {}, {}};
+  source.cluster.set_nodes(rows.front().ranks / rows.front().ranks_per_node);
+  source.fitted = TakeFitted(rows, false);
+  source.scored = std::move(rows);
+  source.nics = FitNics(source.cluster, source.fitted, hop_if_unknown);
+  return source;
+}
+
+/// The ramp that meets the sizes in between of some sources best, each with a hop of its own.
+NicRamp FitRamp(const std::vector<EfaSource*>& sources) {
+  NicRamp best;
+  double least = std::numeric_limits<double>::infinity();
+  for (double hops = 1; hops <= 8; hops += 0.5) {
+    for (double efficiency = 0.1; efficiency < 1.01; efficiency += 0.05) {
+      double loss = 0;
+      for (EfaSource* source : sources) {
+        Nics nics = source->nics;
+        nics.ramp = {.simple_hops = hops, .ll128_efficiency = efficiency};
+        nics.hop = FitOne(source->cluster, nics, &Nics::hop, kHops, source->fitted.hop, kQuickValues);
+        loss += Loss(source->cluster, nics, source->scored);
+      }
+      if (loss < least) {
+        least = loss;
+        best = {.simple_hops = hops, .ll128_efficiency = efficiency};
+      }
+    }
+  }
+  return best;
+}
+
+/// Returns the hop.
+double PrintWithRamp(EfaSource& source, const NicRamp& ramp, const char* told_by, double hop_if_unknown) {
+  std::printf("| %s | %.1f | %.2f ", told_by, ramp.simple_hops, ramp.ll128_efficiency);
+  const Nics nics = FitNics(source.cluster, source.fitted, hop_if_unknown, ramp);
+  PrintLine(source.name, nics, source.cluster, source.scored);
+  return nics.hop;
+}
+
+void PrintRamps(const std::map<std::string, Rows>& sources) {
+  std::printf(
+      "\n| ramp told by | hops a Simple step | LL128 of the rate | source | GB/s a NIC | hop, us | NICs a node | rows "
+      "| "
+      "median | p90 | predicted / measured |\n|---|---|---|---|---|---|---|---|---|---|---|\n");
+  EfaSource p4de = MakeEfaSource("p4de", sources.at("p4de"), Nics().hop);
+  EfaSource p5 = MakeEfaSource("p5", sources.at("p5"), Nics().hop);
+  EfaSource kubernetes = MakeEfaSource("p5 k8s", sources.at("p5 k8s"), p5.nics.hop);
+  EfaSource p6 = MakeEfaSource("4 x p6-b200", sources.at("4 x p6-b200"), Nics().hop);
+  const NicRamp by_p5 = FitRamp({&p5});
+  const NicRamp by_p4de = FitRamp({&p4de});
+  PrintWithRamp(p4de, by_p5, "p5", Nics().hop);
+  const double hop = PrintWithRamp(p5, by_p4de, "p4de", Nics().hop);
+  PrintWithRamp(kubernetes, by_p4de, "p4de", hop);
+  const NicRamp by_both = FitRamp({&p4de, &p5});
+  PrintWithRamp(p6, by_both, "p4de and p5", Nics().hop);
+  PrintWithRamp(p4de, by_both, "p4de and p5, not held out", Nics().hop);
+  PrintWithRamp(p5, by_both, "p4de and p5, not held out", Nics().hop);
+  PrintWithRamp(p4de, FitRamp({&p6}), "4 x p6-b200", Nics().hop);
+}
+
 void PrintSources(const std::string& folder) {
   std::printf(
       "| source | GB/s a NIC | hop, us | NICs a node | rows | median | p90 | predicted / measured |\n"
@@ -180,6 +257,7 @@ void PrintSources(const std::string& folder) {
     const auto known = hops.find(kind);
     hops[kind] = PrintSource(name, rows, known == hops.end() ? Nics().hop : known->second).hop;
   }
+  PrintRamps(sources);
 }
 
 }  // namespace

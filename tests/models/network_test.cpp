@@ -236,6 +236,8 @@ TEST(CollectiveLaw, NothingGetsQuickerWhereALinkGetsSlowerOrBytesMore) {
     const auto factor = [&] { return 1 + 9 * random.Uniform(); };
     ClusterSpec cluster = TestCluster();
     if (job % 3 != 0) cluster.only_node().law = FullLaw();
+    if (job % 7 == 0) cluster.only_node().nic_ramp = {.simple_hops = 4, .ll128_efficiency = 0.3};
+    cluster.SetInSwitchReduction(job % 5 == 0);
     const int ranks = 2 + static_cast<int>(random.Below(31));
     std::vector<int> gpus;
     const int step = ranks <= 4 ? static_cast<int>(1 + random.Below(8)) : 1;
