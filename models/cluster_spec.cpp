@@ -320,15 +320,15 @@ int ClusterSpec::nics() const {
   return nics;
 }
 
-Seconds ClusterSpec::latency(int source, int target) const {
+Seconds ClusterSpec::latency(const Seat& source, const Seat& target) const {
   const NodeSpec& from = node_at(source);
-  if (same_domain(source, target) || same_node(source, target)) return from.message_latency();
+  if (source.domain == target.domain || source.node == target.node) return from.message_latency();
   return std::max(from.law.launch, node_at(target).law.launch) + nic_hop(source, target);
 }
 
-Seconds ClusterSpec::nic_hop(int source, int target) const {
+Seconds ClusterSpec::nic_hop(const Seat& source, const Seat& target) const {
   const Seconds nics = std::max(node_at(source).nic_latency, node_at(target).nic_latency);
-  return fabric_ ? fabric_->Latency(node_of(source), node_of(target), nics) : nics;
+  return fabric_ ? fabric_->Latency(source.node, target.node, nics) : nics;
 }
 
 const NodeSpec& ClusterSpec::only_node() const {

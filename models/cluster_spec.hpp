@@ -80,71 +80,15 @@ class ClusterSpec {
   int gpus() const;
   int nics() const;
 
-  KindId kind_of(int gpu) const { return KindId{static_cast<int>(SeatOf(gpu).kind)}; }
-  int node_of(int gpu) const { return SeatOf(gpu).node; }
-  /// The NIC of its node that a GPU uses; GPUs share NICs in turn where there are fewer.
-  int nic_of(int gpu) const { return SeatOf(gpu).nic; }
-  /// The same NIC counted over all nodes.
-  int nic_number(int gpu) const {
-    const Seat seat = SeatOf(gpu);
-    return seat.first_nic + seat.nic;
-  }
-  bool same_node(int a, int b) const { return node_of(a) == node_of(b); }
-  /// NVLink domains, counted as nodes are.
-  int domain_of(int gpu) const { return SeatOf(gpu).domain; }
-  /// NVLink joins them.
-  bool same_domain(int a, int b) const { return domain_of(a) == domain_of(b); }
-  /// GPUs of the smallest domain of all kinds: a tensor-parallel group of so many may lie anywhere.
-  int smallest_domain() const;
-
-  const NodeSpec& node_at(int gpu) const { return kinds_[SeatOf(gpu).kind].node; }
-  const NodeKind& kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)]; }
-  const NodeSpec& node_of_kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)].node; }
-  BytesPerSecond intra_rate(int gpu) const { return Slowed(node_at(gpu).intra_rate(), slow_nvlinks_, gpu); }
-  BytesPerSecond nic_rate(int gpu) const { return Slowed(node_at(gpu).nic_rate(), slow_nics_, nic_number(gpu)); }
-  /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than they did.
-  void SlowNvLink(int gpu, double factor) { slow_nvlinks_.try_emplace(gpu, 1).first->second *= factor; }
-  void SlowNic(int nic_number, double factor) { slow_nics_.try_emplace(nic_number, 1).first->second *= factor; }
-  /// One GPU computes at this share of its kind's rates (0 < share ≤ 1), and whoever works with it waits for it:
-  /// planners know it, as they know kinds of nodes.
-  void SetSpeed(int gpu, double share) { speeds_[gpu] = share; }
-  bool has_slow_gpus() const { return !speeds_.empty(); }
-  /// Of the slowest of `count` GPUs from `gpu` on.
-  double SlowestSpeed(int gpu, int count) const;
-  bool has_slow_links() const { return !slow_nvlinks_.empty() || !slow_nics_.empty(); }
-  /// With every link as fast as its kind's.
-  ClusterSpec WithoutSlowLinks() const;
-
-  /// The switches between nodes add up all-reduces (SHARP).
-  bool in_switch_reduction() const { return in_switch_reduction_; }
-  void SetInSwitchReduction(bool has) { in_switch_reduction_ = has; }
-
-  const FabricSpec& fabric_spec() const { return fabric_spec_; }
-  /// Between the NICs; null where it is full.
-  const Fabric* fabric() const { return fabric_.get(); }
-  /// Of a message from one GPU to another, its launch included; between nodes of two kinds that of the slower end.
-  Seconds latency(int source, int target) const;
-  /// The same without the launch, of a step of a collective over NICs.
-  Seconds nic_hop(int source, int target) const;
-
-  /// Of the GPUs with the highest peak: what runs there runs nowhere faster, as far as searches look ahead.
-  KindId fastest_kind() const;
-  /// The node of a cluster that has one kind, for rules and searches that know no more; aborts where there are several.
-  const NodeSpec& only_node() const;
-  NodeSpec& only_node();
-  /// As many nodes of the only kind.
-  void set_nodes(int nodes);
-  /// Of a GPU: what fits into it fits wherever it comes to lie.
-  Bytes smallest_memory() const;
-
- private:
-  /// Where a GPU is.
+  /// Where a GPU is; all that follows asks for it, and who asks more than once of a GPU should ask for the seat.
   struct Seat {
     std::size_t kind;
     int node;
     int nic;        ///< of its node
     int first_nic;  ///< of its node, over all nodes
     int domain;     ///< of NVLink, over all nodes
+
+    int nic_number() const { return first_nic + nic; }
   };
   /// One division in most clusters (a NIC for every GPU, one domain a node) after a search over the few kinds, which is
   /// none where there is one: collectives ask for every flow.
@@ -166,6 +110,68 @@ class ClusterSpec {
     return {kind, nodes + before, place < node.nics ? place : place % node.nics, nics + before * node.nics,
             domains + (domain == node.gpus ? before : gpu / domain)};
   }
+
+  KindId kind_of(int gpu) const { return KindId{static_cast<int>(SeatOf(gpu).kind)}; }
+  int node_of(int gpu) const { return SeatOf(gpu).node; }
+  /// The NIC of its node that a GPU uses; GPUs share NICs in turn where there are fewer.
+  int nic_of(int gpu) const { return SeatOf(gpu).nic; }
+  /// The same NIC counted over all nodes.
+  int nic_number(int gpu) const { return SeatOf(gpu).nic_number(); }
+  bool same_node(int a, int b) const { return node_of(a) == node_of(b); }
+  /// NVLink domains, counted as nodes are.
+  int domain_of(int gpu) const { return SeatOf(gpu).domain; }
+  /// NVLink joins them.
+  bool same_domain(int a, int b) const { return domain_of(a) == domain_of(b); }
+  /// GPUs of the smallest domain of all kinds: a tensor-parallel group of so many may lie anywhere.
+  int smallest_domain() const;
+
+  const NodeSpec& node_at(int gpu) const { return node_at(SeatOf(gpu)); }
+  const NodeSpec& node_at(const Seat& seat) const { return kinds_[seat.kind].node; }
+  const NodeKind& kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)]; }
+  const NodeSpec& node_of_kind(KindId kind) const { return kinds_[static_cast<std::size_t>(kind)].node; }
+  BytesPerSecond intra_rate(int gpu) const { return Slowed(node_at(gpu).intra_rate(), slow_nvlinks_, gpu); }
+  BytesPerSecond nic_rate(int gpu) const { return nic_rate(SeatOf(gpu)); }
+  BytesPerSecond nic_rate(const Seat& seat) const {
+    return Slowed(node_at(seat).nic_rate(), slow_nics_, seat.nic_number());
+  }
+  /// One GPU's NVLinks, or one NIC (counted over all nodes), carry `factor` times less than they did.
+  void SlowNvLink(int gpu, double factor) { slow_nvlinks_.try_emplace(gpu, 1).first->second *= factor; }
+  void SlowNic(int nic_number, double factor) { slow_nics_.try_emplace(nic_number, 1).first->second *= factor; }
+  /// One GPU computes at this share of its kind's rates (0 < share ≤ 1), and whoever works with it waits for it:
+  /// planners know it, as they know kinds of nodes.
+  void SetSpeed(int gpu, double share) { speeds_[gpu] = share; }
+  bool has_slow_gpus() const { return !speeds_.empty(); }
+  /// Of the slowest of `count` GPUs from `gpu` on.
+  double SlowestSpeed(int gpu, int count) const;
+  bool has_slow_links() const { return !slow_nvlinks_.empty() || !slow_nics_.empty(); }
+  /// With every link as fast as its kind's.
+  ClusterSpec WithoutSlowLinks() const;
+
+  /// The switches between nodes add up all-reduces (SHARP).
+  bool in_switch_reduction() const { return in_switch_reduction_; }
+  void SetInSwitchReduction(bool has) { in_switch_reduction_ = has; }
+
+  const FabricSpec& fabric_spec() const { return fabric_spec_; }
+  /// Between the NICs; null where it is full.
+  const Fabric* fabric() const { return fabric_.get(); }
+  /// Of a message from one GPU to another, its launch included; between nodes of two kinds that of the slower end.
+  Seconds latency(int source, int target) const { return latency(SeatOf(source), SeatOf(target)); }
+  Seconds latency(const Seat& source, const Seat& target) const;
+  /// The same without the launch, of a step of a collective over NICs.
+  Seconds nic_hop(int source, int target) const { return nic_hop(SeatOf(source), SeatOf(target)); }
+  Seconds nic_hop(const Seat& source, const Seat& target) const;
+
+  /// Of the GPUs with the highest peak: what runs there runs nowhere faster, as far as searches look ahead.
+  KindId fastest_kind() const;
+  /// The node of a cluster that has one kind, for rules and searches that know no more; aborts where there are several.
+  const NodeSpec& only_node() const;
+  NodeSpec& only_node();
+  /// As many nodes of the only kind.
+  void set_nodes(int nodes);
+  /// Of a GPU: what fits into it fits wherever it comes to lie.
+  Bytes smallest_memory() const;
+
+ private:
   static BytesPerSecond Slowed(BytesPerSecond rate, const std::map<int, double>& slow, int place) {
     if (slow.empty()) return rate;
     const auto found = slow.find(place);

@@ -61,7 +61,9 @@ void AddGains(const NamedPoints& points, const std::vector<std::string>& baselin
               Quantities& quantities) {
   for (const auto& [name, point] : points) {
     for (const std::string& baseline : baselines) {
-      quantities["gain." + name + ".over." + baseline] = GainOver(*point, baseline, policy);
+      std::string quantity = "gain.";
+      quantity.append(name).append(".over.").append(baseline);
+      quantities[quantity] = GainOver(*point, baseline, policy);
     }
   }
 }

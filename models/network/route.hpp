@@ -37,31 +37,30 @@ template <typename Visit>
 void ForEachLink(const ClusterSpec& cluster, int source, int target, Visit visit) {
   if (source == target) return;
   const LinkNumbers number(cluster);
-  if (cluster.same_domain(source, target)) {
+  const ClusterSpec::Seat from = cluster.SeatOf(source);
+  const ClusterSpec::Seat to = cluster.SeatOf(target);
+  if (from.domain == to.domain) {
     visit(RouteLink{number.NvLink(source, LinkNumbers::kOut), cluster.intra_rate(source), LinkClass::kNvLink});
     visit(RouteLink{number.NvLink(target, LinkNumbers::kIn), cluster.intra_rate(target), LinkClass::kNvLink});
     return;
   }
-  const auto pcie = [&](int gpu, LinkNumbers::Direction direction) {
-    const BytesPerSecond rate = cluster.node_at(gpu).pcie_bandwidth;
+  const auto pcie = [&](int gpu, const ClusterSpec::Seat& seat, LinkNumbers::Direction direction) {
+    const BytesPerSecond rate = cluster.node_at(seat).pcie_bandwidth;
     if (rate > BytesPerSecond(0)) visit(RouteLink{number.Pcie(gpu, direction), rate, LinkClass::kPcie});
   };
-  pcie(source, LinkNumbers::kOut);
-  if (!cluster.same_node(source, target)) {
-    const int out = cluster.nic_number(source);
-    const int in = cluster.nic_number(target);
-    visit(RouteLink{number.Nic(out, LinkNumbers::kOut), cluster.nic_rate(source), LinkClass::kNic});
+  pcie(source, from, LinkNumbers::kOut);
+  if (from.node != to.node) {
+    visit(RouteLink{number.Nic(from.nic_number(), LinkNumbers::kOut), cluster.nic_rate(from), LinkClass::kNic});
     if (cluster.fabric() != nullptr) {
       std::vector<Fabric::Link> links;
-      cluster.fabric()->AddRoute({cluster.node_of(source), cluster.nic_of(source)},
-                                 {cluster.node_of(target), cluster.nic_of(target)}, links);
+      cluster.fabric()->AddRoute({from.node, from.nic}, {to.node, to.nic}, links);
       for (const Fabric::Link& link : links) {
         visit(RouteLink{number.first_of_fabric() + link.id, link.rate, LinkClass::kFabric});
       }
     }
-    visit(RouteLink{number.Nic(in, LinkNumbers::kIn), cluster.nic_rate(target), LinkClass::kNic});
+    visit(RouteLink{number.Nic(to.nic_number(), LinkNumbers::kIn), cluster.nic_rate(to), LinkClass::kNic});
   }
-  pcie(target, LinkNumbers::kIn);
+  pcie(target, to, LinkNumbers::kIn);
 }
 
 }  // namespace dflop

@@ -121,6 +121,7 @@ class SegmentDrafts {
   template <typename Figure>
   Sequence ByMicrobatch(const Figure& figure) const {
     std::vector<double> of_microbatch;
+    of_microbatch.reserve(Index(problem_.microbatches));
     for (int k = 0; k < problem_.microbatches; ++k) of_microbatch.push_back(figure(k));
     return By([&](Segment s) {
       return std::tuple(of_microbatch[Index(judge_.MicrobatchOf(s))], judge_.MicrobatchOf(s), -judge_.ChunkOf(s));
@@ -169,6 +170,7 @@ class SegmentTree {
       std::vector<Segment> turns(Index(problem.microbatches));
       std::iota(turns.begin(), turns.end(), chunk * problem.microbatches);
       std::vector<double> work;
+      work.reserve(turns.size());
       for (const Segment segment : turns) work.push_back(judge.WorkOf(segment));
       const auto of = [&](Segment segment) { return work[Index(judge.MicrobatchOf(segment))]; };
       turns_.push_back(turns);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
+#include "base/index.hpp"
 #include "sim/build/graph_builder.hpp"
 
 namespace dflop {
@@ -29,6 +30,7 @@ class NoKernelCosts final : public KernelCosts {
 
 CostModel UnpricedCosts(const Plan& plan) {
   std::vector<std::shared_ptr<const KernelCosts>> kernels;
+  kernels.reserve(Index(plan.cluster.kinds()));
   for (int kind = 0; kind < plan.cluster.kinds(); ++kind) {
     kernels.push_back(std::make_shared<NoKernelCosts>(plan.cluster.node_of_kind(KindId{kind}).gpu));
   }

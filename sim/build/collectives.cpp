@@ -57,10 +57,11 @@ Seconds HopLatency(const ClusterSpec& cluster, const std::vector<Flow>& flows) {
   bool leaves_node = false;
   Seconds slowest{0};
   for (const Flow& flow : flows) {
-    const bool inside =
-        cluster.same_domain(flow.source_gpu, flow.target_gpu) || cluster.same_node(flow.source_gpu, flow.target_gpu);
+    const ClusterSpec::Seat source = cluster.SeatOf(flow.source_gpu);
+    const ClusterSpec::Seat target = cluster.SeatOf(flow.target_gpu);
+    const bool inside = source.domain == target.domain || source.node == target.node;
     if (inside && leaves_node) continue;
-    const Seconds hop = cluster.latency(flow.source_gpu, flow.target_gpu);
+    const Seconds hop = cluster.latency(source, target);
     slowest = inside || leaves_node ? std::max(slowest, hop) : hop;
     leaves_node = !inside;
   }

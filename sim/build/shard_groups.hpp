@@ -18,6 +18,7 @@ std::vector<int> FirstGpus(const Layout& layout, const std::vector<int>& stages)
 /// (MoE Parallel Folding, arXiv 2504.14960).
 class ExpertCopies {
  public:
+  /// The cluster outlives them.
   ExpertCopies(const ClusterSpec& cluster, const Layout& layout, const std::vector<int>& stages);
   /// Over all such sets at once; bytes per rank.
   Communication Over(CollectiveOp op, Bytes bytes) const;
@@ -30,7 +31,8 @@ class ExpertCopies {
 
 class ShardGroups {
  public:
-  /// The copies that these stages hold, `ranks` neighbours of which are a group; they divide evenly.
+  /// The copies that these stages hold, `ranks` neighbours of which are a group; they divide evenly. The cluster
+  /// outlives them.
   ShardGroups(const ClusterSpec& cluster, const Layout& layout, const std::vector<int>& stages, int ranks);
 
   bool several() const { return Count() > 1; }

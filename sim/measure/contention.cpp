@@ -38,6 +38,7 @@ class NicTimes {
       std::sort(senders.begin(), senders.end());
       senders.erase(std::unique(senders.begin(), senders.end()), senders.end());
       std::vector<std::int32_t> traffics;
+      traffics.reserve(senders.size());
       for (const Sender& sender : senders) traffics.push_back(sender.first);
       alike[traffics] += copies;
     }

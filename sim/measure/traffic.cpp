@@ -19,8 +19,7 @@ constexpr std::size_t kMostLinks = 5;
 
 class TrafficCount {
  public:
-  TrafficCount(const Job& job, const Step& step)
-      : job_(job), step_(step), cluster_(job.cost.cluster()), members_(job, step) {
+  TrafficCount(const Job& job, const Step& step) : job_(job), cluster_(job.cost.cluster()), members_(job, step) {
     std::map<std::pair<TrafficKind, std::int64_t>, Moved> ways;
     for (const Operation& operation : step.graph.operations) {
       if (operation.communication < 0) continue;
@@ -95,7 +94,6 @@ class TrafficCount {
   }
 
   const Job& job_;
-  const Step& step_;
   const ClusterSpec& cluster_;
   MemberFlows members_;
   StepTraffic traffic_;

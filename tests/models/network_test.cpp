@@ -222,8 +222,8 @@ TEST(CollectiveLaw, EachProtocolTakesItsClosedForm) {
 TEST(CollectiveLaw, ATreeBetweenTwoNodesSendsHalfAsMuch) {
   ClusterSpec cluster = TestCluster();
   cluster.only_node().law = FullLaw();
-  std::vector<int> gpus;
-  for (int gpu = 0; gpu < 16; ++gpu) gpus.push_back(gpu);
+  std::vector<int> gpus(16);
+  std::iota(gpus.begin(), gpus.end(), 0);
   const PricedCommunication priced = Collective(cluster, CollectiveOp::kAllReduce, gpus, 1, Bytes(1.6e9));
   EXPECT_EQ(priced.algorithm, "tree Simple");
   // Eight NICs of 10 GB/s carry 1.6 GB: 20 ms; 5 + 20 us, 14 steps of 3 us in a node and 2 over NICs of 5 us.
@@ -240,6 +240,7 @@ TEST(CollectiveLaw, NothingGetsQuickerWhereALinkGetsSlowerOrBytesMore) {
     cluster.SetInSwitchReduction(job % 5 == 0);
     const int ranks = 2 + static_cast<int>(random.Below(31));
     std::vector<int> gpus;
+    gpus.reserve(static_cast<std::size_t>(ranks));
     const int step = ranks <= 4 ? static_cast<int>(1 + random.Below(8)) : 1;
     for (int i = 0; i < ranks; ++i) gpus.push_back(i * step);
     const auto op = static_cast<CollectiveOp>(random.Below(6));

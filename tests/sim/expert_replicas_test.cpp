@@ -29,9 +29,10 @@ TEST(ExpertCopies, AreEveryNthRankOfAStage) {
   // tp 2 × dp 4 on eight GPUs, ep 4: ranks 0 … 3 hold all experts once, and so do 4 … 7. The same experts are on i and
   // i + 4; each pair adds up its bytes, 2·(1/2) of them sent by each.
   const ModelSpec model = ExpertModel();
-  const Layout layout = BuildLayout(HomogeneousDegrees{.tp = 2, .dp = 4, .ep = 4}, model, TestCluster());
-  EXPECT_EQ(FindFault(layout, model, TestCluster()).what, "");
-  const ExpertCopies copies(TestCluster(), layout, {0, 1, 2, 3});
+  const ClusterSpec cluster = TestCluster();
+  const Layout layout = BuildLayout(HomogeneousDegrees{.tp = 2, .dp = 4, .ep = 4}, model, cluster);
+  EXPECT_EQ(FindFault(layout, model, cluster).what, "");
+  const ExpertCopies copies(cluster, layout, {0, 1, 2, 3});
   std::map<std::pair<int, int>, double> sent;
   for (const Flow& flow : copies.Over(CollectiveOp::kAllReduce, Bytes(1e6)).flows) {
     sent[{flow.source_gpu, flow.target_gpu}] += flow.bytes.value();
@@ -42,8 +43,8 @@ TEST(ExpertCopies, AreEveryNthRankOfAStage) {
     EXPECT_DOUBLE_EQ(bytes, 1e6);
   }
   // With an expert group as wide as all ranks nobody holds the same, and nothing is added up.
-  const Layout wide = BuildLayout(HomogeneousDegrees{.tp = 2, .dp = 4, .ep = 8}, model, TestCluster());
-  EXPECT_TRUE(ExpertCopies(TestCluster(), wide, {0, 1, 2, 3}).Over(CollectiveOp::kAllReduce, Bytes(1e6)).flows.empty());
+  const Layout wide = BuildLayout(HomogeneousDegrees{.tp = 2, .dp = 4, .ep = 8}, model, cluster);
+  EXPECT_TRUE(ExpertCopies(cluster, wide, {0, 1, 2, 3}).Over(CollectiveOp::kAllReduce, Bytes(1e6)).flows.empty());
 }
 
 TEST(ExpertCopies, ReduceWhatExpertsHaveApartFromTheRest) {

@@ -30,7 +30,7 @@ struct HandMadeStep {
   }
 };
 
-Layout Separate(ModuleDegrees encoder, ModuleDegrees llm, int microbatches) {
+Layout Separate(const ModuleDegrees& encoder, const ModuleDegrees& llm, int microbatches) {
   return BuildLayout(SeparateDegrees{{encoder}, llm, microbatches, Communicator::kHub}, SmallVlm(), A100Nodes(4));
 }
 

@@ -44,6 +44,7 @@ TEST(Noise, HasMeanOneAndTheCoefficientOfVariationAskedFor) {
   EXPECT_NEAR(static_cast<double>(below), 50'000, 4 * 158);
 
   std::vector<double> steps;
+  steps.reserve(20'000);
   for (int step = 0; step < 20'000; ++step) steps.push_back(StepNoise(kNoise, 1, step));
   EXPECT_NEAR(Mean(steps), 1, 4 * 0.1 / std::sqrt(20'000));
   EXPECT_NEAR(std::sqrt(Variance(steps)), 0.1, 0.003);

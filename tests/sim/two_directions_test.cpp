@@ -441,7 +441,7 @@ TEST(TwoDirections, WhatDoesNotFitTogetherSaysWhy) {
   const Layout one =
       BuildLayout(HomogeneousDegrees{.tp = 1, .pp = 4, .dp = 1, .microbatches = 4}, job.model, A100Nodes(1));
   EXPECT_NE(RefusalOf("chimera", one).find("a uniform layout can have two"), std::string::npos);
-  const auto odd = [&](HomogeneousDegrees degrees) { return WhyImpossible(degrees, LlmOf(12), A100Nodes(1)); };
+  const auto odd = [&](const HomogeneousDegrees& degrees) { return WhyImpossible(degrees, LlmOf(12), A100Nodes(1)); };
   EXPECT_NE(odd({.tp = 1, .pp = 3, .dp = 1, .directions = 2}).find("not pp 3; nearest that do: 2 or 4"),
             std::string::npos);
   EXPECT_NE(odd({.tp = 1, .pp = 1, .dp = 1, .directions = 2}).find("nearest that do: 2"), std::string::npos);

@@ -167,7 +167,9 @@ TEST_F(NetworkImportTest, InPlaceTimesServeWhereThereAreNoOthers) {
   for (const std::string& times : {std::string("   N/A   N/A   N/A   N/A"), std::string(32, ' ')}) {
     std::string row = preamble;
     row.append(times).append("  7.5  1  1  0\n");
-    const NetworkTrace trace = Read("alltoall.txt", kEight + columns + row);
+    std::string text(kEight);
+    text.append(columns).append(row);
+    const NetworkTrace trace = Read("alltoall.txt", text);
     ASSERT_EQ(trace.rows.size(), 1u);
     EXPECT_EQ(trace.rows[0].op, "all-to-all");
     EXPECT_DOUBLE_EQ(trace.rows[0].seconds, 7.5e-6);
