@@ -6,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/finite_range.hpp"
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
@@ -127,7 +128,7 @@ void AddCheckCommand(CLI::App& app, const std::string& command_line) {
       ->type_name("DIR");
   command->add_option("--tolerance", arguments->tolerance, "the smallest change that counts, as a share")
       ->capture_default_str()
-      ->check(CLI::Range(0.0, 10.0));
+      ->check(FiniteRange(0.0, 10.0));
   command->add_option("--junit", arguments->junit, "also writes the verdicts as JUnit XML, a test case a row")
       ->type_name("FILE");
   command->footer(

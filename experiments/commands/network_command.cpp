@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "base/finite_range.hpp"
+#include "base/statistics.hpp"
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "base/text_table.hpp"
@@ -46,7 +48,7 @@ ClusterSpec ReadNamedCluster(const std::string& name) {
   if (std::find(names.begin(), names.end(), name) == names.end()) {
     const std::string nearest = NearestName(name, names);
     throw InputError(JsonQuote(name) + " is neither a file nor a built-in cluster" +
-                     (nearest.empty() ? "" : ", did you mean " + JsonQuote(nearest) + "?") +
+                     (nearest.empty() ? "." : ", did you mean " + JsonQuote(nearest) + "?") +
                      " Built in are: " + JoinNames(names));
   }
   const Json json = name;
@@ -195,11 +197,6 @@ std::vector<Compared> CompareWith(const NetworkArguments& arguments, const Clust
   return rows;
 }
 
-double Quantile(std::vector<double> values, double share) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<std::size_t>(share * static_cast<double>(values.size() - 1))];
-}
-
 /// Of rows from so many bytes on, by operation.
 void AddErrors(const std::vector<Compared>& rows, double least_bytes, const char* words, TextTable& table) {
   std::map<std::string, std::vector<double>> errors;
@@ -301,7 +298,7 @@ void AddNetworkCommand(CLI::App& app) {
           "as nccl-tests counts them: the whole buffer of an all-gather or reduce-scatter, one rank's otherwise; "
           "by default 1 KiB to 1 GiB")
       ->delimiter(',')
-      ->check(CLI::Range(1.0, kMostBytes));
+      ->check(FiniteRange(1.0, kMostBytes));
   command->add_option(
       "--against", arguments->against,
       "measured collectives to compare with: a log or JSON of nccl-tests, a table of aiconfigurator's, vidur's "

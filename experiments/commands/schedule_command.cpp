@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/finite_range.hpp"
 #include "base/terminal.hpp"
 #include "base/text.hpp"
 #include "experiments/commands/commands.hpp"
@@ -271,7 +272,7 @@ void AddScheduleCommand(CLI::App& app) {
       ->capture_default_str();
   command->add_option("--param", arguments->parameters, "of the schedule, as chunks=4")->type_name("KEY=VALUE");
   const auto seconds = [&](const char* flag, double& value, const char* what) {
-    command->add_option(flag, value, what)->check(CLI::Range(0.0, kMostSeconds))->capture_default_str();
+    command->add_option(flag, value, what)->check(FiniteRange(0.0, kMostSeconds))->capture_default_str();
   };
   seconds("--forward", arguments->forward, "seconds of a chunk's forward");
   seconds("--backward-input", arguments->backward_input, "seconds of its backward for the input");
@@ -284,7 +285,7 @@ void AddScheduleCommand(CLI::App& app) {
         return positive ? std::string() : JsonQuote(text) + " is no number of microbatches above 0";
       });
   command->add_option("--weight-share", arguments->weight_share, "of an activation kept for the weights' backward")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(FiniteRange(0.0, 1.0))
       ->capture_default_str();
   command->add_option("--csv", arguments->csv, "write the order as PyTorch's schedules read it")->type_name("FILE");
   command->add_option("--csv-format", arguments->csv_format, "compute_comms: with every send and receive")

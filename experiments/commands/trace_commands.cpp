@@ -8,6 +8,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/finite_range.hpp"
 #include "base/json_reader.hpp"
 #include "base/terminal.hpp"
 #include "experiments/profile/trace_report.hpp"
@@ -150,7 +151,7 @@ void AddCompare(CLI::App& trace) {
   command->add_option("A", options->measured, "a dflop/cost-trace/1 file")->required();
   command->add_option("B", options->other, "another trace, or the name of a built-in GPU model")->required();
   command->add_option("--shortest-us", options->shortest_us, "leave out kernels shorter than this, in microseconds")
-      ->check(CLI::Range(0.0, 1e10))
+      ->check(FiniteRange(0.0, 1e10))
       ->capture_default_str();
   command->add_option("--worst", options->worst, "how many of the worst shapes to show per operation")
       ->check(CLI::Range(0, 1000))

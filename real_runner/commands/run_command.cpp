@@ -10,6 +10,7 @@
 
 #include "base/error.hpp"
 #include "base/file.hpp"
+#include "base/finite_range.hpp"
 #include "base/text.hpp"
 #include "real_runner/execute/measured_step.hpp"
 #include "real_runner/execute/run_output.hpp"
@@ -127,7 +128,7 @@ void AddRunCommand(CLI::App& app) {
                    "at most so many for a step that other processes disturb, the last is kept")
       ->check(CLI::Range(1, 100));
   command->add_option("--time-scale", arguments->time_scale, "spin only: real seconds per predicted second")
-      ->check(CLI::Range(1e-6, 1e3));
+      ->check(FiniteRange(1e-6, 1e3));
   command->add_flag("--force", arguments->force, "run though the plans predict more than an hour");
   command->footer(
       "Without a launcher every rank is a thread; with one there is a process for each.\n"

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/finite_range.hpp"
 #include "real_runner/validate/validator.hpp"
 
 namespace dflop {
@@ -37,7 +38,7 @@ void AddValidateCommand(CLI::App& app, const Json& provenance) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   command->add_option("--time-scale", options->time_scale, "spin only: real seconds per predicted second")
-      ->check(CLI::Range(1e-6, 1e3));
+      ->check(FiniteRange(1e-6, 1e3));
   command->footer(
       "Plans and simulates with the `dflop` program beside this one. Ranks are processes where mpirun is found.\n"
       "Example: real_runner validate experiments/validate-cpu.json --backend cpu --out results/local/validate-cpu");

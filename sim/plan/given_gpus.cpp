@@ -72,33 +72,43 @@ GivenGpusFault FaultOfTensorParallel(const Layout& layout, const Stage& stage, s
   return {};
 }
 
-bool IsDefault(std::span<const int> gpus) {
-  for (int k = 0; k < static_cast<int>(gpus.size()); ++k) {
-    if (gpus[Index(k)] != k) return false;
-  }
-  return true;
+int PlaceInDomain(int gpu, const ClusterSpec& cluster) {
+  int before = 0;
+  while (before < gpu && cluster.same_domain(gpu - before - 1, gpu)) ++before;
+  return before;
 }
 
+/// Where a group may begin in a domain so that it lies in as few as it can.
+std::string LatestBegin(int count, int domain) {
+  const int latest = (domain - count % domain) % domain;
+  return latest == 0 ? "at the first GPU of a domain"
+                     : "no later than at GPU " + std::to_string(latest) + " of a domain, counted from 0";
+}
+
+/// A group that lies as in the default numbering, or as far into its domain, is as good as there: in a layout whose
+/// groups do not divide a domain some always lie in two.
 GivenGpusFault FaultOf(const Together& one, std::span<const int> gpus, const ClusterSpec& cluster) {
   const std::span<const int> own = gpus.subspan(Index(one.first), Index(one.count));
+  const int begin = own.front();
   const std::string where = one.name + " on " + GpusText(own);
   std::set<int> domains;
   for (int i = 0; i < one.count; ++i) {
-    const int gpu = own[Index(i)];
-    if (gpu != own.front() + i) {
-      return {one.first + i, "puts " + where + "; its GPUs follow each other, so from " + std::to_string(own.front()) +
-                                 " on this would be " + std::to_string(own.front() + i)};
-    }
-    if (cluster.kind_of(gpu) != cluster.kind_of(own.front())) {
+    if (own[Index(i)] != begin + i) return {one.first + i, "puts " + where + "; its GPUs follow each other, rising"};
+    domains.insert(cluster.domain_of(begin + i));
+  }
+  if (begin == one.first) return {};
+  for (int i = 0; i < one.count; ++i) {
+    if (cluster.kind_of(begin + i) != cluster.kind_of(begin)) {
       return {one.first + i, "puts " + where + ", which are of two kinds of nodes"};
     }
-    domains.insert(cluster.domain_of(gpu));
   }
-  const int domain = cluster.node_at(own.front()).domain();
-  if (static_cast<int>(domains.size()) <= (one.count + domain - 1) / domain || IsDefault(gpus)) return {};
+  const int domain = cluster.node_at(begin).domain();
+  const int fewest = (one.count + domain - 1) / domain;
+  if (static_cast<int>(domains.size()) <= fewest) return {};
+  if (PlaceInDomain(begin, cluster) == PlaceInDomain(one.first, cluster)) return {};
   return {one.first, "puts " + where + ", in " + std::to_string(domains.size()) + " NVLink domains of " +
-                         std::to_string(domain) + "; begin where they fill as few as they can, at a multiple of " +
-                         std::to_string(std::min(one.count, domain))};
+                         std::to_string(domain) + " where " + std::to_string(fewest) + " would do; begin " +
+                         LatestBegin(one.count, domain)};
 }
 
 /// Replicas whose tokens meet in the same experts: neighbours, ep · etp ranks together.
@@ -109,7 +119,7 @@ std::vector<Together> ExpertGroups(const Layout& layout) {
     const DeviceGroup& group = layout.groups[Index(stage.group)];
     const int ranks = mesh.ep * mesh.etp;
     if (ranks <= group.size || stage.replica % (ranks / group.size) != 0) continue;
-    groups.push_back({group.first_gpu, ranks, "the experts' group from " + StageText(stage) + " on"});
+    groups.push_back({group.first_gpu, ranks, "the experts' group that begins with " + StageText(stage)});
   }
   return groups;
 }

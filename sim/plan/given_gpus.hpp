@@ -23,7 +23,8 @@ struct GivenGpusFault {
 
 /// `layout` stands in the default numbering. Wrong are: fewer or more elements than the layout uses GPUs, a GPU that
 /// the cluster does not have or that is named twice, a tensor-parallel group across NVLink domains, a device group or a
-/// group of experts whose GPUs do not follow each other, are of several kinds, or lie in more domains than they fill.
+/// group of experts whose GPUs do not follow each other, are of several kinds, or lie in more domains than they fill
+/// and not as far into their domain as in the default numbering. What lies as there is right.
 GivenGpusFault FindFault(const Layout& layout, std::span<const int> gpus, const ClusterSpec& cluster);
 
 /// `gpus` has no fault.

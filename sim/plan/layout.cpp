@@ -183,12 +183,6 @@ std::string DegreeText(const ModuleDegrees& d) {
 
 }  // namespace
 
-PlacementOrder ReadPlacementOrder(const JsonReader& json) {
-  if (json.IsArray()) return PlacementOrder::kGiven;
-  const std::string order = json.OneOf({"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"});
-  return order.ends_with("dp-pp") ? PlacementOrder::kReplicas : PlacementOrder::kStages;
-}
-
 bool Layout::feeds(int module) const {
   const int pipeline = pipelines[Index(module)];
   return std::any_of(edges.begin(), edges.end(), [&](const Edge& edge) { return edge.from == pipeline; });

@@ -131,6 +131,13 @@ Stage ReadStage(const JsonReader& json, int groups) {
 
 }  // namespace
 
+PlacementOrder ReadPlacementOrder(const JsonReader& json) {
+  if (json.IsArray()) return PlacementOrder::kGiven;
+  if (!json.IsString()) json.Fail("is neither an order, as \"tp-cp-ep-dp-pp\", nor a list of GPUs");
+  const std::string order = json.OneOf({"tp-cp-ep-dp-pp", "tp-cp-ep-pp-dp", "tp-dp-pp", "tp-pp-dp"});
+  return order.ends_with("dp-pp") ? PlacementOrder::kReplicas : PlacementOrder::kStages;
+}
+
 Json ToJson(const Communicator& communicator) {
   const char* name = communicator.hub() ? "hub" : "direct";
   if (!communicator.blocking) return name;

@@ -1,9 +1,11 @@
 // `dflop trace import --from nccl-tests` and `dflop trace inspect` of what it writes.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 
 #include "base/json_reader.hpp"
+#include "base/text.hpp"
 #include "test_paths.hpp"
 #include "tests/program_test.hpp"
 #include "traces/network_trace.hpp"
@@ -73,6 +75,33 @@ TEST_F(NetworkTraceCommands, AClustersNetworkIsOfOneType) {
   ASSERT_EQ(half.code, 0) << half.err;
   const Json rows = ParseJson(half.out, "out");
   EXPECT_EQ(JsonReader(rows, "out").Element(0).At("time_s").Number(0, 1), 1e-3);
+}
+
+TEST_F(NetworkTraceCommands, WhatIsNoNumberIsNoOption) {
+  for (const char* command : {"network dgx-h100 --ranks 8 --bytes nan", "check x.json --tolerance nan",
+                              "schedule show 1f1b --forward nan", "trace compare a b --shortest-us nan"}) {
+    const Outcome outcome = Dflop(command);
+    EXPECT_EQ(outcome.code, 2) << command;
+    EXPECT_TRUE(Says(outcome.err, "nan is no number")) << command << ": " << outcome.err;
+  }
+}
+
+// Two errors are as far below the median as above it, and nine tenths of the way to the larger one lies 90 %.
+TEST_F(NetworkTraceCommands, ErrorsOfTwoRowsHaveTheirMeanAsMedian) {
+  Log("all_reduce.log",
+      "8000000 2000000 float sum -1 100 80 140 0 99 80.8 141.4 0\n "
+      "16000000 4000000 float sum -1 400 80 140 0 99 80.8 141.4 0");
+  const Outcome shown = Dflop("network dgx-h100 --against all_reduce.log --json");
+  ASSERT_EQ(shown.code, 0) << shown.err;
+  const Json rows = ParseJson(shown.out, "out");
+  std::vector<double> errors;
+  for (const JsonReader& row : JsonReader(rows, "out").Elements()) {
+    errors.push_back(std::abs(row.At("time_s").Number(0, 1) / row.At("measured_s").Number(0, 1) - 1));
+  }
+  ASSERT_EQ(errors.size(), 2u);
+  const std::string median = Fixed(50 * (errors[0] + errors[1]), 1);
+  const std::string text = Dflop("network dgx-h100 --against all_reduce.log").out;
+  EXPECT_TRUE(Says(text, median)) << text;
 }
 
 TEST_F(NetworkTraceCommands, VidursOriginalTablesAreRead) {

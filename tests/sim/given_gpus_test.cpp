@@ -186,15 +186,14 @@ TEST(GivenGpus, EveryMistakeNamesItsElement) {
   ExpectError(error("[0, 1, 2, 3, 7, 8, 9, 10]"),
               "puts the tensor-parallel group of replica 1, stage 0 on GPUs 7, 8, across nodes of 8");
   ExpectError(error("[0, 1, 4, 5, 2, 3, 6, 7]"), "/order/2: ");
-  ExpectError(
-      error("[0, 1, 4, 5, 2, 3, 6, 7]"),
-      "puts the device group of replica 0, stage 0 on GPUs 0, 1, 4, 5; its GPUs follow each other, so from 0 on "
-      "this would be 2");
+  ExpectError(error("[0, 1, 4, 5, 2, 3, 6, 7]"),
+              "puts the device group of replica 0, stage 0 on GPUs 0, 1, 4, 5; its GPUs follow each other, rising");
   // A group of four fills half of a node; here it lies in two.
   ExpectError(error("[0, 1, 2, 3, 6, 7, 8, 9]"), "/order/4: ");
-  ExpectError(error("[0, 1, 2, 3, 6, 7, 8, 9]"), "in 2 NVLink domains of 8");
+  ExpectError(error("[0, 1, 2, 3, 6, 7, 8, 9]"),
+              "in 2 NVLink domains of 8 where 1 would do; begin no later than at GPU 4 of a domain");
   ExpectError(error("\"pp-tp\""), "tp-cp-ep-dp-pp");
-  ExpectError(error("7"), "/order: ");
+  ExpectError(error("7"), "/order: is neither an order, as \"tp-cp-ep-dp-pp\", nor a list of GPUs");
 }
 
 // Four GPUs a node, of which 0 and 2 share a NIC, and 1 and 3. A replica whose two stages share one is no picture of a
@@ -223,7 +222,29 @@ TEST(GivenGpus, DeviceGroupsAreOfOneKindOfNodes) {
   const Layout layout = BuildLayout(HomogeneousDegrees{.order = PlacementOrder::kGiven, .cp = 4}, SmallVlm(), cluster);
   const auto what = [&](const std::vector<int>& gpus) { return FindFault(layout, gpus, cluster).what; };
   EXPECT_EQ(what({2, 3, 4, 5}), "");
-  EXPECT_NE(what({0, 1, 2, 3}).find("which are of two kinds of nodes"), std::string::npos) << what({0, 1, 2, 3});
+  EXPECT_NE(what({1, 2, 3, 4}).find("which are of two kinds of nodes"), std::string::npos) << what({1, 2, 3, 4});
+  EXPECT_EQ(what({0, 1, 2, 3}), "");  // as without a list
+}
+
+// Groups of six on nodes of eight: in the default order the second, of GPUs 6 to 11, lies in two nodes. It may on any
+// other two nodes, but not a group that lies in one by default.
+TEST(GivenGpus, GroupsThatNoOrderKeepsInsideNodesMayLieAsFarIntoOthers) {
+  const ClusterSpec cluster = A100Nodes(4);
+  ModelSpec model = SmallVlm();
+  model.encoders.clear();
+  const Layout layout =
+      BuildLayout(HomogeneousDegrees{.tp = 2, .dp = 2, .order = PlacementOrder::kGiven, .cp = 3}, model, cluster);
+  const auto what = [&](int first, int second) {
+    std::vector<int> gpus(12);
+    std::iota(gpus.begin(), gpus.begin() + 6, first);
+    std::iota(gpus.begin() + 6, gpus.end(), second);
+    return FindFault(layout, gpus, cluster).what;
+  };
+  EXPECT_EQ(what(0, 6), "");
+  EXPECT_EQ(what(8, 14), "");
+  EXPECT_EQ(what(16, 6), "");
+  EXPECT_EQ(what(2, 8), "");  // GPUs 2 to 7 fill one node to its end
+  EXPECT_NE(what(6, 0).find("begin no later than at GPU 2 of a domain"), std::string::npos) << what(6, 0);
 }
 
 }  // namespace
