@@ -216,6 +216,11 @@ Bytes CostModel::BoundaryBytes(int module, const SequenceBatch& batch, int next)
   return Bytes(vectors * shape.hidden * kElementBytes);
 }
 
+Bytes CostModel::BoundaryGradientBytes(int module, const SequenceBatch& batch, int next) const {
+  if (!model_.is_llm(module) || GradientsOf(model_, module).media_backward) return BoundaryBytes(module, batch, next);
+  return Bytes(batch.tokens * model_.shape(module).hidden * kElementBytes);
+}
+
 Bytes CostModel::ProjectedBytes(int encoder, double tiles) const {
   const EncoderSpec& spec = model_.encoders[static_cast<std::size_t>(encoder)];
   return Bytes(tiles * spec.projected_tokens_per_tile() * model_.llm.shape.hidden * kElementBytes);

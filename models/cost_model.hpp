@@ -221,6 +221,8 @@ class CostModel {
   /// before layer `next`, with them outputs of earlier layers that an encoder's end joins, and the encoders' tokens
   /// where this layer or a later one is a cross-attention layer.
   Bytes BoundaryBytes(int module, const SequenceBatch& batch, int next = 0) const;
+  /// Of their gradients: none of the encoders' tokens where nothing before the LLM wants them.
+  Bytes BoundaryGradientBytes(int module, const SequenceBatch& batch, int next = 0) const;
   /// Bytes of an encoder's projected output for so many tiles (before pooling), whole.
   Bytes ProjectedBytes(int encoder, double tiles) const;
 

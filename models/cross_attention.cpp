@@ -9,6 +9,11 @@
 #include "models/packed_attention.hpp"
 
 namespace dflop {
+namespace {
+
+constexpr double kTile = 128;  ///< keys that a block of a fused kernel holds at once
+
+}  // namespace
 
 std::string WhyCrossContext(const ModelSpec& model, int module, int cp) {
   if (cp == 1 || !model.shape(module).has_cross_layers()) return "";
@@ -27,6 +32,7 @@ void LayerCosts::CrossProjections(OperationSum& sum, Pass pass) const {
 /// A sequence of s tokens that sees m others has no twin among measured kernels, which are square: it is priced as s /
 /// m sequences of m tokens without a mask, which have as many scores, as many queries and as many keys per query. Like
 /// the lengths of a pack (models/packed_attention.hpp) all of them share one launch, of a whole such sequence at least.
+/// Kernels work in tiles of queries and keys: what sees fewer is priced as if it saw a tile.
 void LayerCosts::CrossAttention(OperationSum& sum, Pass pass) const {
   DFLOP_CHECK(place_.cp == 1, "context parallelism does not divide what cross-attention sees");
   for (const SequenceBatch::Group& group : batch_.groups) {
@@ -35,8 +41,9 @@ void LayerCosts::CrossAttention(OperationSum& sum, Pass pass) const {
       UnfusedAttention(sum, group, rank_.heads, pass, 1);
       continue;
     }
-    const double sequences = group.count * group.length / group.media;
-    const PackShare twin = ShareOfPack(OwnHeads(), std::max(tokens_, group.media), group.media, sequences);
+    const double seen = std::max(group.media, kTile);
+    const double sequences = group.count * group.length / seen;
+    const PackShare twin = ShareOfPack(OwnHeads(), std::max(tokens_, seen), seen, sequences);
     sum.Attention(twin.shape, pass, twin.share);
   }
 }

@@ -75,6 +75,9 @@ Json DescribeLayout(const Layout& layout, const ModelSpec& model) {
     entry["tp"] = degrees.tp;
     entry["pp"] = degrees.pp;
     entry["dp"] = degrees.dp;
+    for (const auto& [word, degree] : {std::pair("cp", degrees.cp), {"ep", degrees.ep}, {"etp", degrees.etp}}) {
+      if (degree > 1) entry[word] = degree;
+    }
     entry["sequence_parallel"] = degrees.sequence_parallel;
     entry["devices"] = DevicesOf(layout, module);
     entry["microbatches"] = layout.microbatches_of_row();

@@ -4,7 +4,8 @@
 // small to hide it. So every microbatch gets the degree, a divisor of the layout's, under which its slowest stage is
 // predicted to be fastest; below the layout's own, sets of ranks run different sequences (ByteScale, arXiv 2502.21231;
 // FlexSP, arXiv 2412.01523; Megatron-LM's hybrid context parallelism). Which samples stand together is the start's
-// business. Where that takes too much memory, the microbatches with most tokens on a rank are divided further, as far
+// business. A plan whose step is longer than the start's for all that (where what was shortened hid messages) is left;
+// where it takes too much memory, the microbatches with most tokens on a rank are divided further, as far
 // as the layout's degree.
 #include <algorithm>
 #include <map>
@@ -17,6 +18,7 @@
 #include "policies/batching_search/start_batcher.hpp"
 #include "sim/build/step_costs.hpp"
 #include "sim/measure/metrics.hpp"
+#include "sim/step/step.hpp"
 
 namespace dflop {
 namespace {
@@ -36,15 +38,19 @@ class DynamicContext final : public BatchScheduler {
   BatchPlan Schedule(const BatchProblem& problem, RandomStream& random) override {
     BatchPlan plan = start_->Schedule(problem, random);
     if (problem.context == nullptr) return plan;
-    const int ranks = ContextRanks(problem.context->layout);
-    if (ranks <= 1 || problem.context->layout.splits > 1) {
-      AddNote(plan, "dynamic-context has no context-parallel degree to choose in this layout");
+    const BatchContext& context = *problem.context;
+    const int ranks = ContextRanks(context.layout);
+    if (ranks <= 1 || context.layout.splits > 1 || !plan.context_ranks.empty()) {
+      AddNote(plan, WhyNothing(context.layout, ranks, plan));
       return plan;
     }
-    Choose(*problem.context, ranks, plan);
-    const Degrees whole = Everywhere(plan.buckets, ranks);
-    if (plan.context_ranks == whole) {
-      plan.context_ranks.clear();
+    const BatchPlan start = plan;
+    const bool had_room = Choose(context, ranks, plan);
+    const bool whole = plan.context_ranks == Everywhere(plan.buckets, ranks);
+    // What is quicker by itself may be what hid messages.
+    if (whole || (!problem.rehearsal && StepTime(context, plan) > StepTime(context, start))) {
+      plan = start;
+      if (!had_room) AddNote(plan, "memory has no room for other context-parallel degrees than the layout's");
     } else {
       AddNote(plan, "context-parallel degrees of microbatches: " + Counts(plan.context_ranks));
     }
@@ -53,6 +59,17 @@ class DynamicContext final : public BatchScheduler {
 
  private:
   static void AddNote(BatchPlan& plan, const std::string& note) { plan.note += (plan.note.empty() ? "" : "; ") + note; }
+
+  static std::string WhyNothing(const Layout& layout, int ranks, const BatchPlan& plan) {
+    if (!plan.context_ranks.empty()) return "";  // the start has chosen
+    if (ranks == 0) return "dynamic-context leaves degrees as they are, as experts are dealt over the same ranks";
+    if (layout.splits > 1) return "dynamic-context leaves degrees as they are, as sequences are split";
+    return "dynamic-context has no context-parallel degree to choose in this layout";
+  }
+
+  static Seconds StepTime(const BatchContext& context, const BatchPlan& plan) {
+    return SimulateStep(context, plan, context.batch, *MakeReplayEngine()).times.makespan;
+  }
 
   static std::string Counts(const Degrees& degrees) {
     std::map<int, int> counts;
@@ -86,7 +103,8 @@ class DynamicContext final : public BatchScheduler {
     return slowest;
   }
 
-  static void Choose(const BatchContext& context, int ranks, BatchPlan& plan) {
+  /// False where memory undid every choice.
+  static bool Choose(const BatchContext& context, int ranks, BatchPlan& plan) {
     Degrees best = Everywhere(plan.buckets, ranks);
     std::vector<std::vector<Seconds>> least;
     for (int degree = ranks; degree >= 1; --degree) {
@@ -100,8 +118,11 @@ class DynamicContext final : public BatchScheduler {
         }
       }
     }
+    const Degrees whole = Everywhere(plan.buckets, ranks);
+    const bool chose = best != whole;
     plan.context_ranks = std::move(best);
     DivideUntilItFits(context, ranks, plan);
+    return !chose || plan.context_ranks != whole;
   }
 
   /// Halves the tokens that a rank may hold, from the most that one does, until the plan fits.

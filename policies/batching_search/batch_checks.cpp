@@ -43,8 +43,8 @@ void CheckBatch(const BatchProblem& problem) {
 void CheckCaps(const BatchProblem& problem) {
   for (const BucketCap& cap : problem.caps) {
     if (cap.limit <= 0) {
-      throw Infeasible("no microbatch has room for its " + cap.name + ": what is held beside them already has " +
-                       Number(-cap.limit / cap.unit) + " too much" + cap.remedy);
+      throw Infeasible("no microbatch has room: what is held beside them already takes the place of " +
+                       Number(-cap.limit / cap.unit) + " " + cap.name + " more than there is" + cap.remedy);
     }
     const auto largest = std::max_element(cap.amounts.begin(), cap.amounts.end());
     if (largest != cap.amounts.end() && *largest > cap.limit * (1 + kRounding)) {

@@ -155,7 +155,6 @@ class GraphBuilder {
     if (moves) there = draft_.graph.communications.AddWay(boundary.Forward().flows());
     if (moves) back = draft_.graph.communications.AddWay(boundary.Backward().flows());
     for (int k = 0; k < draft_.layout.units(); ++k) {
-      const Bytes bytes = moves ? boundary.BytesOf(k) : Bytes(0);
       for (const bool backward : {false, true}) {
         const int from = backward ? second : first;
         const int to = backward ? first : second;
@@ -167,9 +166,9 @@ class GraphBuilder {
           draft_.Need(consumer, producer);
           continue;
         }
-        const int sent =
-            draft_.AddMessage({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
-                              backward ? boundary.Backward() : boundary.Forward(), backward ? back : there, bytes);
+        const int sent = draft_.AddMessage({.kind = OpKind::kTransfer, .stage = from, .to_stage = to, .microbatch = k},
+                                           backward ? boundary.Backward() : boundary.Forward(), backward ? back : there,
+                                           boundary.BytesOf(k, backward));
         const bool blocks = draft_.cost.software().blocking_sends;
         Send(producer, sent, blocks);
         Receive(consumer, sent, blocks);

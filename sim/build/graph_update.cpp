@@ -33,7 +33,7 @@ void UpdateGraph(const Job& job, const StepWork& work, const StepCosts& costs, O
     if (stages != last) boundary.emplace(job, work, stages.first, stages.second);
     last = stages;
     const StageWay& way = forward ? boundary->Forward() : boundary->Backward();
-    const Bytes bytes = boundary->BytesOf(operation.microbatch);
+    const Bytes bytes = boundary->BytesOf(operation.microbatch, !forward);
     graph.communications.Change(operation.communication, way.PerFlow(bytes).value(), way.Latency(bytes));
     graph.durations[i] = way.Time(bytes);
   }

@@ -31,13 +31,14 @@ StageBoundary::StageBoundary(const Job& job, const StepWork& work, int first, in
   }
 }
 
-Bytes StageBoundary::BytesOf(int k) const {
+Bytes StageBoundary::BytesOf(int k, bool backward) const {
   Bytes bytes{0};
   for (std::size_t i = 0; i < stage_.parts.size(); ++i) {
     const int module = stage_.parts[i].module;
     const SequenceBatch& batch = work_[Index(module)][Index(stage_.replica)][Index(k)];
     if (next_layer_[i] >= 0) {
-      bytes += cost_.BoundaryBytes(module, batch, next_layer_[i]);
+      bytes += backward ? cost_.BoundaryGradientBytes(module, batch, next_layer_[i])
+                        : cost_.BoundaryBytes(module, batch, next_layer_[i]);
     } else {
       bytes += cost_.ProjectedBytes(module, batch.tokens / cost_.model().encoders[Index(module)].tokens_per_tile());
     }

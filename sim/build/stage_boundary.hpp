@@ -11,9 +11,9 @@ class StageBoundary {
  public:
   StageBoundary(const Job& job, const StepWork& work, int first, int second);
 
-  /// Of microbatch `k`, forward as well as backward: the boundary of every module that goes on, the projected output of
-  /// every encoder that ends.
-  Bytes BytesOf(int k) const;
+  /// Of microbatch `k`: the boundary of every module that goes on, the projected output of every encoder that ends, or
+  /// their gradients.
+  Bytes BytesOf(int k, bool backward) const;
   const StageWay& Forward() const { return forward_; }
   const StageWay& Backward() const { return backward_; }
   /// Nothing moves between stages that share their devices.

@@ -181,8 +181,14 @@ PlannedStep ReadStep(const JsonReader& json, const Layout& layout) {
       step.plan.deferred.push_back(static_cast<int>(sample.Int(0, kMost)));
     }
   }
-  const std::string wrong = WhyInvalid(step.plan, layout, static_cast<int>(step.batch.size()));
-  if (!wrong.empty()) plan.Fail(wrong);
+  const auto samples = static_cast<int>(step.batch.size());
+  const std::string wrong = WhyInvalid(step.plan, layout, samples);
+  if (!wrong.empty()) {
+    BatchPlan undivided = step.plan;
+    undivided.context_ranks.clear();
+    const bool of_ranks = WhyInvalid(undivided, layout, samples).empty();
+    (of_ranks ? json.At("context_ranks") : plan).Fail(wrong);
+  }
   for (const JsonReader& operation : json.At("operations").Elements()) {
     step.operations.push_back(ReadOperation(operation));
   }

@@ -44,6 +44,21 @@ TEST_F(SoftwareWords, SoftwareThatNothingAsksForIsReported) {
   EXPECT_TRUE(limited.ends_with(" MB: gradients go in 1024 buckets at most\n")) << limited;
 }
 
+TEST_F(SoftwareWords, HowSequencesAreDividedHasAnEffectWhereTheyAre) {
+  Json experiment = Edited("/scenarios/0/software", R"({"context_parallel": "ring"})");
+  experiment["policies"] = ParseJson(R"([{"name": "cp", "layout": {"name": "fixed", "uniform": {"tp": 1, "cp": 2,
+      "pp": 1, "dp": 1}, "microbatches": 2}, "batching": "lpt-2d", "pipeline": "1f1b"}])",
+                                     "policies");
+  experiment["baselines"] = Json::EmptyArray();
+  Write(experiment);
+  const Outcome run = Dflop("run e.json --out result --no-report --trace none");
+  ASSERT_EQ(run.code, 0) << run.err;
+  EXPECT_EQ(run.err.find("context_parallel: has no effect"), std::string::npos) << run.err;
+  const Json result = ReadJsonFile(folder_ / "result/result.json");
+  const JsonReader modules = JsonReader(result, "result.json").At("runs").Elements().front().At("layout").At("modules");
+  EXPECT_EQ(modules.Elements().back().At("cp").Int(1, 8), 2);
+}
+
 TEST_F(SoftwareWords, KernelWordsThatNothingAsksForAreReported) {
   const auto warnings = [&](const std::string& software, const std::string& attention = "flash") {
     Json experiment = Edited("/scenarios/0/software", software);

@@ -25,6 +25,13 @@ ModelSpec Crossing(const std::string& encoder = R"("frozen": false)") {
   return ModelFrom(text.replace(text.find("FROZEN"), 6, encoder));
 }
 
+/// With the built-in costs of an A100.
+CostModel SmallCosts(const ModelSpec& model) {
+  static const Json kName("hgx-a100-800g");
+  const ClusterSpec cluster = ReadCluster(JsonReader(kName, "cluster"));
+  return {model, cluster, BuiltInKernelCosts(cluster.only_node().gpu), {}};
+}
+
 /// Layers of the LLM without its ends.
 ModulePart Layers(int first, int count, Mesh mesh = {}) { return {1, first, count, false, false, mesh}; }
 ModulePart SelfLayer(Mesh mesh = {}) { return Layers(0, 1, mesh); }
@@ -160,6 +167,22 @@ TEST(CrossAttention, WhatIsSeenTravelsAsFarAsALayerSeesIt) {
   EXPECT_EQ(cost.BoundaryBytes(1, Seeing(3000), 1).value(), (1000 + 3000) * 1024 * 2);
   EXPECT_EQ(cost.BoundaryBytes(1, Seeing(3000), 3).value(), (1000 + 3000) * 1024 * 2);
   EXPECT_EQ(cost.BoundaryBytes(1, Seeing(3000), 4).value(), 1000 * 1024 * 2);
+  EXPECT_EQ(cost.BoundaryGradientBytes(1, Seeing(3000), 3).value(), (1000 + 3000) * 1024 * 2);
+  // Its gradient, where an encoder or a projector trains by it.
+  const CostModel frozen = Priced(Crossing(R"("frozen": true, "projector_frozen": true)")).cost;
+  EXPECT_EQ(frozen.BoundaryBytes(1, Seeing(3000), 3).value(), (1000 + 3000) * 1024 * 2);
+  EXPECT_EQ(frozen.BoundaryGradientBytes(1, Seeing(3000), 3).value(), 1000 * 1024 * 2);
+}
+
+// Twice as few keys are no more work: below a tile of 128 they cost as much.
+TEST(CrossAttention, SeeingLessNeverTakesLonger) {
+  const CostModel cost = SmallCosts(Crossing());
+  double before = 0;
+  for (const double media : {1.0, 2.0, 16.0, 64.0, 128.0, 256.0, 1024.0, 4096.0}) {
+    const double seconds = cost.Part(CrossLayer(), Seeing(media)).forward.time.value();
+    EXPECT_GE(seconds, before * (1 - 1e-9)) << media;
+    before = seconds;
+  }
 }
 
 TEST(CrossAttention, AdaptersOfKeysAndValuesMeetWhatIsSeen) {

@@ -200,8 +200,8 @@ TEST(DflopBatcher, SaysWhereNothingIsLeftForABucket) {
   BatchProblem problem{1, 2, {{1, 1}}};
   problem.caps.push_back({"bytes of activations", {5, 1}, -3});
   ExpectInfeasible(problem,
-                   "no microbatch has room for its bytes of activations: what is held beside them already has "
-                   "3 too much");
+                   "no microbatch has room: what is held beside them already takes the place of 3 bytes of "
+                   "activations more than there is");
 }
 
 TEST(DflopBatcher, EqualCountsDifferByAtMostOneAndAreOptimalSo) {

@@ -312,5 +312,32 @@ TEST(Optimus, NoStepDeadlocks) {
   }
 }
 
+// Microbatches that overtake each other may wait in a circle where a later one holds what an earlier one encodes.
+TEST(OrdersByTimes, StayTheJobsWhereOvertakingWouldWaitForEncodersInACircle) {
+  RandomStream random(9, "steps");
+  const CostModel cost = SmallJob(1);
+  int deferred = 0, kept = 0;
+  for (const std::string name : {"list", "best"}) {
+    const auto schedule = Plugin<PipelineSchedule>(name);
+    for (unsigned round = 0; round < 20; ++round) {
+      const Layout layout = BuildLayout(HomogeneousDegrees{.pp = 2, .dp = 1, .encoder_stages = 1, .microbatches = 4},
+                                        cost.model(), cost.cluster());
+      const auto before = OrdersOf(*schedule, layout);
+      const std::vector<SampleShape> batch = UnevenSamples(12, round);
+      const BatchProblem problem = MakeBatchProblem(BatchContext{{cost, layout, before}, batch});
+      const BatchPlan plan = Plugin<BatchScheduler>("entrain")->Schedule(problem, random);
+      const StepWork work = DivideWork(plan, layout, cost, batch);
+      const Job job{cost, layout, before};
+      const std::vector<DeviceOrder> own = OrdersOfStep(*schedule, job, work);
+      const std::vector<DeviceOrder>& used = own.empty() ? before : own;
+      EXPECT_EQ(WhyDeadlocked(job.With(used), work), "") << name << ", " << round;
+      if (!work.encoded_in.empty()) ++deferred;
+      if (!work.encoded_in.empty() && own.empty()) ++kept;
+    }
+  }
+  EXPECT_GE(deferred, 10);
+  EXPECT_GE(kept, 1);
+}
+
 }  // namespace
 }  // namespace dflop

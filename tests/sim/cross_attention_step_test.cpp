@@ -52,7 +52,7 @@ TEST(CrossAttentionStep, WhatIsSeenPassesOnToTheLastStageThatSeesIt) {
   const CrossJob job;
   const StepWork work = job.Work();
   const auto bytes = [&](int first, int k) {
-    return StageBoundary(job.job(), work, first, first + 1).BytesOf(k).value();
+    return StageBoundary(job.job(), work, first, first + 1).BytesOf(k, false).value();
   };
   // The third microbatch: 500 tokens, 4 tiles of 27 × 27, all 1,024 wide.
   EXPECT_EQ(bytes(0, 2), 4 * 729 * 1024 * 2);
