@@ -1,7 +1,7 @@
 // A range of real numbers for options of a command line.
 #pragma once
 
-#include <CLI/Validators.hpp>
+#include <CLI/App.hpp>
 #include <cmath>
 #include <string>
 
