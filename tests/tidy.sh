@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks for bugs with clang-tidy; .clang-tidy says which checks. `bash tests/tidy.sh` goes through the whole tree, the
-# sources of a room compiled together, which takes a quarter of the time; `--since REVISION` only through the .cpp files
+# sources of a room compiled together, which takes a third of the time; `--since REVISION` only through the .cpp files
 # that have changed since then, themselves or by their own header, one by one, the newest change first; `--most N` stops
 # after N files and says how many it has left. The last line is "N files clean, M with findings", of files that are
 # compiled.

@@ -125,7 +125,7 @@ class DynamicContext final : public BatchScheduler {
     return !chose || plan.context_ranks != whole;
   }
 
-  /// Halves the tokens that a rank may hold, from the most that one does, until the plan fits.
+  /// Lowers the tokens that a rank may hold by a fifth at a time, from the most that one does, until the plan fits.
   static void DivideUntilItFits(const BatchContext& context, int ranks, BatchPlan& plan) {
     const Bytes memory = context.cost.cluster().smallest_memory() * (1 - kMemoryReserve);
     const auto fits = [&] {
